@@ -1,0 +1,78 @@
+# Every target makes what it needs; `make help` lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMPS := .stamps
+FOR    ?=
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types format unit integration bench broker lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMPS)/run  ## make .venv with the `switchboard` command
+	@echo "ready: $(BIN)/switchboard --help"
+
+demo: $(STAMPS)/run java  ## chats from real call arrivals through a real broker (FOR=30s ends it by itself)
+	@$(BIN)/switchboard demo $(if $(FOR),--for $(FOR))
+
+test: lint types unit integration  ## everything that must pass
+
+lint: $(STAMPS)/dev  ## style, formatting and the import rules between the rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+types: $(STAMPS)/dev  ## strict types
+	$(BIN)/mypy
+
+unit: $(STAMPS)/dev  ## tests that need no broker
+	$(BIN)/pytest tests/unit tests/contract tests/property
+
+integration: $(STAMPS)/dev java kcat  ## tests on a real Apache Kafka broker, kills and stops included
+	$(BIN)/pytest tests/integration tests/chaos
+
+bench: $(STAMPS)/dev java  ## measure, and print the report that docs/benchmarks.md holds
+	$(BIN)/python -m tests.benchmarks
+
+broker: $(STAMPS)/run java  ## a throwaway Apache Kafka broker on 127.0.0.1:9092, until Ctrl-C
+	@$(BIN)/switchboard broker
+
+format: $(STAMPS)/dev  ## put the code in the project's format
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+lock: $(STAMPS)/dev  ## renew the pinned dependencies with their hashes
+	$(BIN)/uv pip compile pyproject.toml --group build --universal --generate-hashes \
+	  --python-version 3.11 --no-header --upgrade -q -o requirements/run.txt
+	$(BIN)/uv pip compile pyproject.toml --group build --group dev --universal --generate-hashes \
+	  --python-version 3.11 --no-header --upgrade -q -o requirements/dev.txt
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) $(STAMPS) .run dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(STAMPS)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed: install it, or name one with 'make PYTHON=python3.12 $(MAKECMDGOALS)'" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is needed: apt-get install python3-venv" >&2; exit 2; }
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/run: $(STAMPS)/python requirements/run.txt pyproject.toml
+	@echo "installing the pinned dependencies into $(VENV)"
+	@$(BIN)/pip install -q --require-hashes -r requirements/run.txt
+	@$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(STAMPS)/dev: $(STAMPS)/run requirements/dev.txt
+	@echo "installing the development tools into $(VENV)"
+	@$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# KAFKA_BOOTSTRAP names a cluster to use instead: then no Java is needed.
+.PHONY: java kcat
+java:
+	@[ -n "$$KAFKA_BOOTSTRAP" ] || sh deploy/kafka/need-java.sh
+
+kcat:
+	@command -v kcat >/dev/null || sh deploy/kafka/need-debian.sh kcat

@@ -1,0 +1,1 @@
+"""Routes customer chats to human agents over Kafka."""

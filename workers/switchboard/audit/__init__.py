@@ -1,0 +1,1 @@
+"""The auditor: checks what the router did, sharing none of the engine's code."""

@@ -1,0 +1,1 @@
+"""What crosses a topic or a file: schemas, codec, CloudEvents, the recorded-log format."""

@@ -1,0 +1,1 @@
+"""Apache Kafka: topics, clients, the ledger, restore, ownership, the local broker."""

@@ -1,0 +1,1 @@
+"""The read side: a Faust worker whose tables hold agents and open chats, served as JSON."""

@@ -1,0 +1,1 @@
+"""Recorded event logs: replayed offline to a decision log."""

@@ -1,0 +1,1 @@
+"""The routing path: read, merge, check, frame, apply, commit."""

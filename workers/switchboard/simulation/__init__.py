@@ -1,0 +1,1 @@
+"""Simulated customers and agents, fed by recorded call arrivals."""
