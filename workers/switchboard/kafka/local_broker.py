@@ -1,0 +1,228 @@
+"""Apache Kafka itself, for the demo and the tests: one node, on loopback, in a throwaway folder."""
+
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from switchboard.kafka.jars import BrokerUnavailableError, jars, need_tools
+
+START_SECONDS: Final = 60
+"""It takes about 3 s, on a busy machine up to 10; beyond this something is wrong."""
+STOP_SECONDS: Final = 10
+
+CLUSTER_ID: Final = "c3dpdGNoYm9hcmQtbG9jYQ"
+
+PROPERTIES: Final = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+log.dirs={data}
+auto.create.topics.enable=false
+# A single node can't replicate, and 50 partitions of each internal topic only make its start slow.
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+# A lone member need not wait 3 s for others; a test may have a member die quickly.
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=500
+# Killed and started again, it waits for its own old registration to lapse: 9 s with the default.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+"""
+
+LOGGING: Final = (
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    # The one line that tells that it is ready: the ports answer before the broker may be given topics.
+    "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+)
+READY: Final = "Kafka Server started"
+
+# When this process ends in whatever way, SIGKILL too, the pipe closes and nothing is left behind. (Linux's
+# PR_SET_PDEATHSIG won't do: it fires when the starting *thread* ends.)
+WATCH: Final = 'cat >/dev/null; kill -9 "$1" 2>/dev/null; rm -rf "$2"'
+
+
+class LocalBroker:
+    """A broker of one's own; also a context manager. All calls block; `bootstrap` is fixed for its life.
+
+    Args:
+        port: the port on 127.0.0.1 to listen on; a free one if None.
+    """
+
+    def __init__(self, port: int | None = None) -> None:
+        self.port = port or _free_port()
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        self._folder: Path | None = None
+        self._java: subprocess.Popen[bytes] | None = None
+        self._watch: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Run it, and return when it takes topics and records. After `kill` it has the same data and port.
+
+        Raises:
+            BrokerUnavailableError: a tool is missing, the port is taken, or it did not come up; says which.
+        """
+        java = need_tools(maven=False)
+        libs = jars()
+        if self._folder is None:
+            _need_port(self.port)
+            self._folder = self._format(java, libs)
+        log = self._folder / "broker.log"
+        started_at = log.stat().st_size if log.exists() else 0
+        with log.open("ab") as out:
+            self._java = subprocess.Popen(  # noqa: S603 - fixed words
+                [java, "-Xmx1g", *LOGGING, "-cp", f"{libs}/*", "kafka.Kafka", str(self._folder / "server.properties")],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C is for us: the broker goes last, once those who use it have stopped.
+                start_new_session=True,
+            )
+        self._watch = subprocess.Popen(  # noqa: S603 - fixed words
+            ["/bin/sh", "-c", WATCH, "watch", str(self._java.pid), str(self._folder)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._await_ready(log, started_at)
+
+    def stop(self) -> None:
+        """End it and remove its folder; nothing happens if it is not running."""
+        if self._java is not None and self._java.poll() is None:
+            self._java.send_signal(signal.SIGCONT)
+            self._java.terminate()
+            try:
+                self._java.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._java.kill()
+        self._reap()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def kill(self) -> None:
+        """SIGKILL; its data stay, for `start`."""
+        if self._java is not None:
+            self._java.kill()
+        self._reap()
+
+    def restart(self) -> None:
+        """Kill it and start it again on the same data and port."""
+        self.kill()
+        self.start()
+
+    def suspend(self) -> None:
+        """SIGSTOP: it is there and says nothing, as a broker in a long pause does."""
+        self._running().send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._running().send_signal(signal.SIGCONT)
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._java is None:
+            raise RuntimeError("the local broker is not running")
+        return self._java
+
+    def _reap(self) -> None:
+        """Wait for the broker's end, and then for its watch's: told in this order it never kills another's pid."""
+        if self._java is not None:
+            self._java.wait()
+            self._java = None
+        if self._watch is not None:
+            self._watch.kill()
+            self._watch.communicate()
+            self._watch = None
+
+    def _format(self, java: str, libs: Path) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="switchboard-kafka-"))
+        properties = folder / "server.properties"
+        properties.write_text(
+            PROPERTIES.format(port=self.port, controller_port=_free_port(), data=folder / "data"),
+            encoding="utf-8",
+        )
+        tool = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties)]
+        done = subprocess.run(  # noqa: S603 - fixed words
+            [java, "-XX:TieredStopAtLevel=1", *LOGGING, "-cp", f"{libs}/*", *tool],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=START_SECONDS,
+        )
+        if done.returncode:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise BrokerUnavailableError(f"the local broker's storage could not be made:\n{done.stdout}{done.stderr}")
+        return folder
+
+    def _await_ready(self, log: Path, started_at: int) -> None:
+        until = time.monotonic() + START_SECONDS
+        while True:
+            with log.open("rb") as lines:
+                lines.seek(started_at)
+                said = lines.read().decode(errors="replace")
+            if READY in said:
+                return
+            ended = self._running().poll() is not None
+            if ended or time.monotonic() > until:
+                self.stop()
+                what = "ended" if ended else f"was not ready within {START_SECONDS} s"
+                raise BrokerUnavailableError(f"the local broker on {self.bootstrap} {what}; it said:\n{said[-2000:]}")
+            time.sleep(0.02)
+
+
+def _free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on, below the range that outgoing connections take theirs from.
+
+    (In that range a client that reconnects to a broker that is down may one day get that very port as its own, and be
+    connected with itself.)
+    """
+    for _ in range(200):
+        port = random.SystemRandom().randrange(20000, 32000)
+        if _is_free(port):
+            return port
+    raise BrokerUnavailableError("no free port between 20000 and 32000 on 127.0.0.1 for the local broker")
+
+
+def _need_port(port: int) -> None:
+    if not _is_free(port):
+        raise BrokerUnavailableError(
+            f"port {port} on 127.0.0.1 is taken: stop what listens there, or name another port for the local broker",
+        )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def bootstrap_from_environment() -> str | None:
+    """The cluster that KAFKA_BOOTSTRAP names, to be used in place of a local broker; None if it is not set."""
+    return os.environ.get("KAFKA_BOOTSTRAP") or None
