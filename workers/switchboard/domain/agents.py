@@ -1,0 +1,227 @@
+"""What happens to agents: R12 (requests), R18 (presence), R19 (capacity).
+
+Each handler says why it ignored its event, or None.
+"""
+
+from typing import Any, Literal
+
+from switchboard.domain import asking, offers, timers
+from switchboard.domain.decisions import Mode, RequestRefusal, RequestRejected
+from switchboard.domain.pool import Pool
+from switchboard.domain.state import Agent, Profile
+
+Data = dict[str, Any]
+
+
+def log_in(pool: Pool, data: Data) -> str | None:
+    """R18: an agent logs in; one who is logged in is set up anew and keeps sessions, request, lot and history."""
+    agent = pool.agents.get(data["agent_id"])
+    profile = pool.profiles[pool.config.profile_or_default(data.get("profile")).name]
+    if agent is None:
+        agent = _add(pool, data["agent_id"], profile)
+    set_up(pool, agent, profile, data.get("mode"), data.get("max_sessions"))
+    _end_absence(pool, agent)
+    _set_status(pool, agent, available=data.get("status", "available") == "available")
+    return None
+
+
+def log_out(pool: Pool, data: Data) -> str | None:
+    """R18: an agent leaves."""
+    agent = pool.agents.get(data["agent_id"])
+    if agent is None:
+        return "not-logged-in"
+    _remove(pool, agent, "agent-logged-out")
+    return None
+
+
+def lost(pool: Pool, data: Data) -> str | None:
+    """R18: the agent's console is gone (8282)."""
+    agent = pool.agents.get(data["agent_id"])
+    if agent is None:
+        return "not-logged-in"
+    lose(pool, agent)
+    return None
+
+
+def lose(pool: Pool, agent: Agent) -> None:
+    """R18: an agent is lost, by an event or by silence."""
+    _remove(pool, agent, "agent-lost")
+
+
+def change_status(pool: Pool, data: Data) -> str | None:
+    """R18: the agent becomes available or unavailable; either ends an absence."""
+    agent = pool.agents.get(data["agent_id"])
+    if agent is None:
+        return "not-logged-in"
+    _end_absence(pool, agent)
+    _set_status(pool, agent, available=data["status"] == "available")
+    return None
+
+
+def absent(pool: Pool, data: Data) -> str | None:
+    """R18: the agent is away."""
+    agent = pool.agents.get(data["agent_id"])
+    if agent is None:
+        return "not-logged-in"
+    if agent.absent:
+        return "already-absent"
+    make_absent(pool, agent, silent=False)
+    return None
+
+
+def make_absent(pool: Pool, agent: Agent, *, silent: bool) -> None:
+    """R18: an agent is treated as unavailable until it is back."""
+    agent.absent = True
+    if silent:
+        agent.silent = True
+        pool.silent += 1
+    offers.stand_down(pool, agent, "agent-absent")
+
+
+def present(pool: Pool, data: Data) -> str | None:
+    """R18: the agent is back, with the status that it had."""
+    agent = pool.agents.get(data["agent_id"])
+    if agent is None:
+        return "not-logged-in"
+    if not agent.absent:
+        return "not-absent"
+    _end_absence(pool, agent)
+    return None
+
+
+def heartbeat(pool: Pool, data: Data) -> str | None:
+    """R18: a sign, and nothing else."""
+    return None if data["agent_id"] in pool.agents else "not-logged-in"
+
+
+def sign(pool: Pool, agent: Agent) -> None:
+    """R18: an event tells that the agent is there."""
+    if pool.watches_silence():
+        agent.last_sign = pool.service
+        pool.changed_agents[agent.id] = None
+    if agent.silent:
+        _end_absence(pool, agent)
+
+
+def change_capacity(pool: Pool, data: Data) -> str | None:
+    """R19: other limits for this login. Lowering takes no chat away."""
+    agent = pool.agents.get(data["agent_id"])
+    if agent is None:
+        return "not-logged-in"
+    own_mode = data.get("mode", agent.own_mode)
+    set_up(pool, agent, agent.profile, own_mode, data.get("max_sessions", agent.own_max_sessions))
+    return None
+
+
+def request_chat(pool: Pool, data: Data) -> str | None:
+    """R12: the agent clicked Request Chat."""
+    request_id: str | None = data.get("request_id")
+    agent = pool.agents.get(data["agent_id"])
+    if agent is None:
+        if not pool.config.implicit_login:
+            _reject(pool, data["agent_id"], request_id, "not-logged-in")
+            return None
+        profile = pool.profiles[pool.config.profile_or_default(data.get("profile")).name]
+        agent = _add(pool, data["agent_id"], profile)
+        set_up(pool, agent, profile, None, None)
+    if request_id is not None:
+        if request_id in agent.recent:
+            return "repeated"
+        agent.recent.append(request_id)
+        pool.changed_agents[agent.id] = None
+    if agent.returns:
+        agent.returns = False
+        agent.available = True
+        pool.touch(agent)
+    if agent.request is not None:
+        return "already-requested"
+    if not agent.ready:
+        _reject(pool, agent.id, request_id, "not-available")
+    elif len(agent.sessions) >= agent.max_sessions:
+        _reject(pool, agent.id, request_id, "at-capacity")
+    else:
+        asking.make_request(pool, agent, push=False)
+    return None
+
+
+def cancel_request(pool: Pool, data: Data) -> str | None:
+    """R12: the agent takes a request of its own back; one made for it stays."""
+    agent = pool.agents.get(data["agent_id"])
+    if agent is None:
+        return "not-logged-in"
+    if agent.request is None:
+        return "no-request"
+    if agent.request.origin != "manual":
+        return "not-manual"
+    asking.withdraw(pool, agent)
+    return None
+
+
+def set_up(pool: Pool, agent: Agent, profile: Profile, own_mode: Mode | None, own_max_sessions: int | None) -> None:
+    """Give an agent its profile and overrides; on turning to pull, a request made for it is withdrawn (R12)."""
+    if profile is not agent.profile:
+        asking.leave_line(agent)
+        agent.profile = profile
+        for chat in agent.sessions.values():
+            if chat.stage == "wrapping":
+                timers.arm_wrap_up(pool, chat)
+        timers.arm_passings(pool, agent)
+    agent.own_mode, agent.own_max_sessions = own_mode, own_max_sessions
+    agent.mode = own_mode or profile.config.mode
+    agent.max_sessions = own_max_sessions or profile.config.max_sessions
+    if agent.mode == "pull" and agent.request is not None and agent.request.origin == "push":
+        asking.withdraw(pool, agent)
+    pool.touch(agent)
+
+
+def _add(pool: Pool, agent_id: str, profile: Profile) -> Agent:
+    agent = Agent(agent_id, profile, pool.draw_lot(agent_id), pool.service)
+    pool.agents[agent_id] = agent
+    timers.arm_silence(pool, agent)
+    timers.arm_passings(pool, agent)
+    return agent
+
+
+def _remove(pool: Pool, agent: Agent, reason: Literal["agent-lost", "agent-logged-out"]) -> None:
+    """R18: offers are rescinded; then active chats wait again, as accepted; then wrapping ones close, as concluded."""
+    agent.available = False
+    _end_absence(pool, agent)
+    offers.stand_down(pool, agent, reason)
+    held = sorted(agent.sessions.values(), key=lambda chat: chat.stage_mark)
+    for chat in held:
+        if chat.stage == "active":
+            pool.free_session(chat)
+            pool.enter_queue(chat, chat.queue)
+            offers.requeue(pool, chat, reason)
+    for chat in held:
+        if chat.stage == "wrapping":
+            pool.close(chat, "concluded")
+    asking.leave_line(agent)
+    del pool.agents[agent.id]
+    pool.touched.pop(agent.id, None)
+
+
+def _end_absence(pool: Pool, agent: Agent) -> None:
+    if not agent.absent:
+        return
+    agent.absent = False
+    if agent.silent:
+        agent.silent = False
+        pool.silent -= 1
+    timers.arm_silence(pool, agent)
+    pool.touch(agent)
+
+
+def _set_status(pool: Pool, agent: Agent, *, available: bool) -> None:
+    agent.returns = False
+    agent.available = available
+    if available:
+        pool.touch(agent)
+    else:
+        offers.stand_down(pool, agent, "agent-unavailable")
+
+
+def _reject(pool: Pool, agent_id: str, request_id: str | None, reason: RequestRefusal) -> None:
+    pool.decisions.append(
+        RequestRejected(pool.next_id(), "request-rejected", pool.id, pool.at, agent_id, request_id, reason)
+    )

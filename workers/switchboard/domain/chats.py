@@ -1,0 +1,236 @@
+"""What happens to chats: R10 (accept, decline), R13 to R16.
+
+Each handler says why it ignored its event, or None.
+"""
+
+from typing import Any
+
+from switchboard.domain import offers
+from switchboard.domain.decisions import (
+    AcceptRefusal,
+    AcceptRejected,
+    ChatQueued,
+    ChatWrapping,
+    DeclineRejected,
+    TransferRefusal,
+    TransferRejected,
+)
+from switchboard.domain.pool import Pool
+from switchboard.domain.rfc3339 import format_ms, parse_ms
+from switchboard.domain.state import Agent, Chat
+from switchboard.domain.timers import arm_wrap_up
+
+Data = dict[str, Any]
+
+
+def arrive(pool: Pool, data: Data) -> str | None:
+    """R13: a chat enters a queue; R4: its place there is by arrival, which is never later than the clock."""
+    chat_id: str = data["chat_id"]
+    if chat_id in pool.chats:
+        return "already-open"
+    remembered = pool.remembered.get(chat_id)
+    if remembered is not None and remembered.arrived:
+        return "already-closed"
+    arrived_at, text = pool.clock, pool.at
+    if "arrived_at" in data:
+        said = parse_ms(data["arrived_at"])
+        if said < arrived_at:
+            arrived_at, text = said, format_ms(said)
+    queue = pool.config.queue_or_default(data.get("queue"))
+    chat = Chat(chat_id, queue, arrived_at, text, pool.position, queue, pool.service)
+    pool.chats[chat_id] = chat
+    pool.decisions.append(ChatQueued(pool.next_id(), "chat-queued", pool.id, pool.at, chat_id, queue, text))
+    if remembered is None:
+        pool.wait(chat)
+    else:
+        pool.close(chat, "abandoned")
+    return None
+
+
+def accept(pool: Pool, data: Data) -> str | None:
+    """R10: an agent accepts the chat that it was offered."""
+    chat_id: str = data["chat_id"]
+    agent_id: str = data["agent_id"]
+    offer_id: str | None = data.get("offer_id")
+    chat = pool.chats.get(chat_id)
+    reason: AcceptRefusal
+    if chat is None:
+        reason = "unknown-chat"
+    else:
+        agent = chat.agent
+        holds = agent is not None and agent.id == agent_id
+        if chat.stage != "offered" or agent is None:
+            if holds and (offer_id is None or offer_id == chat.offer_id):
+                return "repeated"
+            reason = "not-offered"
+        elif not holds:
+            reason = "wrong-agent"
+        elif offer_id is not None and offer_id != chat.offer_id:
+            reason = "stale-offer"
+        else:
+            offers.confirm(pool, chat, agent, automatic=False)
+            return None
+    pool.decisions.append(
+        AcceptRejected(pool.next_id(), "accept-rejected", pool.id, pool.at, chat_id, agent_id, offer_id, reason)
+    )
+    return None
+
+
+def decline(pool: Pool, data: Data) -> str | None:
+    """R10: an agent declines the chat that it was offered."""
+    chat = pool.chats.get(data["chat_id"])
+    offer_id: str | None = data.get("offer_id")
+    if chat is None:
+        return "unknown-chat"
+    agent = chat.agent
+    if chat.stage != "offered" or agent is None:
+        return "not-offered"
+    if agent.id != data["agent_id"]:
+        return "wrong-agent"
+    if offer_id is not None and offer_id != chat.offer_id:
+        return "stale-offer"
+    if agent.profile.config.allow_decline:
+        offers.decline(pool, chat, agent)
+    else:
+        pool.decisions.append(
+            DeclineRejected(
+                pool.next_id(), "decline-rejected", pool.id, pool.at, chat.id, agent.id, offer_id, "not-allowed"
+            )
+        )
+    return None
+
+
+def abandon(pool: Pool, data: Data) -> str | None:
+    """R14: the customer leaves."""
+    chat = pool.chats.get(data["chat_id"])
+    if chat is None:
+        return _end_unknown(pool, data["chat_id"])
+    match chat.stage:
+        case "waiting" | "offered":
+            _leave(pool, chat)
+        case "active":
+            _end_conversation(pool, chat)
+        case _:
+            return "already-over"
+    return None
+
+
+def conclude(pool: Pool, data: Data) -> str | None:
+    """R15: the conversation is over."""
+    chat = pool.chats.get(data["chat_id"])
+    if chat is None:
+        return _end_unknown(pool, data["chat_id"])
+    if _names_another(chat, data):
+        return "wrong-agent"
+    match chat.stage:
+        case "active":
+            _end_conversation(pool, chat)
+        case "waiting" | "offered":
+            if data.get("by") == "agent":
+                return "not-active"
+            _leave(pool, chat)
+        case _:
+            return "already-over"
+    return None
+
+
+def release(pool: Pool, data: Data) -> str | None:
+    """R15: the agent is done with the chat, wrap-up included."""
+    chat = pool.chats.get(data["chat_id"])
+    if chat is None:
+        return "unknown-chat"
+    if _names_another(chat, data):
+        return "wrong-agent"
+    if chat.stage not in ("active", "wrapping"):
+        return "not-active"
+    pool.close(chat, "concluded")
+    return None
+
+
+def transfer(pool: Pool, data: Data) -> str | None:
+    """R16: the chat is to wait in another queue, or to go to a certain agent."""
+    chat = pool.chats.get(data["chat_id"])
+    to_queue: str | None = data.get("to_queue")
+    to_agent: str | None = data.get("to_agent")
+    reason: TransferRefusal
+    if chat is None:
+        reason = "unknown-chat"
+    elif to_agent is None:
+        _detach(pool, chat, leave_line=True)
+        pool.enter_queue(chat, pool.config.queue_or_default(to_queue))
+        offers.requeue(pool, chat, "transferred")
+        return None
+    else:
+        agent = pool.agents.get(to_agent)
+        if agent is None:
+            reason = "unknown-agent"
+        elif not agent.ready:
+            reason = "not-available"
+        elif len(agent.sessions) >= agent.max_sessions:
+            reason = "at-capacity"
+        else:
+            _detach(pool, chat, leave_line=False)
+            pool.enter_queue(chat, chat.queue)
+            offers.offer(pool, agent, chat, transfer=True)
+            pool.touch(agent)
+            return None
+    pool.decisions.append(
+        TransferRejected(
+            pool.next_id(), "transfer-rejected", pool.id, pool.at, data["chat_id"], to_queue, to_agent, reason
+        )
+    )
+    return None
+
+
+def begin_wrapping(pool: Pool, chat: Chat, agent: Agent) -> None:
+    """R15: the session stays with the agent until the chat is released."""
+    pool.mark(chat, "wrapping")
+    chat.wrapping_since = pool.service
+    pool.touch(agent)
+    pool.decisions.append(
+        ChatWrapping(pool.next_id(), "chat-wrapping", pool.id, pool.at, chat.id, agent.id, chat.queue)
+    )
+    arm_wrap_up(pool, chat)
+
+
+def _end_conversation(pool: Pool, chat: Chat) -> None:
+    agent = chat.agent
+    if agent is not None and agent.profile.config.wrap_up:
+        begin_wrapping(pool, chat, agent)
+    else:
+        pool.close(chat, "concluded")
+
+
+def _leave(pool: Pool, chat: Chat) -> None:
+    """The customer of a waiting or offered chat is gone (R14)."""
+    if chat.stage == "waiting":
+        pool.leave_line(chat)
+    else:
+        offers.end(pool, chat, "chat-abandoned")
+    pool.close(chat, "abandoned")
+
+
+def _detach(pool: Pool, chat: Chat, *, leave_line: bool) -> None:
+    """For a transfer: the chat leaves who holds it; who passed it over is forgotten."""
+    if chat.stage == "waiting":
+        if leave_line:
+            pool.leave_line(chat)
+    elif chat.stage == "offered":
+        offers.end(pool, chat, "chat-transferred")
+    else:
+        pool.free_session(chat)
+    pool.forget_passings(chat)
+
+
+def _names_another(chat: Chat, data: Data) -> bool:
+    """R15: whether the event names an agent who does not hold the chat."""
+    named = data.get("agent_id")
+    return named is not None and (chat.agent is None or chat.agent.id != named)
+
+
+def _end_unknown(pool: Pool, chat_id: str) -> str:
+    """R13: an ending before its chat is remembered, so that the chat is not served when it comes."""
+    if chat_id in pool.remembered:
+        return "already-over"
+    pool.remember_ending(chat_id)
+    return "unknown-chat"

@@ -1,0 +1,206 @@
+"""The engine of a shard: frames in, decisions and changed rows out, nothing else (I10)."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Any, Final
+
+from switchboard.domain import agents, chats, rows, timers
+from switchboard.domain.decisions import Decision
+from switchboard.domain.events import Event, Frame
+from switchboard.domain.passing import pass_time
+from switchboard.domain.pool import Pool
+from switchboard.domain.reconfiguration import configure, new_pool
+from switchboard.domain.restoring import restore_pool
+from switchboard.domain.rows import Row
+from switchboard.domain.settling import settle
+
+Handler = Callable[[Pool, dict[str, Any]], str | None]
+
+_HANDLERS: Final[Mapping[str, Handler]] = {
+    "chat-arrival": chats.arrive,
+    "chat-accepted": chats.accept,
+    "chat-declined": chats.decline,
+    "chat-abandoned": chats.abandon,
+    "chat-concluded": chats.conclude,
+    "chat-released": chats.release,
+    "chat-transferred": chats.transfer,
+    "request-chat": agents.request_chat,
+    "request-cancelled": agents.cancel_request,
+    "agent-logged-in": agents.log_in,
+    "agent-logged-out": agents.log_out,
+    "agent-status-changed": agents.change_status,
+    "agent-absent": agents.absent,
+    "agent-present": agents.present,
+    "agent-lost": agents.lost,
+    "agent-heartbeat": agents.heartbeat,
+    "agent-capacity-changed": agents.change_capacity,
+    "pool-configured": configure,
+}
+
+_NO_SIGN: Final = frozenset({"agent-absent", "agent-lost"})
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a frame."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    """In the order in which they were made."""
+    ignored: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(event type, why) of events that changed nothing (R21)."""
+
+
+class Engine:
+    """One shard's pools, stepped frame by frame."""
+
+    def __init__(self, shard: int) -> None:
+        self.shard = shard
+        self.pools: dict[str, Pool] = {}
+        self.clock = 0
+        """ms since 1970."""
+        self.service = 0
+        """ms of service time."""
+        self.frame = -1
+        """Number of the last frame applied."""
+        self._due: list[tuple[int, str]] = []
+        """Heap of (next due, pool id)."""
+        self._due_of: dict[str, int] = {}
+        self._active: dict[str, Pool] = {}
+        """The pools that the last frame came to."""
+
+    def apply(self, frame: Frame) -> Outcome:
+        """Let time pass, then the frame's events happen (R1)."""
+        outcome = Outcome()
+        for pool in self._active.values():
+            pool.changed_agents.clear()
+            pool.changed_chats.clear()
+            pool.configured = False
+        self._active = {}
+        self.frame = frame.n
+        end = self.service + frame.run
+        due = self._due
+        if due and due[0][0] <= end:
+            self._pass_time(frame, end, outcome)
+        self.service = end
+        self.clock = max(self.clock, frame.at)
+        active, ignored = self._active, outcome.ignored
+        for index, event in enumerate(frame.events):
+            pool = active.get(event.pool) or self._activate(event.pool, outcome)
+            pool.set_time(self.clock, end)
+            pool.position = (frame.n, index)
+            kind = event.type
+            if (pool.silent or pool.config.absent_after or pool.config.lost_after) and kind not in _NO_SIGN:
+                _note_sign(pool, event)
+            why = _HANDLERS[kind](pool, event.data)
+            if why is not None:
+                ignored[kind, why] += 1
+            settle(pool)
+        for pool in active.values():
+            timers.tidy(pool)
+            self._schedule(pool)
+        return outcome
+
+    def changed_rows(self) -> Iterator[Row]:
+        """The rows that the last frame changed, as they are now; the clock's comes last."""
+        for pool in self._active.values():
+            yield from rows.changed(pool)
+        yield rows.clock_row(self.clock, self.service, self.frame)
+
+    def rows(self) -> Iterator[Row]:
+        """Every row: what `restore` needs."""
+        for pool in self.pools.values():
+            yield from rows.everything(pool)
+        yield rows.clock_row(self.clock, self.service, self.frame)
+
+    def next_due(self) -> int | None:
+        """The service time (ms) at which the next timer may be due; None: none is pending."""
+        while self._due and self._due_of.get(self._due[0][1]) != self._due[0][0]:
+            heappop(self._due)
+        return self._due[0][0] if self._due else None
+
+    @classmethod
+    def restore(cls, shard: int, table_rows: Iterable[Row]) -> "Engine":
+        """Rebuild an engine from all its rows (I9); rows of `shard-progress` that are not the engine's are passed over.
+
+        Raises:
+            ValueError: the rows are of a format that this version does not read.
+        """
+        engine = cls(shard)
+        configured: dict[str, dict[str, Any]] = {}
+        agent_values: dict[str, list[dict[str, Any]]] = {}
+        chat_values: dict[str, list[dict[str, Any]]] = {}
+        for row in table_rows:
+            value = row.value
+            if value is None:
+                continue
+            if row.table == "agent-capacity":
+                agent_values.setdefault(value["pool"], []).append(value)
+            elif row.table == "open-chats":
+                chat_values.setdefault(value["pool"], []).append(value)
+            elif row.key == "clock":
+                if value["format"] != rows.ROW_FORMAT:
+                    raise ValueError(
+                        f"the rows of shard {shard} are of format {value['format']}, not {rows.ROW_FORMAT}"
+                    )
+                engine.clock, engine.service, engine.frame = value["clock"], value["service"], value["frame"]
+            elif row.key.startswith("pool/"):
+                configured[row.key.removeprefix("pool/")] = value
+        for pool_id in {**configured, **agent_values, **chat_values}:
+            pool = engine.pools[pool_id] = restore_pool(
+                pool_id,
+                shard,
+                configured.get(pool_id),
+                agent_values.get(pool_id, ()),
+                chat_values.get(pool_id, ()),
+                clock=engine.clock,
+                service=engine.service,
+            )
+            engine._schedule(pool)
+        return engine
+
+    def _pass_time(self, frame: Frame, end: int, outcome: Outcome) -> None:
+        """R1: pool by pool in id order, every timer due by `end` fires."""
+        for pool_id in sorted(self._due_pools(end)):
+            pool = self._activate(pool_id, outcome)
+            pool.set_time(self.clock, self.service)
+            pool.position = (frame.n, -1)
+            pass_time(pool, frame.at, end)
+            pool.set_time(pool.clock, end)
+            pool.forget()
+
+    def _due_pools(self, end: int) -> set[str]:
+        found = set()
+        while self._due and self._due[0][0] <= end:
+            due, pool_id = heappop(self._due)
+            if self._due_of.get(pool_id) == due:
+                del self._due_of[pool_id]
+                found.add(pool_id)
+        return found
+
+    def _activate(self, pool_id: str, outcome: Outcome) -> Pool:
+        pool = self._active.get(pool_id)
+        if pool is None:
+            pool = self.pools.get(pool_id)
+            if pool is None:
+                pool = self.pools[pool_id] = new_pool(pool_id, self.shard, None)
+            pool.begin_frame(self.frame, outcome.decisions)
+            self._active[pool_id] = pool
+        return pool
+
+    def _schedule(self, pool: Pool) -> None:
+        due = timers.next_due(pool)
+        if due is None:
+            self._due_of.pop(pool.id, None)
+        elif self._due_of.get(pool.id) != due:
+            self._due_of[pool.id] = due
+            heappush(self._due, (due, pool.id))
+
+
+def _note_sign(pool: Pool, event: Event) -> None:
+    """R18: most events that name an agent tell that it is there."""
+    data = event.data
+    agent = pool.agents.get(data.get("agent_id", ""))
+    if agent is not None and data.get("by", "agent") == "agent":
+        agents.sign(pool, agent)

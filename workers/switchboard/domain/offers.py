@@ -1,0 +1,164 @@
+"""Offers: how one begins (R9) and the ways in which it ends (R10)."""
+
+from heapq import heappush
+from typing import Literal
+
+from switchboard.domain import asking
+from switchboard.domain.decisions import (
+    AgentMadeUnavailable,
+    AgentOrder,
+    AssignmentConfirmed,
+    AssignmentEnded,
+    ChatAssigned,
+    ChatRequeued,
+    OfferEnd,
+    Requeue,
+    Why,
+)
+from switchboard.domain.pool import Pool
+from switchboard.domain.rfc3339 import format_ms
+from switchboard.domain.state import Agent, Chat
+from switchboard.domain.timers import Kind
+
+
+def offer(pool: Pool, agent: Agent, chat: Chat, *, transfer: bool = False) -> None:
+    """R9: offer a chat to an agent for its request, or, where the chat comes by transfer, for none (R16)."""
+    profile = agent.profile
+    config = profile.config
+    waiting = 0
+    for line in profile.lines:
+        waiting += len(line.chats)
+    requests = pool.requests
+    request = None if transfer else agent.request
+    agent_order: AgentOrder = "transfer" if transfer else "oldest-request" if agent.had_offer else "lot"
+    if chat.stage == "waiting":
+        pool.leave_line(chat)
+    if request is not None:
+        agent.request = None
+        pool.requests -= 1
+    asking.leave_line(agent)
+    chat.attempt += 1
+    chat.agent = agent
+    chat.offered_at = pool.clock
+    chat.expires = pool.service + config.offer_timeout
+    pool.mark(chat, "offered")
+    agent.sessions[chat.id] = chat
+    agent.undecided += 1
+    agent.had_offer = True
+    agent.last_offer = pool.service
+    pool.changed_agents[agent.id] = None
+    chat.offer_id = made = pool.next_id()
+    heappush(pool.timers, (chat.expires, Kind.OFFER_EXPIRY, chat.id))
+    pool.decisions.append(
+        ChatAssigned(
+            made,
+            "chat-assigned",
+            pool.id,
+            pool.at,
+            made,
+            chat.id,
+            agent.id,
+            chat.queue,
+            config.name,
+            agent.mode,
+            "transfer" if request is None else request.origin,
+            chat.arrived_text,
+            None if request is None else request.at_text,
+            format_ms(pool.clock + config.offer_timeout),
+            (pool.clock - chat.arrived_at) / 1000,
+            chat.attempt,
+            len(agent.sessions),
+            agent.max_sessions,
+            Why(config.pull_policy, agent_order, waiting, requests),
+        )
+    )
+
+
+def confirm(pool: Pool, chat: Chat, agent: Agent, *, automatic: bool) -> None:
+    """R10: the offer is accepted; by the agent that also forgives the offers it missed."""
+    if not automatic:
+        agent.missed = 0
+    agent.undecided -= 1
+    pool.mark(chat, "active")
+    pool.touch(agent)
+    pool.decisions.append(
+        AssignmentConfirmed(
+            pool.next_id(),
+            "assignment-confirmed",
+            pool.id,
+            pool.at,
+            chat.offer_id or "",
+            chat.id,
+            agent.id,
+            chat.queue,
+            automatic,
+            (pool.clock - chat.offered_at) / 1000,
+        )
+    )
+
+
+def end(pool: Pool, chat: Chat, reason: OfferEnd) -> None:
+    """The standing offer of a chat ends unaccepted. The chat is then in no line; the caller says where it goes."""
+    agent = chat.agent
+    if agent is None:
+        raise ValueError(f"chat {chat.id} is not offered")
+    pool.decisions.append(
+        AssignmentEnded(
+            pool.next_id(),
+            "assignment-ended",
+            pool.id,
+            pool.at,
+            chat.offer_id or "",
+            chat.id,
+            agent.id,
+            chat.queue,
+            reason,
+        )
+    )
+    pool.free_session(chat)
+
+
+def requeue(pool: Pool, chat: Chat, reason: Requeue) -> None:
+    """A chat that is in no line waits in its queue."""
+    pool.wait(chat)
+    pool.decisions.append(ChatRequeued(pool.next_id(), "chat-requeued", pool.id, pool.at, chat.id, chat.queue, reason))
+
+
+def decline(pool: Pool, chat: Chat, agent: Agent) -> None:
+    """R10: the agent declined; the chat waits again, to be offered to others first (R5)."""
+    pool.pass_over(agent, chat)
+    end(pool, chat, "declined")
+    pool.ended.append(chat)
+    requeue(pool, chat, "declined")
+
+
+def miss(pool: Pool, chat: Chat, agent: Agent) -> None:
+    """R10: the offer expired; who misses too many in a row is made unavailable."""
+    pool.pass_over(agent, chat)
+    end(pool, chat, "missed")
+    pool.ended.append(chat)
+    requeue(pool, chat, "missed")
+    agent.missed += 1
+    limit = agent.profile.config.max_missed_offers
+    if limit and agent.missed >= limit:
+        agent.missed = 0
+        agent.available = False
+        agent.returns = True
+        pool.decisions.append(
+            AgentMadeUnavailable(pool.next_id(), "agent-made-unavailable", pool.id, pool.at, agent.id, "missed-offers")
+        )
+        stand_down(pool, agent, "agent-unavailable")
+
+
+def stand_down(
+    pool: Pool,
+    agent: Agent,
+    reason: Literal["agent-unavailable", "agent-absent", "agent-lost", "agent-logged-out"],
+) -> None:
+    """R18: an agent who is not to get chats: its request is withdrawn and its undecided offers are rescinded."""
+    asking.withdraw(pool, agent)
+    pool.touch(agent)
+    for chat in [held for held in agent.sessions.values() if held.stage == "offered"]:
+        end(pool, chat, reason)
+        pool.ended.append(chat)
+        requeue(pool, chat, reason)

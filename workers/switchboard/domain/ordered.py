@@ -1,0 +1,76 @@
+"""An ordered collection that stays quick at any size and wherever it is changed."""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from typing import Any, Final, Generic, TypeVar
+
+T = TypeVar("T", bound=tuple[Any, ...])
+
+_LOAD: Final = 512
+"""Chunks split at twice this: a change moves at most 8 KiB of pointers, whatever the length."""
+
+
+class Ordered(Generic[T]):
+    """Distinct tuples in ascending order, in chunks of about 500.
+
+    Waiting chats enter in the middle when they come back or arrived in the past, and leave from anywhere; a heap
+    can't be walked in order past a chat that an agent may not take, and one long list moves a megabyte a change.
+    """
+
+    __slots__ = ("_chunks", "_last", "_size")
+
+    def __init__(self) -> None:
+        self._chunks: list[list[T]] = []
+        self._last: list[T] = []
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[T]:
+        for chunk in self._chunks:
+            yield from chunk
+
+    def first(self) -> T | None:
+        """The least, or None when empty."""
+        return self._chunks[0][0] if self._size else None
+
+    def add(self, item: T) -> None:
+        """Put one in; it must not be in already."""
+        self._size += 1
+        last = self._last
+        if not last:
+            self._chunks.append([item])
+            last.append(item)
+            return
+        at = bisect_left(last, item)
+        if at == len(last):
+            at -= 1
+            chunk = self._chunks[at]
+            chunk.append(item)
+            last[at] = item
+        else:
+            chunk = self._chunks[at]
+            insort(chunk, item)
+        if len(chunk) > 2 * _LOAD:
+            self._chunks.insert(at + 1, chunk[_LOAD:])
+            del chunk[_LOAD:]
+            last.insert(at, chunk[-1])
+
+    def remove(self, item: T) -> None:
+        """Take one out.
+
+        Raises:
+            KeyError: it was not in.
+        """
+        at = bisect_left(self._last, item)
+        chunk = self._chunks[at] if at < len(self._last) else []
+        position = bisect_left(chunk, item)
+        if position == len(chunk) or chunk[position] != item:
+            raise KeyError(item)
+        del chunk[position]
+        self._size -= 1
+        if not chunk:
+            del self._chunks[at], self._last[at]
+        elif position == len(chunk):
+            self._last[at] = chunk[-1]

@@ -1,0 +1,127 @@
+"""Time passes: the timers of a pool that are due fire, one after the other (R1)."""
+
+from heapq import heappop
+
+from switchboard.domain import agents, offers
+from switchboard.domain.asking import eligible
+from switchboard.domain.pool import Pool
+from switchboard.domain.settling import fire_queue_timer, settle
+from switchboard.domain.state import Agent
+from switchboard.domain.timers import Kind, arm_silence, queue_timers, silence_since, wrap_up_due
+
+
+def pass_time(pool: Pool, at: int, end: int) -> None:
+    """R1: fire every timer due by the service time `end`, service time stepping to each and the clock by as much.
+
+    Args:
+        pool: it stands at the clock and the service time of the frame before.
+        at: ms, the frame's; the clock is never stepped past it.
+        end: ms of service time.
+    """
+    clock, start = pool.clock, pool.service
+    while True:
+        timers, wakes = pool.timers, pool.wakes
+        if pool.trying and not (timers and timers[0][0] <= pool.service and timers[0][1] < Kind.DELAY_OVER):
+            # Delays and passings settle in their turn: after the offers that expire now, before other timers.
+            settle(pool)
+            continue
+        due = min(timers[0][0] if timers else end + 1, wakes[0][0] if wakes else end + 1)
+        if due > end:
+            return
+        # A timer made overdue by a configuration (R20) fires now: service time does not go back.
+        now = max(due, pool.service)
+        pool.set_time(max(clock, min(clock + now - start, at)), now)
+        if wakes and wakes[0][0] <= now:
+            _wake(pool, now)
+        elif _fire(pool, *heappop(timers)):
+            settle(pool)
+
+
+def _wake(pool: Pool, now: int) -> None:
+    """R5: delays and passings are over as soon as service time has reached them."""
+    wakes = pool.wakes
+    while wakes and wakes[0][0] <= now:
+        agent = pool.agents.get(heappop(wakes)[1])
+        if agent is not None and eligible(pool, agent):
+            pool.trying[agent.id] = agent
+
+
+def _fire(pool: Pool, due: int, kind: int, subject: str) -> bool:
+    """Let one timer do its work. False: it was no longer meant."""
+    match kind:
+        case Kind.OFFER_EXPIRY:
+            return _expire_offer(pool, due, subject)
+        case Kind.QUEUE_OVERFLOW | Kind.QUEUE_TIMEOUT:
+            return _limit_wait(pool, due, kind, subject)
+        case Kind.WRAP_UP_LIMIT:
+            return _limit_wrap_up(pool, due, subject)
+        case Kind.AGENT_ABSENT:
+            return _note_absence(pool, due, subject)
+        case Kind.AGENT_LOST:
+            return _note_loss(pool, due, subject)
+        case _:
+            raise AssertionError(f"no timer of kind {kind} is ever armed")
+
+
+def _expire_offer(pool: Pool, due: int, chat_id: str) -> bool:
+    """R10: an offer has expired."""
+    chat = pool.chats.get(chat_id)
+    if chat is None or chat.stage != "offered" or chat.agent is None or chat.expires != due:
+        return False
+    if chat.agent.profile.config.auto_decline:
+        offers.miss(pool, chat, chat.agent)
+    else:
+        offers.confirm(pool, chat, chat.agent, automatic=True)
+    return True
+
+
+def _limit_wait(pool: Pool, due: int, kind: int, chat_id: str) -> bool:
+    """R17: a chat has waited for its overflow, or too long."""
+    chat = pool.chats.get(chat_id)
+    if chat is None or chat.stage != "waiting" or (due, kind, chat_id) not in queue_timers(pool, chat):
+        return False
+    fire_queue_timer(pool, chat, kind)
+    return True
+
+
+def _limit_wrap_up(pool: Pool, due: int, chat_id: str) -> bool:
+    """R15: a chat has wrapped up for long enough."""
+    chat = pool.chats.get(chat_id)
+    if chat is None or chat.stage != "wrapping" or wrap_up_due(chat) != due:
+        return False
+    pool.close(chat, "concluded")
+    return True
+
+
+def _note_absence(pool: Pool, due: int, agent_id: str) -> bool:
+    """R18: an agent may have been silent for `absent_after`."""
+    agent = pool.agents.get(agent_id)
+    if agent is None or agent.absent_due != due:
+        return False
+    agent.absent_due = -1
+    if agent.absent or not _silent_for(pool, agent, pool.config.absent_after, due):
+        return False
+    agents.make_absent(pool, agent, silent=True)
+    return True
+
+
+def _note_loss(pool: Pool, due: int, agent_id: str) -> bool:
+    """R18: an agent may have been silent for `lost_after`."""
+    agent = pool.agents.get(agent_id)
+    if agent is None or agent.lost_due != due:
+        return False
+    agent.lost_due = -1
+    if not _silent_for(pool, agent, pool.config.lost_after, due):
+        return False
+    agents.lose(pool, agent)
+    return True
+
+
+def _silent_for(pool: Pool, agent: Agent, limit: int, due: int) -> bool:
+    """Whether the agent has been silent for this long; if not, its timer is set to when it may be."""
+    if not limit:
+        return False
+    if silence_since(pool, agent) + limit > due:
+        arm_silence(pool, agent)
+        return False
+    return True

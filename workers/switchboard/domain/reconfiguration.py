@@ -1,0 +1,67 @@
+"""A pool's configuration is replaced (R20). The one event whose cost grows with the pool."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from switchboard.domain import agents, configuration, offers, timers
+from switchboard.domain.pool import Pool
+from switchboard.domain.state import AskingLine, Profile, WaitingLine
+
+
+def new_pool(pool_id: str, shard: int, raw: Mapping[str, Any] | None) -> Pool:
+    """An empty pool with this configuration, or with none."""
+    pool = Pool(pool_id, shard, configuration.read(configuration.UNCONFIGURED if raw is None else raw))
+    draw_lines(pool)
+    return pool
+
+
+def draw_lines(pool: Pool) -> None:
+    """Make the lines of waiting chats and asking agents that the configuration calls for, all empty."""
+    pool.waiting = {name: WaitingLine() for name in pool.config.queues}
+    by_queues: dict[frozenset[str], AskingLine] = {}
+    pool.profiles = {}
+    pool.asking = {name: [] for name in pool.config.queues}
+    for name, config in pool.config.profiles.items():
+        queues = frozenset(config.queues)
+        line = by_queues.get(queues)
+        if line is None:
+            line = by_queues[queues] = AskingLine(queues)
+            for queue in queues:
+                pool.asking[queue].append(line)
+        pool.profiles[name] = Profile(config, [pool.waiting[queue] for queue in config.queues], line)
+
+
+def configure(pool: Pool, data: dict[str, Any]) -> str | None:
+    """R20: the new configuration holds from here on, for chats and agents that are there as well."""
+    pool.config = configuration.read(data["config"])
+    pool.configured_at = pool.service
+    pool.configured = True
+    draw_lines(pool)
+    for agent in pool.agents.values():
+        agent.key = None
+        profile = pool.profiles[pool.config.profile_or_default(agent.profile.config.name).name]
+        agents.set_up(pool, agent, profile, agent.own_mode, agent.own_max_sessions)
+    _move_chats(pool)
+    timers.rebuild(pool)
+    pool.fresh.clear()
+    pool.rematch = True
+    return None
+
+
+def _move_chats(pool: Pool) -> None:
+    """Every chat of a queue that is gone belongs to the default queue."""
+    queues, default = pool.config.queues, pool.config.default_queue
+    for chat in sorted(pool.chats.values(), key=lambda chat: (chat.arrived_at, chat.position)):
+        if chat.entered_queue not in queues:
+            chat.entered_queue = default
+            pool.change(chat)
+        moved = chat.queue not in queues
+        if moved:
+            chat.queue = default
+            pool.change(chat)
+        if chat.stage != "waiting":
+            continue
+        if moved:
+            offers.requeue(pool, chat, "queue-removed")
+        else:
+            pool.waiting[chat.queue].chats.add((chat.arrived_at, *chat.position, chat))

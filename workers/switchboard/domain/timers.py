@@ -1,0 +1,134 @@
+"""Timers: when they are due, and the heap that they wait in (R1).
+
+An entry of the heap is a hint: when it comes up, the state says whether it is still meant. So what ends a timer need
+not look for it, and heartbeats, which move a due time with each event, touch no heap at all.
+"""
+
+from collections.abc import Iterator
+from enum import IntEnum
+from heapq import heapify, heappush
+from typing import Final
+
+from switchboard.domain.pool import Pool
+from switchboard.domain.state import Agent, Chat
+
+_SLACK: Final = 1000
+"""Stale entries that are always borne with."""
+
+
+class Kind(IntEnum):
+    """What a timer does, in the order in which timers due at one time fire (R1)."""
+
+    OFFER_EXPIRY = 0
+    """A standing offer is missed, or accepted by itself (R10)."""
+    DELAY_OVER = 1
+    """The delay between chats has passed; it only settles (R5)."""
+    REOFFER = 2
+    """A chat passed over may be offered again; it only settles (R5)."""
+    QUEUE_OVERFLOW = 3
+    QUEUE_TIMEOUT = 4
+    WRAP_UP_LIMIT = 5
+    AGENT_ABSENT = 6
+    AGENT_LOST = 7
+    CHAT_FORGOTTEN = 8
+
+
+def queue_timers(pool: Pool, chat: Chat) -> Iterator[tuple[int, int, str]]:
+    """R17: the limits of a chat's entry into a queue, as (due, kind, id)."""
+    limits = pool.config.queues[chat.entered_queue]
+    if limits.overflow_after and limits.overflow_to is not None and not chat.overflowed:
+        yield chat.entered_at + limits.overflow_after, Kind.QUEUE_OVERFLOW, chat.id
+    if limits.max_wait:
+        yield chat.entered_at + limits.max_wait, Kind.QUEUE_TIMEOUT, chat.id
+
+
+def arm_queue_timers(pool: Pool, chat: Chat) -> None:
+    """Put the timers of a waiting chat in the heap, once an entry into a queue."""
+    if not chat.armed:
+        chat.armed = True
+        for timer in queue_timers(pool, chat):
+            heappush(pool.timers, timer)
+
+
+def wrap_up_due(chat: Chat) -> int | None:
+    """R15: when a wrapping chat is released by itself, in service time."""
+    limit = chat.agent.profile.config.wrap_up_limit if chat.agent is not None else 0
+    return chat.wrapping_since + limit if limit else None
+
+
+def arm_wrap_up(pool: Pool, chat: Chat) -> None:
+    """Put the timer of a wrapping chat in the heap."""
+    due = wrap_up_due(chat)
+    if due is not None:
+        heappush(pool.timers, (due, Kind.WRAP_UP_LIMIT, chat.id))
+
+
+def silence_since(pool: Pool, agent: Agent) -> int:
+    """R20: silence counts from the pool's latest configuration, at the earliest."""
+    return max(agent.last_sign, pool.configured_at or 0)
+
+
+def arm_silence(pool: Pool, agent: Agent) -> None:
+    """Put the timers for an agent's silence in the heap, where they are not."""
+    config = pool.config
+    if config.absent_after and not agent.absent and agent.absent_due < 0:
+        agent.absent_due = silence_since(pool, agent) + config.absent_after
+        heappush(pool.timers, (agent.absent_due, Kind.AGENT_ABSENT, agent.id))
+    if config.lost_after and agent.lost_due < 0:
+        agent.lost_due = silence_since(pool, agent) + config.lost_after
+        heappush(pool.timers, (agent.lost_due, Kind.AGENT_LOST, agent.id))
+
+
+def rebuild(pool: Pool) -> None:
+    """Make the heaps anew from the state: after a configuration, a restore, or when stale entries are too many."""
+    timers: list[tuple[int, int, str]] = []
+    for chat in pool.chats.values():
+        chat.armed = chat.stage == "waiting"
+        if chat.stage == "waiting":
+            timers.extend(queue_timers(pool, chat))
+        elif chat.stage == "offered":
+            timers.append((chat.expires, Kind.OFFER_EXPIRY, chat.id))
+        elif chat.stage == "wrapping":
+            due = wrap_up_due(chat)
+            if due is not None:
+                timers.append((due, Kind.WRAP_UP_LIMIT, chat.id))
+    heapify(timers)
+    pool.timers = timers
+    pool.wakes = []
+    for agent in pool.agents.values():
+        agent.absent_due = agent.lost_due = agent.wake = -1
+        arm_silence(pool, agent)
+        arm_passings(pool, agent)
+        _arm_delay(pool, agent)
+
+
+def arm_passings(pool: Pool, agent: Agent) -> None:
+    """Put the times at which chats may be offered to the agent again in the heap (after a login, too: R5)."""
+    reoffer_after = agent.profile.config.reoffer_after
+    for at in pool.passings.get(agent.id, {}).values():
+        if at + reoffer_after > pool.service:
+            heappush(pool.wakes, (at + reoffer_after, agent.id))
+
+
+def tidy(pool: Pool) -> None:
+    """Bound the heaps: an offer leaves its expiry behind when it is accepted."""
+    entries = len(pool.timers) + len(pool.wakes)
+    if entries > _SLACK + 4 * (len(pool.chats) + len(pool.agents)) and entries > _SLACK + 4 * sum(
+        map(len, pool.passings.values())
+    ):
+        rebuild(pool)
+
+
+def _arm_delay(pool: Pool, agent: Agent) -> None:
+    delay = agent.profile.config.delay_between_chats
+    if agent.request is not None and delay and agent.last_offer is not None:
+        over = agent.last_offer + delay
+        if over > pool.service:
+            agent.wake = over
+            heappush(pool.wakes, (over, agent.id))
+
+
+def next_due(pool: Pool) -> int | None:
+    """The earliest service time at which this pool may have something to do."""
+    heads = [heap[0][0] for heap in (pool.timers, pool.wakes, pool.forgets, pool.early_forgets) if heap]
+    return min(heads, default=None)
