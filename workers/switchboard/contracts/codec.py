@@ -1,0 +1,242 @@
+"""Records of the source topics to events: read, map, check. What can't be taken is told apart by reason.
+
+Measured on one core of the build machine: 2.2 us a plain `chat-accepted`, 3.1 us one in CloudEvents' binary mode with
+six headers, 4.7 us a `chat-arrival` with its time and attributes.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+import orjson
+
+from switchboard.contracts.cloudevents import Headers, Marks, embedded, read_headers
+from switchboard.contracts.faults import quote
+from switchboard.contracts.frames import (
+    FORMAT_VERSION,
+    JOURNAL_HEADERS,
+    MAX_FRAME_BYTES,
+    MAX_FRAME_EVENTS,
+    RULES_VERSION,
+    decode_frame,
+    encode_frame,
+)
+from switchboard.contracts.schemas import EVENT_SHAPES, check, known
+from switchboard.domain.events import DEFAULT_POOL, Event
+
+__all__ = [
+    "FORMAT_VERSION",
+    "JOURNAL_HEADERS",
+    "MAX_FRAME_BYTES",
+    "MAX_FRAME_EVENTS",
+    "MAX_VALUE_BYTES",
+    "OWN_TYPES",
+    "REASONS",
+    "RULES_VERSION",
+    "SOURCE_TOPICS",
+    "BadInput",
+    "Mapping",
+    "Reason",
+    "decode_event",
+    "decode_frame",
+    "encode_frame",
+    "pool_of",
+]
+
+MAX_VALUE_BYTES: Final = 65_536
+"""A record's value may be this long; a longer one is `too-large`."""
+
+SOURCE_TOPICS: Final = (
+    "chat-arrival",
+    "chat-accepted",
+    "request-chat",
+    "chat-lifecycle",
+    "agent-presence",
+    "routing-config",
+)
+"""The topics that events are read from, by their bare names."""
+
+OWN_TYPES: Final = {
+    "chat-arrival": "chat-arrival",
+    "chat-accepted": "chat-accepted",
+    "request-chat": "request-chat",
+    "routing-config": "pool-configured",
+}
+"""What a record is where nothing in it tells its type: the type of its topic, where that has one type."""
+
+Reason: TypeAlias = Literal[
+    "no-value", "too-large", "not-json", "not-an-object", "unknown-type", "schema", "bad-time", "engine-error"
+]
+REASONS: Final[tuple[Reason, ...]] = (
+    "no-value",
+    "too-large",
+    "not-json",
+    "not-an-object",
+    "unknown-type",
+    "schema",
+    "bad-time",
+    "engine-error",
+)
+"""Why a record went to `dead-letter`; all but the last are told here."""
+
+Mapping: TypeAlias = Callable[[str, str | None, dict[str, Any]], tuple[str | None, dict[str, Any]]]
+"""A foreign bus's fields to ours: (topic, the type that the record tells, body) to (our type, our body)."""
+
+
+@dataclass(slots=True)
+class BadInput:
+    """A record that can't be taken as an event."""
+
+    reason: Reason
+    detail: str
+    """What is wrong, in words; for `schema` and `bad-time` the JSON Pointer and the rule come first."""
+    pool: str = DEFAULT_POOL
+    """The pool that it belongs to, as far as that can be told."""
+
+
+def decode_event(
+    topic: str,
+    headers: Headers,
+    value: bytes | None,
+    *,
+    source: tuple[str, int, int],
+    mapping: Mapping | None = None,
+) -> Event | BadInput:
+    """The event that a record is, or why it is none.
+
+    Args:
+        topic: The topic's bare name, without any prefix.
+        headers: The record's headers.
+        value: The record's value.
+        source: (topic, partition, offset) of the record, for the journal.
+        mapping: For a foreign bus: stands between reading and checking.
+    """
+    read = _read(headers, value)
+    if isinstance(read, BadInput):
+        return read
+    told, event_id, body = read
+    if mapping is not None:
+        told, body = mapping(topic, told, body)
+    event_type = OWN_TYPES.get(topic) if told is None else told
+    if event_type not in EVENT_SHAPES:
+        return BadInput("unknown-type", _untyped(event_type), _pool(body))
+    if event_type == "pool-configured" and topic != "routing-config":
+        return BadInput(
+            "unknown-type",
+            f"pool-configured is taken from routing-config only, not from {topic}: "
+            "who may write chats must not be able to reconfigure the routing",
+            _pool(body),
+        )
+    fault = check(event_type, body)
+    if fault is not None:
+        return BadInput(fault.reason, fault.detail, _pool(body))
+    return Event(event_type, body.get("pool", DEFAULT_POOL), known(event_type, body), event_id, source)
+
+
+def pool_of(headers: Headers, value: bytes | None) -> str:
+    """The pool that `decode_event` would tell, at a glance: 0.5 us where the value names none, else a parse.
+
+    For dropping other shards' records; not where a mapping stands between.
+    """
+    if value is None or not (b'"pool"' in value or b"\\u" in value or b'"data_base64"' in value):
+        return DEFAULT_POOL
+    read = _read(headers, value)
+    return read.pool if isinstance(read, BadInput) else _pool(read[2])
+
+
+def _read(headers: Headers, value: bytes | None) -> tuple[str | None, str | None, dict[str, Any]] | BadInput:
+    """A record's type, as far as it tells one, its CloudEvents id and its body."""
+    if value is None:
+        return BadInput("no-value", "the record has no value")
+    if len(value) > MAX_VALUE_BYTES:
+        return BadInput("too-large", f"{len(value)} bytes; at most {MAX_VALUE_BYTES} are taken")
+    marks = read_headers(headers)
+    body = _parse(value)
+    if isinstance(body, BadInput):
+        return body
+    envelope = None
+    if marks.is_structured:
+        envelope, body = body, _open(body)
+        if isinstance(body, BadInput):
+            return body
+    return _marked(marks, envelope, body)
+
+
+def _parse(value: bytes) -> dict[str, Any] | BadInput:
+    # orjson refuses what JSON does not have: NaN, Infinity, 1e400, lone surrogates, a BOM, bytes that are no UTF-8.
+    try:
+        body = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        return BadInput("not-json", str(error))
+    if type(body) is not dict:
+        return BadInput("not-an-object", f"expected a JSON object, got {quote(body)}")
+    return body
+
+
+def _open(envelope: dict[str, Any]) -> dict[str, Any] | BadInput:
+    """The body in a structured event's envelope."""
+    try:
+        body = embedded(envelope)
+    except KeyError:
+        return BadInput("schema", "/data required: is missing")
+    except ValueError as error:
+        return BadInput("schema", f"/data_base64 contentEncoding: expected base64: {error}")
+    if isinstance(body, bytes):
+        return _parse(body)
+    if not isinstance(body, dict):
+        return BadInput("not-an-object", f"/data: expected a JSON object, got {quote(body)}")
+    return body
+
+
+def _marked(
+    marks: Marks, envelope: dict[str, Any] | None, body: dict[str, Any]
+) -> tuple[str | None, str | None, dict[str, Any]] | BadInput:
+    """The type and id told by the headers, else by the envelope; the type else by the body."""
+    event_type: Any = None
+    event_id: Any = None
+    if marks.type is not None:
+        event_type = marks.type.decode(errors="replace")
+    elif envelope is not None and "type" in envelope:
+        event_type = _given(envelope["type"])
+    elif "type" in body:
+        event_type = _given(body["type"])
+    if marks.id is not None:
+        event_id = marks.id.decode(errors="replace")
+    elif envelope is not None and "id" in envelope:
+        event_id = _given(envelope["id"])
+    if not (event_type is None or isinstance(event_type, str)):
+        return BadInput("schema", "/type type: expected text", _pool(body))
+    if not (event_id is None or _is_id(event_id)):
+        return BadInput(
+            "schema", "/id pattern: expected a CloudEvents id of 1 to 128 characters, none of control", _pool(body)
+        )
+    return event_type, event_id, body
+
+
+def _given(value: Any) -> Any:
+    return value if value is not None else ...  # a null is not as good as absent: it is refused
+
+
+_has_no_control: Final = re.compile("[^\x00-\x1f\x7f-\x9f]*").fullmatch
+
+
+def _is_id(value: Any) -> bool:
+    if not isinstance(value, str) or not 1 <= len(value) <= 128:
+        return False
+    return value.isprintable() or _has_no_control(value) is not None  # the first is cheap, and nearly always true
+
+
+_is_pool: Final = re.compile("[A-Za-z0-9._-]{1,64}").fullmatch
+
+
+def _pool(body: dict[str, Any]) -> str:
+    """The pool of a body that has not been checked."""
+    pool = body.get("pool")
+    return pool if isinstance(pool, str) and _is_pool(pool) else DEFAULT_POOL
+
+
+def _untyped(event_type: str | None) -> str:
+    if event_type is None:
+        return "neither a ce_type header nor the body tells the type, and the topic has more than one"
+    return f"{quote(event_type)} is no event type"
