@@ -1,0 +1,195 @@
+"""Topics made and checked. Making is idempotent; what exists is never altered."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaConnectionError
+
+from switchboard.kafka.clients import BrokerAwayError, Connection, admin
+from switchboard.kafka.topics import ENOUGH_TO_START, TOPICS, Topic, TopicPlan, Writer, partitions
+
+TOPIC_ALREADY_EXISTS: Final = 36
+VISIBLE_SECONDS: Final = 30
+"""A topic is made by the controller and known to the brokers a little later."""
+
+
+class TopicError(Exception):
+    """A topic could not be made; the message names it and holds the broker's reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """What became of one topic that was asked for."""
+
+    name: str
+    made: bool
+    """False: it was there already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something about a topic that is not as planned."""
+
+    topic: str
+    what: str
+    """`topic`, `partitions`, `replication` or the name of a topic setting."""
+    found: str
+    expected: str
+    remedy: str
+    fatal: bool
+    """Nothing may be routed with this: state would be lost or read wrongly."""
+
+    def __str__(self) -> str:
+        return f"{self.topic}: {self.what} is {self.found}, expected {self.expected}; {self.remedy}"
+
+
+class WrongTopicsError(Exception):
+    """The topics can't be worked with; the message lists all that is wrong and what to do."""
+
+
+@asynccontextmanager
+async def session(conn: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client, started, and closed at the end.
+
+    Raises:
+        BrokerAwayError: no broker answers.
+    """
+    client = admin(conn)
+    try:
+        try:
+            await client.start()
+        except KafkaConnectionError as away:
+            raise BrokerAwayError(f"no broker answers at {conn.bootstrap}: {away}") from away
+        yield client
+    finally:
+        await client.close()
+
+
+async def create_topics(conn: Connection, plan: TopicPlan, *, bus_partitions: int | None = None) -> list[Created]:
+    """Make the topics that are missing, and return once they can be written to.
+
+    Args:
+        conn: the cluster.
+        plan: how they are to be.
+        bus_partitions: also make the bus's topics, with so many partitions each, if given.
+
+    Raises:
+        TopicError: the broker refused one.
+        BrokerAwayError: no broker answers.
+    """
+    wanted = [topic for topic in Topic if bus_partitions is not None or TOPICS[topic].writer is not Writer.BUS]
+    async with session(conn) as client:
+        there = await _describe(client)
+        missing = [topic for topic in wanted if plan.names.of(topic) not in there]
+        if missing:
+            answer = await client.create_topics(
+                [_new(topic, plan, partitions(topic, plan.shards, bus_partitions or 1)) for topic in missing],
+            )
+            for error in answer.to_object()["topic_errors"]:
+                # Another process may have made it since we looked.
+                if error["error_code"] not in (0, TOPIC_ALREADY_EXISTS):
+                    raise TopicError(f"topic {error['topic']} could not be made: {error['error_message']}")
+            await _until_visible(client, {plan.names.of(topic) for topic in missing})
+    return [Created(plan.names.of(topic), topic in missing) for topic in wanted]
+
+
+async def check_topics(conn: Connection, plan: TopicPlan) -> list[Difference]:
+    """All that is not as planned, topic by topic; nothing if all is well.
+
+    Raises:
+        BrokerAwayError: no broker answers.
+    """
+    async with session(conn) as client:
+        there = await _describe(client)
+        settings = await _settings(client, [t for t in Topic if plan.names.of(t) in there], plan)
+    return [difference for topic in Topic for difference in _differences(topic, plan, there, settings)]
+
+
+async def require_topics(conn: Connection, plan: TopicPlan) -> list[Difference]:
+    """What is not as planned but can be worked with.
+
+    Raises:
+        WrongTopicsError: something can't be worked with, such as a partition count that is not `shards`.
+        BrokerAwayError: no broker answers.
+    """
+    found = await check_topics(conn, plan)
+    fatal = [difference for difference in found if difference.fatal]
+    if fatal:
+        raise WrongTopicsError("\n".join(str(difference) for difference in fatal))
+    return found
+
+
+def _new(topic: Topic, plan: TopicPlan, count: int) -> NewTopic:
+    return NewTopic(plan.names.of(topic), count, plan.replication, topic_configs=plan.settings(topic))
+
+
+async def _describe(client: AIOKafkaAdminClient) -> dict[str, list[dict[str, Any]]]:
+    """The partitions of each topic that there is."""
+    return {told["topic"]: told["partitions"] for told in await client.describe_topics(None)}
+
+
+async def _until_visible(client: AIOKafkaAdminClient, names: set[str]) -> None:
+    until = time.monotonic() + VISIBLE_SECONDS
+    while True:
+        there = await _describe(client)
+        led = {name for name, parts in there.items() if parts and all(part["leader"] >= 0 for part in parts)}
+        if names <= led:
+            return
+        if time.monotonic() > until:
+            late = ", ".join(sorted(names - led))
+            raise TopicError(f"made, but still without a leader after {VISIBLE_SECONDS} s: {late}")
+        await asyncio.sleep(0.05)
+
+
+async def _settings(client: AIOKafkaAdminClient, topics: list[Topic], plan: TopicPlan) -> dict[str, dict[str, str]]:
+    """The settings that matter to us, of our own topics."""
+    asked = [
+        ConfigResource(ConfigResourceType.TOPIC, plan.names.of(topic), dict.fromkeys(plan.settings(topic)))
+        for topic in topics
+        if TOPICS[topic].writer is not Writer.BUS
+    ]
+    answers = await client.describe_configs(asked) if asked else []
+    return {
+        resource["resource_name"]: {
+            entry["config_names"]: entry["config_value"] for entry in resource["config_entries"]
+        }
+        for answer in answers
+        for resource in answer.to_object()["resources"]
+    }
+
+
+def _differences(
+    topic: Topic,
+    plan: TopicPlan,
+    there: dict[str, list[dict[str, Any]]],
+    settings: dict[str, dict[str, str]],
+) -> list[Difference]:
+    name, writer = plan.names.of(topic), TOPICS[topic].writer
+    if name not in there:
+        command = "switchboard topics create" + (" --sources" if writer is Writer.BUS else "")
+        needed = writer is not Writer.BUS or topic in ENOUGH_TO_START
+        return [Difference(name, "topic", "missing", "there", f"make it with: {command}", needed)]
+    if writer is Writer.BUS:
+        return []
+    found = []
+    count, expected = len(there[name]), partitions(topic, plan.shards, 0)
+    if count != expected and writer is Writer.ROUTER:
+        remedy = f"set shards to {count} if that is what this installation has, else delete the topic and make it anew"
+        found.append(Difference(name, "partitions", str(count), str(expected), remedy, fatal=True))
+    copies = min(len(part["replicas"]) for part in there[name])
+    if copies < plan.replication:
+        remedy = "reassign its partitions, or set replication to what is meant"
+        found.append(Difference(name, "replication", str(copies), str(plan.replication), remedy, fatal=False))
+    for key, value in plan.settings(topic).items():
+        actual = settings[name].get(key, "unknown")
+        if actual != value:
+            remedy = f"kafka-configs.sh --alter --entity-type topics --entity-name {name} --add-config {key}={value}"
+            # A state topic that is not compacted is deleted by age, and the agents' capacity with it.
+            found.append(Difference(name, key, actual, value, remedy, fatal=key == "cleanup.policy"))
+    return found
