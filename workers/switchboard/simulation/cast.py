@@ -1,0 +1,66 @@
+"""Who takes part: the lines on which chats arrive and the agents who answer them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from switchboard.domain.events import DEFAULT_POOL
+
+Mode: TypeAlias = Literal["push", "pull"]
+
+# fmt: off
+NAMES: Final = (
+    "ana", "ben", "chloe", "dario", "ella", "finn", "grace", "hugo", "ines", "jonas", "kira", "leon", "mara",
+    "nils", "olga", "pablo", "quinn", "rosa", "sami", "tara", "umar", "vera", "wim", "xenia", "yara", "zoe",
+)
+# fmt: on
+
+
+@dataclass(slots=True, frozen=True)
+class Line:
+    """A queue on which chats arrive, with its share of them; without a name the pool's default queue."""
+
+    queue: str | None = None
+    pool: str = DEFAULT_POOL
+    share: float = 1.0
+
+
+@dataclass(slots=True, frozen=True)
+class Post:
+    """One agent's place: which profile, and whether to wait for chats (push) or to click for them (pull)."""
+
+    agent_id: str
+    mode: Mode
+    pool: str = DEFAULT_POOL
+    profile: str | None = None
+    override: bool = False
+    """Whether the login names the mode; otherwise it is the profile's own."""
+
+
+@dataclass(slots=True, frozen=True)
+class Cast:
+    """The lines and the agents of one simulation; agent ids are unique."""
+
+    lines: Sequence[Line]
+    posts: Sequence[Post]
+
+
+def agent_name(number: int) -> str:
+    """A readable agent id: `ana`, `ben`, … and from the 27th on `ana-2`."""
+    turn, index = divmod(number, len(NAMES))
+    return NAMES[index] if turn == 0 else f"{NAMES[index]}-{turn + 1}"
+
+
+def mixed_team(agents: int, *, pull_share: float, pool: str, profile: str | None) -> list[Post]:
+    """So many agents of one profile, the last of whom are in pull mode whatever the profile says."""
+    pull = round(agents * pull_share)
+    return [
+        Post(
+            agent_id=agent_name(number),
+            mode="pull" if number >= agents - pull else "push",
+            pool=pool,
+            profile=profile,
+            override=True,
+        )
+        for number in range(agents)
+    ]

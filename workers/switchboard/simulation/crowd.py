@@ -1,0 +1,215 @@
+"""A crowd of customers and agents: it is told what the router decided and says what it does, and when.
+
+Pure: no I/O and no clock of its own, so the same code runs against a bus in real time and against the engine in
+virtual time. The same seed and the same decisions give the same events; and what is drawn for a chat or an agent does
+not depend on the order in which decisions are told.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from switchboard.domain.rfc3339 import parse_ms
+from switchboard.simulation import agents, customers
+from switchboard.simulation.behaviour import Behaviour, Dice
+from switchboard.simulation.cast import Cast
+from switchboard.simulation.diary import Entry, Outgoing
+from switchboard.simulation.scene import Agent, Chat, Scene
+
+LOGIN_SPREAD_MS: Final = 2000
+"""Agents log in within this of the start, so that the lot does not decide about all of them at once."""
+
+
+class Crowd:
+    """Customers and agents of one simulation. All times are in ms since 1970.
+
+    Call `start` once, then `observe` each decision and `due` whenever `next_due` has come; both take a time that never
+    goes back.
+    """
+
+    def __init__(self, cast: Cast, behaviour: Behaviour, arrivals: Iterator[int], *, seed: str, label: str) -> None:
+        """Take the times of arrivals in ms since the start, ascending; chats are called `LABEL-000001` and so on."""
+        self.scene = Scene(behaviour=behaviour, dice=Dice(seed), cast=cast, label=label)
+        self._arrivals = arrivals
+        self._started = 0
+
+    def start(self, now: int) -> None:
+        """The agents come to work, and customers begin to arrive."""
+        scene = self.scene
+        self._started = now
+        for post in scene.cast.posts:
+            dice = scene.dice.of("agent", post.agent_id)
+            scene.agents[post.agent_id] = Agent(post=post, dice=dice)
+            scene.diary.write(now + int(dice.random() * LOGIN_SPREAD_MS), Entry("log-in", post.agent_id))
+        self._expect_arrival()
+
+    def next_due(self) -> int | None:
+        """When someone does something next, as far as is known; None if nobody ever does."""
+        return self.scene.diary.next_due()
+
+    def due(self, now: int) -> list[Outgoing]:
+        """What has been done by now and not been said yet, in order."""
+        diary = self.scene.diary
+        while (taken := diary.take(now)) is not None:
+            self._do(*taken)
+        said, diary.outbox = diary.outbox, []
+        return said
+
+    def observe(self, decision: Mapping[str, Any], now: int) -> None:
+        """Take note of one decision, as it is on the topics; those about strangers' agents and chats mean nothing."""
+        react = _REACTIONS.get(decision["type"])
+        if react is not None:
+            react(self.scene, decision, now)
+
+    def leave(self, now: int) -> list[Outgoing]:
+        """Everyone goes home: customers who still wait give up, and the agents log out."""
+        scene = self.scene
+        for chat in list(scene.chats.values()):
+            if chat.ours:
+                end = "chat-abandoned" if chat.stage in ("waiting", "offered") else "chat-released"
+                scene.diary.send(now, end, {"chat_id": chat.chat_id, "pool": chat.pool})
+        for agent in scene.agents.values():
+            if agent.presence != "out":
+                about = {"agent_id": agent.post.agent_id, "pool": agent.post.pool}
+                scene.diary.send(now, "agent-logged-out", about)
+        scene.diary.heap.clear()
+        said, scene.diary.outbox = scene.diary.outbox, []
+        return said
+
+    def _do(self, at: int, entry: Entry) -> None:
+        scene = self.scene
+        chat, agent, mark = scene.chats.get(entry.who), scene.agents.get(entry.who), entry.mark
+        match entry.deed:
+            case "arrive":
+                customers.arrive(scene, at)
+                self._expect_arrival()
+            case "abandon" if chat:
+                customers.abandon(scene, chat, at, mark)
+            case "end-talk" if chat:
+                customers.end_talk(scene, chat, at, mark)
+            case "release" if chat and chat.agent_id in scene.agents:
+                agents.release(scene, scene.agents[chat.agent_id], chat, at, mark)
+            case "answer" if agent:
+                agents.answer(scene, agent, at, entry.chat_id, mark)
+            case "log-in" if agent:
+                agents.log_in(scene, agent, at)
+            case "step-away" if agent:
+                agents.step_away(scene, agent, at, mark)
+            case "come-back" if agent:
+                agents.come_back(scene, agent, at, mark)
+            case "click" if agent:
+                agents.click(scene, agent, at, mark)
+            case "heartbeat" if agent:
+                agents.heartbeat(scene, agent, at)
+            case _:
+                pass  # of a chat that is closed by now
+
+    def _expect_arrival(self) -> None:
+        after = next(self._arrivals, None)
+        if after is not None:
+            self.scene.diary.write(self._started + after, Entry("arrive", ""))
+
+
+def _assigned(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
+    agent = scene.agents.get(decision["agent_id"])
+    chat = scene.chats.get(decision["chat_id"])
+    if chat is None and agent is None:
+        return
+    if chat is None:
+        chat = Chat(chat_id=decision["chat_id"], pool=decision["pool"], ours=False)
+        scene.chats[chat.chat_id] = chat
+    if chat.stage in ("active", "wrapping"):  # R16: a transfer to an agent is an offer at once
+        _hand_back(scene, chat, now)
+        customers.wait(scene, chat, now)
+    chat.stage, chat.agent_id = "offered", decision["agent_id"]
+    if agent is not None:
+        agent.max_sessions = decision["max_sessions"]
+        if decision["origin"] == "manual":
+            agent.asking = False
+        lasts = parse_ms(decision["expires_at"]) - parse_ms(decision["at"])
+        agents.answer_later(scene, agent, decision, now, lasts)
+        agents.want_chat(scene, agent, now)
+
+
+def _confirmed(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
+    agent, chat = scene.agents.get(decision["agent_id"]), scene.chats.get(decision["chat_id"])
+    if chat is None:
+        return
+    chat.agent_id = decision["agent_id"]
+    customers.talk(scene, chat, now)
+    if agent is not None:
+        agent.offers.pop(chat.chat_id, None)
+        agent.chats.add(chat.chat_id)
+        agents.want_chat(scene, agent, now)
+
+
+def _ended(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
+    agent, chat = scene.agents.get(decision["agent_id"]), scene.chats.get(decision["chat_id"])
+    if chat is not None:
+        chat.stage, chat.agent_id = "waiting", None
+    if agent is not None:
+        agent.offers.pop(decision["chat_id"], None)
+        agents.want_chat(scene, agent, now)
+
+
+def _requeued(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
+    chat = scene.chats.get(decision["chat_id"])
+    if chat is None:
+        return
+    if chat.stage in ("active", "wrapping"):
+        _hand_back(scene, chat, now)
+        customers.wait(scene, chat, now)
+    chat.stage, chat.agent_id = "waiting", None
+
+
+def _wrapping(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
+    agent, chat = scene.agents.get(decision["agent_id"]), scene.chats.get(decision["chat_id"])
+    if agent is not None and chat is not None:
+        agents.wrap_up(scene, agent, chat, now)
+
+
+def _closed(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
+    chat = scene.chats.pop(decision["chat_id"], None)
+    if chat is not None:
+        _hand_back(scene, chat, now)
+
+
+def _hand_back(scene: Scene, chat: Chat, now: int) -> None:
+    """The chat's session is free."""
+    agent = scene.agents.get(chat.agent_id) if chat.agent_id is not None else None
+    if agent is not None:
+        agent.chats.discard(chat.chat_id)
+        agent.offers.pop(chat.chat_id, None)
+        agents.want_chat(scene, agent, now)
+
+
+def _request_rejected(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
+    agent = scene.agents.get(decision["agent_id"])
+    if agent is not None:
+        agent.asking = False
+        if decision["reason"] != "at-capacity":  # else the next chat that closes lets it ask again
+            agents.want_chat(scene, agent, now)
+
+
+def _transfer_rejected(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
+    chat = scene.chats.get(decision["chat_id"])
+    if chat is not None and chat.stage == "active":
+        scene.diary.write(now, Entry("end-talk", chat.chat_id, mark=chat.stint))
+
+
+def _made_unavailable(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
+    agent = scene.agents.get(decision["agent_id"])
+    if agent is not None:
+        agents.sidelined(scene, agent, now)
+
+
+_REACTIONS: Final[Mapping[str, Callable[[Scene, Mapping[str, Any], int], None]]] = {
+    "chat-assigned": _assigned,
+    "assignment-confirmed": _confirmed,
+    "assignment-ended": _ended,
+    "chat-requeued": _requeued,
+    "chat-wrapping": _wrapping,
+    "chat-closed": _closed,
+    "request-rejected": _request_rejected,
+    "transfer-rejected": _transfer_rejected,
+    "agent-made-unavailable": _made_unavailable,
+}
