@@ -7,18 +7,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from switchboard.kafka.admin import TopicError, WrongTopicsError, check_topics, create_topics, require_topics, session
 from switchboard.kafka.clients import BrokerAwayError, Connection
 from switchboard.kafka.topics import TOPICS, Topic, TopicNames, TopicPlan, Writer
-
-
-@pytest.fixture
-def plan(bus_prefix: str) -> TopicPlan:
-    """Two shards on a single broker."""
-    return TopicPlan(TopicNames(bus_prefix, bus_prefix), shards=2, replication=1, min_insync=1)
-
-
-@pytest.fixture
-def conn(broker_bootstrap: str) -> Connection:
-    """The broker of this run."""
-    return Connection(broker_bootstrap)
+from tests.waiting import eventually
 
 
 async def test_topics_made_are_as_checked(conn: Connection, plan: TopicPlan) -> None:
@@ -64,7 +53,9 @@ async def test_a_wrong_setting_is_named_with_its_cure(conn: Connection, plan: To
     async with session(conn) as client:
         altered = plan.settings(Topic.OPEN_CHATS) | {"segment.ms": "604800000", "cleanup.policy": "delete"}
         await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, chats, altered)])
-    found = {each.what: each for each in await check_topics(conn, plan)}
+    # The controller takes the change, the broker learns of it a little later.
+    differences = await eventually(lambda: check_topics(conn, plan))
+    found = {each.what: each for each in differences}
     assert set(found) == {"segment.ms", "cleanup.policy"}
     assert str(found["segment.ms"]) == (
         f"{chats}: segment.ms is 604800000, expected 600000; kafka-configs.sh --alter --entity-type topics "

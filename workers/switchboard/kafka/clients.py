@@ -16,6 +16,8 @@ from aiokafka.producer import sender
 from aiokafka.protocol.metadata import MetadataRequest
 from pydantic import SecretStr
 
+from switchboard.kafka.quiet import thin_out
+
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
@@ -26,6 +28,9 @@ sender.BACKOFF_OVERRIDE = 0.002
 # aiokafka asks for each topic with "make it if it is missing", and Apache Kafka does so unless its own setting forbids:
 # then a wrong prefix would make a topic and wait on it for ever. Nothing is auto-created. (None: any topic.)
 MetadataRequest.__init__.__defaults__ = (None, False)
+
+# With the back-off below, a broker that is away would fill the log with some 400 lines a second.
+thin_out("aiokafka")
 
 TRANSACTION_RETRY_BACKOFF_MS: Final = 5
 """Instead of 100: a drain went from 22,500 to 41,700 events/s."""

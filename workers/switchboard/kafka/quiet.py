@@ -1,0 +1,35 @@
+"""aiokafka's log, thinned: while a broker is away it says the same things several hundred times a second."""
+
+import logging
+import time
+from typing import Final
+
+QUIET_SECONDS: Final = 5.0
+
+
+class Thinned(logging.Filter):
+    """Lets a message through once in `QUIET_SECONDS`; the next one says how many like it were left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[object, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to log the record. Messages are told apart by their text before anything is put into it."""
+        what = (record.name, record.msg)
+        now = time.monotonic()
+        since, left_out = self._last.get(what, (-QUIET_SECONDS, 0))
+        if now - since < QUIET_SECONDS:
+            self._last[what] = (since, left_out + 1)
+            return False
+        self._last[what] = (now, 0)
+        if left_out:
+            record.msg = f"{record.msg} (and {left_out} more like it)"
+        return True
+
+
+def thin_out(library: str) -> None:
+    """Put the filter on each logger that the library has (filters are not inherited); call it once."""
+    for name in list(logging.root.manager.loggerDict):
+        if name == library or name.startswith(f"{library}."):
+            logging.getLogger(name).addFilter(Thinned())
