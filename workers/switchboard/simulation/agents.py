@@ -73,9 +73,7 @@ def want_chat(scene: Scene, agent: Agent, now: int) -> None:
     if agent.leaving and not agent.chats:
         agent.leaving = False
         scene.diary.write(now, Entry("step-away", agent.post.agent_id, mark=agent.stretch))
-    full = agent.max_sessions is not None and len(agent.chats) + len(agent.offers) >= agent.max_sessions
-    clicker = agent.post.mode == "pull" and agent.presence == "here"
-    if not clicker or full or agent.asking or agent.reaching:
+    if agent.post.mode != "pull" or agent.reaching or not _may_ask(agent):
         return
     agent.reaching = True
     agent.clicks += 1
@@ -85,11 +83,11 @@ def want_chat(scene: Scene, agent: Agent, now: int) -> None:
 
 
 def click(scene: Scene, agent: Agent, at: int, mark: int) -> None:
-    """Clicks Request Chat, unless something came in between."""
+    """Clicks Request Chat, unless something came in between, such as a colleague's chat."""
     if agent.clicks != mark or not agent.reaching:
         return
     agent.reaching = False
-    if agent.presence == "here" and not agent.asking:
+    if _may_ask(agent):
         _request(scene, agent, at)
 
 
@@ -161,6 +159,11 @@ def _answer(scene: Scene, agent: Agent, chat_id: str, attempt: int) -> Answer:
     if drawn < behaviour.decline_chance:
         return "decline"
     return "lapse" if drawn < behaviour.decline_chance + behaviour.lapse_chance else "accept"
+
+
+def _may_ask(agent: Agent) -> bool:
+    full = agent.max_sessions is not None and len(agent.chats) + len(agent.offers) >= agent.max_sessions
+    return agent.presence == "here" and not agent.asking and not full
 
 
 def _request(scene: Scene, agent: Agent, at: int) -> None:
