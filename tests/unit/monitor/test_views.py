@@ -1,0 +1,77 @@
+"""What the web API tells of the tables."""
+
+from datetime import UTC, datetime
+
+from switchboard.monitor.rows import ChatRow
+from switchboard.monitor.tables import Tables
+from switchboard.monitor.views import agents_view, queues_view
+
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+
+
+def at(second: float) -> datetime:
+    """A moment so many seconds after noon."""
+    return datetime.fromtimestamp(NOON.timestamp() + second, UTC)
+
+
+def chat(queue: str, stage: str, arrived: float, pool: str = "default") -> ChatRow:
+    """A chat that arrived so many seconds after noon."""
+    return ChatRow(pool=pool, queue=queue, stage=stage, arrived_at=at(arrived))
+
+
+def test_agents_stand_by_pool_and_id_and_one_pool_can_be_asked_for() -> None:
+    """The order does not depend on that of the rows."""
+    keys = [("b", "1"), ("a", "2"), ("b", "0"), ("a", "10")]
+    tables = Tables(agents={f"{pool}/{agent}": {"pool": pool, "agent_id": agent} for pool, agent in keys})
+    assert [(row["pool"], row["agent_id"]) for row in agents_view(tables, None)] == sorted(keys)
+    assert [row["agent_id"] for row in agents_view(tables, "b")] == ["0", "1"]
+    assert agents_view(tables, "nowhere") == []
+
+
+def test_a_queue_counts_its_chats_by_stage_and_tells_the_oldest_that_waits() -> None:
+    """An older chat that is being served is not one that waits."""
+    rows = [
+        chat("sales", "waiting", 30),
+        chat("sales", "waiting", 20.25),
+        chat("sales", "offered", 10),
+        chat("sales", "active", 5),
+        chat("sales", "active", 6),
+        chat("sales", "wrapping", 1),
+    ]
+    tables = Tables(chats={str(number): row for number, row in enumerate(rows)})
+    assert queues_view(tables, None, at(60)) == [
+        {
+            "pool": "default",
+            "queue": "sales",
+            "waiting": 2,
+            "oldest_arrived_at": "2024-05-01T12:00:20.250Z",
+            "oldest_wait_seconds": 39.75,
+            "offered": 1,
+            "active": 2,
+            "wrapping": 1,
+        },
+    ]
+
+
+def test_a_configured_queue_is_told_of_even_when_it_is_empty() -> None:
+    """Nobody waiting is news, too; the queues stand by pool and name, with those that are in use but not configured."""
+    tables = Tables(
+        chats={"x": chat("gone", "active", 0, pool="shop")}, queues={"shop": ("support", "sales"), "bank": ("loans",)}
+    )
+    view = queues_view(tables, None, NOON)
+    assert [(row["pool"], row["queue"]) for row in view] == [
+        ("bank", "loans"),
+        ("shop", "gone"),
+        ("shop", "sales"),
+        ("shop", "support"),
+    ]
+    assert view[0]["waiting"] == 0
+    assert view[0]["oldest_arrived_at"] is None
+    assert view[0]["oldest_wait_seconds"] is None
+    assert [row["queue"] for row in queues_view(tables, "bank", NOON)] == ["loans"]
+
+
+def test_a_wait_is_never_negative() -> None:
+    """The router's clock may be ahead of the monitor's."""
+    tables = Tables(chats={"x": chat("sales", "waiting", 5)})
+    assert queues_view(tables, None, NOON)[0]["oldest_wait_seconds"] == 0.0

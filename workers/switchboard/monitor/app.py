@@ -1,0 +1,107 @@
+"""The Faust app: its settings, and the agent that keeps the tables."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import faust
+from faust.web.base import BlueprintManager
+
+from switchboard.kafka.clients import Connection, options
+from switchboard.kafka.topics import Topic
+from switchboard.monitor.rows import MalformedRowError
+from switchboard.monitor.tables import Record, Tables, apply
+from switchboard.monitor.web import strict_json
+
+log = logging.getLogger(__name__)
+
+SESSION_SECONDS: Final = 8
+"""A monitor that hangs is dropped from its group after this, and not after Faust's own 60 s."""
+
+
+def new_app(conn: Connection, *, group_id: str, replication: int, host: str, port: int, folder: Path) -> Any:
+    """A Faust app that reads committed records only, writes nothing and makes no topic.
+
+    Args:
+        conn: the cluster.
+        group_id: of the installation; the app's own group begins with it.
+        replication: of whatever Faust may make.
+        host: the address that the web server listens at.
+        port: likewise.
+        folder: where Faust keeps its working files; the monitor has none.
+    """
+    app = faust.App(
+        # A group of its own for each run: every monitor is given every partition, and one that was killed leaves no
+        # member behind for whose session its successor would have to wait. Nothing is committed, so nothing is left.
+        id=f"{group_id}-monitor-{uuid4().hex[:12]}",
+        # Faust puts the environment above what it is told: a BROKER_URL or WEB_PORT meant for something else would win.
+        env_prefix="SWITCHBOARD_FAUST_",
+        broker=[f"kafka://{server.strip()}" for server in conn.bootstrap.split(",")],
+        broker_credentials=_credentials(conn),
+        # Faust's only way to `read_committed`. Nothing is written, so no transaction is ever begun.
+        processing_guarantee="exactly_once",
+        consumer_auto_offset_reset="earliest",
+        broker_session_timeout=SESSION_SECONDS,
+        broker_heartbeat_interval=SESSION_SECONDS / 4,
+        stream_wait_empty=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        topic_replication_factor=replication,
+        store="memory://",
+        datadir=folder,
+        web_host=host,
+        web_bind=host,
+        web_port=port,
+        web_application_options={"middlewares": [strict_json]},
+    )
+    # The guarantee holds only in what Faust takes for a worker process: without this, aborted records are read too.
+    app.in_worker = True
+    app.web.blueprints = BlueprintManager()  # none of the pages that Faust brings along
+    return app
+
+
+def keep_tables(app: Any, tables: Tables, topics: Mapping[str, Topic]) -> None:
+    """Have the app keep the tables as the topics are: it reads them from their beginnings at each start.
+
+    Args:
+        app: as `new_app` made it.
+        tables: changed in place.
+        topics: what is read, by name on the bus.
+    """
+    # acks=False: no offset is ever committed, so `consumer_auto_offset_reset` tells where to begin.
+    rows = app.topic(
+        *topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw",
+        acks=False, allow_empty=True,
+    )  # fmt: skip
+
+    @app.agent(rows)  # type: ignore[untyped-decorator] # Faust is untyped
+    async def keep(stream: Any) -> None:
+        async for event in stream.events():
+            told = event.message
+            place = (topics[told.topic], told.partition, told.offset)
+            try:
+                apply(tables, Record(*place, told.key, told.value, told.headers or ()))
+            except MalformedRowError as fault:
+                # Not raised: Faust would start the agent anew and say less.
+                log.warning("%s, partition %d, offset %d: %s", told.topic, told.partition, told.offset, fault)
+
+
+def _credentials(conn: Connection) -> Any:
+    told = options(conn)
+    tls = told.get("ssl_context")
+    match conn.security_protocol:
+        case "PLAINTEXT":
+            return None
+        case "SSL":
+            return faust.SSLCredentials(tls)
+        case "SASL_PLAINTEXT" | "SASL_SSL" if conn.sasl_mechanism == "OAUTHBEARER":
+            return faust.OAuthCredentials(oauth_cb=told["sasl_oauth_token_provider"], ssl_context=tls)
+        case "SASL_PLAINTEXT" | "SASL_SSL":
+            return faust.SASLCredentials(
+                mechanism=conn.sasl_mechanism,
+                username=told["sasl_plain_username"],
+                password=told["sasl_plain_password"],
+                ssl_context=tls,
+            )

@@ -1,0 +1,75 @@
+"""How far the topics reach: the offset of the last committed record of each partition."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from switchboard.kafka.clients import Connection, admin, reader
+
+READ_SECONDS: Final = 30
+"""For the whole look. It reads a few records of each partition, so it is over in well under a second."""
+
+FIRST_STEP: Final = 2
+"""From the end back: the last record, then the marker of its commit, which is never handed out."""
+
+GROWTH: Final = 16
+"""How much farther back it looks next time, where all that was there is markers and aborted records."""
+
+
+async def partitions_of(conn: Connection, topics: Iterable[str]) -> dict[str, list[int]]:
+    """The partitions of each topic; a topic that does not exist has none."""
+    client = admin(conn)
+    await client.start()
+    try:
+        told = await client.describe_topics(list(topics))
+    finally:
+        await client.close()
+    return {topic["topic"]: sorted(each["partition"] for each in topic["partitions"]) for topic in told}
+
+
+async def last_offsets(conn: Connection, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    """The offset of the last committed record of each partition that has one.
+
+    Not the offset before the end: what stands there is nearly always the marker of a commit, and may be any number of
+    aborted records. Who waits for that to be handed out waits for ever.
+
+    Raises:
+        TimeoutError: the broker stopped answering.
+    """
+    consumer = reader(conn)
+    async with asyncio.timeout(READ_SECONDS):
+        await consumer.start()
+        try:
+            wanted = list(partitions)
+            consumer.assign(wanted)
+            starts = await consumer.beginning_offsets(wanted)
+            ends = await consumer.end_offsets(wanted)  # read_committed: the last stable offsets
+            return await _look_back(consumer, starts, ends)
+        finally:
+            await consumer.stop()
+
+
+async def _look_back(
+    consumer: AIOKafkaConsumer, starts: dict[TopicPartition, int], ends: dict[TopicPartition, int]
+) -> dict[TopicPartition, int]:
+    found: dict[TopicPartition, int] = {}
+    step = FIRST_STEP
+    left = {place for place, end in ends.items() if end > starts[place]}
+    while left:
+        since = {place: max(starts[place], ends[place] - step) for place in left}
+        consumer.assign(list(left))
+        for place, offset in since.items():
+            consumer.seek(place, offset)
+        reading = set(left)
+        while reading:
+            batches = await consumer.getmany(timeout_ms=100)
+            for record in (record for records in batches.values() for record in records):
+                place = TopicPartition(record.topic, record.partition)
+                if record.offset < ends[place]:
+                    found[place] = record.offset
+            reading = {place for place in reading if await consumer.position(place) < ends[place]}
+        left = {place for place in left if place not in found and since[place] > starts[place]}
+        step *= GROWTH
+    return found

@@ -1,0 +1,75 @@
+"""What the web API tells, from the tables alone."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from switchboard.monitor.tables import Tables
+
+
+def agents_view(tables: Tables, pool: str | None) -> list[dict[str, Any]]:
+    """The agents who are logged in, all of them or one pool's, by pool and id."""
+    rows = (row for row in tables.agents.values() if pool is None or row["pool"] == pool)
+    return sorted(rows, key=lambda row: (row["pool"], row["agent_id"]))
+
+
+@dataclass(slots=True)
+class QueueCount:
+    """How many chats of one queue stand at each stage, and since when the oldest of those that wait does so."""
+
+    waiting: int = 0
+    oldest: datetime | None = None
+    offered: int = 0
+    active: int = 0
+    wrapping: int = 0
+
+
+def queues_view(tables: Tables, pool: str | None, now: datetime) -> list[dict[str, Any]]:
+    """The queues, of all pools or of one, by pool and name: those that are configured and those that hold a chat.
+
+    `oldest_wait_seconds` runs from `oldest_arrived_at` to `now`, to the millisecond, and is never negative: the
+    router's clock may be ahead of this machine's. Both are null while nobody waits.
+    """
+    counts = {
+        (configured, queue): QueueCount()
+        for configured, queues in tables.queues.items()
+        if pool is None or configured == pool
+        for queue in queues
+    }
+    for chat in tables.chats.values():
+        if pool is not None and chat.pool != pool:
+            continue
+        count = counts.setdefault((chat.pool, chat.queue), QueueCount())
+        match chat.stage:
+            case "waiting":
+                count.waiting += 1
+                if count.oldest is None or chat.arrived_at < count.oldest:
+                    count.oldest = chat.arrived_at
+            case "offered":
+                count.offered += 1
+            case "active":
+                count.active += 1
+            case "wrapping":
+                count.wrapping += 1
+    return [_queue(key, counts[key], now) for key in sorted(counts)]
+
+
+def _queue(key: tuple[str, str], count: QueueCount, now: datetime) -> dict[str, Any]:
+    return {
+        "pool": key[0],
+        "queue": key[1],
+        "waiting": count.waiting,
+        "oldest_arrived_at": None if count.oldest is None else _rfc3339(count.oldest),
+        "oldest_wait_seconds": None if count.oldest is None else _seconds(count.oldest, now),
+        "offered": count.offered,
+        "active": count.active,
+        "wrapping": count.wrapping,
+    }
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _seconds(since: datetime, now: datetime) -> float:
+    return max(0.0, round((now - since).total_seconds(), 3))

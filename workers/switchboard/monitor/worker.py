@@ -1,0 +1,107 @@
+"""The monitor as a process: look at the bus, start, serve until told to stop, stop."""
+
+import asyncio
+import contextlib
+import logging
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from aiokafka import TopicPartition
+
+from switchboard.kafka.clients import Connection, wait_for_broker
+from switchboard.kafka.topics import Topic, TopicNames
+from switchboard.monitor.app import keep_tables, new_app
+from switchboard.monitor.ends import last_offsets, partitions_of
+from switchboard.monitor.tables import Place, Tables
+from switchboard.monitor.web import add_routes
+
+log = logging.getLogger(__name__)
+
+READ: Final = (Topic.AGENT_CAPACITY, Topic.OPEN_CHATS, Topic.ROUTING_CONFIG)
+
+BROKER_SECONDS: Final = 15
+"""How long a broker may be away at the start; one that is just starting is up in 3 to 10 s."""
+
+STOP_SECONDS: Final = 4
+"""For a clean stop: nothing is lost by cutting it short, and whoever sent the signal waits 5 s."""
+
+
+class MonitorError(Exception):
+    """The monitor can't run; the message says what is wrong and what to do."""
+
+
+async def serve(
+    conn: Connection, names: TopicNames, *, group_id: str, replication: int, host: str, port: int, stop: asyncio.Event
+) -> None:
+    """Serve the tables until `stop` is set.
+
+    Args:
+        conn: the cluster.
+        names: the topics' names on it.
+        group_id: of the installation.
+        replication: likewise.
+        host: the address to serve at.
+        port: likewise.
+        stop: ends it.
+
+    Raises:
+        BrokerAwayError: no broker answered within 15 s of the start. One that goes away later is waited for.
+        MonitorError: a topic is missing, the address can't be had, or Faust gave up.
+    """
+    await wait_for_broker(conn, BROKER_SECONDS)
+    topics = {names.of(topic): topic for topic in READ}
+    awaited = await _last_offsets(conn, topics)
+    tables = Tables()
+    with tempfile.TemporaryDirectory(prefix="switchboard-monitor-") as folder:
+        app = new_app(conn, group_id=group_id, replication=replication, host=host, port=port, folder=Path(folder))
+        keep_tables(app, tables, topics)
+        add_routes(app.web.web_app, tables, lambda: _reached(tables, awaited))
+        try:
+            await _start(app, host, port)
+            log.info("serving at http://%s:%d", host, port)
+            await _until(stop, app)
+        finally:
+            await _stop(app)
+
+
+async def _last_offsets(conn: Connection, topics: Mapping[str, Topic]) -> dict[Place, int]:
+    partitions = await partitions_of(conn, topics)
+    for name, topic in topics.items():
+        # The configuration only adds the names of queues that nobody waits in: a bus may have none.
+        if not partitions[name] and topic is not Topic.ROUTING_CONFIG:
+            raise MonitorError(f"topic {name} does not exist: make it with `switchboard topics create`")
+    last = await last_offsets(conn, [TopicPartition(name, each) for name in topics for each in partitions[name]])
+    return {(topics[place.topic], place.partition): offset for place, offset in last.items()}
+
+
+def _reached(tables: Tables, awaited: dict[Place, int]) -> bool:
+    """Whether the tables hold all that was on the bus at the start. Once they do they always will."""
+    for place in [place for place, offset in awaited.items() if tables.applied.get(place, -1) >= offset]:
+        del awaited[place]
+    return not awaited
+
+
+async def _start(app: Any, host: str, port: int) -> None:
+    try:
+        await app.start()
+    except OSError as refused:
+        raise MonitorError(
+            f"can't serve at {host}:{port} ({refused.strerror or refused}): is another monitor running? Set "
+            f"SWITCHBOARD_WEB_HOST and SWITCHBOARD_WEB_PORT to an address that is free"
+        ) from refused
+
+
+async def _until(stop: asyncio.Event, app: Any) -> None:
+    waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(app.wait_until_stopped())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    if not stop.is_set():
+        raise MonitorError(f"Faust gave up ({app.crash_reason!r}): start the monitor again")
+
+
+async def _stop(app: Any) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(app.stop(), STOP_SECONDS)
