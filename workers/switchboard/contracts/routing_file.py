@@ -1,0 +1,128 @@
+"""The routing file: pools, queues and profiles as a person writes them, in TOML.
+
+```toml
+[pools.support]
+seed = "2026"
+
+[[pools.support.queues]]
+name = "billing"
+
+[[pools.support.profiles]]
+name = "agent"
+mode = "pull"
+```
+
+The fields are those of `pool-configured`, checked against the same schema; beyond that a file must not name what is not
+there, nor hold a field that nothing reads.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from switchboard.contracts.codec import MAX_VALUE_BYTES
+from switchboard.contracts.faults import Fault, quote
+from switchboard.contracts.routing_references import references
+from switchboard.contracts.routing_values import as_json, unknown_fields
+from switchboard.contracts.schemas import EVENT_SHAPES, event_faults, known
+from switchboard.contracts.toml_lines import Lines
+
+_is_bare_key: Final = re.compile("[A-Za-z0-9_-]+").fullmatch
+_CONFIG: Final = EVENT_SHAPES["pool-configured"].fields["config"]
+
+
+@dataclass(slots=True, frozen=True)
+class RoutingFault:
+    """One thing that is wrong with a routing file."""
+
+    file: str
+    line: int
+    """Counted from 1."""
+    where: str
+    """The field, as in `pools.support.queues[0].max_wait`; empty for the whole file."""
+    message: str
+    """What was expected, and what was there."""
+
+    def __str__(self) -> str:
+        where = f"{self.where}: " if self.where else ""
+        return f"{self.file}:{self.line}: {where}{self.message}"
+
+
+class RoutingFileError(ValueError):
+    """A routing file can't be used; all its faults, in the file's order."""
+
+    def __init__(self, faults: list[RoutingFault]) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = faults
+
+
+def read_routing_file(path: Path) -> list[dict[str, Any]]:
+    """The `pool-configured` events that the file says, `{"pool": ..., "config": {...}}`, in its order.
+
+    Raises:
+        RoutingFileError: anything at all is wrong with it.
+        OSError: it can't be read.
+    """
+    try:
+        text = path.read_bytes().decode()
+        body = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise RoutingFileError([RoutingFault(str(path), line, "", f"expected UTF-8 text: {error.reason}")]) from None
+    except tomllib.TOMLDecodeError as error:
+        told = re.search(r"\(at line (\d+)", str(error))
+        line = int(told[1]) if told else text.count("\n") + 1
+        raise RoutingFileError([RoutingFault(str(path), line, "", f"expected TOML: {error}")]) from None
+    found = list(_faults(body))
+    if found:
+        lines = Lines(text)
+        faults = [RoutingFault(str(path), lines[each.path], _written(each.path), each.message) for each in found]
+        raise RoutingFileError(sorted(faults, key=lambda fault: fault.line))
+    return [{"pool": name, **known("pool-configured", {"config": config})} for name, config in body["pools"].items()]
+
+
+def _written(path: tuple[str | int, ...]) -> str:
+    """A path as one writes it: `pools.support.queues[0].name`, with quotes where TOML wants them."""
+    keys = (f"[{s}]" if isinstance(s, int) else "." + (s if _is_bare_key(s) else quote(s)) for s in path)
+    return "".join(keys)[1:]
+
+
+def _faults(body: dict[str, Any]) -> Iterator[Fault]:
+    for name in body:
+        if name != "pools":
+            yield Fault("schema", (name,), "unknown", "expected [pools.NAME] and nothing else at the top")
+    pools = body.get("pools")
+    if not isinstance(pools, dict) or not pools:
+        yield Fault("schema", ("pools",), "required", "expected at least one pool, as [pools.NAME]")
+        return
+    for pool, config in pools.items():
+        yield from _pool_faults(pool, config)
+
+
+def _pool_faults(pool: str, written: Any) -> Iterator[Fault]:
+    where = ("pools", pool)
+    unusable: list[Fault] = []
+    config = as_json(written, where, unusable)
+    yield from unusable
+    told = {fault.path for fault in unusable}
+    for fault in event_faults("pool-configured", {"pool": pool, "config": config}):
+        path = where if fault.path == ("pool",) else where + fault.path[1:]
+        # A name that stands twice is told by `references`, at the second row.
+        if fault.rule != "uniqueBy" and path not in told:
+            yield Fault(fault.reason, path, fault.rule, _advice(fault, pool) or fault.message)
+    yield from unknown_fields(config, _CONFIG, where)
+    yield from references(config, where)
+    if len(orjson.dumps({"pool": pool, "config": config})) > MAX_VALUE_BYTES:
+        yield Fault("schema", where, "maxBytes", f"expected a pool of at most {MAX_VALUE_BYTES} bytes as JSON")
+
+
+def _advice(fault: Fault, pool: str) -> str | None:
+    """What to write where all of a list is missing."""
+    if fault.rule == "required" and fault.path in {("config", "queues"), ("config", "profiles")}:
+        return f"is missing: expected at least one [[{_written(('pools', pool, fault.path[-1]))}]]"
+    return None
