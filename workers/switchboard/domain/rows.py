@@ -12,6 +12,7 @@ from switchboard.domain.rfc3339 import format_ms
 from switchboard.domain.state import Agent, Chat, Remembered
 
 Table: TypeAlias = Literal["agent-capacity", "open-chats", "shard-progress"]
+TABLES: Final[tuple[Table, ...]] = ("shard-progress", "agent-capacity", "open-chats")
 
 RULES: Final = 1
 """Version of the routing rules: another one may decide otherwise on the same journal."""

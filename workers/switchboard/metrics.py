@@ -1,0 +1,54 @@
+"""The metrics of the workers: one registry, names and meanings in one place. No ids are labels."""
+
+from importlib.metadata import version
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY: Final = CollectorRegistry()
+
+_LATENCY: Final = (0.002, 0.004, 0.006, 0.008, 0.012, 0.016, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+"""Around the budgets: 12 ms median, 25 ms p99."""
+
+EVENTS: Final = Counter("switchboard_events", "Events journaled.", ["type"], registry=REGISTRY)
+DEAD_LETTERS: Final = Counter(
+    "switchboard_dead_letters", "Records set aside on dead-letter.", ["reason"], registry=REGISTRY
+)
+DECISIONS: Final = Counter("switchboard_decisions", "Decisions made.", ["pool", "type"], registry=REGISTRY)
+IGNORED: Final = Counter(
+    "switchboard_events_ignored", "Events that changed nothing, and why.", ["type", "why"], registry=REGISTRY
+)
+EVENT_TO_DECISION: Final = Histogram(
+    "switchboard_event_to_decision_seconds",
+    "From an event's record timestamp to its decisions being visible.",
+    buckets=_LATENCY,
+    registry=REGISTRY,
+)
+COMMIT: Final = Histogram("switchboard_commit_seconds", "Time that a commit took.", buckets=_LATENCY, registry=REGISTRY)
+COMMITS: Final = Counter("switchboard_commits", "Commits, by what became of them.", ["outcome"], registry=REGISTRY)
+FENCED: Final = Counter("switchboard_fenced", "Times a shard was taken over from this router.", registry=REGISTRY)
+LAG: Final = Gauge(
+    "switchboard_lag_records", "Records there and not yet taken.", ["topic", "partition"], registry=REGISTRY
+)
+RESTORE: Final = Gauge("switchboard_restore_seconds", "Time that the last restore took.", ["shard"], registry=REGISTRY)
+PROGRESS: Final = Gauge(
+    "switchboard_last_progress_timestamp_seconds",
+    "When the shard was last known to go on: it committed, or had nothing to do.",
+    ["shard"],
+    registry=REGISTRY,
+)
+SERVICE_TIME_STOPPED: Final = Counter(
+    "switchboard_service_time_stopped_seconds",
+    "Time that did not count as service time, since the router was not caught up.",
+    registry=REGISTRY,
+)
+SHARD_OWNED: Final = Gauge(
+    "switchboard_shard_owned", "1 while this router serves the shard.", ["shard"], registry=REGISTRY
+)
+QUEUE_DEPTH: Final = Gauge("switchboard_queue_depth", "Chats that wait.", ["pool", "queue"], registry=REGISTRY)
+AGENTS: Final = Gauge("switchboard_agents", "Agents logged in.", ["pool", "status"], registry=REGISTRY)
+BUILD: Final = Gauge("switchboard_build_info", "1, with the version.", ["version"], registry=REGISTRY)
+
+for _outcome in ("committed", "failed", "fenced"):
+    COMMITS.labels(_outcome)
+BUILD.labels(version("chat-switchboard")).set(1)

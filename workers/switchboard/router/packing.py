@@ -1,0 +1,72 @@
+"""What one commit holds: a frame, its decisions, the rows it changed, dead letters and where the sources stand."""
+
+from typing import Final
+
+import orjson
+
+from switchboard.contracts import decisions as decision_values
+from switchboard.contracts.cloudevents import decision_headers
+from switchboard.contracts.codec import MAX_VALUE_BYTES, BadInput
+from switchboard.domain.decisions import Decision
+from switchboard.domain.rows import Row
+from switchboard.kafka.ledger import CommitBatch, Record
+from switchboard.kafka.topics import Topic
+from switchboard.router.merging import Taken
+from switchboard.router.sources import Offsets
+
+NO_HEADERS: Final[list[tuple[str, bytes]]] = []
+
+
+def pack_decisions(batch: CommitBatch, made: list[Decision]) -> None:
+    """Decisions, keyed by chat, else by agent."""
+    assignments, requests = batch.outputs[Topic.ASSIGNMENT], batch.outputs[Topic.PUSH_REQUEST]
+    encode = decision_values.encode
+    for decision in made:
+        fields = decision.__dict__
+        subject: str = fields.get("chat_id") or fields["agent_id"]
+        headers = decision_headers(decision.id, decision.type, decision.pool, decision.at, subject)
+        record: Record = (subject.encode(), encode(decision), headers)
+        (requests if decision.type == decision_values.PUSH_REQUEST_TYPE else assignments).append(record)
+
+
+def pack_row(batch: CommitBatch, row: Row) -> None:
+    """One row, or its tombstone."""
+    value = None if row.value is None else orjson.dumps(row.value)
+    batch.outputs[Topic(row.table)].append((row.key.encode(), value, NO_HEADERS))
+
+
+def pack_offsets(batch: CommitBatch, offsets: Offsets) -> None:
+    """Where the sources stand: in our own rows, since sending offsets to the transaction costs half of a commit."""
+    progress = batch.outputs[Topic.SHARD_PROGRESS]
+    for (topic, partition), offset in offsets.items():
+        progress.append((f"source/{topic}/{partition}".encode(), orjson.dumps({"offset": offset}), NO_HEADERS))
+
+
+def pack_dead_letter(batch: CommitBatch, taken: Taken, bad: BadInput) -> None:
+    """A record that could not be taken, byte for byte (the first 64 KiB of it), with the reason."""
+    record = taken.record
+    value: bytes | None = record.value
+    headers = [(name, held) for name, held in record.headers if held is not None]
+    if sum(len(name) + len(held) for name, held in headers) + len(record.key or b"") > MAX_VALUE_BYTES:
+        headers = []  # or the dead letter could itself be too large to be written
+    headers += [
+        ("reason", bad.reason.encode()),
+        ("detail", bad.detail.encode()),
+        ("source-topic", record.topic.encode()),
+        ("source-partition", str(record.partition).encode()),
+        ("source-offset", str(record.offset).encode()),
+    ]
+    if value is not None and len(value) > MAX_VALUE_BYTES:
+        headers.append(("original-size", str(len(value)).encode()))
+        value = value[:MAX_VALUE_BYTES]
+    batch.outputs[Topic.DEAD_LETTER].append((record.key and record.key[:MAX_VALUE_BYTES], value, headers))
+
+
+def offsets_in(rows: dict[str, bytes]) -> Offsets:
+    """Where the sources stand, from the values of `shard-progress`."""
+    found: Offsets = {}
+    for key, value in rows.items():
+        if key.startswith("source/"):
+            topic, partition = key.removeprefix("source/").rsplit("/", 1)
+            found[topic, int(partition)] = orjson.loads(value)["offset"]
+    return found

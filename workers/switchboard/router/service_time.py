@@ -1,0 +1,42 @@
+"""Service time: how much of it has passed since the frame before (architecture: "Frame")."""
+
+from typing import Final
+
+LONGEST_MS: Final = 2000
+"""The most that one frame lets pass: a router that was stopped for an hour catches up on no timers."""
+COMMIT_AGE_SECONDS: Final = 2.0
+
+
+class ServiceTime:
+    """Runs while the router is caught up, and stands still while it is not.
+
+    So after an outage of the router or the bus no offer has expired that nobody could see or accept, and no agent is
+    switched off for it. Times given are monotonic, in s.
+    """
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+        self._committed: float | None = None
+        self.stopped = 0.0
+        """Seconds that did not count, in all."""
+
+    def committed(self, now: float) -> None:
+        """A commit was made."""
+        self._committed = now
+
+    def run(self, now: float, *, read_to_end: bool) -> int:
+        """Ms of service time from the frame before to the one that is made now; 0 for a shard's first."""
+        last, self._last = self._last, now
+        if last is None:
+            return 0
+        passed = now - last
+        current = self._committed is not None and now - self._committed <= COMMIT_AGE_SECONDS
+        if not (read_to_end and current):
+            self.stopped += passed
+            return 0
+        run = int(passed * 1000)
+        if run > LONGEST_MS:
+            self.stopped += passed - LONGEST_MS / 1000
+            return LONGEST_MS
+        self._last = last + run / 1000  # what is less than a ms counts with the next frame
+        return run

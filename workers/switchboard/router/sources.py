@@ -1,0 +1,248 @@
+"""The source topics of a shard: read, decoded, merged, and told how far they are read."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from switchboard.contracts.codec import BadInput, decode_event
+from switchboard.kafka.clients import Connection, source_reader
+from switchboard.kafka.topics import TopicNames
+from switchboard.router.merging import Partition, Taken, merge, rank_of
+
+log = logging.getLogger(__name__)
+
+Offsets = dict[tuple[str, int], int]
+"""(topic on the bus, partition) -> next offset."""
+
+RELIST_SECONDS: Final = 30
+"""How often partitions are listed afresh."""
+FETCH_RECORDS: Final = 1000
+"""Records decoded at a time: about 3 ms in which nothing else runs."""
+BUFFER_LOW: Final = 200
+"""A partition with fewer records at hand is read on."""
+FRESH_SECONDS: Final = 1.0
+"""What a partition's end was known to be is believed for so long."""
+COMMIT_SECONDS: Final = 2.0
+DEADLINE_SECONDS: Final = 10.0
+
+
+class SourceGoneError(Exception):
+    """A source topic no longer holds what was read of it; the message names the command that says where to go on."""
+
+
+class Sources:
+    """One shard's consumer of all source partitions.
+
+    Args:
+        conn: the cluster.
+        names: the topics' names.
+        group: the group to which offsets are committed, only so that lag tools see them.
+        merge_wait: seconds to wait for a partition that has lag and has delivered nothing.
+        poison: records that made the engine fail, with the error; they are read as bad input.
+    """
+
+    def __init__(
+        self,
+        conn: Connection,
+        names: TopicNames,
+        group: str,
+        merge_wait: float,
+        poison: dict[tuple[str, int, int], str],
+    ) -> None:
+        self._names = names
+        self._bare = {name: str(topic) for name, topic in names.sources.items()}
+        self._consumer: AIOKafkaConsumer = source_reader(conn, group)
+        self._merge_wait = merge_wait
+        self._poison = poison
+        self._partitions: dict[TopicPartition, Partition] = {}
+        self._known: Offsets = {}
+        self._relisted = 0.0
+        self._waiting_since: float | None = None
+        self._told: asyncio.Task[None] | None = None
+
+    async def open(self, offsets: Offsets) -> None:
+        """Read on from these offsets; partitions that are not among them are read from their beginning.
+
+        Raises:
+            SourceGoneError: an offset is no longer there.
+            KafkaError, TimeoutError: no broker answers.
+        """
+        self._known = dict(offsets)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await self._consumer.start()
+        await self._list()
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._told is not None:
+            await asyncio.wait([self._told], timeout=COMMIT_SECONDS)
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await self._consumer.stop()
+        except (TimeoutError, KafkaError) as error:
+            log.warning("a source consumer did not stop: %s", error)
+
+    async def take(self, most: int, most_bytes: int, wait: float) -> list[Taken]:
+        """The next records in merged order; none if none came within `wait` seconds.
+
+        Raises:
+            SourceGoneError: a topic was deleted or cut under us.
+            KafkaError: not allowed to read, and the like.
+        """
+        if time.monotonic() - self._relisted > RELIST_SECONDS:
+            await self._list()
+        until = time.monotonic() + wait
+        while True:
+            await self._fetch(0.0)
+            taken = self._merge(most, most_bytes)
+            left = until - time.monotonic()
+            if taken or left <= 0:
+                return taken
+            await self._fetch(min(left, 0.05) if self._waiting_since is not None else left)
+
+    @property
+    def read_to_end(self) -> bool:
+        """Whether every partition was read to its end within the last second (the condition of service time)."""
+        oldest = time.monotonic() - FRESH_SECONDS
+        return all(each.ended_at >= oldest for each in self._partitions.values())
+
+    @property
+    def lag(self) -> dict[TopicPartition, int]:
+        """Records that are there and were not taken, by partition, as far as is known."""
+        found = {}
+        for tp, partition in self._partitions.items():
+            stable = self._consumer.last_stable_offset(tp)
+            found[tp] = 0 if stable is None else max(0, stable - self._known.get((tp.topic, tp.partition), 0))
+            if not partition.lag and not partition.buffer:
+                found[tp] = 0
+        return found
+
+    def answered_within(self, seconds: float) -> bool:
+        """Whether a broker has answered one of our fetches within this time."""
+        oldest = (time.time() - seconds) * 1000
+        polls = (self._consumer.last_poll_timestamp(tp) for tp in self._partitions)
+        return any(poll is not None and poll >= oldest for poll in polls)
+
+    def tell_group(self, offsets: Offsets) -> None:
+        """Commit offsets to the group, for lag tools; nothing depends on it."""
+        if self._told is None or self._told.done():
+            self._told = asyncio.ensure_future(self._tell(offsets))
+
+    async def _tell(self, offsets: Offsets) -> None:
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await self._consumer.commit({TopicPartition(*tp): offset for tp, offset in offsets.items()})
+        except (TimeoutError, KafkaError) as error:
+            log.debug("offsets were not told to the group: %s", error)
+
+    async def _list(self) -> None:
+        """Take up partitions that are new."""
+        self._relisted = time.monotonic()
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await self._consumer._client.force_metadata_update()  # noqa: SLF001 - topics() may serve what it has
+            there = await self._consumer.topics()
+            found = {
+                TopicPartition(name, partition)
+                for name in self._bare
+                if name in there
+                for partition in self._consumer.partitions_for_topic(name) or ()
+            }
+            missing = {tp for tp in self._known if TopicPartition(*tp) not in found}
+            if missing and found:
+                raise SourceGoneError(_gone(f"{min(missing)[0]} is no longer there", min(missing)[0]))
+            new = found - self._partitions.keys()
+            if new:
+                await self._take_up(new)
+
+    async def _take_up(self, new: set[TopicPartition]) -> None:
+        beginnings = await self._consumer.beginning_offsets(list(new))
+        ends = await self._consumer.end_offsets(list(new))
+        positions = {tp: await self._consumer.position(tp) for tp in self._partitions}
+        for tp in new:
+            known = self._known.get((tp.topic, tp.partition))
+            if known is not None and not beginnings[tp] <= known <= ends[tp]:
+                raise SourceGoneError(
+                    _gone(
+                        f"{tp.topic}/{tp.partition} holds {beginnings[tp]} to {ends[tp]}, and was read to {known}",
+                        tp.topic,
+                    )
+                )
+            positions[tp] = beginnings[tp] if known is None else known
+        # assign() forgets all positions: none may be read before each is set again, hence no await between.
+        self._consumer.assign(list(positions))
+        for tp, offset in positions.items():
+            self._consumer.seek(tp, offset)
+        order = sorted(positions, key=lambda tp: (list(self._bare).index(tp.topic), tp.partition))
+        self._partitions = {tp: self._partitions.get(tp) or Partition(tp, 0) for tp in order}
+        for place, partition in enumerate(self._partitions.values()):
+            partition.order = place
+
+    async def _fetch(self, wait: float) -> None:
+        """Fill the buffers that are low."""
+        low = [tp for tp, partition in self._partitions.items() if len(partition.buffer) < BUFFER_LOW]
+        if not low:
+            return
+        try:
+            got = await self._consumer.getmany(*low, timeout_ms=int(wait * 1000), max_records=FETCH_RECORDS)
+        except OffsetOutOfRangeError as error:
+            tp = min(error.args[0]) if error.args and isinstance(error.args[0], dict) else low[0]
+            raise SourceGoneError(
+                _gone(f"what was to be read of {tp.topic}/{tp.partition} is gone", tp.topic)
+            ) from error
+        for tp, records in got.items():
+            partition = self._partitions[tp]
+            partition.given_up = False
+            partition.buffer.extend(self._decode(tp, records))
+        await self._look_at_ends(low)
+
+    async def _look_at_ends(self, tps: Iterable[TopicPartition]) -> None:
+        """Learn which partitions are read to their end.
+
+        That is the last stable offset: a stranger's open transaction is not lag.
+        """
+        now, wall = time.monotonic(), time.time() * 1000
+        for tp in tps:
+            partition = self._partitions[tp]
+            stable, polled = self._consumer.last_stable_offset(tp), self._consumer.last_poll_timestamp(tp)
+            partition.lag = stable is None or await self._consumer.position(tp) < stable
+            if not partition.lag:
+                partition.given_up = False
+                partition.ended_at = max(partition.ended_at, now - max(0.0, wall - (polled or 0)) / 1000)
+
+    def _decode(self, tp: TopicPartition, records: list[ConsumerRecord]) -> Iterable[Taken]:
+        bare = self._bare[tp.topic]
+        for record in records:
+            source = (tp.topic, tp.partition, record.offset)
+            what = decode_event(bare, record.headers, record.value, source=source)
+            if self._poison and source in self._poison:
+                what = BadInput("engine-error", self._poison[source], what.pool)
+            yield Taken(record.timestamp, rank_of(what), what, record)
+
+    def _merge(self, most: int, most_bytes: int) -> list[Taken]:
+        partitions = list(self._partitions.values())
+        awaited = [partition for partition in partitions if partition.awaited]
+        if awaited:
+            now = time.monotonic()
+            if self._waiting_since is None:
+                self._waiting_since = now
+            if now - self._waiting_since < self._merge_wait:
+                return []
+            for partition in awaited:
+                partition.given_up = True
+        self._waiting_since = None
+        taken = merge(partitions, most, most_bytes)
+        for each in taken:
+            self._known[each.record.topic, each.record.partition] = each.record.offset + 1
+        return taken
+
+
+def _gone(what: str, topic: str) -> str:
+    return (
+        f"{what}: the topic was deleted and made anew, or its retention has overtaken the router. "
+        f"Say where to go on with: switchboard topics reset {topic} --from earliest|latest|TIME"
+    )
