@@ -1,0 +1,160 @@
+"""The final check: nothing lost, nothing twice, and every decision a pure function of the journal (I10)."""
+
+from array import array
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+from aiokafka.structs import TopicPartition
+
+from switchboard.contracts.codec import decode_frame
+from switchboard.contracts.decisions import PUSH_REQUEST_TYPE, encode
+from switchboard.contracts.frames import check_versions
+from switchboard.domain.engine import Engine
+from switchboard.domain.events import Frame
+from switchboard.kafka.clients import Connection
+from switchboard.kafka.topics import Topic, TopicNames
+from switchboard.replay.coverage import Coverage
+from switchboard.replay.reading import Partition, ReadingError, ends_of, opened, partitions_of
+
+ROUTED: Final = (Topic.JOURNAL, Topic.ASSIGNMENT, Topic.PUSH_REQUEST, Topic.DEAD_LETTER)
+
+
+@dataclass(slots=True)
+class FinalCheck:
+    """What was looked at, and what is wrong."""
+
+    source_records: int = 0
+    journaled: int = 0
+    dead_letters: int = 0
+    frames: int = 0
+    assignments: int = 0
+    """Records on `assignment` that are equal to the replay."""
+    push_requests: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.failures
+
+    def lines(self) -> list[str]:
+        """What to tell a human."""
+        looked = f"{self.source_records:,} source records, {self.journaled:,} events in {self.frames:,} frames"
+        if not self.holds:
+            return [*self.failures, f"looked at: {looked}"]
+        aside = f", {self.dead_letters:,} set aside as dead letters" if self.dead_letters else ""
+        same = f"{self.assignments:,} records on assignment and {self.push_requests:,} on push-request"
+        return [
+            f"each source record was journaled once and in order: {looked}{aside}",
+            f"decisions equal the offline replay of the journal, byte for byte and in order: {same}",
+        ]
+
+
+async def final_check(conn: Connection, names: TopicNames, shards: int) -> FinalCheck:
+    """Hold the source topics against the journals, and the decisions against a replay of the journals.
+
+    The routers must have stopped, and have begun at the beginning of the source topics. What a killed one left open is
+    waited for.
+    """
+    check, coverage = FinalCheck(), Coverage()
+    try:
+        sources = await partitions_of(conn, names.sources)
+        routed = [TopicPartition(names.of(topic), shard) for shard in range(shards) for topic in ROUTED]
+        ends = await ends_of(conn, [*sources, *routed])
+        for shard in range(shards):
+            await _check_shard(conn, names, shard, ends, check=check, coverage=coverage)
+        for tp in sources:
+            live = array("q")
+            async with opened(conn, tp, ends[tp]) as partition:
+                async for record in partition:
+                    live.append(record.offset)
+            check.source_records += len(live)
+            check.failures += coverage.compare(tp.topic, tp.partition, live)
+    except ReadingError as error:
+        check.failures.append(str(error))
+    check.failures += coverage.faults
+    return check
+
+
+async def _check_shard(
+    conn: Connection,
+    names: TopicNames,
+    shard: int,
+    ends: dict[TopicPartition, int],
+    *,
+    check: FinalCheck,
+    coverage: Coverage,
+) -> None:
+    async with AsyncExitStack() as stack:
+        journal, assignment, push_request, dead_letter = [
+            await stack.enter_async_context(opened(conn, tp, ends[tp]))
+            for tp in (TopicPartition(names.of(topic), shard) for topic in ROUTED)
+        ]
+        async for record in dead_letter:
+            headers = {name: value or b"" for name, value in record.headers}
+            at = int(headers["source-partition"]), int(headers["source-offset"])
+            coverage.set_aside((headers["source-topic"].decode(), *at))
+            check.dead_letters += 1
+        engine = Engine(shard)
+        assignments = _Live(f"{names.of(Topic.ASSIGNMENT)}/{shard}", assignment)
+        requests = _Live(f"{names.of(Topic.PUSH_REQUEST)}/{shard}", push_request)
+        async for frame in _frames(journal, shard, check):
+            check.frames += 1
+            check.journaled += len(frame.events)
+            for event in frame.events:
+                coverage.journaled(shard, frame.n, event.source)
+            for decision in engine.apply(frame).decisions:
+                live = requests if decision.type == PUSH_REQUEST_TYPE else assignments
+                await live.expect(encode(decision), check)
+        for live in (assignments, requests):
+            await live.expect_end(check)
+        check.assignments += assignments.same
+        check.push_requests += requests.same
+
+
+async def _frames(journal: Partition, shard: int, check: FinalCheck) -> AsyncIterator[Frame]:
+    """The frames of a journal, up to the first that is not as it must be."""
+    expected = 0
+    async for record in journal:
+        try:
+            check_versions(record.headers)
+            frame = decode_frame(record.value)
+        except ValueError as error:
+            check.failures.append(f"journal of shard {shard}, offset {record.offset}: {error}")
+            return
+        if frame.n != expected:
+            check.failures.append(f"journal of shard {shard}: frame {frame.n} stands where {expected} is expected")
+            return
+        expected += 1
+        yield frame
+
+
+class _Live:
+    """A topic of decisions, held against what the replay expects; after the first difference no more is said."""
+
+    def __init__(self, name: str, partition: Partition) -> None:
+        self._name = name
+        self._partition = partition
+        self._differs = False
+        self.same = 0
+
+    async def expect(self, value: bytes, check: FinalCheck) -> None:
+        if self._differs:
+            return
+        record = await self._partition.next()
+        if record is not None and record.value == value:
+            self.same += 1
+            return
+        self._differs = True
+        found = "nothing" if record is None else f"{record.value.decode(errors='replace')} at offset {record.offset}"
+        check.failures.append(
+            f"{self._name}: after {self.same} equal records the replay has {value.decode()}, the topic {found}"
+        )
+
+    async def expect_end(self, check: FinalCheck) -> None:
+        if not self._differs and (record := await self._partition.next()) is not None:
+            told = orjson.loads(record.value).get("id")
+            check.failures.append(f"{self._name}: holds {told} at offset {record.offset}, which the replay has not")

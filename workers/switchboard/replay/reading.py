@@ -1,0 +1,99 @@
+"""Partitions read from beginning to end, committed records only, in no group."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.structs import TopicPartition
+
+from switchboard.kafka.clients import Connection, reader
+
+STABLE_SECONDS: Final = 30.0
+"""A transaction that somebody left open ends within its timeout and the broker's sweep: 20 s at most for ours."""
+STALLED_SECONDS: Final = 30.0
+
+
+class ReadingError(Exception):
+    """A partition could not be read to its end; the message says which and why."""
+
+
+class Partition:
+    """One partition as it stood at a moment, record by record."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, tp: TopicPartition, end: int) -> None:
+        self._consumer = consumer
+        self._tp = tp
+        self._end = end
+        self._ready: deque[ConsumerRecord] = deque()
+
+    async def next(self) -> ConsumerRecord | None:
+        """The next record; None at the end.
+
+        Raises:
+            ReadingError: nothing came for half a minute.
+        """
+        until = time.monotonic() + STALLED_SECONDS
+        # The position, not the offsets of records: control records leave holes, also at the end.
+        while not self._ready and (position := await self._consumer.position(self._tp)) < self._end:
+            if time.monotonic() > until:
+                raise ReadingError(f"{self._tp.topic}/{self._tp.partition} stalled at {position} of {self._end}")
+            for records in (await self._consumer.getmany(timeout_ms=100)).values():
+                self._ready.extend(record for record in records if record.offset < self._end)
+        return self._ready.popleft() if self._ready else None
+
+    async def __aiter__(self) -> AsyncIterator[ConsumerRecord]:
+        while (record := await self.next()) is not None:
+            yield record
+
+
+async def partitions_of(conn: Connection, topics: Iterable[str]) -> list[TopicPartition]:
+    """The partitions of those of the topics that there are, in order."""
+    async with _started(reader(conn)) as consumer:
+        there = await consumer.topics()
+        return [
+            TopicPartition(name, partition)
+            for name in topics
+            if name in there
+            for partition in sorted(consumer.partitions_for_topic(name))
+        ]
+
+
+async def ends_of(conn: Connection, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
+    """Where the partitions end now, once all that was written until now is committed or aborted.
+
+    Raises:
+        ReadingError: a transaction stayed open.
+    """
+    async with _started(reader(conn, committed=False)) as all_there_is:
+        ends: dict[TopicPartition, int] = await all_there_is.end_offsets(tps)
+    async with _started(reader(conn)) as consumer:
+        until = time.monotonic() + STABLE_SECONDS
+        while open_ := [tp for tp, end in (await consumer.end_offsets(tps)).items() if end < ends[tp]]:
+            if time.monotonic() > until:
+                told = ", ".join(f"{tp.topic}/{tp.partition}" for tp in open_)
+                raise ReadingError(f"a transaction stayed open for {STABLE_SECONDS:g} s on {told}")
+            await asyncio.sleep(0.05)
+    return ends
+
+
+@asynccontextmanager
+async def opened(conn: Connection, tp: TopicPartition, end: int) -> AsyncIterator[Partition]:
+    """A partition from its first record up to `end`."""
+    async with _started(reader(conn)) as consumer:
+        begin = (await consumer.beginning_offsets([tp]))[tp]
+        consumer.assign([tp])
+        consumer.seek(tp, begin)
+        yield Partition(consumer, tp, end)
+
+
+@asynccontextmanager
+async def _started(consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer]:
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()
