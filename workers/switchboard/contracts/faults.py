@@ -13,6 +13,8 @@ Reason: TypeAlias = Literal["schema", "bad-time"]
 
 _LONGEST_QUOTE: Final = 60
 """Characters of a wrong value that are repeated in a fault: enough to find it by."""
+_LONGEST_DETAIL: Final = 500
+"""A detail goes into a header, and a field's name may be as long as the record."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -36,7 +38,7 @@ class Fault:
     @property
     def detail(self) -> str:
         """All of it on one line, the pointer first: `/chat_id maxLength: expected 1 to 128 characters, ...`."""
-        return f"{self.pointer} {self.rule}: {self.message}".lstrip()
+        return f"{self.pointer} {self.rule}: {self.message}".lstrip()[:_LONGEST_DETAIL]
 
 
 def faults(value: Any, validator: Validator, shape: Shape) -> Iterator[Fault]:
