@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
-from switchboard.kafka.clients import TRANSACTION_TIMEOUT_MS, Connection, reader
+from switchboard.kafka.clients import TRANSACTION_TIMEOUT_MS, Connection, learn, reader
 from switchboard.kafka.topics import ROWS, Topic, TopicNames
 
 STABLE_SECONDS: Final = TRANSACTION_TIMEOUT_MS / 1000 + 20
@@ -45,9 +45,9 @@ async def restore(conn: Connection, names: TopicNames, shard: int, *, stable_wit
     """
     topics = {TopicPartition(names.of(topic), shard): topic for topic in ROWS}
     try:
-        async with _started(reader(conn, committed=False)) as all_there_is:
+        async with _started(reader(conn, committed=False), topics) as all_there_is:
             ends = await all_there_is.end_offsets(list(topics))
-        async with _started(reader(conn)) as consumer:
+        async with _started(reader(conn), topics) as consumer:
             await _until_stable(consumer, ends, stable_within)
             return await _read(consumer, topics, ends)
     except (KafkaError, TimeoutError) as cause:
@@ -55,9 +55,10 @@ async def restore(conn: Connection, names: TopicNames, shard: int, *, stable_wit
 
 
 @asynccontextmanager
-async def _started(consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer]:
+async def _started(consumer: AIOKafkaConsumer, topics: Iterable[TopicPartition]) -> AsyncIterator[AIOKafkaConsumer]:
     try:
         await consumer.start()
+        await learn(consumer, {tp.topic for tp in topics})
         yield consumer
     finally:
         await consumer.stop()

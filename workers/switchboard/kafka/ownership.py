@@ -1,0 +1,240 @@
+"""Who has which shard: routers are members of one consumer group on the journal, whose records they never fetch.
+
+Being assigned partition i means owning shard i. The group says who *should* hold a shard; that nobody else *can* write
+for it is the ledger's doing, by fencing.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition
+
+from switchboard.kafka.clients import Connection, options
+from switchboard.kafka.topics import Topic, TopicNames
+
+log = logging.getLogger(__name__)
+
+SESSION_TIMEOUT_MS: Final = 6_000
+"""A router that is killed is noticed after this; a pause of the process that is longer costs it its shards."""
+
+HEARTBEATS_A_SESSION: Final = 4
+
+GIVE_UP_SECONDS: Final = 6
+"""A clean close takes 5 s at most (commit 3, stop 2). Whoever gets the shard next waits no longer: it fences us."""
+
+REBALANCE_TIMEOUT_MS: Final = 10_000
+"""How long the group waits for members that are still giving up shards."""
+
+LEAVE_SECONDS: Final = 2
+
+FENCED_TOO_OFTEN: Final = 3
+FENCED_WINDOW_SECONDS: Final = 60
+
+
+class OwnershipError(Exception):
+    """The group can't be a member of any more, such as when its use was forbidden; the process is to end."""
+
+
+class FencedTooOftenError(Exception):
+    """A shard is taken from us again and again while the group says that it is ours; the process is to end.
+
+    Two installations share a group id or a transactional id: they would fence each other for ever.
+    """
+
+
+def routers_group(group_id: str) -> str:
+    """The consumer group whose members the routers are."""
+    return f"{group_id}-routers"
+
+
+def shard_id(group_id: str, shard: int) -> str:
+    """A shard's transactional id, and the group that its source offsets are committed to for lag tools to see."""
+    return f"{group_id}-shard-{shard}"
+
+
+class Shards(Protocol):
+    """What is done with shards as they come and go."""
+
+    def take(self, shards: frozenset[int]) -> None:
+        """Begin to open these. It may not block: aiokafka sends no heartbeats until it returns."""
+
+    async def give_up(self, shards: frozenset[int]) -> None:
+        """Finish with these; after `GIVE_UP_SECONDS` it is cancelled."""
+
+
+class Ownership:
+    """Membership in the routers' group.
+
+    Args:
+        conn: the cluster.
+        group_id: the installation's; the group is `GROUP-routers`.
+        names: the topics' names on the bus.
+        shards: is told what to open and what to close. At each change of membership all that is held is given up
+            first (the protocol is the eager one), then all that is assigned is taken.
+        session_timeout_ms: after so long without a heartbeat the shards are another's.
+    """
+
+    def __init__(
+        self,
+        conn: Connection,
+        group_id: str,
+        names: TopicNames,
+        shards: Shards,
+        *,
+        session_timeout_ms: int = SESSION_TIMEOUT_MS,
+    ) -> None:
+        self._conn = conn
+        self._group = routers_group(group_id)
+        self._journal = names.of(Topic.JOURNAL)
+        self._shards = shards
+        self._session_timeout_ms = session_timeout_ms
+        self._consumer: AIOKafkaConsumer | None = None
+        self._owned: frozenset[int] = frozenset()
+        self._heartbeat_at = 0.0
+        self._changed = asyncio.Event()
+        self._fenced: defaultdict[int, deque[float]] = defaultdict(lambda: deque(maxlen=FENCED_TOO_OFTEN))
+        self._stopping = False
+
+    @property
+    def owned(self) -> frozenset[int]:
+        """The shards that the group says are ours."""
+        return self._owned
+
+    @property
+    def heartbeat_at(self) -> float:
+        """When the last heartbeat that succeeded was sent (`time.monotonic()`), which is: when the broker was there."""
+        return self._heartbeat_at
+
+    async def run(self) -> None:
+        """Be a member until cancelled; then give up all shards and leave.
+
+        Raises:
+            OwnershipError: membership ended for good.
+        """
+        self._consumer = consumer = AIOKafkaConsumer(
+            **options(self._conn),
+            group_id=self._group,
+            session_timeout_ms=self._session_timeout_ms,
+            heartbeat_interval_ms=self._session_timeout_ms // HEARTBEATS_A_SESSION,
+            rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+            # A JoinGroup is answered when all have joined.
+            request_timeout_ms=REBALANCE_TIMEOUT_MS + 5_000,
+            enable_auto_commit=False,
+            auto_offset_reset="latest",
+        )
+        try:
+            await consumer.start()
+            self._watch_heartbeats(consumer)
+            consumer.subscribe([self._journal], listener=_Listener(self))
+            while True:
+                # All is paused, so that nothing comes. It is called because aiokafka raises here what went wrong
+                # elsewhere, and because it leaves the group when it was not called for long.
+                try:
+                    await consumer.getmany(timeout_ms=500)
+                except KafkaError as error:
+                    if not error.retriable:
+                        raise OwnershipError(f"no longer a member of group {self._group}: {error!r}") from error
+                    log.warning("group %s: %r", self._group, error)
+        finally:
+            self._stopping = True
+            await self._leave(consumer)
+
+    async def may_retake(self, shard: int) -> bool:
+        """Whether a shard whose ledger was just fenced is to be opened again.
+
+        It is if a heartbeat that was sent from now on succeeds and the shard is still assigned: then we were fenced by
+        none that the group knows of (a transaction that ran out of time looks the same). Without this a router that
+        slept past its session would fence the rightful owner.
+
+        Raises:
+            FencedTooOftenError: for the third time within a minute.
+        """
+        now = time.monotonic()
+        times = self._fenced[shard]
+        times.append(now)
+        if len(times) == FENCED_TOO_OFTEN and now - times[0] < FENCED_WINDOW_SECONDS:
+            raise FencedTooOftenError(
+                f"shard {shard} was fenced {FENCED_TOO_OFTEN} times within {FENCED_WINDOW_SECONDS} s though group "
+                f"{self._group} assigns it to this router: does another installation use the same group id?",
+            )
+        while shard in self._owned and self._heartbeat_at <= now:
+            self._changed.clear()
+            await self._changed.wait()
+        return shard in self._owned
+
+    def _watch_heartbeats(self, consumer: AIOKafkaConsumer) -> None:
+        """Note when a heartbeat that succeeded was sent."""
+        coordinator = consumer._coordinator  # noqa: SLF001 - there is no public way
+        heartbeat = coordinator._do_heartbeat  # noqa: SLF001
+
+        async def noted() -> bool:
+            sent_at = time.monotonic()
+            known = bool(await heartbeat())
+            # It also says True while a rebalance is under way, when what we hold is about to be taken back.
+            if known and not coordinator._rejoin_needed_fut.done():  # noqa: SLF001
+                self._heartbeat_at = sent_at
+                self._changed.set()
+            return known
+
+        coordinator._do_heartbeat = noted  # noqa: SLF001
+
+    def _take(self, assigned: Iterable[TopicPartition]) -> None:
+        partitions = list(assigned)
+        if self._stopping or self._consumer is None:
+            return
+        # aiokafka hands out records while this callback runs (aiokafka #738), and fetches ahead: of the journal we
+        # want none.
+        self._consumer.pause(*partitions)
+        self._owned = frozenset(tp.partition for tp in partitions)
+        self._changed.set()
+        log.info("group %s: assigned shards %s", self._group, sorted(self._owned))
+        self._shards.take(self._owned)
+
+    async def _give_up(self) -> None:
+        held, self._owned = self._owned, frozenset()
+        self._changed.set()
+        if not held:
+            return
+        log.info("group %s: giving up shards %s", self._group, sorted(held))
+        try:
+            async with asyncio.timeout(GIVE_UP_SECONDS):
+                await self._shards.give_up(held)
+        except Exception:
+            # Nothing is lost by it: whoever opens the shard next fences us.
+            log.exception("shards %s were not given up cleanly", sorted(held))
+
+    async def _leave(self, consumer: AIOKafkaConsumer) -> None:
+        # stop() does not call the listener.
+        await self._give_up()
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await consumer.stop()
+        except (KafkaError, TimeoutError):
+            log.warning("group %s: left without a word; the broker notices in a while", self._group)
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(LEAVE_SECONDS):
+                    await consumer._client.close()  # noqa: SLF001
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is untyped
+    """aiokafka's callbacks, passed on."""
+
+    def __init__(self, ownership: Ownership) -> None:
+        self._ownership = ownership
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """All that was assigned is taken back: heartbeats go on meanwhile, and the group waits for us."""
+        del revoked
+        await self._ownership._give_up()  # noqa: SLF001
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """All that is assigned now."""
+        self._ownership._take(assigned)  # noqa: SLF001
