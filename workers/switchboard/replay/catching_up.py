@@ -7,9 +7,10 @@ from typing import Final
 import orjson
 
 from switchboard.kafka.clients import Connection
+from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.restore import restore
 from switchboard.kafka.topics import Topic, TopicNames
-from switchboard.replay.reading import ends_of, partitions_of
+from switchboard.replay.reading import ends_of
 
 LOOK_SECONDS: Final = 0.25
 

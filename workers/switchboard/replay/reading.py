@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -48,18 +48,6 @@ class Partition:
     async def __aiter__(self) -> AsyncIterator[ConsumerRecord]:
         while (record := await self.next()) is not None:
             yield record
-
-
-async def partitions_of(conn: Connection, topics: Iterable[str]) -> list[TopicPartition]:
-    """The partitions of those of the topics that there are, in order."""
-    async with _started(reader(conn)) as consumer:
-        there = await consumer.topics()
-        return [
-            TopicPartition(name, partition)
-            for name in topics
-            if name in there
-            for partition in sorted(consumer.partitions_for_topic(name))
-        ]
 
 
 async def ends_of(conn: Connection, tps: list[TopicPartition]) -> dict[TopicPartition, int]:

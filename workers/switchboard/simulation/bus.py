@@ -8,10 +8,10 @@ from typing import Any, Final
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.structs import TopicPartition
 
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.kafka.clients import Connection, producer, reader
+from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.simulation.crowd import Crowd
 from switchboard.simulation.diary import Outgoing
@@ -38,6 +38,7 @@ class Bus:
     """A connection of one crowd to a bus. `open` it, `play`, then `close`."""
 
     def __init__(self, conn: Connection, names: TopicNames, crowd: Crowd, tally: Tally) -> None:
+        self._conn = conn
         self._names = names
         self._crowd = crowd
         self._tally = tally
@@ -51,17 +52,15 @@ class Bus:
 
         Raises:
             NoDecisionsTopicError: there is nothing to listen to.
-            KafkaError: no broker answers.
+            BrokerAwayError: no broker answers.
         """
+        decided = [self._names.of(topic) for topic in (Topic.ASSIGNMENT, Topic.PUSH_REQUEST)]
+        tps = await partitions_of(self._conn, decided)
+        if missing := [name for name in decided if name not in {tp.topic for tp in tps}]:
+            told = " and ".join(missing)
+            raise NoDecisionsTopicError(f"there is no topic {told}: make it with `switchboard topics create`")
         await self._producer.start()
         await self._consumer.start()
-        there = await self._consumer.topics()
-        tps: list[TopicPartition] = []
-        for topic in (Topic.ASSIGNMENT, Topic.PUSH_REQUEST):
-            name = self._names.of(topic)
-            if name not in there:
-                raise NoDecisionsTopicError(f"topic {name} is not there: make it with `switchboard topics create`")
-            tps += (TopicPartition(name, partition) for partition in self._consumer.partitions_for_topic(name))
         ends = await self._consumer.end_offsets(tps)
         self._consumer.assign(tps)
         for tp, end in ends.items():
