@@ -1,10 +1,16 @@
 """Errors that a user can do something about, and the exit code of each."""
 
-from pydantic import ValidationError
-
 from switchboard.contracts.recorded_log import RecordedLogError
+from switchboard.contracts.routing_file import RoutingFileError
 from switchboard.kafka.admin import TopicError, WrongTopicsError
 from switchboard.kafka.clients import BrokerAwayError
+from switchboard.kafka.jars import BrokerUnavailableError
+from switchboard.kafka.ledger import LedgerLostError
+from switchboard.kafka.restore import RestoreError
+from switchboard.router.resetting import NoSuchSourceError
+from switchboard.router.router import RouterError
+from switchboard.router.web import AddressTakenError
+from switchboard.settings import SettingsError
 
 FAULT = 1
 WRONG_USE = 2
@@ -16,9 +22,11 @@ def exit_code_of(error: BaseException) -> int | None:
     match error:
         case BrokerAwayError():
             return BROKER_AWAY
-        case ValidationError() | WrongTopicsError():
+        case SettingsError() | WrongTopicsError() | NoSuchSourceError() | AddressTakenError():
             return WRONG_USE
-        case RecordedLogError() | TopicError() | OSError():
+        case RecordedLogError() | RoutingFileError() | TopicError() | RouterError() | OSError():
+            return FAULT
+        case LedgerLostError() | RestoreError() | BrokerUnavailableError():
             return FAULT
         case _:
             return None

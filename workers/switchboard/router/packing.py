@@ -39,7 +39,7 @@ def pack_offsets(batch: CommitBatch, offsets: Offsets) -> None:
     """Where the sources stand: in our own rows, since sending offsets to the transaction costs half of a commit."""
     progress = batch.outputs[Topic.SHARD_PROGRESS]
     for (topic, partition), offset in offsets.items():
-        progress.append((f"source/{topic}/{partition}".encode(), orjson.dumps({"offset": offset}), NO_HEADERS))
+        progress.append((offset_key(topic, partition), orjson.dumps({"offset": offset}), NO_HEADERS))
 
 
 def pack_dead_letter(batch: CommitBatch, taken: Taken, bad: BadInput) -> None:
@@ -60,6 +60,11 @@ def pack_dead_letter(batch: CommitBatch, taken: Taken, bad: BadInput) -> None:
         headers.append(("original-size", str(len(value)).encode()))
         value = value[:MAX_VALUE_BYTES]
     batch.outputs[Topic.DEAD_LETTER].append((record.key and record.key[:MAX_VALUE_BYTES], value, headers))
+
+
+def offset_key(topic: str, partition: int) -> bytes:
+    """The key of the row that says where a source partition stands."""
+    return f"source/{topic}/{partition}".encode()
 
 
 def offsets_in(rows: dict[str, bytes]) -> Offsets:

@@ -16,6 +16,7 @@ from switchboard.domain.events import Event, Frame
 from switchboard.domain.rows import TABLES, Row
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import CLEAN_COMMIT_SECONDS, CommitBatch, Ledger
+from switchboard.kafka.ownership import shard_id
 from switchboard.kafka.restore import restore
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.router import counting, packing
@@ -79,8 +80,8 @@ class Shard:
         self.index = index
         self._plan = plan
         self._suspicion = suspicion
-        self._ledger = Ledger(plan.conn, f"{plan.group}-shard-{index}", plan.names, index)
-        self._sources = Sources(plan.conn, plan.names, f"{plan.group}-shard-{index}", plan.merge_wait, suspicion.poison)
+        self._ledger = Ledger(plan.conn, shard_id(plan.group, index), plan.names, index)
+        self._sources = Sources(plan.conn, plan.names, shard_id(plan.group, index), plan.merge_wait, suspicion.poison)
         self._service = ServiceTime()
         self._engine = Engine(index)
         self._commit: asyncio.Task[None] | None = None

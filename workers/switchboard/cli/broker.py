@@ -1,0 +1,27 @@
+"""`switchboard broker`: a throwaway Apache Kafka broker."""
+
+import signal
+import threading
+
+import click
+
+from switchboard.kafka.local_broker import LocalBroker
+
+
+@click.command()
+@click.option("--port", default=9092, show_default=True, help="Where to listen, on 127.0.0.1.")
+def broker(port: int) -> None:
+    """Run a throwaway Apache Kafka broker on loopback until Ctrl-C; what it held is then gone.
+
+    It needs Java 17 or newer and Maven, which fetches Kafka's jars the first time.
+
+    \b
+    Example:
+      switchboard broker --port 9092
+    """
+    stop = threading.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stop.set())
+    with LocalBroker(port) as running:
+        click.echo(f"Apache Kafka listens at {running.bootstrap}; Ctrl-C ends it, and what it holds is gone then")
+        stop.wait()

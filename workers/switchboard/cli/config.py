@@ -1,0 +1,97 @@
+"""`switchboard config`: check a routing file, apply it, show what is applied."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from switchboard.contracts.routing_file import read_routing_file
+from switchboard.kafka.clients import wait_for_broker
+from switchboard.kafka.configuring import read_configuration, write_configuration
+from switchboard.settings import load
+
+BROKER_SECONDS = 10.0
+
+ROUTING_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+@click.group()
+def config() -> None:
+    """Pools, queues and profiles: check a routing file, apply it, show what is applied."""
+
+
+@config.command()
+@ROUTING_FILE
+def check(file: Path) -> None:
+    """Check a routing FILE: all its faults at once, each with its line; exit code 1 if there are any.
+
+    \b
+    Example:
+      switchboard config check routing.toml
+    """
+    for pool in read_routing_file(file):
+        click.echo(_summary(pool["pool"], pool["config"]))
+    click.echo(f"{file}: no faults")
+
+
+@config.command()
+@ROUTING_FILE
+def apply(file: Path) -> None:
+    """Check a routing FILE and publish it: all of it, or with any fault nothing.
+
+    Routers take it from there at that point of their journal; agents and chats that are there stay.
+
+    \b
+    Example:
+      switchboard config apply routing.toml
+    """
+    pools = read_routing_file(file)
+    settings = load()
+
+    async def publish() -> None:
+        await wait_for_broker(settings.connection(), BROKER_SECONDS)
+        await write_configuration(settings.connection(), settings.topic_names(), settings.group_id, pools)
+
+    asyncio.run(publish())
+    for pool in pools:
+        click.echo(f"applied {_summary(pool['pool'], pool['config'])}")
+
+
+@config.command()
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+def show(*, as_json: bool) -> None:
+    """Show what was last applied.
+
+    \b
+    Example:
+      switchboard config show --json
+    """
+    settings = load()
+
+    async def read() -> dict[str, Any]:
+        await wait_for_broker(settings.connection(), BROKER_SECONDS)
+        return await read_configuration(settings.connection(), settings.topic_names())
+
+    pools = asyncio.run(read())
+    if as_json:
+        click.echo(orjson.dumps(pools, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+        return
+    for pool, body in sorted(pools.items()):
+        click.echo(_summary(pool, body))
+        for kind in ("queues", "profiles"):
+            for row in body[kind]:
+                rest = ", ".join(f"{name}={_shown(value)}" for name, value in row.items() if name != "name")
+                click.echo(f"  {kind[:-1]} {row['name']}{': ' if rest else ''}{rest}")
+    if not pools:
+        click.echo("nothing is configured: every pool has one queue and one profile, both named default")
+
+
+def _summary(pool: str, body: dict[str, Any]) -> str:
+    names = {kind: ", ".join(row["name"] for row in body[kind]) for kind in ("queues", "profiles")}
+    return f"pool {pool}: queues {names['queues']}; profiles {names['profiles']}"
+
+
+def _shown(value: object) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,125 @@
+"""`switchboard run`: the workers."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import click
+import uvloop
+
+from switchboard.cli.logs import set_up_logs
+from switchboard.cli.monitor import run_monitor
+from switchboard.router.router import Router
+from switchboard.router.shard import Plan
+from switchboard.router.starting import Start
+from switchboard.router.web import serve
+from switchboard.settings import Settings, load
+
+FROM = click.option(
+    "--from", "start", default=None, help="Where a first start on a bus begins: earliest, latest or a time (RFC 3339)."
+)
+
+
+@click.group()
+def run() -> None:
+    """Run the workers: the router, the monitor, or both."""
+
+
+@run.command()
+@FROM
+def router(start: str | None) -> None:
+    """Route: read the bus's topics, decide, and write assignments.
+
+    Several routers share the shards among them; one that has none stands by. The first start on a bus that holds
+    events must be told where to begin. Stops clean, within 5 s, on SIGTERM or Ctrl-C.
+
+    \b
+    Example:
+      switchboard run router --from earliest
+    """
+    try:
+        begin = Start.parse(start) if start is not None else None
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--from") from None
+    settings = load()
+    set_up_logs(settings)
+    _run_until_signal(lambda stop: _route(settings, begin, stop))
+
+
+@run.command()
+@click.pass_context
+def monitor(ctx: click.Context) -> None:
+    """Serve agents and queues as JSON, from the committed topics.
+
+    \b
+    Example:
+      switchboard run monitor
+    """
+    settings = load()
+    set_up_logs(settings)
+    ctx.exit(run_monitor(settings))
+
+
+@run.command(name="all")
+@FROM
+@click.pass_context
+def all_workers(ctx: click.Context, start: str | None) -> None:
+    """Run a router and a monitor, each in a process of its own, until Ctrl-C or until one of them ends.
+
+    \b
+    Example:
+      switchboard run all --from earliest
+    """
+    begin = ["--from", start] if start is not None else []
+    workers = [_start("router", *begin), _start("monitor")]
+    ctx.exit(asyncio.run(_first_end(workers)))
+
+
+def _start(*worker: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "switchboard", "run", *worker])  # noqa: S603 - ourselves
+
+
+async def _first_end(workers: list[subprocess.Popen[bytes]]) -> int:
+    stop = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    ends = [asyncio.ensure_future(asyncio.to_thread(worker.wait)) for worker in workers]
+    stopping = asyncio.ensure_future(stop.wait())
+    done, _ = await asyncio.wait([*ends, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    for worker in workers:
+        if worker.poll() is None:
+            worker.send_signal(signal.SIGTERM)
+    codes = await asyncio.gather(*ends)
+    return 0 if stopping in done else next((code for code in codes if code > 0), 0)
+
+
+async def _route(settings: Settings, start: Start | None, stop: asyncio.Event) -> None:
+    plan = Plan(
+        conn=settings.connection(),
+        names=settings.topic_names(),
+        shards=settings.shards,
+        group=settings.group_id,
+        max_events=settings.frame_events,
+        merge_wait=settings.merge_wait_ms / 1000,
+        start=start,
+    )
+    worker = Router(plan, settings.topic_plan(), settings.session_timeout_ms)
+    web = await serve(worker, settings.metrics_host, settings.metrics_port)
+    try:
+        await worker.run(stop)
+    finally:
+        await web.cleanup()
+
+
+def _run_until_signal(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+    async def until_signal() -> None:
+        stop = asyncio.Event()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(each, stop.set)
+        await work(stop)
+
+    uvloop.run(until_signal())

@@ -1,0 +1,29 @@
+"""`switchboard settings`: what is set, and where it came from."""
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from switchboard.settings import lines, load
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+def settings(*, as_json: bool) -> None:
+    """Show every setting with its value and where it came from; secrets are masked.
+
+    Settings come from SWITCHBOARD_* in the environment, else .env, else switchboard.toml.
+
+    \b
+    Example:
+      SWITCHBOARD_SHARDS=2 switchboard settings
+    """
+    told = lines(load())
+    if as_json:
+        click.echo(orjson.dumps({each.name: {"value": each.value, "source": each.source} for each in told}))
+        return
+    table = Table("setting", "value", "from", box=None, pad_edge=False)
+    for each in told:
+        table.add_row(each.name, each.value, each.source)
+    Console().print(table)

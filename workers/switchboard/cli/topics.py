@@ -1,0 +1,92 @@
+"""`switchboard topics`: make, check and reset."""
+
+import asyncio
+
+import click
+import orjson
+
+from switchboard.cli.failures import FAULT
+from switchboard.kafka.admin import check_topics, create_topics
+from switchboard.router.resetting import reset_source
+from switchboard.router.starting import Start
+from switchboard.settings import load
+
+
+@click.group()
+def topics() -> None:
+    """Make and check the topics on the bus."""
+
+
+@topics.command()
+@click.option("--sources", is_flag=True, help="Also make the bus's topics, where they are missing.")
+@click.option("--partitions", default=4, show_default=True, help="Partitions of each of the bus's topics made.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+def create(*, sources: bool, partitions: int, as_json: bool) -> None:
+    """Make the router's own topics; what exists is left as it is.
+
+    \b
+    Example:
+      SWITCHBOARD_REPLICATION=1 SWITCHBOARD_MIN_INSYNC=1 switchboard topics create --sources
+    """
+    settings = load()
+    made = asyncio.run(
+        create_topics(settings.connection(), settings.topic_plan(), bus_partitions=partitions if sources else None)
+    )
+    if as_json:
+        click.echo(orjson.dumps([{"topic": each.name, "made": each.made} for each in made]))
+        return
+    for each in made:
+        click.echo(f"{'made' if each.made else 'there already'}: {each.name}")
+
+
+@topics.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
+@click.pass_context
+def check(ctx: click.Context, *, as_json: bool) -> None:
+    """Say what differs from what the router needs; exit code 1 if anything does.
+
+    \b
+    Example:
+      switchboard topics check
+    """
+    settings = load()
+    found = asyncio.run(check_topics(settings.connection(), settings.topic_plan()))
+    if as_json:
+        click.echo(orjson.dumps([{**_fields(each), "remedy": each.remedy, "fatal": each.fatal} for each in found]))
+    else:
+        for each in found:
+            click.echo(f"{'fault' if each.fatal else 'warning'}: {each}")
+        if not found:
+            click.echo("all topics are as they should be")
+    if found:
+        ctx.exit(FAULT)
+
+
+def _fields(difference: object) -> dict[str, object]:
+    return {name: getattr(difference, name) for name in ("topic", "what", "found", "expected")}
+
+
+@topics.command()
+@click.argument("topic")
+@click.option("--from", "start", required=True, help="Where to go on: earliest, latest or a time (RFC 3339).")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def reset(topic: str, start: str, *, yes: bool) -> None:
+    """Say where to go on reading a source TOPIC that was deleted and made anew. Stop the routers first.
+
+    \b
+    Example:
+      switchboard topics reset chat-arrival --from earliest
+    """
+    try:
+        begin = Start.parse(start)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--from") from None
+    settings = load()
+    if not yes:
+        click.confirm(f"The routers must be stopped. Go on reading {topic} from {start}?", abort=True)
+    resetting = reset_source(
+        settings.connection(), settings.topic_names(), settings.group_id, settings.shards, topic, begin
+    )
+    for shard, offsets in asyncio.run(resetting).items():
+        told = ", ".join(f"{partition}: {offset}" for partition, offset in sorted(offsets.items()))
+        click.echo(f"shard {shard} goes on reading {topic} at offsets {told}")

@@ -1,0 +1,63 @@
+"""The pools' configuration on the bus: written whole or not at all, and read back."""
+
+from typing import Any, Final
+
+import orjson
+from aiokafka import TopicPartition
+
+from switchboard.kafka.clients import Connection, reader, transactional_producer
+from switchboard.kafka.topics import Topic, TopicNames
+
+EVENT_TYPE: Final = b"pool-configured"
+
+
+async def write_configuration(conn: Connection, names: TopicNames, group: str, pools: list[dict[str, Any]]) -> None:
+    """Publish `{"pool": ..., "config": {...}}` events, all in one transaction.
+
+    Raises:
+        KafkaError: the broker refused it; nothing was applied.
+    """
+    producer = transactional_producer(conn, f"{group}-config")
+    await producer.start()
+    try:
+        async with producer.transaction():
+            sent = [
+                await producer.send(
+                    names.of(Topic.ROUTING_CONFIG),
+                    key=pool["pool"].encode(),
+                    value=orjson.dumps(pool),
+                    headers=[("ce_type", EVENT_TYPE)],
+                )
+                for pool in pools
+            ]
+            for each in sent:
+                await each
+    finally:
+        await producer.stop()
+
+
+async def read_configuration(conn: Connection, names: TopicNames) -> dict[str, Any]:
+    """What was last published for each pool: pool -> config."""
+    topic = names.of(Topic.ROUTING_CONFIG)
+    consumer = reader(conn)
+    await consumer.start()
+    try:
+        await consumer.topics()
+        tps = [TopicPartition(topic, each) for each in consumer.partitions_for_topic(topic) or ()]
+        if not tps:
+            return {}
+        ends = await consumer.end_offsets(tps)
+        begins = await consumer.beginning_offsets(tps)
+        consumer.assign(tps)
+        for tp in tps:
+            consumer.seek(tp, begins[tp])
+        found: dict[str, Any] = {}
+        while any([await consumer.position(tp) < ends[tp] for tp in tps]):
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                for record in records:
+                    body = orjson.loads(record.value) if record.value is not None else {}
+                    if "pool" in body:
+                        found[body["pool"]] = body.get("config")
+        return found
+    finally:
+        await consumer.stop()

@@ -1,0 +1,62 @@
+"""A source topic was made anew: where the shards go on reading it."""
+
+import asyncio
+from typing import Final
+
+from switchboard.kafka.clients import Connection, reader
+from switchboard.kafka.ledger import CommitBatch, Ledger
+from switchboard.kafka.ownership import shard_id
+from switchboard.kafka.restore import restore
+from switchboard.kafka.topics import Topic, TopicNames
+from switchboard.router import packing
+from switchboard.router.starting import Start, offsets_at, source_partitions
+
+DEADLINE_SECONDS: Final = 15.0
+
+
+class NoSuchSourceError(ValueError):
+    """The topic is none that the router reads, or is not on the bus."""
+
+
+async def reset_source(
+    conn: Connection, names: TopicNames, group: str, shards: int, topic: str, start: Start
+) -> dict[int, dict[int, int]]:
+    """Set the offsets of a topic in every shard's progress: shard -> partition -> offset.
+
+    It takes the shards' ledgers, so routers that still run are fenced.
+
+    Raises:
+        NoSuchSourceError: the message names the topics there are.
+        LedgerLostError, RestoreError, KafkaError, TimeoutError: the broker does not answer as it should.
+    """
+    offsets = await _offsets(conn, names, topic, start)
+    for shard in range(shards):
+        ledger = Ledger(conn, shard_id(group, shard), names, shard)
+        await ledger.open()
+        try:
+            rows = await restore(conn, names, shard)
+            known = packing.offsets_in({key.decode(): value for key, value in rows[Topic.SHARD_PROGRESS].items()})
+            batch = CommitBatch()
+            packing.pack_offsets(batch, {(topic, partition): offset for partition, offset in offsets.items()})
+            for name, partition in known:
+                if name == topic and partition not in offsets:  # it had more partitions
+                    batch.add(Topic.SHARD_PROGRESS, packing.offset_key(name, partition), None)
+            await ledger.commit(batch)
+        finally:
+            await ledger.close()
+    return dict.fromkeys(range(shards), offsets)
+
+
+async def _offsets(conn: Connection, names: TopicNames, topic: str, start: Start) -> dict[int, int]:
+    consumer = reader(conn)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await consumer.start()
+        try:
+            tps = [tp for tp in await source_partitions(consumer, names) if tp.topic == topic]
+            if not tps:
+                raise NoSuchSourceError(
+                    f"no source topic {topic} on the bus; the router reads {', '.join(names.sources)}"
+                )
+            return {tp.partition: offset for tp, offset in (await offsets_at(consumer, tps, start)).items()}
+        finally:
+            await consumer.stop()

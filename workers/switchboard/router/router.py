@@ -1,0 +1,189 @@
+"""A router process: the shards that it is assigned, each served by its own loop, others standing by."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from aiokafka.errors import KafkaError
+
+from switchboard import metrics
+from switchboard.kafka.admin import require_topics
+from switchboard.kafka.clients import wait_for_broker
+from switchboard.kafka.ledger import FencedError, LedgerLostError
+from switchboard.kafka.ownership import SESSION_TIMEOUT_MS, FencedTooOftenError, Ownership, OwnershipError
+from switchboard.kafka.restore import RestoreError
+from switchboard.kafka.topics import TopicPlan
+from switchboard.router.shard import EngineFailedError, Plan, Shard, Suspicion, TimersFailedError
+from switchboard.router.sources import SourceGoneError
+from switchboard.router.starting import NoStartError
+
+log = logging.getLogger(__name__)
+
+BROKER_SECONDS: Final = 10.0
+"""How long a start waits for a broker; one that goes away later is waited for without end."""
+RETRY_SECONDS: Final = 1.0
+STUCK_EXIT: Final = 70
+"""Exit code of a router that its watchdog ended: a supervisor starts it anew."""
+
+
+class RouterError(Exception):
+    """The router can't go on, and starting it again would not help; the message says what to do."""
+
+
+@dataclass(slots=True)
+class Served:
+    """A shard that this router is to serve."""
+
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+    shard: Shard | None = None
+    """While it is open."""
+    stopped: str | None = None
+    """Why it is served no more, though it is ours: a human must look."""
+    since: float = field(default_factory=time.monotonic)
+
+
+class Router:
+    """Serves the shards that the group assigns (the `Shards` of `Ownership`)."""
+
+    def __init__(self, plan: Plan, topics: TopicPlan, session_timeout_ms: int = SESSION_TIMEOUT_MS) -> None:
+        self._plan = plan
+        self._topics = topics
+        self._ownership = Ownership(plan.conn, plan.group, plan.names, self, session_timeout_ms=session_timeout_ms)
+        self._served: dict[int, Served] = {}
+        self._suspicions: dict[int, Suspicion] = {}
+        self._failed: asyncio.Future[None] | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Route until `stop` is set; then finish what is under way and leave, within 5 s.
+
+        Raises:
+            BrokerAwayError: no broker answered at the start.
+            WrongTopicsError: the topics can't be worked with.
+            RouterError: the router can't go on.
+        """
+        await wait_for_broker(self._plan.conn, BROKER_SECONDS)
+        for difference in await require_topics(self._plan.conn, self._topics):
+            log.warning("%s", difference)
+        self._failed = asyncio.get_running_loop().create_future()
+        member = asyncio.create_task(self._ownership.run())
+        watchdog = asyncio.create_task(self._watch())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            ends: set[asyncio.Future[Any]] = {member, watchdog, stopping, self._failed}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if self._failed.done():
+                self._failed.result()
+            if member.done():
+                member.result()
+        except (OwnershipError, FencedTooOftenError, SourceGoneError, NoStartError) as error:
+            raise RouterError(str(error)) from error
+        finally:
+            for task in (stopping, watchdog, member):
+                task.cancel()
+            await asyncio.wait({stopping, watchdog, member})
+
+    @property
+    def health(self) -> dict[int, str]:
+        """What is wrong, by shard: nothing while each one that is ours goes on, or waits for a broker."""
+        return {
+            index: served.stopped or "stuck: the broker answers and there is lag, and nothing was committed for 20 s"
+            for index, served in self._served.items()
+            if served.stopped is not None or (served.shard is not None and served.shard.is_stuck)
+        }
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether this router is a member of the group, and each shard that is ours is restored."""
+        return self._ownership.heartbeat_at > 0 and all(each.shard is not None for each in self._served.values())
+
+    def take(self, shards: frozenset[int]) -> None:
+        """Begin to open these shards."""
+        for index in shards:
+            served = self._served[index] = Served()
+            served.task = asyncio.create_task(self._serve(index, served))
+
+    async def give_up(self, shards: frozenset[int]) -> None:
+        """Finish with these shards."""
+        leaving = [self._served.pop(index) for index in shards if index in self._served]
+        for served in leaving:
+            served.stop.set()
+        tasks = [served.task for served in leaving if served.task is not None]
+        if not tasks:
+            return
+        try:
+            await asyncio.wait(tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _serve(self, index: int, served: Served) -> None:
+        """Serve one shard until told to stop, opening it again after whatever can be got over."""
+        try:
+            while not served.stop.is_set() and not await self._serve_once(index, served):
+                pass
+        except TimersFailedError as error:
+            log.critical("shard %s stops: the engine fails as time passes; it needs a human: %s", index, error)
+            served.stopped = str(error)
+        except (SourceGoneError, NoStartError, FencedTooOftenError) as error:
+            self._fail(error)
+        except Exception as error:
+            log.exception("shard %s: unexpected", index)
+            self._fail(error)
+
+    async def _serve_once(self, index: int, served: Served) -> bool:
+        """Open a shard and serve it. True: it is to be let go; False: it is to be opened again."""
+        shard = Shard(index, self._plan, self._suspicions.setdefault(index, Suspicion()))
+        end: Literal["broken off", "stopped", "fenced", "engine failed", "lost"] = "broken off"
+        try:
+            await shard.open()
+            served.shard = shard
+            metrics.SHARD_OWNED.labels(str(index)).set(1)
+            await shard.run(served.stop)
+            end = "stopped"
+        except FencedError as error:
+            end = "fenced"
+            metrics.FENCED.inc()
+            metrics.COMMITS.labels("fenced").inc()
+            log.warning("shard %s was taken over, or its transaction ran out of time: %s", index, error)
+        except EngineFailedError as error:
+            end = "engine failed"
+            log.warning("its events are to be applied one by one: %s", error)
+        except (LedgerLostError, RestoreError, KafkaError, TimeoutError) as error:
+            end = "lost"
+            metrics.COMMITS.labels("failed").inc()
+            log.warning("shard %s is opened again in %s s: %r", index, RETRY_SECONDS, error)
+        finally:
+            served.shard = None
+            metrics.SHARD_OWNED.labels(str(index)).set(0)
+            await shard.close(clean=end == "stopped")
+        if end == "fenced" and not served.stop.is_set():
+            return not await self._ownership.may_retake(index)
+        if end == "lost":
+            await self._pause(served.stop)
+        return end == "stopped"
+
+    @staticmethod
+    async def _pause(stop: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(RETRY_SECONDS):
+                await stop.wait()
+        except TimeoutError:
+            pass
+
+    def _fail(self, error: Exception) -> None:
+        if self._failed is not None and not self._failed.done():
+            self._failed.set_exception(error)
+
+    async def _watch(self, exit_now: Callable[[int], object] = os._exit) -> None:
+        """End the process when it hangs: the broker answers, there is lag, and nothing is committed for 20 s."""
+        while True:
+            await asyncio.sleep(1)
+            for index, served in self._served.items():
+                if served.shard is not None and served.shard.is_stuck:
+                    log.critical("shard %s has not committed for 20 s though there is lag: ending the process", index)
+                    exit_now(STUCK_EXIT)

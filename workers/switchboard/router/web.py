@@ -1,0 +1,46 @@
+"""What a router tells over HTTP: /metrics for Prometheus, /healthz and /readyz for whoever runs it."""
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from switchboard import metrics
+from switchboard.router.router import Router
+
+
+class AddressTakenError(Exception):
+    """The metrics address can't be had."""
+
+
+async def serve(router: Router, host: str, port: int) -> web.AppRunner:
+    """Begin to answer; `cleanup()` of what is returned ends it.
+
+    Raises:
+        AddressTakenError: the address is in use, or not ours.
+    """
+
+    async def tell_metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def tell_health(_: web.Request) -> web.Response:
+        wrong = router.health
+        told = {"healthy": not wrong, "shards": {str(index): why for index, why in wrong.items()}}
+        return web.json_response(told, status=503 if wrong else 200)
+
+    async def tell_ready(_: web.Request) -> web.Response:
+        return web.json_response({"ready": router.is_ready}, status=200 if router.is_ready else 503)
+
+    app = web.Application()
+    app.add_routes(
+        [web.get("/metrics", tell_metrics), web.get("/healthz", tell_health), web.get("/readyz", tell_ready)]
+    )
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise AddressTakenError(
+            f"metrics can't be served at {host}:{port} ({error.strerror}): set SWITCHBOARD_METRICS_PORT to "
+            "a free port, or 0 for any"
+        ) from error
+    return runner
