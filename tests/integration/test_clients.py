@@ -1,0 +1,83 @@
+"""A broker that is away is told in time, and a gap in what we read is an error, never a silent jump."""
+
+import asyncio
+import time
+
+import pytest
+from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.structs import TopicPartition
+
+from switchboard.kafka.admin import session
+from switchboard.kafka.clients import BrokerAwayError, Connection, producer, source_reader, wait_for_broker
+from switchboard.kafka.local_broker import LocalBroker
+from switchboard.kafka.topics import Topic, TopicNames
+
+
+async def test_a_broker_that_is_away_is_told_within_the_wait() -> None:
+    """Nothing listens: after the wait that was asked for, an error names the address and what to look at."""
+    began = time.monotonic()
+    with pytest.raises(BrokerAwayError, match=r"no broker answers at 127\.0\.0\.1:1 .*waited 1 s.*is it running"):
+        await wait_for_broker(Connection("127.0.0.1:1"), 1)
+    assert 1 <= time.monotonic() - began < 3
+
+
+async def test_a_broker_that_comes_late_or_hangs(private_broker: LocalBroker) -> None:
+    """One that listens and says nothing is away as well; one that comes while we wait is found."""
+    conn = Connection(private_broker.bootstrap)
+    private_broker.suspend()
+    began = time.monotonic()
+    with pytest.raises(BrokerAwayError):
+        await wait_for_broker(conn, 1)
+    assert time.monotonic() - began < 3
+    private_broker.kill()
+    waiting = asyncio.create_task(wait_for_broker(conn, 60))
+    await asyncio.to_thread(private_broker.start)
+    await waiting
+
+
+@pytest.mark.parametrize("offset", [2, 99])
+async def test_an_offset_that_is_gone_is_an_error(conn: Connection, names: TopicNames, offset: int) -> None:
+    """Records deleted before they were read, or a topic made anew: the reader says so and does not go on elsewhere."""
+    tp = TopicPartition(names.of(Topic.CHAT_ARRIVAL), 0)
+    sender = producer(conn)
+    await sender.start()
+    for number in range(10):
+        await sender.send_and_wait(tp.topic, b"%d" % number, partition=0)
+    await sender.stop()
+    async with session(conn) as client:
+        await client.delete_records({tp: RecordsToDelete(5)})
+    consumer = source_reader(conn, f"{names.prefix}group")
+    await consumer.start()
+    try:
+        consumer.assign([tp])
+        consumer.seek(tp, offset)
+        with pytest.raises(OffsetOutOfRangeError):
+            await consumer.getmany(timeout_ms=20_000)
+    finally:
+        await consumer.stop()
+
+
+async def test_a_reader_of_sources_begins_where_it_is_told(conn: Connection, names: TopicNames) -> None:
+    """From an offset that is there it reads on, in order; its offsets may be committed for lag tools to see."""
+    tp = TopicPartition(names.of(Topic.CHAT_ARRIVAL), 0)
+    sender = producer(conn)
+    await sender.start()
+    for number in range(10):
+        await sender.send_and_wait(tp.topic, b"%d" % number, partition=0)
+    await sender.stop()
+    consumer = source_reader(conn, f"{names.prefix}group")
+    await consumer.start()
+    try:
+        consumer.assign([tp])
+        consumer.seek(tp, 7)
+        async with asyncio.timeout(20):
+            values: list[bytes] = []
+            while len(values) < 3:
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    values += [record.value for record in records]
+        assert values == [b"7", b"8", b"9"]
+        await consumer.commit({tp: 10})
+        assert await consumer.committed(tp) == 10
+    finally:
+        await consumer.stop()

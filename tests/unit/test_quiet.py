@@ -1,0 +1,28 @@
+"""A library's log is thinned: repeated messages are counted, others are not touched."""
+
+import logging
+
+import pytest
+
+from switchboard.kafka.quiet import QUIET_SECONDS, thin_out
+
+
+def test_a_message_that_repeats_is_logged_once_and_then_counted(
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same words with other figures are the same message; the next one let through says how many were not."""
+    chatty = logging.getLogger("chatty.conn")
+    other = logging.getLogger("chatterbox")
+    thin_out("chatty")
+    now = 100.0
+    monkeypatch.setattr("switchboard.kafka.quiet.time.monotonic", lambda: now)
+    for number in range(10):
+        chatty.warning("can't reach node %s", number)
+        chatty.warning("something else %s", number)
+        other.warning("mine")
+    now += QUIET_SECONDS
+    chatty.warning("can't reach node %s", 11)
+    told = [record.getMessage() for record in caplog.records if record.name == "chatty.conn"]
+    assert told == ["can't reach node 0", "something else 0", "can't reach node 11 (and 9 more like it)"]
+    assert len([record for record in caplog.records if record.name == "chatterbox"]) == 10

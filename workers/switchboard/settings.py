@@ -1,0 +1,246 @@
+"""The settings: from the environment (`SWITCHBOARD_*`), else `.env`, else `switchboard.toml`, else the default."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from switchboard.kafka.clients import Connection, SaslMechanism, SecurityProtocol
+from switchboard.kafka.ownership import SESSION_TIMEOUT_MS
+from switchboard.kafka.topics import TopicNames, TopicPlan
+
+ENV_PREFIX: Final = "SWITCHBOARD_"
+ENV_FILE: Final = ".env"
+TOML_FILE: Final = "switchboard.toml"
+OPTION: Final = "an option of the command"
+DEFAULT: Final = "default"
+
+FILES: Final = (
+    "ca_file",
+    "certificate_file",
+    "key_file",
+    "key_password_file",
+    "sasl_password_file",
+    "sasl_token_file",
+)
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+"""0: any that is free."""
+Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=200)]
+
+
+class SettingsError(Exception):
+    """Settings that can't be worked with: a line for each, with its name, where it came from and what was expected."""
+
+
+class Settings(BaseSettings):
+    """All settings. Make them with `load`, whose errors say where a wrong one came from."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_file=ENV_FILE,
+        toml_file=TOML_FILE,
+        # A variable set to nothing is one that was not set: how compose files hand on what may be missing.
+        env_ignore_empty=True,
+        # `.env` may hold other programs' variables; ours are checked for typing errors in `load`.
+        extra="ignore",
+        frozen=True,
+    )
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$")
+    """host:port of one or more brokers, with commas between."""
+    security_protocol: SecurityProtocol = "PLAINTEXT"
+    ca_file: Path | None = None
+    """Certificates of whom to trust (PEM); the system's unless set."""
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    key_password: SecretStr | None = None
+    key_password_file: Path | None = None
+    sasl_mechanism: SaslMechanism = "PLAIN"
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    sasl_password_file: Path | None = None
+    sasl_token_file: Path | None = None
+    """The OAUTHBEARER token, read anew for each connection."""
+    broker_wait_seconds: float = Field(15, gt=0)
+    """How long a start waits for a broker before it gives up (exit code 3)."""
+
+    topic_prefix: Prefix = ""
+    """Put before the names of our own topics, separator included."""
+    source_prefix: Prefix = ""
+    """Put before the names of the bus's topics, separator included."""
+    shards: int = Field(1, ge=1, le=1024)
+    """Fixed once the topics are made."""
+    replication: int = Field(3, ge=1)
+    min_insync: int = Field(0, ge=0)
+    """min.insync.replicas of our topics; 0 stands for 2, or 1 where replication is 1."""
+    group_id: str = Field("switchboard", pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    session_timeout_ms: int = Field(SESSION_TIMEOUT_MS, ge=500, le=300_000)
+    """A router not heard of for so long loses its shards."""
+    frame_events: int = Field(2_000, ge=1, le=2_000)
+    """The most events a frame holds."""
+    merge_wait_ms: int = Field(500, ge=0, le=10_000)
+    """How long the merge waits for a partition that has lag and has sent nothing."""
+
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port = 9464
+    web_host: str = "127.0.0.1"
+    web_port: Port = 8080
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """First come, first served: options, environment, .env, switchboard.toml."""
+        del file_secret_settings
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        wrong = [
+            f"{secret} and {secret}_file are both set: one of them is enough"
+            for secret in ("key_password", "sasl_password")
+            if getattr(self, secret) is not None and getattr(self, f"{secret}_file") is not None
+        ]
+        for name in FILES:
+            path = getattr(self, name)
+            if path is not None and not path.is_file():
+                wrong.append(f"{name}: there is no file {path}")
+        if self.min_insync > self.replication:
+            wrong.append(f"min_insync is {self.min_insync}, expected at most replication, which is {self.replication}")
+        if self.security_protocol.startswith("SASL"):
+            by_token = self.sasl_mechanism == "OAUTHBEARER"
+            password = self.sasl_password or self.sasl_password_file
+            if by_token and self.sasl_token_file is None:
+                wrong.append("sasl_mechanism is OAUTHBEARER, which needs sasl_token_file")
+            elif not by_token and (self.sasl_username is None or password is None):
+                wrong.append(
+                    f"security_protocol is {self.security_protocol}, which needs sasl_username and sasl_password (or "
+                    f"sasl_password_file)",
+                )
+        if wrong:
+            raise ValueError("\n".join(wrong))
+        return self
+
+    def connection(self) -> Connection:
+        """How to reach the cluster."""
+        return Connection(
+            bootstrap=self.bootstrap_servers,
+            security_protocol=self.security_protocol,
+            ca_file=self.ca_file,
+            certificate_file=self.certificate_file,
+            key_file=self.key_file,
+            key_password=self._secret("key_password"),
+            sasl_mechanism=self.sasl_mechanism,
+            sasl_username=self.sasl_username,
+            sasl_password=self._secret("sasl_password"),
+            sasl_token_file=self.sasl_token_file,
+        )
+
+    def topic_names(self) -> TopicNames:
+        """The topics' names on the bus."""
+        return TopicNames(self.topic_prefix, self.source_prefix)
+
+    def topic_plan(self) -> TopicPlan:
+        """How the topics are to be."""
+        min_insync = self.min_insync or min(2, self.replication)
+        return TopicPlan(self.topic_names(), self.shards, self.replication, min_insync)
+
+    def _secret(self, name: str) -> SecretStr | None:
+        path: Path | None = getattr(self, f"{name}_file")
+        value: SecretStr | None = getattr(self, name)
+        return value if path is None else SecretStr(path.read_text(encoding="utf-8").strip())
+
+
+@dataclass(frozen=True, slots=True)
+class SettingLine:
+    """One setting, as `switchboard settings` shows it."""
+
+    name: str
+    value: str
+    """Secrets are masked."""
+    source: str
+
+
+def load(**options: Any) -> Settings:
+    """The settings, those given as options first; an option that is None was not given.
+
+    Raises:
+        SettingsError: some are wrong, or have a name that there is not; all are told at once.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    sources = _sources(given)
+    fields = Settings.model_fields
+    wrong = [
+        f"{name} ({source}): there is no such setting; `switchboard settings` lists what there is"
+        for source, values in sources.items()
+        for name in values
+        if name not in fields
+    ]
+    try:
+        settings = Settings(**given)
+    except ValidationError as errors:
+        wrong += [_told(error, sources) for error in errors.errors(include_url=False)]
+    if wrong:
+        raise SettingsError("\n".join(wrong))
+    return settings
+
+
+def lines(settings: Settings, **options: Any) -> list[SettingLine]:
+    """Each setting with where it came from, in the order of this file; `options` as given to `load`."""
+    sources = _sources({name: value for name, value in options.items() if value is not None})
+    return [
+        SettingLine(name, "" if (value := getattr(settings, name)) is None else str(value), _source(name, sources))
+        for name in Settings.model_fields
+    ]
+
+
+def _sources(options: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """What each source says, the first that names a setting being the one that counts."""
+    env = {
+        f"{ENV_PREFIX}* in the environment": EnvSettingsSource(Settings).env_vars,
+        ENV_FILE: DotEnvSettingsSource(Settings).env_vars,
+    }
+    prefix = ENV_PREFIX.lower()
+    ours = {
+        source: {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+        for source, values in env.items()
+    }
+    try:
+        toml = TomlConfigSettingsSource(Settings).toml_data
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{TOML_FILE}: {error}") from error
+    return {OPTION: options, **ours, TOML_FILE: toml}
+
+
+def _source(name: str, sources: Mapping[str, Mapping[str, Any]]) -> str:
+    found = next((source for source, values in sources.items() if name in values), DEFAULT)
+    return found.replace("*", name.upper())
+
+
+def _told(error: Any, sources: Mapping[str, Mapping[str, Any]]) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"]:
+        return message
+    name = str(error["loc"][0])
+    field = Settings.model_fields[name]
+    value = "**" if "SecretStr" in str(field.annotation) else repr(error["input"])
+    return f"{name} is {value} ({_source(name, sources)}): {message}"
