@@ -1,8 +1,8 @@
 """Who takes part: the lines on which chats arrive and the agents who answer them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from switchboard.domain.events import DEFAULT_POOL
 
@@ -64,3 +64,19 @@ def mixed_team(agents: int, *, pull_share: float, pool: str, profile: str | None
         )
         for number in range(agents)
     ]
+
+
+def cast_of(pools: Sequence[Mapping[str, Any]], agents: int) -> Cast:
+    """The queues of these pools as lines, and so many agents dealt out over all their profiles in turn.
+
+    Args:
+        pools: as in `pool-configured`: `{"pool": ..., "config": {"queues": [...], "profiles": [...], ...}}`.
+        agents: how many.
+    """
+    lines = [Line(queue["name"], each["pool"]) for each in pools for queue in each["config"]["queues"]]
+    places = [(each["pool"], profile) for each in pools for profile in each["config"]["profiles"]]
+    posts = []
+    for number in range(agents):
+        pool, profile = places[number % len(places)]
+        posts.append(Post(agent_name(number), profile.get("mode", "push"), pool, profile["name"]))
+    return Cast(lines, posts)

@@ -1,0 +1,201 @@
+"""`switchboard simulate`: customers and agents on a bus."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import orjson
+from rich.console import Console
+from rich.status import Status
+
+from switchboard.cli.duration import Duration
+from switchboard.cli.summary import summary_lines, summary_of
+from switchboard.contracts.routing_file import RoutingFileError, read_routing_file
+from switchboard.domain.events import DEFAULT_POOL
+from switchboard.kafka.clients import wait_for_broker
+from switchboard.settings import Settings, load
+from switchboard.simulation.behaviour import Behaviour
+from switchboard.simulation.bus import Bus, NoDecisionsTopicError, paced
+from switchboard.simulation.cast import Cast, Line, cast_of, mixed_team
+from switchboard.simulation.crowd import Crowd
+from switchboard.simulation.recorded_days import (
+    ArrivalsError,
+    Day,
+    arrival_times,
+    minute_of_day,
+    read_day,
+    shipped_days,
+)
+from switchboard.simulation.tally import Tally
+
+PARTING_SECONDS: Final = 1.0
+"""How long to listen to what comes of everyone's going home."""
+TOLD_SECONDS: Final = 5.0
+"""Between lines of progress where there is no terminal."""
+
+
+@dataclass(slots=True, frozen=True)
+class Plan:
+    """What a simulation is to be."""
+
+    cast: Cast
+    days: list[Day]
+    behaviour: Behaviour
+    from_minute: int
+    speed: float
+    seed: str
+    label: str
+    seconds: float | None
+
+    def crowd(self) -> Crowd:
+        """Its people."""
+        times = arrival_times(self.days, seed=self.seed, from_minute=self.from_minute)
+        behaviour = self.behaviour.sped_up(self.speed)
+        return Crowd(self.cast, behaviour, paced(times, self.speed), seed=self.seed, label=self.label)
+
+
+@click.command()
+@click.option("--agents", default=12, show_default=True, type=click.IntRange(1, 100_000), help="How many.")
+@click.option(
+    "--pull-share", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="Agents who click for chats."
+)
+@click.option("--pool", default=DEFAULT_POOL, show_default=True, help="Where they work.")
+@click.option("--profile", help="The agents' profile; the pool's default one unless given.")
+@click.option(
+    "--queue", "queues", multiple=True, help="Where chats arrive; again for more. The default one unless given."
+)
+@click.option(
+    "--routing",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take pools, queues and profiles from this routing file instead; agents are dealt out over its profiles.",
+)
+@click.option(
+    "--arrivals",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A day of one's own: CSV with columns start (HH:MM) and calls. Else five recorded days.",
+)
+@click.option("--start", default="10:00", show_default=True, help="The time of the recorded day at which to begin.")
+@click.option(
+    "--speed",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Pace of arrivals, chats, patience and breaks; 1 is as recorded. Accepting and clicking keep their pace.",
+)
+@click.option("--heartbeats", type=Duration(), help="Agents give a sign of life this often; none unless given.")
+@click.option("--for", "seconds", type=Duration(), help="How long, in real time; until Ctrl-C unless given.")
+@click.option("--seed", default="1", show_default=True, help="The same seed gives the same people.")
+@click.option("--ids", help="What chat ids begin with; sim- and the time of day unless given.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def simulate(
+    *,
+    agents: int,
+    pull_share: float,
+    pool: str,
+    profile: str | None,
+    queues: tuple[str, ...],
+    routing: Path | None,
+    arrivals: Path | None,
+    start: str,
+    speed: float,
+    heartbeats: float | None,
+    seconds: float | None,
+    seed: str,
+    ids: str | None,
+    as_json: bool,
+) -> None:
+    """Customers and agents on the bus: real call arrivals, and people who answer, decline, wrap up and take breaks.
+
+    They publish to the bus's topics and act on what a running router decides. Arrivals are recorded ones; how long
+    chats take and how patient customers are is drawn from stated distributions. At the end, or on Ctrl-C, open chats
+    are closed and everyone logs out.
+
+    \b
+    Example:
+      switchboard simulate --agents 20 --pull-share 0.25 --speed 30 --for 60s
+      switchboard simulate --routing routing.toml --for 5m --json
+    """
+    try:
+        behaviour = replace(Behaviour(), heartbeat_every=heartbeats or 0.0)
+        plan = Plan(
+            cast=_cast(routing, agents, pull_share, pool, profile, queues),
+            days=[read_day(arrivals)] if arrivals else shipped_days(),
+            behaviour=behaviour,
+            from_minute=minute_of_day(start),
+            speed=speed,
+            seed=seed,
+            label=ids or f"sim-{datetime.now(UTC):%H%M%S}",
+            seconds=seconds,
+        )
+    except (ArrivalsError, RoutingFileError, ValueError) as error:
+        raise click.UsageError(str(error)) from None
+    told = asyncio.run(_simulate(load(), plan, Console(stderr=True)))
+    click.echo(orjson.dumps(told) if as_json else "\n".join(summary_lines(told)))
+    if told["events"] and told["publish_to_visible_ms"]["all"] is None:
+        click.echo("no decision came back: is a router running on this bus? (switchboard run router)", err=True)
+
+
+def _cast(
+    routing: Path | None, agents: int, pull_share: float, pool: str, profile: str | None, queues: tuple[str, ...]
+) -> Cast:
+    if routing is not None:
+        return cast_of(read_routing_file(routing), agents)
+    lines = [Line(name, pool) for name in queues] or [Line(pool=pool)]
+    return Cast(lines, mixed_team(agents, pull_share=pull_share, pool=pool, profile=profile))
+
+
+async def _simulate(settings: Settings, plan: Plan, console: Console) -> dict[str, Any]:
+    """The summary, as things stood before everyone went home."""
+    conn, tally, crowd = settings.connection(), Tally(), plan.crowd()
+    await wait_for_broker(conn, settings.broker_wait_seconds)
+    bus = Bus(conn, settings.topic_names(), crowd, tally)
+    try:
+        await bus.open()
+    except NoDecisionsTopicError as error:
+        await bus.close()
+        raise click.ClickException(str(error)) from None
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, stop.set)
+    if plan.seconds is not None:
+        loop.call_later(plan.seconds, stop.set)
+    began = time.monotonic()
+    try:
+        with console.status("simulating; Ctrl-C ends it") as status:
+            await bus.play(stop, _telling(status, console, tally, crowd))
+        told = summary_of(tally, crowd, time.monotonic() - began)
+        await bus.send_home()
+        await bus.listen_on(PARTING_SECONDS)
+    finally:
+        await bus.close()
+    return told
+
+
+def _telling(status: Status, console: Console, tally: Tally, crowd: Crowd) -> Callable[[object], None]:
+    """Shows where things stand: all the time on a terminal, else a line now and then."""
+    last = time.monotonic()
+
+    def tell(_: object) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < (0.2 if console.is_terminal else TOLD_SECONDS):
+            return
+        last = now
+        waiting = sum(chat.stage == "waiting" for chat in crowd.scene.chats.values())
+        line = (
+            f"{tally.sent['chat-arrival']:,} chats arrived, {tally.seen['chat-assigned']:,} assigned, "
+            f"{tally.seen['assignment-confirmed']:,} accepted, {waiting:,} waiting"
+        )
+        if console.is_terminal:
+            status.update(f"{line}; Ctrl-C ends it")
+        else:
+            console.print(line)
+
+    return tell
