@@ -3,7 +3,9 @@
 from importlib.metadata import version
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # they double the series, and no dashboard reads them
 
 REGISTRY: Final = CollectorRegistry()
 

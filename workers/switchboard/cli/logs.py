@@ -34,5 +34,6 @@ def set_up_logs(settings: Settings) -> None:
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
     if logging.root.level > logging.DEBUG:
         for library in LIBRARIES:
-            logging.getLogger(library).setLevel(logging.ERROR)
+            # What matters of theirs we say ourselves; they log each retry as an error.
+            logging.getLogger(library).setLevel(logging.CRITICAL)
     thin_out("aiokafka")

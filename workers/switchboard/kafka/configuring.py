@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 import orjson
-from aiokafka import TopicPartition
 
 from switchboard.kafka.clients import Connection, reader, transactional_producer
+from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.topics import Topic, TopicNames
 
 EVENT_TYPE: Final = b"pool-configured"
@@ -38,14 +38,12 @@ async def write_configuration(conn: Connection, names: TopicNames, group: str, p
 
 async def read_configuration(conn: Connection, names: TopicNames) -> dict[str, Any]:
     """What was last published for each pool: pool -> config."""
-    topic = names.of(Topic.ROUTING_CONFIG)
+    tps = await partitions_of(conn, [names.of(Topic.ROUTING_CONFIG)])
+    if not tps:
+        return {}
     consumer = reader(conn)
     await consumer.start()
     try:
-        await consumer.topics()
-        tps = [TopicPartition(topic, each) for each in consumer.partitions_for_topic(topic) or ()]
-        if not tps:
-            return {}
         ends = await consumer.end_offsets(tps)
         begins = await consumer.beginning_offsets(tps)
         consumer.assign(tps)

@@ -6,10 +6,11 @@ from typing import Final
 from switchboard.kafka.clients import Connection, reader
 from switchboard.kafka.ledger import CommitBatch, Ledger
 from switchboard.kafka.ownership import shard_id
+from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.restore import restore
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.router import packing
-from switchboard.router.starting import Start, offsets_at, source_partitions
+from switchboard.router.starting import Start, offsets_at
 
 DEADLINE_SECONDS: Final = 15.0
 
@@ -52,8 +53,8 @@ async def _offsets(conn: Connection, names: TopicNames, topic: str, start: Start
     async with asyncio.timeout(DEADLINE_SECONDS):
         await consumer.start()
         try:
-            tps = [tp for tp in await source_partitions(consumer, names) if tp.topic == topic]
-            if not tps:
+            tps = await partitions_of(conn, [topic])
+            if topic not in names.sources or not tps:
                 raise NoSuchSourceError(
                     f"no source topic {topic} on the bus; the router reads {', '.join(names.sources)}"
                 )

@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from switchboard.contracts.codec import BadInput, decode_event
-from switchboard.kafka.clients import Connection, source_reader
+from switchboard.kafka.clients import BrokerAwayError, Connection, source_reader
+from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.topics import TopicNames
 from switchboard.router.merging import Partition, Taken, merge, rank_of
 
@@ -54,7 +55,7 @@ class Sources:
         merge_wait: float,
         poison: dict[tuple[str, int, int], str],
     ) -> None:
-        self._names = names
+        self._conn = conn
         self._bare = {name: str(topic) for name, topic in names.sources.items()}
         self._consumer: AIOKafkaConsumer = source_reader(conn, group)
         self._merge_wait = merge_wait
@@ -64,6 +65,7 @@ class Sources:
         self._relisted = 0.0
         self._waiting_since: float | None = None
         self._told: asyncio.Task[None] | None = None
+        self._listing: asyncio.Future[list[TopicPartition]] | None = None
 
     async def open(self, offsets: Offsets) -> None:
         """Read on from these offsets; partitions that are not among them are read from their beginning.
@@ -75,12 +77,14 @@ class Sources:
         self._known = dict(offsets)
         async with asyncio.timeout(DEADLINE_SECONDS):
             await self._consumer.start()
-        await self._list()
+            found = await partitions_of(self._conn, self._bare)
+        await self._list(found)
 
     async def close(self) -> None:
         """Stop reading."""
-        if self._told is not None:
-            await asyncio.wait([self._told], timeout=COMMIT_SECONDS)
+        under_way = [each for each in (self._told, self._listing) if each is not None]
+        if under_way:
+            await asyncio.wait(under_way, timeout=COMMIT_SECONDS)
         try:
             async with asyncio.timeout(COMMIT_SECONDS):
                 await self._consumer.stop()
@@ -94,8 +98,7 @@ class Sources:
             SourceGoneError: a topic was deleted or cut under us.
             KafkaError: not allowed to read, and the like.
         """
-        if time.monotonic() - self._relisted > RELIST_SECONDS:
-            await self._list()
+        await self._relist()
         until = time.monotonic() + wait
         while True:
             await self._fetch(0.0)
@@ -140,23 +143,34 @@ class Sources:
         except (TimeoutError, KafkaError) as error:
             log.debug("offsets were not told to the group: %s", error)
 
-    async def _list(self) -> None:
-        """Take up partitions that are new."""
+    async def _relist(self) -> None:
+        """Now and then look for partitions that are new, while reading goes on."""
+        if self._listing is None:
+            if time.monotonic() - self._relisted > RELIST_SECONDS:
+                self._listing = asyncio.ensure_future(partitions_of(self._conn, self._bare))
+        elif self._listing.done():
+            listing, self._listing = self._listing, None
+            try:
+                found = listing.result()
+            except (BrokerAwayError, KafkaError, TimeoutError) as error:
+                log.debug("partitions were not listed: %s", error)
+                self._relisted = time.monotonic()
+            else:
+                await self._list(found)
+
+    async def _list(self, found: list[TopicPartition]) -> None:
+        """Take up the partitions that are new.
+
+        Raises:
+            SourceGoneError: a partition that was read is no longer there.
+        """
         self._relisted = time.monotonic()
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            await self._consumer._client.force_metadata_update()  # noqa: SLF001 - topics() may serve what it has
-            there = await self._consumer.topics()
-            found = {
-                TopicPartition(name, partition)
-                for name in self._bare
-                if name in there
-                for partition in self._consumer.partitions_for_topic(name) or ()
-            }
-            missing = {tp for tp in self._known if TopicPartition(*tp) not in found}
-            if missing and found:
-                raise SourceGoneError(_gone(f"{min(missing)[0]} is no longer there", min(missing)[0]))
-            new = found - self._partitions.keys()
-            if new:
+        missing = {tp for tp in self._known if TopicPartition(*tp) not in found}
+        if missing:
+            raise SourceGoneError(_gone("{}/{} is no longer there".format(*min(missing)), min(missing)[0]))
+        new = set(found) - self._partitions.keys()
+        if new:
+            async with asyncio.timeout(DEADLINE_SECONDS):
                 await self._take_up(new)
 
     async def _take_up(self, new: set[TopicPartition]) -> None:

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from switchboard.domain.rfc3339 import parse_ms
 from switchboard.kafka.clients import Connection, reader
+from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.router.sources import Offsets
 
@@ -52,7 +53,7 @@ async def first_offsets(conn: Connection, names: TopicNames, start: Start | None
     async with asyncio.timeout(DEADLINE_SECONDS):
         await consumer.start()
         try:
-            tps = await source_partitions(consumer, names)
+            tps = await partitions_of(conn, names.sources)
             beginnings = await consumer.beginning_offsets(tps)
             ends = await consumer.end_offsets(tps)
             config = names.of(Topic.ROUTING_CONFIG)
@@ -66,17 +67,6 @@ async def first_offsets(conn: Connection, names: TopicNames, start: Start | None
             return {(tp.topic, tp.partition): beginnings[tp] if tp.topic == config else at[tp] for tp in tps}
         finally:
             await consumer.stop()
-
-
-async def source_partitions(consumer: AIOKafkaConsumer, names: TopicNames) -> list[TopicPartition]:
-    """The partitions of the source topics that there are."""
-    there = await consumer.topics()
-    return [
-        TopicPartition(name, partition)
-        for name in names.sources
-        if name in there
-        for partition in consumer.partitions_for_topic(name) or ()
-    ]
 
 
 async def offsets_at(consumer: AIOKafkaConsumer, tps: list[TopicPartition], start: Start) -> dict[TopicPartition, int]:
