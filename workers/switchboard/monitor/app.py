@@ -51,7 +51,6 @@ def new_app(conn: Connection, *, group_id: str, replication: int, host: str, por
         topic_replication_factor=replication,
         store="memory://",
         datadir=folder,
-        web_host=host,
         web_bind=host,
         web_port=port,
         web_application_options={"middlewares": [strict_json]},

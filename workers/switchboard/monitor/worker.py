@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,9 +22,6 @@ log = logging.getLogger(__name__)
 
 READ: Final = (Topic.AGENT_CAPACITY, Topic.OPEN_CHATS, Topic.ROUTING_CONFIG)
 
-BROKER_SECONDS: Final = 15
-"""How long a broker may be away at the start; one that is just starting is up in 3 to 10 s."""
-
 STOP_SECONDS: Final = 4
 """For a clean stop: nothing is lost by cutting it short, and whoever sent the signal waits 5 s."""
 
@@ -33,7 +31,15 @@ class MonitorError(Exception):
 
 
 async def serve(
-    conn: Connection, names: TopicNames, *, group_id: str, replication: int, host: str, port: int, stop: asyncio.Event
+    conn: Connection,
+    names: TopicNames,
+    *,
+    group_id: str,
+    replication: int,
+    host: str,
+    port: int,
+    broker_wait_seconds: float,
+    stop: asyncio.Event,
 ) -> None:
     """Serve the tables until `stop` is set.
 
@@ -43,24 +49,28 @@ async def serve(
         group_id: of the installation.
         replication: likewise.
         host: the address to serve at.
-        port: likewise.
+        port: likewise; 0 for any that is free.
+        broker_wait_seconds: how long a broker may be away at the start.
         stop: ends it.
 
     Raises:
-        BrokerAwayError: no broker answered within 15 s of the start. One that goes away later is waited for.
+        BrokerAwayError: no broker answered in time. One that goes away later is waited for.
         MonitorError: a topic is missing, the address can't be had, or Faust gave up.
     """
-    await wait_for_broker(conn, BROKER_SECONDS)
+    await wait_for_broker(conn, broker_wait_seconds)
     topics = {names.of(topic): topic for topic in READ}
     awaited = await _last_offsets(conn, topics)
     tables = Tables()
+    with _address_told(host, port):
+        port = port or _free_port(host)
     with tempfile.TemporaryDirectory(prefix="switchboard-monitor-") as folder:
         app = new_app(conn, group_id=group_id, replication=replication, host=host, port=port, folder=Path(folder))
         keep_tables(app, tables, topics)
         add_routes(app.web.web_app, tables, lambda: _reached(tables, awaited))
         try:
-            await _start(app, host, port)
-            log.info("serving at http://%s:%d", host, port)
+            with _address_told(host, port):
+                await app.start()
+            log.info("serving at http://%s:%d", f"[{host}]" if ":" in host else host, port)
             await _until(stop, app)
         finally:
             await _stop(app)
@@ -83,14 +93,23 @@ def _reached(tables: Tables, awaited: dict[Place, int]) -> bool:
     return not awaited
 
 
-async def _start(app: Any, host: str, port: int) -> None:
+@contextlib.contextmanager
+def _address_told(host: str, port: int) -> Iterator[None]:
     try:
-        await app.start()
+        yield
     except OSError as refused:
         raise MonitorError(
-            f"can't serve at {host}:{port} ({refused.strerror or refused}): is another monitor running? Set "
-            f"SWITCHBOARD_WEB_HOST and SWITCHBOARD_WEB_PORT to an address that is free"
+            f"can't serve at {host}:{port}: {refused.strerror or refused} (is another monitor running?); set "
+            f"SWITCHBOARD_WEB_HOST and SWITCHBOARD_WEB_PORT to an address that can be had"
         ) from refused
+
+
+def _free_port(host: str) -> int:
+    """Faust does not take 0."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as probe:
+        free: int = probe.getsockname()[1]
+        return free
 
 
 async def _until(stop: asyncio.Event, app: Any) -> None:
