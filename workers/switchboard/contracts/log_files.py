@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
@@ -74,10 +75,15 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield last
 
 
-def open_to_write(path: Path) -> BinaryIO:
+@contextmanager
+def writing_lines(path: Path) -> Iterator[BinaryIO]:
     """A new file to write to; compressed where its name ends in `.gz` or `.zst`, the same bytes each time."""
-    if path.suffix == ".gz":
-        return cast("BinaryIO", gzip.GzipFile(path, "wb", mtime=0))
-    if path.suffix == ".zst":
-        return cast("BinaryIO", zstandard.open(path, "wb"))
-    return path.open("wb")
+    with path.open("wb") as file:
+        if path.suffix == ".gz":
+            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as compressed:  # neither a name nor a time is in it
+                yield cast("BinaryIO", compressed)
+        elif path.suffix == ".zst":
+            with zstandard.ZstdCompressor().stream_writer(file) as compressed:
+                yield cast("BinaryIO", compressed)
+        else:
+            yield file

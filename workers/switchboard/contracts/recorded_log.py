@@ -5,17 +5,17 @@ takes them: a record goes through a log byte for byte. Reading takes about 2.5 u
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, NoReturn, Self
+from typing import Any, Final, NoReturn
 
 import orjson
 
 from switchboard.contracts.codec import SOURCE_TOPICS
-from switchboard.contracts.log_files import CutFileError, open_to_write, read_lines
+from switchboard.contracts.log_files import CutFileError, read_lines, writing_lines
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 
 JOURNAL: Final = "journal"
@@ -208,20 +208,12 @@ def _text(value: bytes | None) -> str | None:
     return value.decode(errors="surrogateescape") if value is not None else None
 
 
-class LogWriter:
-    """Writes a recorded log, compressed where the file's name says so. A context manager."""
+@contextmanager
+def writing_log(path: Path) -> Iterator[Callable[[Record], None]]:
+    """A new recorded log, compressed where the file's name says so; each call of what this gives adds a record."""
+    with writing_lines(path) as file:
 
-    def __init__(self, path: Path) -> None:
-        self._file = open_to_write(path)
+        def write(record: Record) -> None:
+            file.write(encode_record(record) + b"\n")
 
-    def write(self, record: Record) -> None:
-        """Adds a record."""
-        self._file.write(encode_record(record) + b"\n")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
+        yield write
