@@ -27,26 +27,35 @@ class ReferenceEngine:
 
     def apply(self, frame: Frame) -> list[dict[str, Any]]:
         """Let the frame's time pass, then its events happen; the decisions, in the order in which they were made."""
+        out = self.pass_time(frame)
+        for index, event in enumerate(frame.events):
+            out += self.happen(frame.n, index, event)
+        return out
+
+    def pass_time(self, frame: Frame) -> list[dict[str, Any]]:
+        """The first half of a frame: the timers due within `run`, pool by pool in id order."""
         out: list[dict[str, Any]] = []
-        for pool in self.pools.values():
-            pool.out = out
-            pool.decided = 0
         for _, pool in sorted(self.pools.items()):
+            pool.decided = 0
             _let_time_pass(pool, frame)
+            out += pool.take_out()
         self.service += frame.run
         self.clock = max(self.clock, frame.at)
-        for index, event in enumerate(frame.events):
-            pool = self.pools.setdefault(event.pool, Pool(event.pool, self.shard))
-            pool.out = out
-            pool.position = (frame.n, index)
-            pool.clock = self.clock
-            pool.service = self.service
-            _happen(pool, event)
-            settle(pool)
         for pool in self.pools.values():
             pool.clock = self.clock
             pool.service = self.service
         return out
+
+    def happen(self, n: int, index: int, event: Event) -> list[dict[str, Any]]:
+        """One event of frame `n`, whose time has passed."""
+        if event.pool not in self.pools:
+            self.pools[event.pool] = Pool(event.pool, self.shard, clock=self.clock, service=self.service)
+        pool = self.pools[event.pool]
+        pool.position = (n, index)
+        agents.sign(pool, event.type, event.data)
+        WORK[event.type](pool, event.data)
+        settle(pool)
+        return pool.take_out()
 
 
 def _let_time_pass(pool: Pool, frame: Frame) -> None:
@@ -63,12 +72,6 @@ def _let_time_pass(pool: Pool, frame: Frame) -> None:
         pool.position = (frame.n, -1)
         fire(pool, timer)
         settle(pool)
-
-
-def _happen(pool: Pool, event: Event) -> None:
-    """An event's own work."""
-    agents.sign(pool, event.type, event.data)
-    WORK[event.type](pool, event.data)
 
 
 def _heartbeat(_pool: Pool, _data: Mapping[str, Any]) -> None:

@@ -111,6 +111,11 @@ class Pool:
         )
         self.decided += 1
 
+    def take_out(self) -> list[dict[str, Any]]:
+        """The decisions made since the last call."""
+        taken, self.out = self.out, []
+        return taken
+
     def next_turn(self) -> int:
         """A number larger than all before."""
         self.turns += 1
