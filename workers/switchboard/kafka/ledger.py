@@ -91,6 +91,9 @@ class Ledger:
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 await self._producer.start()
+        except asyncio.CancelledError as cause:
+            await self._lose("opening was cancelled", cause)
+            raise
         except Exception as cause:
             raise await self._lose("could not be opened", cause) from cause
 

@@ -161,7 +161,7 @@ class LocalBroker:
         folder = Path(tempfile.mkdtemp(prefix="switchboard-kafka-"))
         properties = folder / "server.properties"
         properties.write_text(
-            PROPERTIES.format(port=self.port, controller_port=_free_port(), data=folder / "data"),
+            PROPERTIES.format(port=self.port, controller_port=_free_port(besides=self.port), data=folder / "data"),
             encoding="utf-8",
         )
         tool = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties)]
@@ -193,7 +193,7 @@ class LocalBroker:
             time.sleep(0.02)
 
 
-def _free_port() -> int:
+def _free_port(besides: int | None = None) -> int:
     """A port of 127.0.0.1 that nothing listens on, below the range that outgoing connections take theirs from.
 
     (In that range a client that reconnects to a broker that is down may one day get that very port as its own, and be
@@ -201,7 +201,7 @@ def _free_port() -> int:
     """
     for _ in range(200):
         port = random.SystemRandom().randrange(20000, 32000)
-        if _is_free(port):
+        if port != besides and _is_free(port):
             return port
     raise BrokerUnavailableError("no free port between 20000 and 32000 on 127.0.0.1 for the local broker")
 
