@@ -9,7 +9,7 @@ _SECONDS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _match: Final = re.compile(r"(\d+(?:\.\d+)?)([smh]?)").fullmatch
 
 
-class Duration(click.ParamType[float]):
+class Duration(click.ParamType):
     """A span of time, in seconds."""
 
     name = "duration"

@@ -69,12 +69,12 @@ async def ends_of(conn: Connection, tps: list[TopicPartition]) -> dict[TopicPart
 
 
 @asynccontextmanager
-async def opened(conn: Connection, tp: TopicPartition, end: int) -> AsyncIterator[Partition]:
-    """A partition from its first record up to `end`."""
+async def opened(conn: Connection, tp: TopicPartition, end: int, *, begin: int = 0) -> AsyncIterator[Partition]:
+    """A partition from `begin`, or from its first record where that is later, up to `end`."""
     async with _started(reader(conn)) as consumer:
-        begin = (await consumer.beginning_offsets([tp]))[tp]
+        first = (await consumer.beginning_offsets([tp]))[tp]
         consumer.assign([tp])
-        consumer.seek(tp, begin)
+        consumer.seek(tp, max(first, begin))
         yield Partition(consumer, tp, end)
 
 
