@@ -20,12 +20,6 @@ from switchboard.kafka.local_broker import LocalBroker
 from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
 from tests.waiting import eventually
 
-RUN = (
-    "from switchboard.cli.monitor import run_monitor\n"
-    "from switchboard.settings import load\n"
-    "raise SystemExit(run_monitor(load()))\n"
-)
-
 MEANT_FOR_OTHERS = {"PROCESSING_GUARANTEE": "at_least_once", "WEB_PORT": "1", "BROKER_URL": "kafka://127.0.0.1:1"}
 """Variables that Faust would put above what it is told."""
 
@@ -51,7 +45,7 @@ class Monitor:
 
     async def first(self, path: str) -> Any:
         """The first answer that is no refusal."""
-        return (await eventually(lambda: self.ask(path), lambda answer: answer[0] == 200))[1]
+        return (await eventually(lambda: self.ask(path), lambda answer: answer[0] == 200, seconds=60))[1]
 
     async def shows(self, path: str, holds: Callable[[list[Any]], bool]) -> list[Answer]:
         """What is told once it holds; every answer before that is kept to look at."""
@@ -61,7 +55,7 @@ class Monitor:
             answers.append(await self.ask(path))
             return answers[-1]
 
-        await eventually(look, lambda answer: answer[0] == 200 and holds(answer[1]))
+        await eventually(look, lambda answer: answer[0] == 200 and holds(answer[1]), seconds=60)
         return answers
 
     async def ends(self, seconds: float) -> tuple[int, str]:
@@ -96,8 +90,7 @@ async def start(conn: Connection, plan: TopicPlan, port: int) -> AsyncIterator[S
         async def run(bootstrap: str = conn.bootstrap, at: int = port) -> Monitor:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-c",
-                RUN,
+                *("-m", "switchboard", "run", "monitor"),
                 env=os.environ | MEANT_FOR_OTHERS | _settings(bootstrap, plan.names, at),
                 stderr=asyncio.subprocess.PIPE,
             )
@@ -368,13 +361,13 @@ async def test_a_signal_stops_it_within_5_seconds_and_the_bus_is_as_it_was(
 
 
 async def test_an_address_that_is_taken_is_named(start: Start, rows: Rows, port: int) -> None:
-    """Exit code 1, and what to set."""
+    """Exit code 2, and what to set."""
     await rows.commit(0, agent("ann"))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
         taken.listen()
         code, stderr = await (await start()).ends(20)
-    assert code == 1
+    assert code == 2
     assert f"127.0.0.1:{port}" in stderr
     assert "SWITCHBOARD_WEB_PORT" in stderr
     assert "Traceback" not in stderr
@@ -391,7 +384,7 @@ async def test_a_broker_that_is_away_at_the_start_is_exit_code_3(start: Start, p
 async def test_topics_that_are_missing_are_named(start: Start, plan: TopicPlan) -> None:
     """It makes none itself: it says who does."""
     code, stderr = await (await start()).ends(20)
-    assert code == 1
+    assert code == 2
     assert plan.names.of(Topic.AGENT_CAPACITY) in stderr
     assert "switchboard topics create" in stderr
     assert "Traceback" not in stderr

@@ -1,41 +1,36 @@
 """`switchboard run monitor`: the monitor in a process of its own."""
 
 import asyncio
-import logging
 import signal
-from typing import Final
 
 import click
 
+from switchboard.cli.failures import BROKER_AWAY, FAULT, WRONG_USE
+from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.clients import BrokerAwayError
-from switchboard.monitor.worker import MonitorError, serve
+from switchboard.monitor.worker import AddressTakenError, MonitorError, serve
 from switchboard.settings import Settings
 
-DONE: Final = 0
-FAULT: Final = 1
-BROKER_AWAY: Final = 3
-
-CHATTY: Final = ("faust", "mode")
-"""Loggers that tell of every service that starts and stops, and of every partition."""
+EXIT_CODES = {
+    MonitorError: FAULT,
+    AddressTakenError: WRONG_USE,
+    WrongTopicsError: WRONG_USE,
+    BrokerAwayError: BROKER_AWAY,
+}
 
 
 def run_monitor(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT.
 
     Returns:
-        The exit code: 0 stopped, 1 a fault, 3 no broker answers. What is wrong stands on stderr.
+        The exit code, 0 if it was told to stop. What is wrong stands on stderr.
     """
-    for name in CHATTY:
-        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         asyncio.run(_serve_until_signal(settings))
-    except BrokerAwayError as away:
-        click.echo(f"monitor: {away}", err=True)
-        return BROKER_AWAY
-    except MonitorError as fault:
-        click.echo(f"monitor: {fault}", err=True)
-        return FAULT
-    return DONE
+    except tuple(EXIT_CODES) as error:
+        click.echo(f"switchboard: {error}", err=True)
+        return EXIT_CODES[type(error)]
+    return 0
 
 
 async def _serve_until_signal(settings: Settings) -> None:

@@ -83,8 +83,13 @@ def keep_tables(app: Any, tables: Tables, topics: Mapping[str, Topic]) -> None:
             try:
                 apply(tables, Record(*place, told.key, told.value, told.headers or ()))
             except MalformedRowError as fault:
-                # Not raised: Faust would start the agent anew and say less.
                 log.warning("%s, partition %d, offset %d: %s", told.topic, told.partition, told.offset, fault)
+            except Exception as defect:
+                # Raised, it would cost this one record: Faust acknowledges it and starts the agent anew, so the tables
+                # would be wrong for good. Gone down, the monitor is right again once it is restarted.
+                log.exception("%s, partition %d, offset %d", told.topic, told.partition, told.offset)
+                await app.crash(defect)
+                return
 
 
 def _credentials(conn: Connection) -> Any:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
-from switchboard.kafka.clients import Connection, wait_for_broker
+from switchboard.kafka.admin import WrongTopicsError
+from switchboard.kafka.clients import BrokerAwayError, Connection, wait_for_broker
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.monitor.app import keep_tables, new_app
 from switchboard.monitor.ends import last_offsets, partitions_of
@@ -27,7 +29,11 @@ STOP_SECONDS: Final = 4
 
 
 class MonitorError(Exception):
-    """The monitor can't run; the message says what is wrong and what to do."""
+    """The monitor can't go on; the message says why and what to do."""
+
+
+class AddressTakenError(Exception):
+    """The web address can't be had."""
 
 
 async def serve(
@@ -55,11 +61,16 @@ async def serve(
 
     Raises:
         BrokerAwayError: no broker answered in time. One that goes away later is waited for.
-        MonitorError: a topic is missing, the address can't be had, or Faust gave up.
+        WrongTopicsError: a topic is missing.
+        AddressTakenError: the address can't be had.
+        MonitorError: Faust gave up.
     """
     await wait_for_broker(conn, broker_wait_seconds)
     topics = {names.of(topic): topic for topic in READ}
-    awaited = await _last_offsets(conn, topics)
+    try:
+        awaited = await _last_offsets(conn, topics)
+    except (KafkaError, TimeoutError) as away:
+        raise BrokerAwayError(f"the broker at {conn.bootstrap} went away: {away!r}") from away
     tables = Tables()
     with _address_told(host, port):
         port = port or _free_port(host)
@@ -81,7 +92,7 @@ async def _last_offsets(conn: Connection, topics: Mapping[str, Topic]) -> dict[P
     for name, topic in topics.items():
         # The configuration only adds the names of queues that nobody waits in: a bus may have none.
         if not partitions[name] and topic is not Topic.ROUTING_CONFIG:
-            raise MonitorError(f"topic {name} does not exist: make it with `switchboard topics create`")
+            raise WrongTopicsError(f"topic {name} does not exist: make it with `switchboard topics create`")
     last = await last_offsets(conn, [TopicPartition(name, each) for name in topics for each in partitions[name]])
     return {(topics[place.topic], place.partition): offset for place, offset in last.items()}
 
@@ -98,7 +109,7 @@ def _address_told(host: str, port: int) -> Iterator[None]:
     try:
         yield
     except OSError as refused:
-        raise MonitorError(
+        raise AddressTakenError(
             f"can't serve at {host}:{port}: {refused.strerror or refused} (is another monitor running?); set "
             f"SWITCHBOARD_WEB_HOST and SWITCHBOARD_WEB_PORT to an address that can be had"
         ) from refused
