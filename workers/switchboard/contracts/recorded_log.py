@@ -1,7 +1,7 @@
 """Recorded logs: JSON lines as `kcat -J` writes them, plain, gzip or zstd, one line a record.
 
 kcat writes a key, a payload or a header that is no UTF-8 as its raw bytes. So does the writer here, and the reader
-takes them: a record goes through a log byte for byte. Reading takes about 2.5 us a line.
+takes them: a record goes through a log byte for byte. Reading takes about 4 us a line.
 """
 
 import json
@@ -19,6 +19,8 @@ from switchboard.contracts.log_files import CutFileError, read_lines, writing_li
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 
 JOURNAL: Final = "journal"
+
+_FLAT: Final = "headers: expected a list of name, value, name, value, ..."
 
 
 class RecordedLogError(ValueError):
@@ -108,24 +110,55 @@ def _numbered(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _record(file: str, number: int, line: bytes) -> Record:
-    body = _parsed(file, number, line)
+    encode: Callable[[str], bytes] = str.encode
     try:
+        body = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        body = _with_raw_bytes(line)
+        encode = _raw_bytes
+        if body is None:
+            cut = "not JSON" if line.endswith(b"\n") else "the line is cut"
+            raise RecordedLogError(file, number, f"{cut}: {error}") from None
+    if type(body) is not dict:
+        raise RecordedLogError(file, number, "expected a JSON object, as kcat -J writes it")
+    try:
+        key, payload, headers = body.get("key"), body["payload"], body.get("headers")
         record = Record(
-            topic=body["topic"],
-            partition=body["partition"],
-            offset=body["offset"],
-            ts=body["ts"],
-            key=_bytes(body.get("key")),
-            payload=_bytes(body["payload"]),
-            headers=_headers(body.get("headers") or []),
-            tstype=body.get("tstype", "create"),
-            file=file,
-            line=number,
+            body["topic"],
+            body["partition"],
+            body["offset"],
+            body["ts"],
+            None if key is None else encode(key),
+            None if payload is None else encode(payload),
+            _headers(headers, encode) if headers else (),
+            body.get("tstype", "create"),
+            file,
+            number,
         )
     except KeyError as error:
         raise RecordedLogError(file, number, f"the field {error.args[0]} is missing") from None
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise RecordedLogError(file, number, str(error)) from None
+    except TypeError:
+        raise RecordedLogError(file, number, "key, payload and headers: expected text or null") from None
+    _check(record)
+    return record
+
+
+def _headers(flat: Any, encode: Callable[[str], bytes]) -> tuple[tuple[str, bytes | None], ...]:
+    pairs: list[tuple[str, bytes | None]] = []
+    if type(flat) is not list or len(flat) % 2:
+        raise ValueError(_FLAT)
+    for index in range(0, len(flat), 2):  # a plain loop: less than half the time of zip and comprehension
+        name, value = flat[index], flat[index + 1]
+        if type(name) is not str:
+            raise ValueError(_FLAT)
+        pairs.append((name, None if value is None else encode(value)))
+    return tuple(pairs)
+
+
+def _check(record: Record) -> None:
+    """Refuses what is no record's place or time. Types are compared, for true is an int to Python."""
     if type(record.topic) is not str or not record.topic:
         _refuse(record, "topic", "a topic's name", record.topic)
     if type(record.partition) is not int or record.partition < 0:
@@ -134,27 +167,13 @@ def _record(file: str, number: int, line: bytes) -> Record:
         _refuse(record, "offset", "a whole number from 0", record.offset)
     if type(record.ts) is not int or not MIN_MS <= record.ts <= MAX_MS:
         _refuse(record, "ts", "ms since 1970 in the years 0001 to 9999", record.ts)
-    return record
 
 
 def _refuse(record: Record, field: str, expected: str, value: Any) -> NoReturn:
     raise RecordedLogError(record.file, record.line, f"{field}: expected {expected}, got {str(value)[:60]!r}")
 
 
-def _parsed(file: str, number: int, line: bytes) -> dict[str, Any]:
-    try:
-        body = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        body = _parsed_with_raw_bytes(line)
-        if body is None:
-            cut = "the line is cut" if not line.endswith(b"\n") else "not JSON"
-            raise RecordedLogError(file, number, f"{cut}: {error}") from None
-    if not isinstance(body, dict):
-        raise RecordedLogError(file, number, "expected a JSON object, as kcat -J writes it")
-    return body
-
-
-def _parsed_with_raw_bytes(line: bytes) -> Any:
+def _with_raw_bytes(line: bytes) -> Any:
     """A line that holds bytes that are no UTF-8, each kept as the lone surrogate that stands for it."""
     try:
         return json.loads(line.decode(errors="surrogateescape"))
@@ -162,27 +181,11 @@ def _parsed_with_raw_bytes(line: bytes) -> Any:
         return None
 
 
-def _bytes(text: Any) -> bytes | None:
-    if text is None:
-        return None
-    if not isinstance(text, str):
-        raise TypeError(f"expected key, payload and headers to be text or null, got {str(text)[:60]!r}")
+def _raw_bytes(text: str) -> bytes:
     try:
-        return text.encode()
+        return str.encode(text, errors="surrogateescape")
     except UnicodeEncodeError:
-        pass
-    try:
-        return text.encode(errors="surrogateescape")  # raw bytes, see above
-    except UnicodeEncodeError:
-        return text.encode(errors="surrogatepass")  # an escaped lone surrogate: no UTF-8, so the codec refuses it
-
-
-def _headers(flat: Any) -> tuple[tuple[str, bytes | None], ...]:
-    if not flat:
-        return ()
-    if not isinstance(flat, list) or len(flat) % 2 or not all(isinstance(name, str) for name in flat[::2]):
-        raise ValueError("headers: expected a list of name, value, name, value, ...")
-    return tuple((name, _bytes(value)) for name, value in zip(flat[::2], flat[1::2], strict=True))
+        return str.encode(text, errors="surrogatepass")  # an escaped lone surrogate: no UTF-8, so the codec refuses it
 
 
 def encode_record(record: Record) -> bytes:
