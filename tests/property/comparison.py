@@ -1,6 +1,6 @@
 """The engine beside the reference model, frame by frame: as it is, and rebuilt from its rows in three ways (I9)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -16,31 +16,51 @@ SHARD = 3
 Table: TypeAlias = dict[tuple[str, str], Row]
 
 
-def first_difference(history: Sequence[Frame]) -> str | None:
-    """Where the engine and the reference model part, told for people; None: nowhere."""
+def first_difference(history: Iterable[Frame]) -> str | None:
+    """Where the engine, as it is, and the reference model part, told for people; None: nowhere."""
+    model, engine = ReferenceEngine(SHARD), Engine(SHARD)
+    for frame in history:
+        found = _differs(frame, _expected(model, frame), "the engine", engine)
+        if found is not None:
+            return found
+    return None
+
+
+def first_difference_rebuilt(history: Iterable[Frame]) -> str | None:
+    """The same for engines that are rebuilt from their rows after every frame (I9)."""
     model = ReferenceEngine(SHARD)
-    as_it_is, rebuilt, through_json, from_changes = (Engine(SHARD) for _ in range(4))
+    never, in_memory, through_json, from_changes = (Engine(SHARD) for _ in range(4))
     kept: Table = {}
     for frame in history:
-        expected = [orjson.dumps(decision) for decision in model.apply(frame)]
-        engines = {
-            "the engine": as_it_is,
-            "the engine rebuilt from its rows": rebuilt,
-            "the engine rebuilt from its rows through JSON": through_json,
-            "the engine rebuilt from its changed rows": from_changes,
-        }
-        for name, engine in engines.items():
-            decided = [encode(decision) for decision in engine.apply(frame).decisions]
-            if decided != expected:
-                return _told(frame, name, expected, decided)
+        expected = _expected(model, frame)
+        found = (
+            _differs(frame, expected, "the engine", never)
+            or _differs(frame, expected, "the engine rebuilt from its rows", in_memory)
+            or _differs(frame, expected, "the engine rebuilt from its rows through JSON", through_json)
+            or _differs(frame, expected, "the engine rebuilt from its changed rows", from_changes)
+        )
+        if found is not None:
+            return found
         keep(kept, from_changes.changed_rows())
-        everything = keep({}, as_it_is.rows())
+        everything = keep({}, never.rows())
         if _comparable(kept) != _comparable(everything):
             return _told(frame, "the rows kept from changes", _lines(everything), _lines(kept))
-        rebuilt = Engine.restore(SHARD, list(rebuilt.rows()))
+        in_memory = Engine.restore(SHARD, list(in_memory.rows()))
         through_json = Engine.restore(SHARD, [as_json(row) for row in through_json.rows()])
         from_changes = Engine.restore(SHARD, list(kept.values()))
     return None
+
+
+def _expected(model: ReferenceEngine, frame: Frame) -> list[bytes]:
+    return [orjson.dumps(decision) for decision in model.apply(frame)]
+
+
+def _differs(frame: Frame, expected: list[bytes], name: str, engine: Engine) -> str | None:
+    try:
+        found = [encode(decision) for decision in engine.apply(frame).decisions]
+    except Exception as error:  # noqa: BLE001 - so that a history that makes the engine fail is shrunk like any other
+        return f"frame {frame.n}: {name} failed: {type(error).__name__}: {error}"
+    return None if found == expected else _told(frame, name, expected, found)
 
 
 def as_json(row: Row) -> Row:
@@ -55,48 +75,6 @@ def keep(table: Table, rows: Iterable[Row]) -> Table:
         if row.value is not None:
             table[row.table, row.key] = as_json(row)
     return table
-
-
-def shrink(history: list[Frame], fails: Callable[[list[Frame]], bool]) -> list[Frame]:
-    """The shortest history that still fails, by dropping frames, then events, again and again."""
-    smaller = True
-    while smaller:
-        smaller = False
-        for candidate in _without_frames(history):
-            if len(candidate) < len(history) and fails(candidate):
-                history, smaller = candidate, True
-                break
-        if smaller:
-            continue
-        for candidate in _with_fewer_events(history):
-            if fails(candidate):
-                history, smaller = candidate, True
-                break
-    return history
-
-
-def _without_frames(history: list[Frame]) -> Iterable[list[Frame]]:
-    size = max(1, len(history) // 2)
-    while size:
-        for start in range(0, len(history), size):
-            yield history[:start] + history[start + size :]
-        size //= 2
-
-
-def _with_fewer_events(history: list[Frame]) -> Iterable[list[Frame]]:
-    for index, frame in enumerate(history):
-        for drop in range(len(frame.events)):
-            events = frame.events[:drop] + frame.events[drop + 1 :]
-            yield [*history[:index], replace(frame, events=events), *history[index + 1 :]]
-
-
-def told(history: Iterable[Frame]) -> str:
-    """A history for people: a frame a line, then its events."""
-    lines: list[str] = []
-    for frame in history:
-        lines.append(f"frame {frame.n} at={frame.at} run={frame.run}")
-        lines += [f"  {event.pool} {event.type} {orjson.dumps(event.data).decode()}" for event in frame.events]
-    return "\n".join(lines)
 
 
 def _told(frame: Frame, name: str, expected: list[bytes], found: list[bytes]) -> str:

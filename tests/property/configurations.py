@@ -30,7 +30,7 @@ def random_config(rng: Random) -> dict[str, Any]:
     sometimes(rng, config, "seed", SEEDS)
     sometimes(rng, config, "default_queue", (*QUEUES, UNKNOWN))
     sometimes(rng, config, "default_profile", (*PROFILES, UNKNOWN))
-    sometimes(rng, config, "implicit_login", (False, True), 0.3)
+    sometimes(rng, config, "implicit_login", (False, True), 0.2)
     if rng.random() < 0.4:
         sometimes(rng, config, "absent_after", (0, 5, 6, 10, 30))
         sometimes(rng, config, "lost_after", (0, 5, 10, 12, 40))
@@ -39,9 +39,9 @@ def random_config(rng: Random) -> dict[str, Any]:
 
 def _queue(rng: Random, name: str) -> dict[str, Any]:
     row: dict[str, Any] = {"name": name}
-    sometimes(rng, row, "max_wait", (0, 1, 5, 8, 15, 30))
+    sometimes(rng, row, "max_wait", (0, 1, 5, 8, 15, 30), 0.4)
     sometimes(rng, row, "overflow_after", (0, 1, 3, 5, 8, 15))
-    sometimes(rng, row, "overflow_to", (*QUEUES, *QUEUES, UNKNOWN), 0.8)
+    sometimes(rng, row, "overflow_to", (*QUEUES, *QUEUES, UNKNOWN), 0.9)
     return row
 
 

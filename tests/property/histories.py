@@ -22,9 +22,9 @@ START: Final = 1_760_000_000_000
 WEIGHTS: Final = {
     "chat-arrival": 8,
     "request-chat": 8,
-    "chat-accepted": 10,
+    "chat-accepted": 18,
     "chat-declined": 3,
-    "chat-concluded": 5,
+    "chat-concluded": 6,
     "agent-logged-in": 5,
     "chat-released": 4,
     "chat-transferred": 4,
@@ -43,6 +43,12 @@ STAGES: Final = {
     "chat-transferred": ("waiting", "offered", "active", "wrapping"),
 }
 """In which stages of its chat an event does something."""
+
+
+def weight(kind: str, stages: set[str]) -> float:
+    """How often a type is chosen while the open chats are in these stages."""
+    fits = kind not in STAGES or not stages.isdisjoint(STAGES[kind])
+    return WEIGHTS.get(kind, 1) * (1 if fits else 0.1)
 
 
 def random_history(seed: int, length: int) -> list[Frame]:
@@ -76,7 +82,7 @@ class _History:
         self.at += self.drift(run)
         frame = Frame(n, self.at, run)
         self.model.pass_time(frame)
-        count = rng.choice((0, 1, 1, 1, 1, 2, 3, rng.randint(4, 8)))
+        count = rng.choice((0, 1, 1, 1, 1, 1, 2, 3, rng.randint(4, 8)))
         if n == 0 and self.configured:
             for pool in self.pools:
                 self.happen(frame, Event("pool-configured", pool, {"config": random_config(rng)}))
@@ -91,9 +97,9 @@ class _History:
     def run(self) -> int:
         """Service time to let pass: none, round, odd, long, or just up to, before or past a timer's time."""
         rng = self.rng
-        match rng.choice("00000rrrrttttobl"):
+        match rng.choices("0rtobl", (50, 20, 16, 10, 1.5, 0.7))[0]:
             case "r":
-                return rng.choice((1000, 1000, 2000, 3000, 5000, 10_000))
+                return rng.choice((1000, 1000, 1000, 2000, 3000, 5000))
             case "t":
                 due = sorted(timer[0] for pool in self.model.pools.values() for timer in pending(pool))
                 ahead = [time - self.model.service for time in due[:4] if time > self.model.service]
@@ -116,8 +122,11 @@ class _History:
     def event(self) -> Event:
         rng = self.rng
         pool = rng.choice(self.pools)
-        kind = rng.choices(EVENT_TYPES, [WEIGHTS.get(kind, 1) for kind in EVENT_TYPES])[0]
-        return Event(kind, pool, self.data(kind, self.model.pools.get(pool, Pool(pool, 0))))
+        state = self.model.pools.get(pool, Pool(pool, 0))
+        stages = {chat.stage for chat in state.chats.values()}
+        weights = [weight(kind, stages) for kind in EVENT_TYPES]
+        kind = rng.choices(EVENT_TYPES, weights)[0]
+        return Event(kind, pool, self.data(kind, state))
 
     def data(self, kind: str, pool: Pool) -> dict[str, Any]:
         if kind == "pool-configured":
@@ -126,7 +135,7 @@ class _History:
             return self.arrival(pool)
         if kind.startswith("chat-"):
             return self.about_chat(kind, pool)
-        return self.about_agent(kind)
+        return self.about_agent(kind, pool)
 
     def arrival(self, pool: Pool) -> dict[str, Any]:
         rng = self.rng
@@ -158,12 +167,13 @@ class _History:
             if rng.random() < 0.5:
                 data["to_queue"] = rng.choice((*QUEUES, UNKNOWN))
             else:
-                data["to_agent"] = rng.choice(AGENTS)
+                data["to_agent"] = rng.choice([*pool.agents, *pool.agents, rng.choice(AGENTS)])
         return data
 
-    def about_agent(self, kind: str) -> dict[str, Any]:
+    def about_agent(self, kind: str, pool: Pool) -> dict[str, Any]:
         rng = self.rng
-        data: dict[str, Any] = {"agent_id": rng.choice(AGENTS)}
+        busy = [chat.agent_id for chat in pool.chats.values() if chat.agent_id is not None]
+        data: dict[str, Any] = {"agent_id": rng.choice(busy) if busy and rng.random() < 0.4 else rng.choice(AGENTS)}
         match kind:
             case "request-chat":
                 self.maybe(data, "request_id", ("r1", "r2", "r3", *(f"r{rng.randint(4, 15)}" for _ in range(9))), 0.4)
