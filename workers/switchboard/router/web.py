@@ -1,10 +1,14 @@
 """What a router tells over HTTP: /metrics for Prometheus, /healthz and /readyz for whoever runs it."""
 
+import logging
+
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from switchboard import metrics
 from switchboard.router.router import Router
+
+log = logging.getLogger(__name__)
 
 
 class AddressTakenError(Exception):
@@ -35,12 +39,15 @@ async def serve(router: Router, host: str, port: int) -> web.AppRunner:
     )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
+    site = web.TCPSite(runner, host, port)
     try:
-        await web.TCPSite(runner, host, port).start()
+        await site.start()
     except OSError as error:
         await runner.cleanup()
         raise AddressTakenError(
             f"metrics can't be served at {host}:{port} ({error.strerror}): set SWITCHBOARD_METRICS_PORT to "
             "a free port, or 0 for any"
         ) from error
+    # Port 0 is any that is free: which one, nobody could know.
+    log.info("/metrics, /healthz and /readyz at http://%s:%s", *runner.addresses[0][:2])
     return runner
