@@ -206,7 +206,7 @@ _TOLD: Final = {
 
 def line(made: decisions.Decision) -> str:
     """A decision, as short as can be: its type, whom it is about (`-`: nobody), and why."""
-    words = [made.type]
+    words: list[str] = [made.type]
     for name in _TOLD[made.type]:
         value = getattr(made, name)
         words += [name] * value if isinstance(value, bool) else [value or "-"]
