@@ -1,5 +1,6 @@
 """The monitor's tables follow the rows."""
 
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -8,6 +9,8 @@ import pytest
 from switchboard.kafka.topics import Topic
 from switchboard.monitor.rows import MalformedRowError
 from switchboard.monitor.tables import Record, Tables, apply
+
+SAMPLES = Path(__file__).parents[3] / "schemas/samples"
 
 AGENT: dict[str, Any] = {
     "agent_id": "ann",
@@ -65,6 +68,20 @@ def test_an_agents_row_is_kept_with_its_public_fields_alone() -> None:
             "request": {"origin": "push", "requested_at": "2024-05-01T12:00:00.000Z"},
         },
     }
+
+
+@pytest.mark.parametrize("topic", [Topic.AGENT_CAPACITY, Topic.OPEN_CHATS])
+def test_every_golden_row_is_taken(topic: Topic) -> None:
+    """The monitor reads what the contract allows, and shows of an agent all that is public."""
+    for line in (SAMPLES / f"{topic}.good.jsonl").read_bytes().splitlines():
+        tables = tables_of(Record(topic, 0, 0, b"x", line))
+        row = orjson.loads(line)
+        if topic is Topic.AGENT_CAPACITY:
+            assert tables.agents == {"x": {name: value for name, value in row.items() if name != "engine"}}
+        elif row["stage"] == "closed":
+            assert tables.chats == {}
+        else:
+            assert tables.chats["x"].stage == row["stage"]
 
 
 def test_a_later_row_replaces_an_earlier_one_and_a_tombstone_removes_it() -> None:
