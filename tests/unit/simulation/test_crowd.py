@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from switchboard.contracts.schemas import check
 from switchboard.domain.rfc3339 import parse_ms
 from switchboard.simulation.behaviour import Behaviour
-from switchboard.simulation.cast import Cast, Line, Post, agent_name, mixed_team
+from switchboard.simulation.cast import Cast, Line, Post, agent_name, cast_of, mixed_team
 from switchboard.simulation.diary import Outgoing
 from tests.unit.simulation.office import CAST, RETAIL, START, Record, crowd_of, play
 
@@ -249,6 +249,24 @@ def test_names_are_readable_and_unique() -> None:
     assert len({post.agent_id for post in team}) == 30
     assert sum(post.mode == "pull" for post in team) == 10
     assert Cast([Line()], team).lines[0].queue is None
+
+
+def test_a_routing_file_gives_the_lines_and_the_teams() -> None:
+    """Every queue is a line, and agents are dealt out over the profiles of all pools, each in its profile's mode."""
+    pools = [{"pool": "retail", "config": RETAIL}, {"pool": "gold", "config": RETAIL | {"queues": [{"name": "g"}]}}]
+    cast = cast_of(pools, 5)
+    assert [(line.pool, line.queue) for line in cast.lines] == [
+        ("retail", "accounts"),
+        ("retail", "cards"),
+        ("gold", "g"),
+    ]
+    assert [(post.agent_id, post.pool, post.profile, post.mode) for post in cast.posts] == [
+        ("ana", "retail", "push-team", "push"),
+        ("ben", "retail", "pull-team", "pull"),
+        ("chloe", "gold", "push-team", "push"),
+        ("dario", "gold", "pull-team", "pull"),
+        ("ella", "retail", "push-team", "push"),
+    ]
 
 
 def _lasts(record: Record) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -18,9 +19,8 @@ POLICY: Final = {"first-due": "First Due", "strict-priority": "Strict Priority"}
 
 def render(board: Board, policies: Mapping[str, str], head: str, now: int) -> RenderableType:
     """All of it; `policies` names each pool's policy."""
-    side_by_side = Table.grid(padding=(0, 3))
-    side_by_side.add_row(_queues(board, policies, now), _agents(board))
-    return Group(Text(head), side_by_side, _assignments(board))
+    floor = Columns([_queues(board, policies, now), _agents(board)], padding=(1, 4))
+    return Group(Text(head), floor, Text(LEGEND, style="dim"), Text(), _assignments(board))
 
 
 def plain(board: Board, now: int) -> str:
@@ -55,13 +55,14 @@ def _queues(board: Board, policies: Mapping[str, str], now: int) -> Table:
 
 
 def _agents(board: Board) -> Table:
-    table = Table(title=f"Agents   {LEGEND}", title_justify="left", box=None, pad_edge=False)
+    table = Table(title="Agents", title_justify="left", box=None, pad_edge=False)
     table.add_column("agent", min_width=7)
     table.add_column("mode")
     table.add_column("status", min_width=11)
     table.add_column("sessions", min_width=8)
     table.add_column("asking", min_width=6)
-    for row in sorted(board.agents.values(), key=lambda row: (row["pool"] != "retail", row["pool"], row["agent_id"])):
+    pools = [pool for pool, _ in board.queues]
+    for row in sorted(board.agents.values(), key=lambda row: (pools.index(row["pool"]), row["agent_id"])):
         request = row["request"]
         status = Text(row["status"], style=STATUS_STYLE[row["status"]])
         table.add_row(row["agent_id"], row["mode"], status, _slots(row), "" if request is None else request["origin"])
@@ -94,5 +95,5 @@ def why(assigned: Mapping[str, Any]) -> str:
     told = assigned["why"]
     if told["agent_order"] == "transfer":
         return "handed over by a colleague"
-    agent = "by lot among the new" if told["agent_order"] == "lot" else "asking longest"
-    return f"{POLICY[told['policy']]} of {told['waiting']} waiting; {agent} of {told['requests']} asking"
+    agent = "a newcomer, by lot," if told["agent_order"] == "lot" else "who asked first"
+    return f"{POLICY[told['policy']]} of {told['waiting']} waiting, to {agent} of {told['requests']}"

@@ -100,7 +100,8 @@ async def office(
         yield Office(conn, names, pools, router, monitor, f"http://127.0.0.1:{web_port}")
     finally:
         await asyncio.gather(*(asyncio.to_thread(child.stop) for child in children))
-        await _delete_topics(conn, run)
+        if bootstrap_from_environment() is not None:
+            await _delete_topics(conn, run)
 
 
 async def _until_ready(router: Child, address: str) -> None:

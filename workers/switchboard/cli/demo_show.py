@@ -35,7 +35,7 @@ async def show(console: Console, board: Board, policies: Mapping[str, str], tall
         recorded = datetime.fromisoformat(day) + timedelta(
             minutes=FROM_MINUTE, seconds=(time.monotonic() - began) * SPEED
         )
-        return f"{recorded:%A, %-d %B %Y, %H:%M} at {SPEED:g} times its pace   {where}\n{counts(tally)}\n"
+        return f"{recorded:%A, %-d %B %Y, %H:%M} at {SPEED:g} times its pace\n{where}\n{counts(tally)}\n"
 
     if not console.is_terminal:
         await _lines(console, lambda: f"{counts(tally)}; {plain(board, now_ms())}")
