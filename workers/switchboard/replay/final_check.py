@@ -18,7 +18,7 @@ from switchboard.kafka.clients import Connection
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.coverage import Coverage
-from switchboard.replay.reading import Partition, ReadingError, ends_of, opened
+from switchboard.replay.reading import Partition, ReadingError, ends_of, opened, records_of
 
 ROUTED: Final = (Topic.JOURNAL, Topic.ASSIGNMENT, Topic.PUSH_REQUEST, Topic.DEAD_LETTER)
 
@@ -67,13 +67,12 @@ async def final_check(conn: Connection, names: TopicNames, shards: int) -> Final
         ends = await ends_of(conn, [*sources, *routed])
         for shard in range(shards):
             await _check_shard(conn, names, shard, ends, check=check, coverage=coverage)
-        for tp in sources:
-            live = array("q")
-            async with opened(conn, tp, ends[tp]) as partition:
-                async for record in partition:
-                    live.append(record.offset)
-            check.source_records += len(live)
-            check.failures += coverage.compare(tp.topic, tp.partition, live)
+        live = {tp: array("q") for tp in sources}
+        async for record in records_of(conn, {tp: ends[tp] for tp in sources}):
+            live[TopicPartition(record.topic, record.partition)].append(record.offset)
+        for tp, offsets in live.items():
+            check.source_records += len(offsets)
+            check.failures += coverage.compare(tp.topic, tp.partition, offsets)
     except ReadingError as error:
         check.failures.append(str(error))
     check.failures += coverage.faults

@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.structs import TopicPartition
 
-from switchboard.kafka.clients import Connection, reader
+from switchboard.kafka.clients import Connection, learn, reader
 
 STABLE_SECONDS: Final = 30.0
 """A transaction that somebody left open ends within its timeout and the broker's sweep: 20 s at most for ours."""
@@ -50,15 +50,37 @@ class Partition:
             yield record
 
 
+async def records_of(conn: Connection, ends: dict[TopicPartition, int]) -> AsyncIterator[ConsumerRecord]:
+    """All records of several partitions up to these ends: each partition in order, the partitions as they come.
+
+    Raises:
+        ReadingError: nothing came for half a minute.
+    """
+    async with _started(reader(conn), ends) as consumer:
+        begins = await consumer.beginning_offsets(list(ends))
+        consumer.assign(list(ends))
+        for tp in ends:
+            consumer.seek(tp, begins[tp])
+        until = time.monotonic() + STALLED_SECONDS
+        while behind := [tp for tp, end in ends.items() if await consumer.position(tp) < end]:
+            if time.monotonic() > until:
+                raise ReadingError(f"stalled: {', '.join(f'{tp.topic}/{tp.partition}' for tp in behind)}")
+            for tp, records in (await consumer.getmany(timeout_ms=100)).items():
+                until = time.monotonic() + STALLED_SECONDS
+                for record in records:
+                    if record.offset < ends[tp]:
+                        yield record
+
+
 async def ends_of(conn: Connection, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
     """Where the partitions end now, once all that was written until now is committed or aborted.
 
     Raises:
         ReadingError: a transaction stayed open.
     """
-    async with _started(reader(conn, committed=False)) as all_there_is:
+    async with _started(reader(conn, committed=False), tps) as all_there_is:
         ends: dict[TopicPartition, int] = await all_there_is.end_offsets(tps)
-    async with _started(reader(conn)) as consumer:
+    async with _started(reader(conn), tps) as consumer:
         until = time.monotonic() + STABLE_SECONDS
         while open_ := [tp for tp, end in (await consumer.end_offsets(tps)).items() if end < ends[tp]]:
             if time.monotonic() > until:
@@ -71,7 +93,7 @@ async def ends_of(conn: Connection, tps: list[TopicPartition]) -> dict[TopicPart
 @asynccontextmanager
 async def opened(conn: Connection, tp: TopicPartition, end: int, *, begin: int = 0) -> AsyncIterator[Partition]:
     """A partition from `begin`, or from its first record where that is later, up to `end`."""
-    async with _started(reader(conn)) as consumer:
+    async with _started(reader(conn), [tp]) as consumer:
         first = (await consumer.beginning_offsets([tp]))[tp]
         consumer.assign([tp])
         consumer.seek(tp, max(first, begin))
@@ -79,9 +101,10 @@ async def opened(conn: Connection, tp: TopicPartition, end: int, *, begin: int =
 
 
 @asynccontextmanager
-async def _started(consumer: AIOKafkaConsumer) -> AsyncIterator[AIOKafkaConsumer]:
+async def _started(consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition]) -> AsyncIterator[AIOKafkaConsumer]:
     try:
         await consumer.start()
+        await learn(consumer, {tp.topic for tp in tps})
         yield consumer
     finally:
         await consumer.stop()
