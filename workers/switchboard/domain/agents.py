@@ -199,6 +199,7 @@ def _remove(pool: Pool, agent: Agent, reason: Literal["agent-lost", "agent-logge
     asking.leave_line(agent)
     del pool.agents[agent.id]
     pool.touched.pop(agent.id, None)
+    pool.trying.pop(agent.id, None)
 
 
 def _end_absence(pool: Pool, agent: Agent) -> None:

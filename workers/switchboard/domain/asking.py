@@ -85,5 +85,7 @@ def refresh(pool: Pool, agent: Agent) -> None:
     """After a change of an agent: to be tried if its request is eligible, out of the line if not."""
     if eligible(pool, agent):
         pool.trying[agent.id] = agent
-    elif agent.key is not None:
+    else:
+        # A delay that has just passed may have let it in, and the timer at hand has withdrawn its request.
+        pool.trying.pop(agent.id, None)
         leave_line(agent)

@@ -76,7 +76,7 @@ class PoolConfig:
 
 def read(raw: Mapping[str, Any]) -> PoolConfig:
     """The configuration that the `config` of a `pool-configured` says."""
-    names = [row["name"] for row in raw["queues"]]
+    names = dict.fromkeys(row["name"] for row in raw["queues"])
     queues = {row["name"]: _queue(row, names) for row in raw["queues"]}
     profiles = {row["name"]: _profile(row, names) for row in raw["profiles"]}
     return PoolConfig(
@@ -96,7 +96,7 @@ def _known(name: str | None, listed: Mapping[str, Any]) -> str:
     return name if name is not None and name in listed else next(iter(listed))
 
 
-def _queue(row: Mapping[str, Any], names: list[str]) -> Queue:
+def _queue(row: Mapping[str, Any], names: Mapping[str, None]) -> Queue:
     overflow_to = row.get("overflow_to")
     return Queue(
         name=row["name"],
@@ -106,7 +106,7 @@ def _queue(row: Mapping[str, Any], names: list[str]) -> Queue:
     )
 
 
-def _profile(row: Mapping[str, Any], names: list[str]) -> Profile:
+def _profile(row: Mapping[str, Any], names: Mapping[str, None]) -> Profile:
     return Profile(
         name=row["name"],
         mode=row.get("mode", "push"),
