@@ -10,7 +10,8 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from switchboard.contracts.log_files import open_to_write
+from switchboard.cli.collector import relax_collector
+from switchboard.contracts.log_files import writing_lines
 from switchboard.contracts.log_frames import Tally
 from switchboard.replay import offline
 
@@ -35,6 +36,7 @@ def replay(log: Path, out: Path, *, as_json: bool) -> None:
       kcat -C -J -e -b 127.0.0.1:9092 -t journal > journal.jsonl
       switchboard replay journal.jsonl --out decisions.jsonl
     """
+    relax_collector()
     tally = Tally()
     began = time.monotonic()
     console = Console(stderr=True)
@@ -58,7 +60,7 @@ def _write(log: Path, out: Path, tally: Tally, progress: Callable[[], None]) -> 
         return offline.replay(log, sys.stdout.buffer.write, tally, progress)
     if out.exists() and out.samefile(log):
         raise click.UsageError(f"--out {out} is the log itself")
-    with open_to_write(out) as file:
+    with writing_lines(out) as file:
         return offline.replay(log, file.write, tally, progress)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import uvloop
 
+from switchboard.cli.collector import relax_collector
 from switchboard.cli.logs import set_up_logs
 from switchboard.cli.monitor import run_monitor
 from switchboard.router.router import Router
@@ -98,6 +99,7 @@ async def _first_end(workers: list[subprocess.Popen[bytes]]) -> int:
 
 
 async def _route(settings: Settings, start: Start | None, stop: asyncio.Event) -> None:
+    relax_collector()
     plan = Plan(
         conn=settings.connection(),
         names=settings.topic_names(),

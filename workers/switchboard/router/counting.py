@@ -14,13 +14,14 @@ def count(taken: list[Taken], outcome: Outcome | None) -> None:
     now = time.time() * 1000
     events: Counter[str] = Counter()
     dead: Counter[str] = Counter()
-    observe = metrics.EVENT_TO_DECISION.observe
     for each in taken:
         if isinstance(each.what, BadInput):
             dead[each.what.reason] += 1
         else:
             events[each.what.type] += 1
-            observe(max(0.0, now - each.timestamp) / 1000)
+    metrics.EVENT_TO_DECISION.observe_all(
+        [max(0.0, now - each.timestamp) / 1000 for each in taken if not isinstance(each.what, BadInput)]
+    )
     for event_type, number in events.items():
         metrics.EVENTS.labels(event_type).inc(number)
     for reason, number in dead.items():

@@ -210,6 +210,8 @@ class Sources:
             ) from error
         for tp, records in got.items():
             partition = self._partitions[tp]
+            if partition.awaited:
+                self._waiting_since = None  # the wait is for silence: while they deliver, one by one, it is none
             partition.given_up = False
             partition.buffer.extend(self._decode(tp, records))
         await self._look_at_ends(low)
