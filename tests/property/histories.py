@@ -63,13 +63,15 @@ def histories(least: int = 30, most: int = 60) -> st.SearchStrategy[list[Frame]]
 
 
 class _History:
-    """A history in the making."""
+    """A history in the making: each has its own likings, so that some are rich in what others lack."""
 
     def __init__(self, rng: Random) -> None:
         self.rng = rng
         self.model = ReferenceEngine(0)
         self.pools = POOLS if rng.random() < 0.3 else POOLS[:1]
         self.configured = rng.random() < 0.9
+        self.agents = rng.sample(AGENTS, rng.randint(2, len(AGENTS)))
+        self.liking = {kind: rng.choice((0.2, 1, 1, 3)) for kind in EVENT_TYPES}
         self.at = START
         self.arrivals = 0
 
@@ -124,7 +126,7 @@ class _History:
         pool = rng.choice(self.pools)
         state = self.model.pools.get(pool, Pool(pool, 0))
         stages = {chat.stage for chat in state.chats.values()}
-        weights = [weight(kind, stages) for kind in EVENT_TYPES]
+        weights = [weight(kind, stages) * self.liking[kind] for kind in EVENT_TYPES]
         kind = rng.choices(EVENT_TYPES, weights)[0]
         return Event(kind, pool, self.data(kind, state))
 
@@ -167,16 +169,18 @@ class _History:
             if rng.random() < 0.5:
                 data["to_queue"] = rng.choice((*QUEUES, UNKNOWN))
             else:
-                data["to_agent"] = rng.choice([*pool.agents, *pool.agents, rng.choice(AGENTS)])
+                data["to_agent"] = rng.choice([*pool.agents, *pool.agents, rng.choice(self.agents)])
         return data
 
     def about_agent(self, kind: str, pool: Pool) -> dict[str, Any]:
         rng = self.rng
         busy = [chat.agent_id for chat in pool.chats.values() if chat.agent_id is not None]
-        data: dict[str, Any] = {"agent_id": rng.choice(busy) if busy and rng.random() < 0.4 else rng.choice(AGENTS)}
+        data: dict[str, Any] = {
+            "agent_id": rng.choice(busy) if busy and rng.random() < 0.4 else rng.choice(self.agents)
+        }
         match kind:
             case "request-chat":
-                self.maybe(data, "request_id", ("r1", "r2", "r3", *(f"r{rng.randint(4, 15)}" for _ in range(9))), 0.4)
+                self.maybe(data, "request_id", tuple(f"r{number}" for number in range(11)))
                 self.maybe(data, "profile", (*PROFILES, UNKNOWN), 0.4)
             case "agent-logged-in":
                 self.maybe(data, "profile", (*PROFILES, UNKNOWN))
@@ -193,6 +197,14 @@ class _History:
                     data["mode"] = rng.choice(("push", "pull"))
         return data
 
+    def agent_id(self, kind: str, pool: Pool) -> str:
+        """An agent: often one who holds chats, or to whom the event means more than to others."""
+        rng = self.rng
+        fitting = [chat.agent_id for chat in pool.chats.values() if chat.agent_id is not None]
+        if kind in ("agent-present", "request-chat", "agent-absent") and rng.random() < 0.5:
+            fitting = [agent.id for agent in pool.agents.values() if agent.absent or agent.unavailable_by_misses]
+        return rng.choice(fitting) if fitting and rng.random() < 0.5 else rng.choice(self.agents)
+
     def maybe(self, data: dict[str, Any], name: str, values: tuple[Any, ...], chance: float = 0.5) -> None:
         if self.rng.random() < chance:
             data[name] = self.rng.choice(values)
@@ -206,7 +218,7 @@ class _History:
         """The chat's agent, most often."""
         if chat is not None and chat.agent_id is not None and self.rng.random() < chance:
             return chat.agent_id
-        return self.rng.choice(AGENTS)
+        return self.rng.choice(self.agents)
 
     def offer_id(self, chat: Chat | None) -> str:
         """The standing offer's id, or one that is stale or was never made."""
