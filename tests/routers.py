@@ -26,6 +26,7 @@ from switchboard.kafka.configuring import write_configuration
 from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
 from switchboard.replay.catching_up import caught_up
 from switchboard.replay.final_check import final_check
+from switchboard.router.router import Router as RouterHere
 from switchboard.router.shard import Plan
 from switchboard.router.starting import Start
 from tests.waiting import eventually
@@ -34,6 +35,8 @@ WRITTEN = (Topic.ASSIGNMENT, Topic.PUSH_REQUEST, Topic.DEAD_LETTER, Topic.JOURNA
 """What a test follows of the topics that the router writes."""
 SESSION_MS = 4_000
 READY_SECONDS = 45
+EARLIEST = Start("earliest")
+"""Where routers begin unless a test says otherwise: so it may publish before they are there."""
 _COMMAND = (sys.executable, "-m", "switchboard")
 
 Decision = dict[str, Any]
@@ -222,8 +225,8 @@ class Bus:
         """Wait for a decision of a type about a chat or an agent."""
 
         def found() -> Decision | None:
-            about = (each for each in self.of(decision_type) if subject in (each.get("chat_id"), each["agent_id"]))
-            return next(about, None)
+            named = (each for each in self.of(decision_type) if subject in (each.get("chat_id"), each.get("agent_id")))
+            return next(named, None)
 
         await self.until(lambda: found() is not None, seconds)
         decision = found()
@@ -238,9 +241,21 @@ class Bus:
         await self.say(Topic.CHAT_ARRIVAL, {"chat_id": chat, "pool": pool})
         await self.until(lambda: chat in self.ids("chat-queued"), seconds)
 
-    def in_process(self, start: Start | None = None, *, max_events: int = 2_000, merge_wait: float = 0.5) -> Plan:
+    def in_process(self, start: Start | None = EARLIEST, *, max_events: int = 2_000, merge_wait: float = 0.5) -> Plan:
         """What a router or shard within the test's own process is told."""
         return Plan(self.conn, self.names, self.plan.shards, self.group, max_events, merge_wait, start)
+
+    @asynccontextmanager
+    async def router_here(self, start: Start | None = EARLIEST, **plan: Any) -> AsyncIterator[RouterHere]:
+        """A router in the test's own process, to be looked into or tampered with; stopped at the end."""
+        stop = asyncio.Event()
+        router = RouterHere(self.in_process(start, **plan), self.plan, self.session_ms)
+        running = asyncio.create_task(router.run(stop))
+        try:
+            yield router
+        finally:
+            stop.set()
+            await running
 
     def environment(self, **settings: object) -> dict[str, str]:
         """The settings of this bus, as a user gives them."""
@@ -273,7 +288,7 @@ class Bus:
         return Ran(process.returncode, out.decode(), err.decode())
 
     @asynccontextmanager
-    async def router(self, start: str | None = None, **settings: object) -> AsyncIterator[Router]:
+    async def router(self, start: str | None = "earliest", **settings: object) -> AsyncIterator[Router]:
         """A router process; it is killed at the end if it is still there, and its log is printed."""
         arguments = ["run", "router", *(["--from", start] if start is not None else [])]
         with tempfile.TemporaryFile() as log:

@@ -69,6 +69,8 @@ class Suspicion:
 
     suspects: set[Source] = field(default_factory=set)
     """Events of the frame that failed: they are applied one a frame."""
+    run: int = 0
+    """Service time that passed in that frame, ms: it may be the timers that fail."""
     poison: dict[Source, str] = field(default_factory=dict)
     """Events that failed alone, with the error."""
 
@@ -129,11 +131,11 @@ class Shard:
         while not stop.is_set():
             taken = await self._sources.take(self._plan.max_events, FRAME_BYTES, self._wait())
             mine = self._mine(taken)
-            for each in taken:
-                self._untold[each.record.topic, each.record.partition] = each.record.offset + 1
             if self._suspicion.suspects and any(_source(each) in self._suspicion.suspects for each in mine):
-                await self._step_by_step(mine)
-            elif any(isinstance(each.what, Event) for each in mine) or self._due():
+                await self._step_by_step(taken)
+                continue
+            self._pass(taken)
+            if any(isinstance(each.what, Event) for each in mine) or self._due():
                 await self._step(mine)
             elif mine or (self._untold and time.monotonic() - self.committed > TICK_SECONDS):
                 await self._launch(self._batch(mine, None, None), mine, None)
@@ -173,6 +175,11 @@ class Shard:
             return taken
         return [each for each in taken if shard_of(each.what.pool, shards) == self.index]
 
+    def _pass(self, taken: list[Taken]) -> None:
+        """The sources are to stand behind these from the next commit on."""
+        for each in taken:
+            self._untold[each.record.topic, each.record.partition] = each.record.offset + 1
+
     async def _step(self, mine: list[Taken]) -> None:
         """Make a frame of what was read, apply it and commit it, while the next is being read and applied."""
         now = time.monotonic()
@@ -182,10 +189,16 @@ class Shard:
         self._framed = now
         await self._advance(mine, run)
 
-    async def _step_by_step(self, mine: list[Taken]) -> None:
+    async def _step_by_step(self, taken: list[Taken]) -> None:
         """After a failure: time alone, then each event alone, each committed before the next."""
         await self._step([])
-        for each in mine:
+        run, self._suspicion.run = self._suspicion.run, 0
+        if run:
+            await self._advance([], run)
+        for each in taken:
+            self._pass([each])
+            if not self._mine([each]):
+                continue
             if isinstance(each.what, Event):
                 await self._advance([each], 0)
             else:
@@ -200,6 +213,7 @@ class Shard:
         try:
             outcome = self._engine.apply(frame)
         except Exception as error:
+            await self._settle_commit()  # or the time that passed in the frame before would be lost with it
             self._suspect(frame, error)
             raise EngineFailedError(f"shard {self.index}, frame {frame.n}: {type(error).__name__}: {error}") from error
         await self._launch(self._batch(mine, encoded, outcome), mine, outcome)
@@ -214,6 +228,7 @@ class Shard:
             log.critical("the engine fails on %s: set aside on dead-letter: %s", sources[0], told, exc_info=error)
         else:
             self._suspicion.suspects.update(sources)
+            self._suspicion.run = frame.run
 
     def _batch(self, mine: list[Taken], encoded: bytes | None, outcome: Outcome | None) -> CommitBatch:
         batch = CommitBatch()
