@@ -24,7 +24,7 @@ def curse(monkeypatch: pytest.MonkeyPatch, event_type: str, *agents: str) -> Non
             raise ZeroDivisionError(f"cursed: {data['agent_id']}")
         return why
 
-    monkeypatch.setitem(engine._HANDLERS, event_type, cursed)  # type: ignore[arg-type] # a dict, meant to stay as it is
+    monkeypatch.setitem(engine._HANDLERS, event_type, cursed)
 
 
 def headers(bus: Bus) -> list[dict[str, str]]:
@@ -76,7 +76,7 @@ async def test_failing_events_of_a_large_frame_are_found(
 async def test_a_shard_whose_timers_fail_stops_and_says_so(
     broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However much traffic there is: nobody can go on, so /healthz tells it, the process stays, nothing is half done."""
+    """However much traffic there is: nobody can go on, so /healthz says it, the process stays, nothing is half done."""
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError("time itself is cursed")
