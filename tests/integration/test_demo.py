@@ -2,15 +2,19 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
+from typing import Any
 
+import aiohttp
 import orjson
 
 from switchboard.kafka.admin import session
 from switchboard.kafka.clients import Connection
+from tests.waiting import eventually
 
 BOUND_SECONDS = 150
 """For a start, a run and an end on a machine that is busy with other tests."""
@@ -52,20 +56,42 @@ async def test_a_bounded_demo_ends_with_a_summary_and_a_check_that_holds(broker_
 
 
 async def test_ctrl_c_ends_a_demo_clean(broker_bootstrap: str) -> None:
-    """Without --for it goes on until it is told to end; then comes the same summary, in words."""
+    """Without --for it goes on until it is told to end; its monitor answers meanwhile; then comes the same summary."""
     process = await start_demo(broker_bootstrap)
-    assert process.stdout is not None
-    lines = []
-    async with asyncio.timeout(BOUND_SECONDS):
-        async for line in process.stdout:
-            lines.append(line.decode())
-            if "waiting: accounts" in lines[-1]:
-                process.send_signal(signal.SIGINT)
-        await process.wait()
-    said = "".join(lines)
-    assert process.returncode == 0, said
-    assert "each source record was journaled once and in order" in said
-    assert "decisions equal the offline replay of the journal, byte for byte and in order" in said
+    said: list[str] = []
+    reading = asyncio.create_task(_read(process, said))
+
+    async def queues() -> list[dict[str, Any]]:
+        found = re.search(r"monitor (http://127\.0\.0\.1:\d+/api/queues)", "".join(said))
+        if found is None:
+            assert process.returncode is None, "".join(said)
+            return []
+        async with aiohttp.ClientSession() as http:
+            try:
+                async with http.get(found[1]) as answer:
+                    return await answer.json() if answer.status == 200 else []
+            except aiohttp.ClientError:
+                return []
+
+    shown = await eventually(queues, seconds=BOUND_SECONDS)
+    assert {(each["pool"], each["queue"]) for each in shown} <= {
+        ("retail", "accounts"),
+        ("retail", "cards"),
+        ("business", "gold"),
+        ("business", "standard"),
+    }
+    process.send_signal(signal.SIGINT)
+    await asyncio.wait_for(reading, BOUND_SECONDS)
+    told = "".join(said)
+    assert await process.wait() == 0, told
+    assert "each source record was journaled once and in order" in told
+    assert "decisions equal the offline replay of the journal, byte for byte and in order" in told
     for words in ("arrived", "accepted", "waiting", "publish to visible: median", "follow-ups issued"):
-        assert words in said
+        assert words in told
     assert await demo_topics(broker_bootstrap) == []
+
+
+async def _read(process: Process, said: list[str]) -> None:
+    assert process.stdout is not None
+    async for line in process.stdout:
+        said.append(line.decode())  # noqa: PERF401 - it is looked at while it grows

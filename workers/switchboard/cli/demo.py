@@ -88,6 +88,8 @@ async def _demo(
         began = time.monotonic()
         bus = await _play(running, crowd, tally, stop, console, days[0].name, where)
         took = time.monotonic() - began
+        if running.monitor.exit_code is not None:  # it is off the routing path: the check is not about it
+            say(f"the monitor ended with code {running.monitor.exit_code}; it said:\n{running.monitor.last_words()}")
         say("waiting for the router, then comparing the journal with what was published and decided …")
         in_time = await caught_up(conn, running.names, 1, within=CATCH_UP_SECONDS)
         await asyncio.to_thread(running.router.stop)
