@@ -7,7 +7,7 @@ FOR    ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types format unit integration bench broker lock clean
+.PHONY: help setup demo test lint types format unit integration bench broker docs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench: $(STAMPS)/dev java  ## measure, and print the report that docs/benchmarks
 
 broker: $(STAMPS)/run java  ## a throwaway Apache Kafka broker on 127.0.0.1:9092, until Ctrl-C
 	@$(BIN)/switchboard broker
+
+docs: $(STAMPS)/dev  ## make the generated pages of docs/reference anew
+	@$(BIN)/python -m docs.generate
 
 format: $(STAMPS)/dev  ## put the code in the project's format
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -61,16 +61,25 @@ class Settings(BaseSettings):
     bootstrap_servers: str = Field("127.0.0.1:9092", pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$")
     """host:port of one or more brokers, with commas between."""
     security_protocol: SecurityProtocol = "PLAINTEXT"
+    """How clients talk to the brokers."""
     ca_file: Path | None = None
     """Certificates of whom to trust (PEM); the system's unless set."""
     certificate_file: Path | None = None
+    """A client's certificate (PEM), where the cluster asks for one."""
     key_file: Path | None = None
+    """Its key (PEM)."""
     key_password: SecretStr | None = None
+    """The key's password."""
     key_password_file: Path | None = None
+    """The file that holds it, instead."""
     sasl_mechanism: SaslMechanism = "PLAIN"
+    """How to log in, with SASL_PLAINTEXT and SASL_SSL."""
     sasl_username: str | None = None
+    """For PLAIN and SCRAM."""
     sasl_password: SecretStr | None = None
+    """For PLAIN and SCRAM."""
     sasl_password_file: Path | None = None
+    """The file that holds it, instead."""
     sasl_token_file: Path | None = None
     """The OAUTHBEARER token, read anew for each connection."""
     broker_wait_seconds: float = Field(15, gt=0)
@@ -83,9 +92,11 @@ class Settings(BaseSettings):
     shards: int = Field(1, ge=1, le=1024)
     """Fixed once the topics are made."""
     replication: int = Field(3, ge=1)
+    """Copies of our own topics."""
     min_insync: int = Field(0, ge=0)
     """min.insync.replicas of our topics; 0 stands for 2, or 1 where replication is 1."""
     group_id: str = Field("switchboard", pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    """The installation's name: its consumer groups and transactional ids begin with it."""
     session_timeout_ms: int = Field(SESSION_TIMEOUT_MS, ge=500, le=300_000)
     """A router not heard of for so long loses its shards."""
     frame_events: int = Field(2_000, ge=1, le=2_000)
@@ -94,11 +105,17 @@ class Settings(BaseSettings):
     """How long the merge waits for a partition that has lag and has sent nothing."""
 
     log_format: Literal["console", "json"] = "console"
+    """Lines for people or for machines."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is logged; the libraries' own logs come with debug only."""
     metrics_host: str = "127.0.0.1"
+    """Where the router serves /metrics, /healthz and /readyz."""
     metrics_port: Port = 9464
+    """0: any that is free."""
     web_host: str = "127.0.0.1"
+    """Where the monitor serves its JSON."""
     web_port: Port = 8080
+    """0: any that is free."""
 
     @classmethod
     def settings_customise_sources(
