@@ -51,22 +51,26 @@ def weight(kind: str, stages: set[str]) -> float:
     return WEIGHTS.get(kind, 1) * (1 if fits else 0.1)
 
 
-def random_history(seed: int, length: int) -> list[Frame]:
-    """`length` frames, always the same ones for the same `seed`."""
-    return _History(Random(seed)).frames(length)  # noqa: S311 - a test's dice
+def random_history(seed: int, length: int, *, steady: bool = False) -> list[Frame]:
+    """`length` frames, always the same ones for the same `seed`.
+
+    In a `steady` one a frame has either one event or time that passes, and clock and service time move together.
+    """
+    return _History(Random(seed), steady=steady).frames(length)  # noqa: S311 - a test's dice
 
 
-def histories(least: int = 30, most: int = 60) -> st.SearchStrategy[list[Frame]]:
+def histories(least: int = 5, most: int = 60, *, steady: bool = False) -> st.SearchStrategy[list[Frame]]:
     """The same as a strategy, so that hypothesis shrinks what fails."""
     dice = st.randoms(use_true_random=False)
-    return st.builds(lambda rng, length: _History(rng).frames(length), dice, st.integers(least, most))
+    return st.builds(lambda rng, length: _History(rng, steady=steady).frames(length), dice, st.integers(least, most))
 
 
 class _History:
     """A history in the making: each has its own likings, so that some are rich in what others lack."""
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, *, steady: bool) -> None:
         self.rng = rng
+        self.steady = steady
         self.model = ReferenceEngine(0)
         self.pools = POOLS if rng.random() < 0.3 else POOLS[:1]
         self.configured = rng.random() < 0.9
@@ -79,18 +83,22 @@ class _History:
         return [self.frame(n) for n in range(length)]
 
     def frame(self, n: int) -> Frame:
-        rng = self.rng
-        run = self.run() if n else 0
-        self.at += self.drift(run)
+        run = self.run() if n >= len(self.pools) else 0
+        self.at += run if self.steady else self.drift(run)
         frame = Frame(n, self.at, run)
         self.model.pass_time(frame)
-        count = rng.choice((0, 1, 1, 1, 1, 1, 2, 3, rng.randint(4, 8)))
-        if n == 0 and self.configured:
-            for pool in self.pools:
-                self.happen(frame, Event("pool-configured", pool, {"config": random_config(rng)}))
-        for _ in range(count):
+        if n < len(self.pools) and self.configured:
+            event = Event("pool-configured", self.pools[n], {"config": random_config(self.rng)})
+            self.happen(frame, event)
+        for _ in range(self.count(frame)):
             self.happen(frame, self.event())
         return frame
+
+    def count(self, frame: Frame) -> int:
+        """How many events more the frame gets."""
+        if self.steady:
+            return 0 if frame.run or frame.events else 1
+        return self.rng.choice((0, 1, 1, 1, 1, 1, 2, 3, self.rng.randint(4, 8)))
 
     def happen(self, frame: Frame, event: Event) -> None:
         self.model.happen(frame.n, len(frame.events), event)

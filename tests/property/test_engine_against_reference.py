@@ -23,14 +23,14 @@ def agree(compare: Callable[[list[Frame]], str | None], history: list[Frame]) ->
     raise AssertionError(f"\n{told(shortest)}\n{compare(shortest)}")
 
 
-@settings(bounded, max_examples=40)
+@settings(bounded, max_examples=80)
 @given(history=histories())
 def test_engine_and_reference_decide_the_same(history: list[Frame]) -> None:
     """R1 to R21: after every frame of any history the decisions are the same bytes in the same order."""
     agree(first_difference, history)
 
 
-@settings(bounded, max_examples=20)
+@settings(bounded, max_examples=40)
 @given(history=histories())
 def test_an_engine_rebuilt_from_its_rows_after_every_frame_decides_the_same(history: list[Frame]) -> None:
     """I9: from all rows in memory, from all rows through JSON, and from the changed rows kept in a table."""
