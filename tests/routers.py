@@ -51,6 +51,27 @@ class Ran:
     err: str
 
 
+def environment(**settings: object) -> dict[str, str]:
+    """Settings as a user gives them, and no others."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SWITCHBOARD_")}
+    return inherited | {f"SWITCHBOARD_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+async def run(*command: str, seconds: float = 40, **settings: object) -> Ran:
+    """Run a `switchboard` command to its end."""
+    process = await asyncio.create_subprocess_exec(
+        *_COMMAND, *command, stdout=PIPE, stderr=PIPE, env=environment(**settings), cwd=tempfile.gettempdir()
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), seconds)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return Ran(process.returncode, out.decode(), err.decode())
+
+
 class Router:
     """A `switchboard run router` of its own; made by `Bus.router`."""
 
@@ -257,9 +278,9 @@ class Bus:
             stop.set()
             await running
 
-    def environment(self, **settings: object) -> dict[str, str]:
-        """The settings of this bus, as a user gives them."""
-        told = {
+    def settings(self, **settings: object) -> dict[str, object]:
+        """The settings of this bus, and more."""
+        return {
             "bootstrap_servers": self.conn.bootstrap,
             "topic_prefix": self.names.prefix,
             "source_prefix": self.names.source_prefix,
@@ -270,22 +291,10 @@ class Bus:
             "metrics_port": 0,
             **settings,
         }
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("SWITCHBOARD_")}
-        return inherited | {f"SWITCHBOARD_{name.upper()}": str(value) for name, value in told.items()}
 
     async def run(self, *command: str, seconds: float = 40, **settings: object) -> Ran:
-        """Run a `switchboard` command to its end."""
-        process = await asyncio.create_subprocess_exec(
-            *_COMMAND, *command, stdout=PIPE, stderr=PIPE, env=self.environment(**settings)
-        )
-        try:
-            out, err = await asyncio.wait_for(process.communicate(), seconds)
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        assert process.returncode is not None
-        return Ran(process.returncode, out.decode(), err.decode())
+        """Run a `switchboard` command on this bus to its end."""
+        return await run(*command, seconds=seconds, **self.settings(**settings))
 
     @asynccontextmanager
     async def router(self, start: str | None = "earliest", **settings: object) -> AsyncIterator[Router]:
@@ -297,7 +306,7 @@ class Bus:
                 *arguments,
                 stdout=log,
                 stderr=log,
-                env=self.environment(**settings),
+                env=environment(**self.settings(**settings)),
                 cwd=tempfile.gettempdir(),
             )
             router = Router(process, log)

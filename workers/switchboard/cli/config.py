@@ -12,8 +12,6 @@ from switchboard.kafka.clients import wait_for_broker
 from switchboard.kafka.configuring import read_configuration, write_configuration
 from switchboard.settings import load
 
-BROKER_SECONDS = 10.0
-
 ROUTING_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
@@ -51,7 +49,7 @@ def apply(file: Path) -> None:
     settings = load()
 
     async def publish() -> None:
-        await wait_for_broker(settings.connection(), BROKER_SECONDS)
+        await wait_for_broker(settings.connection(), settings.broker_wait_seconds)
         await write_configuration(settings.connection(), settings.topic_names(), settings.group_id, pools)
 
     asyncio.run(publish())
@@ -71,7 +69,7 @@ def show(*, as_json: bool) -> None:
     settings = load()
 
     async def read() -> dict[str, Any]:
-        await wait_for_broker(settings.connection(), BROKER_SECONDS)
+        await wait_for_broker(settings.connection(), settings.broker_wait_seconds)
         return await read_configuration(settings.connection(), settings.topic_names())
 
     pools = asyncio.run(read())

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from switchboard import metrics
 from switchboard.kafka.admin import require_topics
-from switchboard.kafka.clients import wait_for_broker
+from switchboard.kafka.clients import BrokerAwayError, wait_for_broker
 from switchboard.kafka.ledger import FencedError, LedgerLostError
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS, FencedTooOftenError, Ownership, OwnershipError
 from switchboard.kafka.restore import RestoreError
@@ -23,8 +23,8 @@ from switchboard.router.starting import NoStartError
 
 log = logging.getLogger(__name__)
 
-BROKER_SECONDS: Final = 10.0
-"""How long a start waits for a broker; one that goes away later is waited for without end."""
+BROKER_SECONDS: Final = 15.0
+"""How long a start waits for a broker unless told; one that goes away later is waited for without end."""
 RETRY_SECONDS: Final = 1.0
 STUCK_EXIT: Final = 70
 """Exit code of a router that its watchdog ended: a supervisor starts it anew."""
@@ -50,9 +50,16 @@ class Served:
 class Router:
     """Serves the shards that the group assigns (the `Shards` of `Ownership`)."""
 
-    def __init__(self, plan: Plan, topics: TopicPlan, session_timeout_ms: int = SESSION_TIMEOUT_MS) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        topics: TopicPlan,
+        session_timeout_ms: int = SESSION_TIMEOUT_MS,
+        broker_seconds: float = BROKER_SECONDS,
+    ) -> None:
         self._plan = plan
         self._topics = topics
+        self._broker_seconds = broker_seconds
         self._ownership = Ownership(plan.conn, plan.group, plan.names, self, session_timeout_ms=session_timeout_ms)
         self._served: dict[int, Served] = {}
         self._suspicions: dict[int, Suspicion] = {}
@@ -66,7 +73,7 @@ class Router:
             WrongTopicsError: the topics can't be worked with.
             RouterError: the router can't go on.
         """
-        await wait_for_broker(self._plan.conn, BROKER_SECONDS)
+        await wait_for_broker(self._plan.conn, self._broker_seconds)
         for difference in await require_topics(self._plan.conn, self._topics):
             log.warning("%s", difference)
         self._failed = asyncio.get_running_loop().create_future()
@@ -153,7 +160,7 @@ class Router:
         except EngineFailedError as error:
             end = "engine failed"
             log.warning("its events are to be applied one by one: %s", error)
-        except (LedgerLostError, RestoreError, KafkaError, TimeoutError) as error:
+        except (LedgerLostError, RestoreError, BrokerAwayError, KafkaError, TimeoutError) as error:
             end = "lost"
             metrics.COMMITS.labels("failed").inc()
             log.warning("shard %s is opened again in %s s: %r", index, RETRY_SECONDS, error)
