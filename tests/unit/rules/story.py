@@ -14,7 +14,7 @@ from switchboard.domain import decisions
 from switchboard.domain.engine import Engine, Outcome
 from switchboard.domain.events import DEFAULT_POOL, Event, Frame
 from switchboard.domain.rfc3339 import format_ms, parse_ms
-from switchboard.domain.rows import Row
+from switchboard.domain.rows import Row, Table
 
 START: Final = parse_ms("2026-03-01T08:00:00Z")
 """When every story begins, in ms: eight in the morning."""
@@ -71,7 +71,9 @@ class Story:
         """The decisions of all frames so far."""
         self.outcome = Outcome()
         """Of the last frame."""
-        self._tables: dict[tuple[str, str], bytes] = {}
+        self.changed: list[Row] = []
+        """The rows that the last frame changed."""
+        self._tables: dict[tuple[Table, str], Any] = {}
         self._now = self._before = 0
         self._run: int | None = None
         self._frames = 0
@@ -96,6 +98,7 @@ class Story:
         self._before, self._run, self._frames = self._now, None, self._frames + 1
         self.outcome = self.engine.apply(frame)
         self.made += self.outcome.decisions
+        self.changed = list(self.engine.changed_rows())
         if self.rebuilt:
             self._rebuild()
         ignored = [f"(ignored {kind})" for kind, _ in self.outcome.ignored.elements()]
@@ -173,13 +176,16 @@ class Story:
 
     def _rebuild(self) -> None:
         """Restart from what a router would have in its tables: the changed rows of all frames, through JSON."""
-        for row in self.engine.changed_rows():
+        for row in self.changed:
             if row.value is None:
                 self._tables.pop((row.table, row.key), None)
             else:
-                self._tables[row.table, row.key] = orjson.dumps(row.value)
-        kept = [Row(table, key, orjson.loads(value)) for (table, key), value in self._tables.items()]  # type: ignore[arg-type]
-        self.engine = Engine.restore(self.engine.shard, kept)
+                self._tables[row.table, row.key] = orjson.loads(orjson.dumps(row.value))
+        everything = {(row.table, row.key): orjson.loads(orjson.dumps(row.value)) for row in self.engine.rows()}
+        assert _latest(self._tables) == _latest(everything), "a row that changed was not among the changed ones"
+        self.engine = Engine.restore(
+            self.engine.shard, [Row(table, key, value) for (table, key), value in self._tables.items()]
+        )
 
 
 Tell: TypeAlias = Callable[..., Story]
@@ -211,6 +217,11 @@ def line(made: decisions.Decision) -> str:
         value = getattr(made, name)
         words += [name] * value if isinstance(value, bool) else [value or "-"]
     return " ".join(words)
+
+
+def _latest(tables: dict[tuple[Table, str], Any]) -> dict[tuple[Table, str], Any]:
+    """The rows, but for what only the last row of a closed chat tells."""
+    return {key: row["engine"] if row.get("stage") == "closed" else row for key, row in tables.items()}
 
 
 def _seconds(at: str) -> float:
