@@ -17,7 +17,7 @@ def sometimes(rng: Random, row: dict[str, Any], name: str, values: tuple[Any, ..
 
 
 def some(rng: Random, names: tuple[str, ...]) -> list[str]:
-    """At least one of the names, in any order."""
+    """At least one of the names, in any order; a name given twice may be there twice."""
     return rng.sample(names, rng.randint(1, len(names)))
 
 
@@ -51,7 +51,9 @@ def _profile(rng: Random, name: str) -> dict[str, Any]:
     sometimes(rng, row, "max_sessions", (1, 2, 3))
     sometimes(rng, row, "pull_policy", ("strict-priority", "strict-priority", "first-due"), 0.6)
     if rng.random() < 0.5:
-        row["queues"] = some(rng, (*QUEUES, UNKNOWN)) if rng.random() < 0.9 else []
+        row["queues"] = rng.choice((some(rng, (*QUEUES, UNKNOWN)), some(rng, (*QUEUES, *QUEUES)), some(rng, QUEUES)))
+    elif rng.random() < 0.1:
+        row["queues"] = []
     sometimes(rng, row, "offer_timeout", (5, 6, 10, 285), 0.7)
     sometimes(rng, row, "auto_decline", (False, True), 0.3)
     sometimes(rng, row, "allow_decline", (False, True), 0.3)

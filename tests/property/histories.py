@@ -167,6 +167,8 @@ class _History:
         data: dict[str, Any] = {"chat_id": self.chat_id(pool) if chat is None else chat.id}
         if kind in ("chat-accepted", "chat-declined"):
             data["agent_id"] = self.holder(chat, 0.9)
+            if kind == "chat-accepted":
+                self.maybe(data, "accepted_at", (format_ms(self.model.clock - 1500),), 0.2)
             if rng.random() < 0.4:
                 data["offer_id"] = self.offer_id(chat)
         if kind in ("chat-concluded", "chat-released") and rng.random() < 0.4:
@@ -190,6 +192,7 @@ class _History:
             case "request-chat":
                 self.maybe(data, "request_id", tuple(f"r{number}" for number in range(11)))
                 self.maybe(data, "profile", (*PROFILES, UNKNOWN), 0.4)
+                self.maybe(data, "requested_at", (format_ms(self.model.clock - 1500),), 0.2)
             case "agent-logged-in":
                 self.maybe(data, "profile", (*PROFILES, UNKNOWN))
                 self.maybe(data, "status", ("available", "unavailable"), 0.2)
@@ -197,6 +200,7 @@ class _History:
                 self.maybe(data, "max_sessions", (1, 2, 3, 4), 0.3)
             case "agent-status-changed":
                 data["status"] = rng.choice(("available", "available", "unavailable"))
+                self.maybe(data, "reason", ("lunch",), 0.2)
             case "agent-capacity-changed":
                 which = rng.choice(("mode", "max_sessions", "both"))
                 if which != "mode":
