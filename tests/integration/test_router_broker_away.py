@@ -9,7 +9,7 @@ from aiokafka.structs import TopicPartition
 
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.local_broker import LocalBroker
-from switchboard.router import sources
+from switchboard.kafka.partitions import partitions_of
 from tests.routers import a_bus, run
 
 NOWHERE = "127.0.0.1:1"
@@ -52,16 +52,15 @@ async def test_a_broker_that_goes_away_while_a_shard_is_opened_is_waited_for(
 ) -> None:
     """Between restoring its rows and reading the sources it loses the broker: it tries again, and serves."""
     listings = 0
-    list_partitions = sources.partitions_of
 
     async def interrupted(conn: Connection, topics: Iterable[str]) -> list[TopicPartition]:
         nonlocal listings
         listings += 1
         if listings == 1:
             await asyncio.to_thread(private_broker.kill)
-        return await list_partitions(conn, topics)
+        return await partitions_of(conn, topics)
 
-    monkeypatch.setattr(sources, "partitions_of", interrupted)
+    monkeypatch.setattr("switchboard.router.sources.partitions_of", interrupted)
     async with a_bus(private_broker.bootstrap, "") as bus, bus.router_here() as router:
         await bus.until(lambda: listings > 0, 60)
         await asyncio.to_thread(private_broker.start)

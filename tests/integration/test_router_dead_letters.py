@@ -69,7 +69,7 @@ async def test_each_reason_is_told_and_the_good_events_around_are_served(
 
 
 async def test_a_bad_record_belongs_to_its_pools_shard(broker_bootstrap: str, bus_prefix: str) -> None:
-    """With two shards each bad record is set aside once, by its pool's shard or, if it tells none, that of `default`."""
+    """Of two shards its pool's sets it aside, and no other; of one that tells no pool it is the shard of `default`."""
     pools = ("a", "b", "c", "d", "e", "f")
     async with a_bus(broker_bootstrap, bus_prefix, shards=2) as bus, bus.router() as router:
         for pool in pools:

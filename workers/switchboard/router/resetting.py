@@ -16,7 +16,7 @@ DEADLINE_SECONDS: Final = 15.0
 
 
 class NoSuchSourceError(ValueError):
-    """The topic is none that the router reads, or is not on the bus."""
+    """The topic is none that the router reads, or is not on the bus, or was never read."""
 
 
 async def reset_source(
@@ -37,6 +37,10 @@ async def reset_source(
         try:
             rows = await restore(conn, names, shard)
             known = packing.offsets_in({key.decode(): value for key, value in rows[Topic.SHARD_PROGRESS].items()})
+            if not known:  # else this would pass for a first start, and all other topics be read from their beginnings
+                raise NoSuchSourceError(
+                    f"shard {shard} has never read the bus: say --from when the router first starts"
+                )
             batch = CommitBatch()
             packing.pack_offsets(batch, {(topic, partition): offset for partition, offset in offsets.items()})
             for name, partition in known:

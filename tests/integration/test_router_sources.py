@@ -1,0 +1,86 @@
+"""Source topics change under a router: new partitions are taken up, a topic made anew stops it and can be gone on with."""
+
+import pytest
+from aiokafka.admin import NewPartitions
+
+from switchboard.kafka.admin import create_topics, session
+from switchboard.kafka.topics import Topic
+from switchboard.router import sources
+from tests.routers import Bus, a_bus
+from tests.waiting import eventually
+
+
+async def make_anew(bus: Bus, topic: Topic) -> None:
+    """Delete a topic of the bus, and make it again, empty."""
+    name = bus.names.of(topic)
+    async with session(bus.conn) as client:
+        await client.delete_topics([name])
+
+        async def there() -> bool:
+            return name in {told["topic"] for told in await client.describe_topics(None)}
+
+        await eventually(there, lambda is_there: not is_there)
+    await create_topics(bus.conn, bus.plan, bus_partitions=2)
+
+
+async def test_new_partitions_of_a_source_topic_are_taken_up(
+    broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in them from their beginning is read, while the others are read on."""
+    monkeypatch.setattr(sources, "RELIST_SECONDS", 0.5)
+    async with a_bus(broker_bootstrap, bus_prefix) as bus:
+        async with bus.router_here():
+            for partition in (0, 1):
+                await bus.say(Topic.CHAT_ARRIVAL, {"chat_id": f"old-{partition}"}, partition=partition)
+            await bus.until(lambda: len(bus.ids("chat-queued")) == 2)
+            async with session(bus.conn) as client:
+                await client.create_partitions({bus.names.of(Topic.CHAT_ARRIVAL): NewPartitions(4)})
+            await bus._producer.client.force_metadata_update()
+            for partition in range(4):
+                await bus.say(Topic.CHAT_ARRIVAL, {"chat_id": f"new-{partition}"}, partition=partition)
+            await bus.until(lambda: len(bus.ids("chat-queued")) == 6, 30)
+        await bus.check()
+
+
+async def test_a_source_topic_made_anew_stops_the_router_until_it_is_told_where_to_go_on(
+    broker_bootstrap: str, bus_prefix: str
+) -> None:
+    """Never a silent jump: it ends, naming the command; after the command it goes on, with its state as it was."""
+    async with a_bus(broker_bootstrap, bus_prefix) as bus:
+        async with bus.router() as router:
+            await router.ready()
+            for number in range(6):
+                await bus.arrive(f"c-{number}")
+            await bus.until(lambda: len(bus.ids("chat-queued")) == 6)
+            await make_anew(bus, Topic.CHAT_ARRIVAL)
+            assert await router.ended(60) == 1
+            name = bus.names.of(Topic.CHAT_ARRIVAL)
+            command = f"switchboard topics reset {name} --from earliest|latest|TIME"
+            assert command in router.log
+            assert "Traceback" not in router.log
+        ran = await bus.run("run", "router")
+        assert ran.code == 1
+        assert command in ran.err
+        await bus._producer.client.force_metadata_update()
+        await bus.arrive("anew")
+        ran = await bus.run("topics", "reset", name, "--from", "earliest", "--yes")
+        assert ran.code == 0, ran.err
+        assert f"shard 0 goes on reading {name} at offsets 0: 0, 1: 0" in ran.out
+        async with bus.router() as router:
+            await bus.until_decided("chat-queued", "anew")
+            await bus.request("ana")
+            assert (await bus.until_decided("chat-assigned", "c-0"))["agent_id"] == "ana"
+            await router.stop()
+
+
+async def test_a_reset_is_for_source_topics_that_are_there(broker_bootstrap: str, bus_prefix: str) -> None:
+    """Any other name is wrong use: told, with those that there are."""
+    async with a_bus(broker_bootstrap, bus_prefix) as bus:
+        ran = await bus.run("topics", "reset", "chat-arrivals", "--from", "earliest", "--yes")
+        assert ran.code == 2
+        assert f"no source topic chat-arrivals on the bus; the router reads {bus_prefix}chat-arrival" in ran.err
+        ran = await bus.run("topics", "reset", bus.names.of(Topic.CHAT_ARRIVAL), "--from", "soon", "--yes")
+        assert ran.code == 2
+        ran = await bus.run("topics", "reset", bus.names.of(Topic.CHAT_ARRIVAL), "--from", "latest", "--yes")
+        assert ran.code == 2, "it would take the place of a first start, and of its --from for all other topics"
+        assert "has never read the bus" in ran.err
