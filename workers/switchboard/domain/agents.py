@@ -94,12 +94,12 @@ def heartbeat(pool: Pool, data: Data) -> str | None:
     return None if data["agent_id"] in pool.agents else "not-logged-in"
 
 
-def sign(pool: Pool, agent: Agent) -> None:
-    """R18: an event tells that the agent is there."""
+def sign(pool: Pool, agent: Agent, *, ends_absence: bool) -> None:
+    """R18: an event tells that the agent is there. One that ends an absence by itself need not be helped."""
     if pool.watches_silence():
         agent.last_sign = pool.service
         pool.changed_agents[agent.id] = None
-    if agent.silent:
+    if agent.silent and not ends_absence:
         _end_absence(pool, agent)
 
 

@@ -228,9 +228,9 @@ def _names_another(chat: Chat, data: Data) -> bool:
     return named is not None and (chat.agent is None or chat.agent.id != named)
 
 
-def _end_unknown(pool: Pool, chat_id: str) -> str:
+def _end_unknown(pool: Pool, chat_id: str) -> str | None:
     """R13: an ending before its chat is remembered, so that the chat is not served when it comes."""
     if chat_id in pool.remembered:
         return "already-over"
     pool.remember_ending(chat_id)
-    return "unknown-chat"
+    return None

@@ -203,4 +203,4 @@ def _note_sign(pool: Pool, event: Event) -> None:
     data = event.data
     agent = pool.agents.get(data.get("agent_id", ""))
     if agent is not None and data.get("by", "agent") == "agent":
-        agents.sign(pool, agent)
+        agents.sign(pool, agent, ends_absence=event.type == "agent-present")
