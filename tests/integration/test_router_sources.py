@@ -1,4 +1,4 @@
-"""Source topics change under a router: new partitions are taken up, a topic made anew stops it and can be gone on with."""
+"""Source topics change under a router: new partitions are taken up; one made anew stops it until it is told more."""
 
 import pytest
 from aiokafka.admin import NewPartitions

@@ -167,6 +167,7 @@ class Ledger:
 
     async def _lose(self, what: str, cause: BaseException) -> LedgerLostError:
         """Close the producer for good, and remember why."""
+        cause = _first_cause(self._producer, cause)
         fenced = isinstance(cause, ProducerFenced | InvalidProducerEpoch)
         told = "its deadline passed" if isinstance(cause, TimeoutError) else f"{type(cause).__name__}: {cause}"
         message = f"ledger of shard {self._shard} ({self._transactional_id}): {what}: {told}"
@@ -204,6 +205,17 @@ async def _stop(producer: AIOKafkaProducer, within: float) -> None:
     except Exception:
         log.warning("a producer did not stop within %s s: abandoned", within, exc_info=True)
         await _abandon(producer)
+
+
+def _first_cause(producer: AIOKafkaProducer | None, cause: BaseException) -> BaseException:
+    """What ended the producer, if something did.
+
+    A fencing that it learns of between two batches of a commit reaches us as an IllegalOperation.
+    """
+    sender = producer._sender.sender_task if producer is not None else None  # noqa: SLF001 - there is no public way
+    if sender is None or not sender.done() or sender.cancelled():
+        return cause
+    return sender.exception() or cause
 
 
 async def _abandon(producer: AIOKafkaProducer) -> None:

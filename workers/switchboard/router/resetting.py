@@ -37,7 +37,7 @@ async def reset_source(
         try:
             rows = await restore(conn, names, shard)
             known = packing.offsets_in({key.decode(): value for key, value in rows[Topic.SHARD_PROGRESS].items()})
-            if not known:  # else this would pass for a first start, and all other topics be read from their beginnings
+            if not known:  # else this would pass for a first start, and all other topics be read from the beginning
                 raise NoSuchSourceError(
                     f"shard {shard} has never read the bus: say --from when the router first starts"
                 )
