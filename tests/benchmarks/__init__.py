@@ -1,0 +1,1 @@
+"""Programs that measure, with a report; never timed tests."""

@@ -1,0 +1,164 @@
+"""`make bench`: measure, print the report, and with --write put it into docs/benchmarks.md."""
+
+import asyncio
+import contextlib
+import gc
+import platform
+import statistics
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import click
+
+from switchboard.cli.collector import THRESHOLDS
+from switchboard.kafka.local_broker import LocalBroker, bootstrap_from_environment
+from tests.benchmarks import measure_bus, measure_engine, measure_memory, measure_replay
+from tests.benchmarks.traffic import Shape
+
+REPORT: Final = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+
+SMALL: Final = Shape(agents=100, waiting=1_000)
+MIDDLE: Final = Shape(agents=1_000, waiting=1_000)
+LARGE: Final = Shape(agents=10_000, waiting=100_000)
+DRAIN_EVENTS: Final = 300_000
+LATENCY_SECONDS: Final = 30.0
+
+
+@click.command()
+@click.option("--only", type=click.Choice(["engine", "replay", "memory", "drain", "latency"]), help="One part of it.")
+@click.option("--runs", default=3, show_default=True, help="Runs of each engine and replay figure: the median counts.")
+@click.option("--write", is_flag=True, help="Also write docs/benchmarks.md.")
+def main(only: str | None, runs: int, *, write: bool) -> None:
+    """Measure Switchboard on this machine. Nothing else should run meanwhile."""
+    gc.set_threshold(*THRESHOLDS)  # as the workers do
+    parts = {
+        "engine": lambda: _engine(runs),
+        "replay": lambda: _replay(runs),
+        "memory": _memory,
+        "drain": _drain,
+        "latency": _latency,
+    }
+    lines = list(_head())
+    for name, part in parts.items():
+        if only in (None, name):
+            click.echo(f"measuring: {name} …", err=True)
+            lines += part()
+    report = "\n".join(lines) + "\n"
+    click.echo(report)
+    if write:
+        REPORT.write_text(report, encoding="utf-8")
+
+
+def _head() -> Iterator[str]:
+    yield "# Benchmarks"
+    yield ""
+    yield "The last report of `make bench`. On another machine figures differ; compare ratios within one report."
+    yield ""
+    yield f"- {datetime.now(UTC):%Y-%m-%d}, chat-switchboard {version('chat-switchboard')}"
+    yield f"- Python {platform.python_version()}, Apache Kafka on the same machine"
+    yield f"- {_processor()}, Linux {platform.release()}"
+    yield ""
+
+
+def _processor() -> str:
+    told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    models = [line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("model name")]
+    return f"{len(models)} cores of {models[0]}" if models else platform.machine()
+
+
+def _engine(runs: int) -> Iterator[str]:
+    yield "## The engine alone"
+    yield ""
+    yield "Mixed lifecycle traffic in frames of 500, 20 queues, 8 profiles of 5 queues, half of the agents in push"
+    yield "mode; processor time of one core. *With rows* also tells the rows that changed."
+    yield ""
+    yield "| agents | chats waiting | events/s | with rows | us an event |"
+    yield "|---:|---:|---:|---:|---:|"
+    costs = {}
+    for shape in (SMALL, MIDDLE, LARGE):
+        found = [measure_engine.measure(shape) for _ in range(runs)]
+        rate = statistics.median(each.rate for each in found)
+        rows = statistics.median(each.rate_with_rows for each in found)
+        costs[shape.agents] = 1e6 / rate
+        yield f"| {shape.agents:,} | {shape.waiting:,} | {rate:,.0f} | {rows:,.0f} | {1e6 / rate:.1f} |"
+    yield ""
+    yield f"Budget: 100,000 events/s with 1,000 agents: {_kept(1e6 / costs[1_000] >= 100_000)}. An event costs"
+    ratio = costs[LARGE.agents] / costs[SMALL.agents]
+    yield f"{ratio:.2f} times as much in the largest as in the smallest (budget 1.5): {_kept(ratio < 1.5)}."
+    yield ""
+
+
+def _replay(runs: int) -> Iterator[str]:
+    yield "## Offline replay"
+    yield ""
+    yield "From a recorded log to the decision log, both files; processor time of one core."
+    yield ""
+    yield "| log | events | events/s |"
+    yield "|---|---:|---:|"
+    found = [measure_replay.measure() for _ in range(runs)]
+    rates = []
+    for of_kind in zip(*found, strict=True):
+        rates.append(statistics.median(each.rate for each in of_kind))
+        yield f"| {of_kind[0].kind} | {of_kind[0].events:,} | {rates[-1]:,.0f} |"
+    yield ""
+    yield f"Budget: 60,000 events/s: {', '.join(_kept(rate >= 60_000) for rate in rates)}."
+    yield ""
+
+
+def _memory() -> Iterator[str]:
+    found = measure_memory.measure()
+    yield "## Memory and restore"
+    yield ""
+    yield f"{found.agents:,} agents and {found.chats:,} open chats ({found.row_bytes / 1e6:.0f} MB of rows), rebuilt"
+    yield f"from their rows in a fresh process: {found.mb:.0f} MB resident, {found.empty_mb:.0f} MB of them without any"
+    yield f"state (budget 400 MB: {_kept(found.mb <= 400)}); rebuilt in {found.rebuild_seconds:.1f} s, reading them from"
+    yield f"Kafka apart (budget 3 s: {_kept(found.rebuild_seconds <= 3)})."
+    yield ""
+
+
+def _drain() -> Iterator[str]:
+    with _broker() as bootstrap:
+        found = asyncio.run(measure_bus.measure_drain(bootstrap, f"drain-{datetime.now(UTC):%H%M%S}", DRAIN_EVENTS))
+    yield "## Bus to committed assignment: draining a backlog"
+    yield ""
+    yield f"{found.events:,} events in {found.frames} frames, one router, the broker beside it on the same cores:"
+    yield f"**{found.rate:,.0f} events/s** (budget 30,000: {_kept(found.rate >= 30_000)})."
+    yield ""
+
+
+def _latency() -> Iterator[str]:
+    with _broker() as bootstrap:
+        prefix = f"latency-{datetime.now(UTC):%H%M%S}"
+        found = asyncio.run(measure_bus.measure_latency(bootstrap, prefix, 1_000, LATENCY_SECONDS))
+    yield "## Publish to visible, at 1,000 events/s"
+    yield ""
+    yield f"{found.samples:,} arrivals, each from its publishing to its `chat-queued` being visible to"
+    yield "`read_committed`; broker, publisher and reader on the same cores."
+    yield ""
+    yield "| p50 | p90 | p99 | longest |"
+    yield "|---:|---:|---:|---:|"
+    yield f"| {found.p50:.1f} ms | {found.p90:.1f} ms | {found.p99:.1f} ms | {found.longest:.1f} ms |"
+    yield ""
+    yield f"Budget: p50 12 ms: {_kept(found.p50 <= 12)}; p99 25 ms: {_kept(found.p99 <= 25)}."
+    yield ""
+
+
+@contextlib.contextmanager
+def _broker() -> Iterator[str]:
+    given = bootstrap_from_environment()
+    if given is not None:
+        yield given
+        return
+    with LocalBroker() as broker:
+        yield broker.bootstrap
+
+
+def _kept(kept: bool) -> str:
+    return "kept" if kept else "missed"
+
+
+if __name__ == "__main__":
+    main()

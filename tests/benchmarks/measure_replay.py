@@ -1,0 +1,81 @@
+"""Offline replay: a recorded log to its decision log."""
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from switchboard.contracts.codec import encode_frame
+from switchboard.contracts.log_frames import Tally
+from switchboard.contracts.recorded_log import Record, encode_record
+from switchboard.domain.events import Event
+from switchboard.replay import offline
+from tests.benchmarks.traffic import START_MS, Shape, Traffic, framed, make
+
+TOPIC_OF = {
+    "chat-arrival": "chat-arrival",
+    "chat-accepted": "chat-accepted",
+    "request-chat": "request-chat",
+    "pool-configured": "routing-config",
+}
+
+
+@dataclass(slots=True)
+class ReplayRun:
+    """What the replay of one log took."""
+
+    kind: str
+    events: int
+    decisions: int
+    seconds: float
+    megabytes: float
+
+    @property
+    def rate(self) -> float:
+        """Events a second."""
+        return self.events / self.seconds
+
+
+def topic_of(event: Event) -> str:
+    """The topic that an event's type goes to."""
+    fallback = (
+        "agent-presence" if event.type.startswith("agent-") or event.type == "request-cancelled" else "chat-lifecycle"
+    )
+    return TOPIC_OF.get(event.type, fallback)
+
+
+def measure(events: int = 200_000) -> list[ReplayRun]:
+    """Replay a bus log and a journal log of the same traffic."""
+    traffic = make(Shape(), events)
+    with tempfile.TemporaryDirectory() as folder:
+        bus, journal = Path(folder, "bus.jsonl"), Path(folder, "journal.jsonl")
+        _write_bus(traffic, bus)
+        _write_journal(traffic, journal)
+        return [_replay("bus log", bus), _replay("journal log, frames of 500", journal)]
+
+
+def _write_bus(traffic: Traffic, path: Path) -> None:
+    with path.open("wb") as log:
+        for number, event in enumerate([*traffic.setting, *traffic.measured]):
+            value = orjson.dumps({"pool": event.pool, **event.data})
+            headers = (("ce_type", event.type.encode()),)
+            record = Record(topic_of(event), 0, number, START_MS + number // 10, None, value, headers)
+            log.write(encode_record(record) + b"\n")
+
+
+def _write_journal(traffic: Traffic, path: Path) -> None:
+    with path.open("wb") as log:
+        for frame in framed([*traffic.setting, *traffic.measured], 500):
+            record = Record("journal", 0, frame.n, frame.at, None, encode_frame(frame))
+            log.write(encode_record(record) + b"\n")
+
+
+def _replay(kind: str, log: Path) -> ReplayRun:
+    tally = Tally()
+    began = time.process_time()
+    with log.with_suffix(".out").open("wb") as out:
+        decisions = offline.replay(log, out.write, tally, lambda: None)
+    seconds = time.process_time() - began
+    return ReplayRun(kind, tally.events, decisions, seconds, log.stat().st_size / 1e6)
