@@ -114,8 +114,8 @@ def _memory() -> Iterator[str]:
     yield ""
     yield f"{found.agents:,} agents and {found.chats:,} open chats ({found.row_bytes / 1e6:.0f} MB of rows), rebuilt"
     yield f"from their rows in a fresh process: {found.mb:.0f} MB resident, {found.empty_mb:.0f} MB of them without any"
-    yield f"state (budget 400 MB: {_kept(found.mb <= 400)}); rebuilt in {found.rebuild_seconds:.1f} s, reading them from"
-    yield f"Kafka apart (budget 3 s: {_kept(found.rebuild_seconds <= 3)})."
+    yield f"state (budget 400 MB: {_kept(found.mb <= 400)}); rebuilt in {found.rebuild_seconds:.1f} s, reading"
+    yield f"them from Kafka apart (budget 3 s: {_kept(found.rebuild_seconds <= 3)})."
     yield ""
 
 

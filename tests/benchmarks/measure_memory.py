@@ -66,7 +66,7 @@ def _rebuild() -> None:
 
 
 def _resident() -> float:
-    """MB of this process. (Its `ru_maxrss` would be that of the process that started it.)"""
+    """MB that this process holds (its `ru_maxrss` would be that of the process that started it)."""
     told = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(next(line for line in told.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
