@@ -45,6 +45,10 @@ class _Batch:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._fast, name)
 
+    def __next__(self) -> Any:
+        """The one record of a control batch: aiokafka looks whether it is an abort marker."""
+        return next(self._fast)
+
     def __iter__(self) -> Iterator[Any]:
         read = 0
         try:
