@@ -167,6 +167,20 @@ def test_a_delay_is_over_before_its_timer_has_had_its_turn(tell: Tell) -> None:
     assert s.stamped()[2:] == ["30 chat-assigned of-b a"]
 
 
+def test_a_delay_ends_at_its_own_moment_while_another_offer_stands(tell: Tell) -> None:
+    """R5, R1: in one long frame the delayed agent is served at 30 s, before the other's offer expires at 40 s."""
+    s = tell(push(delay_between_chats=30), pull(offer_timeout=40))
+    s.logs_in("b", profile="pull")
+    s.asks("b")
+    s.arrives("c0")
+    s.logs_in("a")
+    s.arrives("c1")
+    s.accepts("a", "c1")
+    s.arrives("c2")
+    s.until(40)
+    assert s.stamped() == ["30 chat-assigned c2 a", "40 assignment-ended c0 b missed", "40 chat-requeued c0 q missed"]
+
+
 def test_a_delay_and_a_timeout_of_one_moment_leave_the_chat_served(tell: Tell) -> None:
     """R5, R1: delay-over sorts before queue-timeout, so a chat due for both is offered."""
     s = tell(push(delay_between_chats=30), queues=[{"name": "q", "max_wait": 30}])

@@ -88,6 +88,19 @@ def test_agents_of_several_queue_sets_are_merged_into_one_order(tell: Tell) -> N
     assert served == ["chat-assigned c1 c", "chat-assigned c2 a", "chat-assigned c3 b", "chat-assigned c4 d"]
 
 
+def test_few_agents_whose_delays_end_together_get_the_first_of_many_chats(tell: Tell) -> None:
+    """R6: one chat each, though more wait and each could take any."""
+    s = tell(push(delay_between_chats=30, max_sessions=3))
+    s.frame(*[event("agent-logged-in", agent_id=agent_id) for agent_id in ("a", "b")])
+    for chat_id in ("c1", "c2"):
+        s.arrives(chat_id)
+        s.accepts(s.offer(chat_id).agent_id, chat_id)
+    for chat_id in ("c3", "c4", "c5"):
+        s.arrives(chat_id)
+    first, second = s.offer("c1").agent_id, s.offer("c2").agent_id
+    assert s.until(30) == [f"chat-assigned c3 {first}", f"chat-assigned c4 {second}"]
+
+
 def test_however_many_can_be_served_at_once_they_are_served_in_order(tell: Tell) -> None:
     """R6: a hundred delays that end together are served by the age of their requests."""
     s = tell(push(delay_between_chats=30, max_sessions=2))

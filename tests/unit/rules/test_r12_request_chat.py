@@ -240,6 +240,22 @@ def test_an_agent_may_take_its_own_request_back(tell: Tell) -> None:
     assert s.says("request-cancelled", agent_id="a") == ["(ignored request-cancelled)"]
 
 
+def test_a_push_agent_who_cancels_stands_at_the_end_with_what_is_made_for_it(tell: Tell) -> None:
+    """R12, R11: the cancelled request's place is gone with it."""
+    s = tell(push(max_sessions=1))
+    for agent_id in ("a", "b"):
+        s.asks(agent_id)
+        s.arrives(f"first-of-{agent_id}")
+    s.says("agent-capacity-changed", agent_id="a", max_sessions=2)
+    s.at(1).asks("a")
+    s.at(2).accepts("b", "first-of-b")
+    s.releases("first-of-b")
+    s.accepts("a", "first-of-a")
+    assert s.at(3).says("request-cancelled", agent_id="a") == ["chat-requested a"]
+    assert s.arrives("c1")[1] == "chat-assigned c1 b"
+    assert s.arrives("c2")[1] == "chat-assigned c2 a"
+
+
 def test_a_request_made_for_the_agent_cannot_be_cancelled(tell: Tell) -> None:
     """R12: manual ones only."""
     s = tell(push())

@@ -97,7 +97,7 @@ def test_an_ending_that_comes_first_closes_the_chat_when_it_arrives(tell: Tell, 
     """R13: across topics the ending can be read before the arrival; no agent is offered a chat without customer."""
     s = tell(pull())
     s.asks("a")
-    s.says(**ending, chat_id="c1")
+    assert s.says(**ending, chat_id="c1") == []
     assert s.at(59.999).arrives("c1") == ["chat-queued c1 q", "chat-closed c1 - abandoned"]
 
 
@@ -120,7 +120,7 @@ def test_a_repeated_ending_does_not_prolong_the_minute(tell: Tell, repeat: str) 
     """R13: the minute counts from the first."""
     s = tell(pull())
     s.abandons("c1")
-    s.at(50).says(repeat, chat_id="c1")
+    assert s.at(50).says(repeat, chat_id="c1") == [f"(ignored {repeat})"]
     assert s.at(60).arrives("c1") == ["chat-queued c1 q"]
 
 

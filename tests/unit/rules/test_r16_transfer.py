@@ -230,8 +230,13 @@ def test_who_passed_the_chat_over_is_forgotten(tell: Tell, to: str) -> None:
         assert s.declines("b", "c1")[2:] == ["chat-assigned c1 a"]
 
 
-def test_a_wrapping_chat_that_is_sent_on_is_not_released_by_its_old_limit(tell: Tell) -> None:
-    """R16: with the session went its wrap-up."""
+@pytest.mark.parametrize("to", ["queue", "agent"])
+def test_a_wrapping_chat_that_is_sent_on_is_not_released_by_its_old_limit(tell: Tell, to: str) -> None:
+    """R16: with the session went its wrap-up; the next agent talks as long as it takes."""
     s = _at_stage(tell, "wrapping", wrap_up_limit=10)
-    s.transfers("c1", to_queue="r")
+    if to == "queue":
+        s.transfers("c1", to_queue="r")
+    else:
+        s.transfers("c1", to_agent="b")
+        s.accepts("b", "c1")
     assert s.until(60) == []

@@ -95,11 +95,12 @@ def test_a_sign_of_an_agent_absent_by_silence_brings_it_back(tell: Tell, sign: E
 
 
 def test_an_agent_present_brings_a_silent_agent_back(tell: Tell) -> None:
-    """R18: it is a sign itself."""
+    """R18, R21: it is a sign itself, and not counted as said in vain."""
     s = tell(push(), absent_after=60)
     s.logs_in("a")
     s.until(60)
-    assert s.says("agent-present", agent_id="a")[0] == "chat-requested a"
+    assert s.says("agent-present", agent_id="a") == ["chat-requested a"]
+    assert s.says("agent-present", agent_id="a") == ["(ignored agent-present)"]
 
 
 @pytest.mark.parametrize("other", list(NO_SIGNS.values())[:3], ids=list(NO_SIGNS)[:3])
@@ -131,6 +132,16 @@ def test_a_sign_does_not_end_an_absence_that_was_told(tell: Tell) -> None:
     s.at(30).says("agent-heartbeat", agent_id="a")
     assert _status(s) == "absent"
     assert s.says("agent-present", agent_id="a") == ["chat-requested a"]
+
+
+def test_silence_changes_nothing_about_an_absence_that_was_told(tell: Tell) -> None:
+    """R18: also after `absent_after` a sign does not bring back who said that it would be away."""
+    s = tell(push(), absent_after=60)
+    s.logs_in("a")
+    s.at(10).says("agent-absent", agent_id="a")
+    s.until(70)
+    assert s.says("agent-heartbeat", agent_id="a") == []
+    assert _status(s) == "absent"
 
 
 def test_an_absence_told_of_a_silent_agent_is_ignored(tell: Tell) -> None:
@@ -173,11 +184,13 @@ def test_a_silent_agent_is_lost_in_the_end(tell: Tell) -> None:
 
 
 def test_an_agent_can_be_lost_without_being_absent_before(tell: Tell) -> None:
-    """R18: with `lost_after` alone."""
+    """R18: with `lost_after` alone; signs count all the same."""
     s = tell(push(offer_timeout=285), lost_after=60)
     s.logs_in("a")
     s.arrives("c1")
-    assert s.until(60) == ["assignment-ended c1 a agent-lost", "chat-requeued c1 q agent-lost"]
+    s.at(30).says("agent-heartbeat", agent_id="a")
+    assert s.until(89.999) == []
+    assert s.until(90) == ["assignment-ended c1 a agent-lost", "chat-requeued c1 q agent-lost"]
 
 
 def test_silence_is_service_time(tell: Tell) -> None:

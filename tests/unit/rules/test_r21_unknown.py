@@ -32,6 +32,13 @@ def test_what_is_said_of_an_unknown_chat_is_ignored_or_answered(
     assert s.frame(told) == answer
 
 
+@pytest.mark.parametrize("ending", ["chat-abandoned", "chat-concluded"])
+def test_an_ending_that_is_remembered_is_not_ignored(tell: Tell, ending: str) -> None:
+    """R21, R13: the ending of a chat never heard of has an effect, so it is not counted as said in vain."""
+    s = tell(pull())
+    assert s.says(ending, chat_id="c1") == []
+
+
 def test_every_ignored_event_is_counted_by_type_and_why(tell: Tell) -> None:
     """R21: an operator sees what the bus says in vain, and why it was in vain."""
     s = tell(pull())

@@ -142,6 +142,16 @@ def test_a_heartbeat_touches_no_heap() -> None:
     assert len(pool.timers) == before
 
 
+def test_passings_are_forgotten_with_their_chats() -> None:
+    """R5: what is kept of declined chats does not outlive them."""
+    floor = Floor(FEW)
+    for number in range(10):
+        floor.tell(event("request-chat", agent_id="p", profile="all"))
+        floor.tell(event("chat-declined", agent_id="p", chat_id=f"w{number}"))
+        floor.tell(event("chat-abandoned", chat_id=f"w{number}"))
+    assert floor.engine.pools["default"].passings == {}
+
+
 def test_what_ended_timers_leave_behind_is_bounded() -> None:
     """R1: an accepted offer leaves its expiry in the heap; after many thousand chats there are few such entries."""
     floor = Floor(FEW)
