@@ -292,6 +292,10 @@ class Bus:
             **settings,
         }
 
+    def environment(self, **settings: object) -> dict[str, str]:
+        """They, as a process gets them."""
+        return environment(**self.settings(**settings))
+
     async def run(self, *command: str, seconds: float = 40, **settings: object) -> Ran:
         """Run a `switchboard` command on this bus to its end."""
         return await run(*command, seconds=seconds, **self.settings(**settings))
@@ -306,7 +310,7 @@ class Bus:
                 *arguments,
                 stdout=log,
                 stderr=log,
-                env=environment(**self.settings(**settings)),
+                env=self.environment(**settings),
                 cwd=tempfile.gettempdir(),
             )
             router = Router(process, log)
@@ -318,9 +322,13 @@ class Bus:
                 await process.wait()
                 print(f"--- router {process.pid}, exit code {process.returncode}\n{router.log}")  # noqa: T201
 
-    async def check(self, within: float = 30) -> int:
-        """The final check, once all has been taken; how many source records there were. Stop all routers first."""
+    async def caught_up(self, within: float = 40) -> None:
+        """Wait until the routers have taken all that was published."""
         assert await caught_up(self.conn, self.names, self.plan.shards, within=within), "the routers fell behind"
+
+    async def check(self) -> int:
+        """The final check, once all was taken; how many source records there were. Stop routers with work to do first."""
+        await self.caught_up()
         found = await final_check(self.conn, self.names, self.plan.shards)
         assert found.holds, "\n".join(found.lines())
         return found.source_records

@@ -1,10 +1,15 @@
 """What can't be taken is set aside, byte for byte, with the reason; the good events around it are served."""
 
+import asyncio
+import shutil
+from asyncio.subprocess import PIPE
+
+import pytest
 from aiokafka.structs import ConsumerRecord
 
 from switchboard.contracts.codec import MAX_VALUE_BYTES, REASONS
 from switchboard.kafka.topics import Topic
-from tests.routers import a_bus
+from tests.routers import Bus, a_bus
 
 OWN = ("reason", "detail", "source-topic", "source-partition", "source-offset", "original-size")
 
@@ -85,3 +90,31 @@ async def test_a_bad_record_belongs_to_its_pools_shard(broker_bootstrap: str, bu
             assert str(record.partition) == shard_of[pool]
         await router.stop()
         await bus.check()
+
+
+@pytest.fixture
+def kcat() -> str:
+    """The command that writes what no Python client would."""
+    found = shutil.which("kcat")
+    assert found, "kcat is needed: apt-get install kcat"
+    return found
+
+
+async def test_a_record_that_breaks_the_client_does_not_stop_a_shard(
+    broker_bootstrap: str, bus_prefix: str, kcat: str
+) -> None:
+    """A header's name that is no UTF-8 is any producer's to write: the events behind it are served all the same."""
+
+    async def write(bus: Bus, value: bytes) -> None:
+        arguments = ["-P", "-b", broker_bootstrap, "-t", bus.names.of(Topic.CHAT_ARRIVAL), "-p", "0", "-H"]
+        process = await asyncio.create_subprocess_exec(kcat, *arguments, b"\xff\xfe=x", stdin=PIPE)
+        await process.communicate(value)
+        assert process.returncode == 0
+
+    async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus, bus.router() as router:
+        await router.ready()
+        await write(bus, b'{"chat_id":"odd"}')
+        await bus.arrive("behind")
+        await bus.until_decided("chat-queued", "behind")
+        assert bus.ids("chat-queued") == ["odd", "behind"]
+        assert router.process.returncode is None
