@@ -1,6 +1,6 @@
 """What an auditor knows of a pool: from the events who is logged in, and how; from the decisions where chats are.
 
-Holds for steady histories only: there a frame has either one event or time that passes.
+Holds for steady histories only: there frames that let time pass take turns with frames of one event.
 """
 
 from collections.abc import Iterator, Mapping

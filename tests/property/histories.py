@@ -4,6 +4,7 @@ The reference model runs alongside, only so that the generator can name standing
 times at which timers are due.
 """
 
+from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
@@ -54,9 +55,21 @@ def weight(kind: str, stages: set[str]) -> float:
 def random_history(seed: int, length: int, *, steady: bool = False) -> list[Frame]:
     """`length` frames, always the same ones for the same `seed`.
 
-    In a `steady` one a frame has either one event or time that passes, and clock and service time move together.
+    In a `steady` one frames that let time pass take turns with frames of one event, and clock and service time move
+    together: so each decision's service time is known, and whether it came before an event or after.
     """
     return _History(Random(seed), steady=steady).frames(length)  # noqa: S311 - a test's dice
+
+
+def steadied(history: list[Frame]) -> list[Frame] | None:
+    """A steady history again, after frames were dropped from one; None where that can't be."""
+    at, frames = START, list[Frame]()
+    for frame in history:
+        if frame.events and (len(frame.events) > 1 or frame.run or not frames or frames[-1].events):
+            return None
+        at += frame.run
+        frames.append(replace(frame, at=at))
+    return frames
 
 
 def histories(least: int = 5, most: int = 60, *, steady: bool = False) -> st.SearchStrategy[list[Frame]]:
@@ -83,21 +96,20 @@ class _History:
         return [self.frame(n) for n in range(length)]
 
     def frame(self, n: int) -> Frame:
-        run = self.run() if n >= len(self.pools) else 0
+        run = 0 if n == 0 or (self.steady and n % 2) else self.run()
         self.at += run if self.steady else self.drift(run)
         frame = Frame(n, self.at, run)
         self.model.pass_time(frame)
-        if n < len(self.pools) and self.configured:
-            event = Event("pool-configured", self.pools[n], {"config": random_config(self.rng)})
-            self.happen(frame, event)
-        for _ in range(self.count(frame)):
+        if n == 1 and self.configured:
+            self.happen(frame, Event("pool-configured", self.pools[0], {"config": random_config(self.rng)}))
+        for _ in range(self.count(n) - len(frame.events)):
             self.happen(frame, self.event())
         return frame
 
-    def count(self, frame: Frame) -> int:
-        """How many events more the frame gets."""
+    def count(self, n: int) -> int:
+        """How many events a frame gets."""
         if self.steady:
-            return 0 if frame.run or frame.events else 1
+            return n % 2
         return self.rng.choice((0, 1, 1, 1, 1, 1, 2, 3, self.rng.randint(4, 8)))
 
     def happen(self, frame: Frame, event: Event) -> None:

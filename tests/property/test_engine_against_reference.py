@@ -23,7 +23,7 @@ def agree(compare: Callable[[list[Frame]], str | None], history: list[Frame]) ->
     raise AssertionError(f"\n{told(shortest)}\n{compare(shortest)}")
 
 
-@settings(bounded, max_examples=80)
+@settings(bounded, max_examples=50)
 @given(history=histories())
 def test_engine_and_reference_decide_the_same(history: list[Frame]) -> None:
     """R1 to R21: after every frame of any history the decisions are the same bytes in the same order."""

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from switchboard.contracts.decisions import encode
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
-from tests.property.histories import histories, random_history
+from tests.property.histories import histories, random_history, steadied
 from tests.property.invariants import Auditor
 from tests.property.shrinking import shrink, told
 
@@ -32,8 +32,14 @@ def hold(history: list[Frame], happened: Counter[str] | None = None) -> None:
     """Fail with the shortest history in which an invariant breaks."""
     if broken(history, happened) is None:
         return
-    shortest = shrink(history, lambda candidate: broken(candidate) is not None)
+    shortest = steadied(shrink(history, still_broken)) or history
     raise AssertionError(f"\n{told(shortest)}\n{broken(shortest)}")
+
+
+def still_broken(candidate: list[Frame]) -> bool:
+    """Whether a shorter history still breaks an invariant, as far as it can be told."""
+    steady = steadied(candidate)
+    return steady is not None and broken(steady) is not None
 
 
 @settings(
