@@ -327,7 +327,7 @@ class Bus:
         assert await caught_up(self.conn, self.names, self.plan.shards, within=within), "the routers fell behind"
 
     async def check(self) -> int:
-        """The final check, once all was taken; how many source records there were. Stop routers with work to do first."""
+        """The final check, once all was taken; how many source records there were. Stop busy routers first."""
         await self.caught_up()
         found = await final_check(self.conn, self.names, self.plan.shards)
         assert found.holds, "\n".join(found.lines())
