@@ -29,7 +29,7 @@ types: $(STAMPS)/dev  ## strict types
 	$(BIN)/mypy
 
 unit: $(STAMPS)/dev  ## tests that need no broker
-	$(BIN)/pytest tests/unit tests/contract tests/property
+	$(BIN)/pytest tests/unit tests/contract tests/property tests/golden
 
 integration: $(STAMPS)/dev java kcat  ## tests on a real Apache Kafka broker, kills and stops included
 	$(BIN)/pytest tests/integration tests/chaos
