@@ -13,6 +13,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from docs.generate import PAGES, REFERENCE
 from switchboard import metrics
 from switchboard.cli.main import switchboard
+from switchboard.contracts.codec import REASONS
 from switchboard.contracts.routing_file import read_routing_file
 from switchboard.settings import ENV_PREFIX, Settings
 
@@ -140,6 +141,17 @@ def test_every_rule_that_code_and_tests_cite_is_written() -> None:
     sources = [*(ROOT / "workers").rglob("*.py"), *(ROOT / "tests").rglob("*.py"), *TEXTS]
     cited = {rule for path in sources for rule in re.findall(r"\b[RI]\d{1,2}\b", path.read_text(encoding="utf-8"))}
     assert cited - written == set()
+
+
+def test_every_reason_that_a_reader_may_meet_is_explained() -> None:
+    """Why a record is on `dead-letter`, and why an event was ignored (R21)."""
+    trouble = (ROOT / "docs/how-to/when-something-is-wrong.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", trouble.partition("| reason | do |")[2], re.MULTILINE)) == set(REASONS)
+    handlers = [ROOT / "workers/switchboard/domain" / name for name in ("agents.py", "chats.py")]
+    whys = {why for path in handlers for why in re.findall(r'return "([a-z-]+)"', path.read_text(encoding="utf-8"))}
+    rules = (ROOT / "docs/reference/routing-rules.md").read_text(encoding="utf-8").partition("| why |")[2]
+    told = {why for row in re.findall(r"^\| (`.*?) \|", rules, re.MULTILINE) for why in re.findall(r"`([a-z-]+)`", row)}
+    assert whys == told
 
 
 @each_text
