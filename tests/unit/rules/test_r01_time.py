@@ -2,6 +2,8 @@
 
 import pytest
 
+from switchboard.domain.engine import Engine
+from switchboard.domain.events import Frame
 from tests.unit.rules.story import Tell, event, pull, push
 
 
@@ -13,6 +15,12 @@ def test_the_clock_only_moves_forward(tell: Tell) -> None:
     assert s.stamped() == ["10 chat-queued c2 q"]
     s.at(11).arrives("c3")
     assert s.stamped() == ["11 chat-queued c3 q"]
+
+
+def test_the_clock_may_start_anywhere() -> None:
+    """R1: also at the first moment of 1970, where recorded logs with relative times begin."""
+    outcome = Engine(0).apply(Frame(0, 0, 0, [event("chat-arrival", chat_id="c1")]))
+    assert outcome.decisions[0].at == "1970-01-01T00:00:00.000Z"
 
 
 def test_limits_run_on_service_time_and_not_on_the_clock(tell: Tell) -> None:

@@ -230,6 +230,14 @@ def test_who_passed_the_chat_over_is_forgotten(tell: Tell, to: str) -> None:
         assert s.declines("b", "c1")[2:] == ["chat-assigned c1 a"]
 
 
+def test_an_agent_who_passed_the_chat_over_may_ask_for_it_after_a_transfer(tell: Tell) -> None:
+    """R16: forgotten is forgotten, whether the chat or the agent comes later."""
+    s = _at_stage(tell, "offered")
+    s.declines("a", "c1")
+    s.transfers("c1", to_queue="q")
+    assert s.asks("a") == ["chat-assigned c1 a"]
+
+
 @pytest.mark.parametrize("to", ["queue", "agent"])
 def test_a_wrapping_chat_that_is_sent_on_is_not_released_by_its_old_limit(tell: Tell, to: str) -> None:
     """R16: with the session went its wrap-up; the next agent talks as long as it takes."""

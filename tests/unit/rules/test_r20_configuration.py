@@ -101,6 +101,19 @@ def test_chats_with_agents_belong_to_the_default_queue_as_well(tell: Tell) -> No
     assert s.says("agent-lost", agent_id="a") == ["chat-requeued c1 d agent-lost"]
 
 
+def test_a_chat_offered_in_the_queue_that_it_overflowed_into_moves_when_that_is_gone(tell: Tell) -> None:
+    """R20, R17: it comes back into the default queue; its wait limit is still that of the queue it entered."""
+    limited = {"name": "q", "max_wait": 60, "overflow_after": 10, "overflow_to": "r"}
+    s = tell(pull(queues=["r"]), queues=["d", limited, "r"])
+    s.asks("a")
+    s.arrives("c1", queue="q")
+    assert s.until(10) == ["chat-requeued c1 r overflow", "chat-assigned c1 a"]
+    assert s.configures(pull(queues=["d"]), queues=["d", limited]) == []
+    assert s.declines("a", "c1") == ["assignment-ended c1 a declined", "chat-requeued c1 d declined"]
+    assert s.until(59.999) == []
+    assert s.until(60) == ["chat-closed c1 - queue-timed-out"]
+
+
 def test_a_queue_that_comes_again_does_not_get_its_chats_back(tell: Tell) -> None:
     """R20: they belong to the default queue now."""
     s = tell(pull(queues=["d"]), queues=["d", "q"])
