@@ -207,7 +207,7 @@ def load(**options: Any) -> Settings:
     sources = _sources(given)
     fields = Settings.model_fields
     wrong = [
-        f"{name} ({source}): there is no such setting; `switchboard settings` lists what there is"
+        f"{name} ({source.replace('*', name.upper())}): there is no such setting; `switchboard settings` lists what there is"
         for source, values in sources.items()
         for name in values
         if name not in fields

@@ -42,6 +42,10 @@ _HANDLERS: Final[Mapping[str, Handler]] = {
 _NO_SIGN: Final = frozenset({"agent-absent", "agent-lost"})
 
 
+class OtherFormatError(ValueError):
+    """Rows of a format that this version does not read."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """What came of a frame."""
@@ -125,7 +129,7 @@ class Engine:
         """Rebuild an engine from all its rows (I9); rows of `shard-progress` that are not the engine's are passed over.
 
         Raises:
-            ValueError: the rows are of a format that this version does not read.
+            OtherFormatError: the rows are of a format that this version does not read.
         """
         engine = cls(shard)
         configured: dict[str, dict[str, Any]] = {}
@@ -141,8 +145,9 @@ class Engine:
                 chat_values.setdefault(value["pool"], []).append(value)
             elif row.key == "clock":
                 if value["format"] != rows.ROW_FORMAT:
-                    raise ValueError(
-                        f"the rows of shard {shard} are of format {value['format']}, not {rows.ROW_FORMAT}"
+                    raise OtherFormatError(
+                        f"the rows of shard {shard} are of format {value['format']}, and this version reads "
+                        f"{rows.ROW_FORMAT}: run the version that wrote them, or one that says it reads both"
                     )
                 engine.clock, engine.service, engine.frame = value["clock"], value["service"], value["frame"]
             elif row.key.startswith("pool/"):

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from aiokafka.errors import KafkaError
 
 from switchboard import metrics
+from switchboard.domain.engine import OtherFormatError
 from switchboard.kafka.admin import require_topics
 from switchboard.kafka.clients import BrokerAwayError, wait_for_broker
 from switchboard.kafka.ledger import FencedError, LedgerLostError
@@ -87,7 +88,7 @@ class Router:
                 self._failed.result()
             if member.done():
                 member.result()
-        except (OwnershipError, FencedTooOftenError, SourceGoneError, NoStartError) as error:
+        except (OwnershipError, FencedTooOftenError, SourceGoneError, NoStartError, OtherFormatError) as error:
             raise RouterError(str(error)) from error
         finally:
             for task in (stopping, watchdog, member):
@@ -136,7 +137,7 @@ class Router:
         except TimersFailedError as error:
             log.critical("shard %s stops: the engine fails as time passes; it needs a human: %s", index, error)
             served.stopped = str(error)
-        except (SourceGoneError, NoStartError, FencedTooOftenError) as error:
+        except (SourceGoneError, NoStartError, FencedTooOftenError, OtherFormatError) as error:
             self._fail(error)
         except Exception as error:
             log.exception("shard %s: unexpected", index)
