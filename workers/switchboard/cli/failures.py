@@ -1,5 +1,7 @@
 """Errors that a user can do something about, and the exit code of each."""
 
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
 from switchboard.contracts.recorded_log import RecordedLogError
 from switchboard.contracts.routing_file import RoutingFileError
 from switchboard.kafka.admin import TopicError, WrongTopicsError
@@ -20,13 +22,13 @@ BROKER_AWAY = 3
 def exit_code_of(error: BaseException) -> int | None:
     """The exit code of an error whose message says what to do; None for what is a defect of ours."""
     match error:
-        case BrokerAwayError():
+        case BrokerAwayError() | KafkaConnectionError():
             return BROKER_AWAY
         case SettingsError() | WrongTopicsError() | NoSuchSourceError() | AddressTakenError():
             return WRONG_USE
         case RecordedLogError() | RoutingFileError() | TopicError() | RouterError() | OSError():
             return FAULT
-        case LedgerLostError() | RestoreError() | BrokerUnavailableError():
+        case LedgerLostError() | RestoreError() | BrokerUnavailableError() | KafkaError():
             return FAULT
         case _:
             return None

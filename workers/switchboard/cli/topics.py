@@ -7,6 +7,7 @@ import orjson
 
 from switchboard.cli.failures import FAULT
 from switchboard.kafka.admin import check_topics, create_topics
+from switchboard.kafka.clients import wait_for_broker
 from switchboard.router.resetting import reset_source
 from switchboard.router.starting import Start
 from switchboard.settings import load
@@ -84,9 +85,12 @@ def reset(topic: str, start: str, *, yes: bool) -> None:
     settings = load()
     if not yes:
         click.confirm(f"The routers must be stopped. Go on reading {topic} from {start}?", abort=True)
-    resetting = reset_source(
-        settings.connection(), settings.topic_names(), settings.group_id, settings.shards, topic, begin
-    )
-    for shard, offsets in asyncio.run(resetting).items():
+
+    async def set_offsets() -> dict[int, dict[int, int]]:
+        conn = settings.connection()
+        await wait_for_broker(conn, settings.broker_wait_seconds)
+        return await reset_source(conn, settings.topic_names(), settings.group_id, settings.shards, topic, begin)
+
+    for shard, offsets in asyncio.run(set_offsets()).items():
         told = ", ".join(f"{partition}: {offset}" for partition, offset in sorted(offsets.items()))
         click.echo(f"shard {shard} goes on reading {topic} at offsets {told}")

@@ -1,0 +1,108 @@
+"""What a router tells those who run it: metrics with values, health, readiness, and its lag to Kafka's own tools."""
+
+import re
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import TopicPartition
+
+from switchboard import metrics
+from switchboard.kafka.ownership import shard_id
+from switchboard.kafka.topics import Topic
+from tests.routers import Bus, Router, a_bus
+from tests.waiting import eventually
+
+
+async def work(bus: Bus) -> None:
+    """A chat that is served, one that waits, one event that is ignored and one that is bad."""
+    await bus.arrive("served")
+    await bus.request("ana")
+    await bus.until_decided("chat-assigned", "served")
+    await bus.accept("ana", "served")
+    await bus.until_decided("assignment-confirmed", "served")
+    await bus.presence("agent-status-changed", "ana", status="unavailable")
+    await bus.lifecycle("chat-released", "no-such-chat")
+    await bus.say(Topic.CHAT_ARRIVAL, b"{")
+    await bus.arrive("waiting")
+    await bus.until(lambda: len(bus.journaled) == 6 and len(bus.dead) == 1)
+
+
+async def settled(router: Router, name: str, value: float) -> dict[str, float]:
+    """Its metrics, once one of them has a value: gauges are set once a second."""
+    return await eventually(router.metrics, lambda found: found.get(name) == value)
+
+
+async def test_metrics_tell_what_was_done(broker_bootstrap: str, bus_prefix: str) -> None:
+    """Every family of the registry is served, and the counts are those of what became visible."""
+    async with a_bus(broker_bootstrap, bus_prefix) as bus, bus.router() as router:
+        await router.ready()
+        await work(bus)
+        found = await settled(router, 'switchboard_agents{pool="default",status="unavailable"}', 1)
+        assert found['switchboard_events_total{type="chat-arrival"}'] == 2
+        assert found['switchboard_dead_letters_total{reason="not-json"}'] == 1
+        assert found['switchboard_decisions_total{pool="default",type="chat-assigned"}'] == 1
+        assert found['switchboard_decisions_total{pool="default",type="assignment-confirmed"}'] == 1
+        assert found['switchboard_queue_depth{pool="default",queue="default"}'] == 1
+        assert found['switchboard_agents{pool="default",status="available"}'] == 0
+        assert found["switchboard_event_to_decision_seconds_count"] == 6
+        assert 0 < found["switchboard_event_to_decision_seconds_sum"] < 60
+        assert found['switchboard_commits_total{outcome="committed"}'] >= 6
+        assert found['switchboard_commits_total{outcome="failed"}'] == 0
+        assert found["switchboard_fenced_total"] == 0
+        assert found['switchboard_shard_owned{shard="0"}'] == 1
+        assert 0 < found['switchboard_restore_seconds{shard="0"}'] < 30
+        assert found['switchboard_last_progress_timestamp_seconds{shard="0"}'] > 1_700_000_000
+        topic = bus.names.of(Topic.CHAT_ARRIVAL)
+        assert found[f'switchboard_lag_records{{partition="0",topic="{topic}"}}'] == 0
+        assert any(name.startswith("switchboard_events_ignored_total{") for name in found)
+        assert any(name.startswith("switchboard_build_info{") for name in found)
+        served = {re.split(r"[{ ]", name)[0] for name in found}
+        for family in metrics.REGISTRY.collect():
+            assert any(name.startswith(family.name) for name in served), family.name
+
+
+async def test_health_and_readiness_tell_a_supervisor_what_to_do(broker_bootstrap: str, bus_prefix: str) -> None:
+    """Alive but not ready until its shards are restored; an address in use is told before anything else."""
+    async with a_bus(broker_bootstrap, bus_prefix) as bus, bus.router() as router:
+        status, body = await router.get("/healthz")
+        assert (status, body) == (200, '{"healthy": true, "shards": {}}')
+        await router.ready()
+        assert (await router.get("/readyz")) == (200, '{"ready": true}')
+        port = (await router.logged(r"127\.0\.0\.1:(\d+)"))[1]
+        ran = await bus.run("run", "router", metrics_port=port)
+        assert ran.code == 2
+        assert f"metrics can't be served at 127.0.0.1:{port}" in ran.err
+        assert "SWITCHBOARD_METRICS_PORT" in ran.err
+
+
+async def test_lag_tools_see_how_far_a_shard_has_read(broker_bootstrap: str, bus_prefix: str) -> None:
+    """The offsets that the group GROUP-shard-0 has committed come up to the ends of the source topics."""
+    async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus, bus.router() as router:
+        await router.ready()
+        await work(bus)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=broker_bootstrap, group_id=shard_id(bus.group, 0), enable_auto_commit=False
+        )
+        await consumer.start()
+        try:
+
+            async def told() -> list[int | None]:
+                names = [
+                    bus.names.of(topic) for topic in (Topic.CHAT_ARRIVAL, Topic.REQUEST_CHAT, Topic.CHAT_LIFECYCLE)
+                ]
+                return [await consumer.committed(TopicPartition(name, 0)) for name in names]
+
+            await eventually(told, lambda offsets: offsets == [3, 1, 1])
+        finally:
+            await consumer.stop()
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+async def test_logs_are_lines_of_json_where_that_is_asked_for(
+    broker_bootstrap: str, bus_prefix: str, form: str
+) -> None:
+    """One object a line, with level, time and logger; nothing but lines of text otherwise."""
+    async with a_bus(broker_bootstrap, bus_prefix) as bus, bus.router(log_format=form) as router:
+        await router.logged("shard 0 is open")
+        lines = router.log.splitlines()
+        assert all(line.startswith('{"') == (form == "json") for line in lines), router.log
