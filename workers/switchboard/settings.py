@@ -207,8 +207,8 @@ def load(**options: Any) -> Settings:
     sources = _sources(given)
     fields = Settings.model_fields
     wrong = [
-        f"{name} ({source.replace('*', name.upper())}): there is no such setting; `switchboard settings` lists what there is"
-        for source, values in sources.items()
+        f"{name} ({_source(name, sources)}): there is no such setting; `switchboard settings` lists what there is"
+        for values in sources.values()
         for name in values
         if name not in fields
     ]

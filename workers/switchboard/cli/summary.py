@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from switchboard.simulation.crowd import Crowd
-from switchboard.simulation.tally import CAUSES, Tally
+from switchboard.simulation.tally import CAUSES, Delays, Tally
 
 
 def summary_of(tally: Tally, crowd: Crowd, seconds: float) -> dict[str, Any]:
@@ -29,8 +29,8 @@ def summary_of(tally: Tally, crowd: Crowd, seconds: float) -> dict[str, Any]:
         "events": sum(tally.sent.values()),
         "events_lost": tally.unsent,
         "publish_to_visible_ms": {
-            "all": _delay(every and (every.count, every.median, every.p99)),
-            **{kind: _delay(told and (told.count, told.median, told.p99)) for kind, told in _each(tally)},
+            "all": _delay(every),
+            **{kind: _delay(told) for kind, told in _each(tally)},
         },
     }
 
@@ -66,8 +66,7 @@ def _each(tally: Tally) -> Iterator[tuple[str, Any]]:
         yield kind, tally.delay_of(kind)
 
 
-def _delay(told: tuple[int, float, float] | None) -> dict[str, float] | None:
+def _delay(told: Delays | None) -> dict[str, float] | None:
     if told is None:
         return None
-    count, median, p99 = told
-    return {"count": count, "median": round(median, 1), "p99": round(p99, 1)}
+    return {"count": told.count, "median": round(told.median, 1), "p99": round(told.p99, 1)}
