@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import platform
 import statistics
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import Final
 
 import click
 
-from switchboard.cli.collector import THRESHOLDS
+from switchboard.cli.collector import relax_collector
 from switchboard.kafka.local_broker import LocalBroker, bootstrap_from_environment
 from tests.benchmarks import measure_bus, measure_engine, measure_memory, measure_replay
 from tests.benchmarks.traffic import Shape
@@ -33,7 +32,7 @@ LATENCY_SECONDS: Final = 30.0
 @click.option("--write", is_flag=True, help="Also write docs/benchmarks.md.")
 def main(only: str | None, runs: int, *, write: bool) -> None:
     """Measure Switchboard on this machine. Nothing else should run meanwhile."""
-    gc.set_threshold(*THRESHOLDS)  # as the workers do
+    relax_collector()  # as the workers do
     parts = {
         "engine": lambda: _engine(runs),
         "replay": lambda: _replay(runs),
