@@ -1,0 +1,94 @@
+"""What a commit holds beside its frame."""
+
+import orjson
+from aiokafka.structs import ConsumerRecord
+from hypothesis import given
+from hypothesis import strategies as st
+
+from switchboard.contracts.codec import MAX_VALUE_BYTES, BadInput
+from switchboard.domain.engine import Engine
+from switchboard.domain.events import Event, Frame
+from switchboard.domain.rows import Row
+from switchboard.kafka.ledger import CommitBatch, Record
+from switchboard.kafka.topics import Topic
+from switchboard.router import packing
+from switchboard.router.merging import Taken
+
+OFFSETS = st.dictionaries(
+    st.tuples(st.from_regex(r"[A-Za-z0-9._-]{1,20}", fullmatch=True), st.integers(0, 999)), st.integers(0, 2**53)
+)
+
+
+def letter(
+    value: bytes | None, *, key: bytes | None = b"k", headers: tuple[tuple[str, bytes | None], ...] = ()
+) -> Record:
+    """The dead letter of a record."""
+    record = ConsumerRecord("bus.chat-arrival", 3, 42, 0, 0, key, value, None, 0, 0, headers)
+    batch = CommitBatch()
+    packing.pack_dead_letter(batch, Taken(0, 6, bad := BadInput("schema", "/chat_id type: é"), record), bad)
+    [packed] = batch.outputs[Topic.DEAD_LETTER]
+    return packed
+
+
+def test_a_dead_letter_is_the_record_with_the_reason() -> None:
+    """Key, value and headers as they came, then why and where from."""
+    key, value, headers = letter(b"\xff", headers=(("ce_type", b"x"), ("empty", b"")))
+    assert (key, value) == (b"k", b"\xff")
+    assert headers == [
+        ("ce_type", b"x"),
+        ("empty", b""),
+        ("reason", b"schema"),
+        ("detail", "/chat_id type: é".encode()),
+        ("source-topic", b"bus.chat-arrival"),
+        ("source-partition", b"3"),
+        ("source-offset", b"42"),
+    ]
+
+
+def test_a_dead_letter_can_always_be_written() -> None:
+    """The first 64 KiB of what is too large, with its size; headers and keys beyond that are left out or cut."""
+    _, value, headers = letter(b"v" * (MAX_VALUE_BYTES + 1))
+    assert value == b"v" * MAX_VALUE_BYTES
+    assert headers[-1] == ("original-size", b"65537")
+    key, value, headers = letter(None, key=b"k" * 100_000, headers=(("h", b"x" * 900_000),))
+    assert (key, value) == (b"k" * MAX_VALUE_BYTES, None)
+    assert [name for name, _ in headers] == [
+        "reason", "detail", "source-topic", "source-partition", "source-offset",
+    ]  # fmt: skip
+
+
+@given(OFFSETS)
+def test_offsets_are_read_back_as_they_were_packed(offsets: dict[tuple[str, int], int]) -> None:
+    """Whatever the topics are called; other rows of the progress are passed over."""
+    batch = CommitBatch()
+    packing.pack_offsets(batch, offsets)
+    rows = {key.decode(): value for key, value, _ in batch.outputs[Topic.SHARD_PROGRESS] if key and value}
+    assert packing.offsets_in({**rows, "clock": b"{}", "pool/source": b"{}"}) == offsets
+
+
+def test_decisions_go_to_their_topic_under_their_chat_or_agent() -> None:
+    """Follow-up requests on `push-request`, all else on `assignment`, as CloudEvents in binary mode."""
+    events = [
+        Event("agent-logged-in", "p", {"agent_id": "ana", "max_sessions": 2}),
+        Event("chat-arrival", "p", {"chat_id": "c"}),
+    ]
+    outcome = Engine(0).apply(Frame(0, 1_769_846_400_000, 0, events))
+    batch = CommitBatch()
+    packing.pack_decisions(batch, outcome.decisions)
+    assert [key for key, _, _ in batch.outputs[Topic.PUSH_REQUEST]] == [b"ana"]
+    assert [key for key, _, _ in batch.outputs[Topic.ASSIGNMENT]] == [b"c", b"c"]
+    _, value, headers = batch.outputs[Topic.ASSIGNMENT][1]
+    assert orjson.loads(value or b"")["type"] == "chat-assigned"
+    told = dict(headers)
+    assert (told["ce_type"], told["ce_subject"], told["ce_source"]) == (b"chat-assigned", b"c", b"/switchboard/p")
+    assert told["ce_id"].decode() == orjson.loads(value or b"")["id"]
+    assert told["ce_time"] == b"2026-01-31T08:00:00.000Z"
+
+
+def test_a_row_without_value_is_a_tombstone() -> None:
+    """What compaction needs in order to forget it."""
+    batch = CommitBatch()
+    packing.pack_row(batch, Row("open-chats", "p/c", None))
+    packing.pack_row(batch, Row("agent-capacity", "p/ana", {"agent_id": "ana"}))
+    assert batch.outputs[Topic.OPEN_CHATS] == [(b"p/c", None, [])]
+    assert batch.outputs[Topic.AGENT_CAPACITY] == [(b"p/ana", b'{"agent_id":"ana"}', [])]
