@@ -84,7 +84,11 @@ async def test_a_router_that_slept_past_its_session_stands_back(broker_bootstrap
             await bus.accept("ana", "c-2")
             await bus.until_decided("assignment-confirmed", "c-2")
             assert await fenced() == 1
-            assert (await owner.metrics())["switchboard_fenced_total"] == 0
+            told = await owner.metrics()
+            assert told["switchboard_fenced_total"] == 0
+            depth = 'switchboard_queue_depth{pool="default",queue="default"}'
+            assert depth in told
+            assert depth not in await sleeps.metrics(), "the figures of a shard are its owner's to tell"
             await sleeps.stop()
             await owner.stop()
         assert bus.ids("assignment-confirmed") == ["c-1", "c-2"]

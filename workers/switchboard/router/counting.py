@@ -2,11 +2,20 @@
 
 import time
 from collections import Counter
+from typing import Final, TypeAlias
+
+from prometheus_client import Gauge
 
 from switchboard import metrics
 from switchboard.contracts.codec import BadInput
 from switchboard.domain.engine import Engine, Outcome
 from switchboard.router.merging import Taken
+
+MOST_POOLS: Final = 200
+OTHER: Final = "other"
+Series: TypeAlias = tuple[Gauge, tuple[str, ...]]
+
+_named: set[str] = set()
 
 
 def count(taken: list[Taken], outcome: Outcome | None) -> None:
@@ -28,20 +37,50 @@ def count(taken: list[Taken], outcome: Outcome | None) -> None:
         metrics.DEAD_LETTERS.labels(reason).inc(number)
     if outcome is None:
         return
-    for (pool, decision_type), number in Counter((each.pool, each.type) for each in outcome.decisions).items():
+    for (pool, decision_type), number in Counter(
+        (pool_label(each.pool), each.type) for each in outcome.decisions
+    ).items():
         metrics.DECISIONS.labels(pool, decision_type).inc(number)
     for (event_type, why), number in outcome.ignored.items():
         metrics.IGNORED.labels(event_type, why).inc(number)
 
 
-def survey(engine: Engine) -> None:
-    """Set the gauges that tell the state of the pools."""
-    for pool in engine.pools.values():
-        for queue, line in pool.waiting.items():
-            metrics.QUEUE_DEPTH.labels(pool.id, queue).set(len(line.chats))
-        statuses = Counter(
-            "absent" if agent.absent else "available" if agent.available else "unavailable"
-            for agent in pool.agents.values()
-        )
-        for status in ("available", "unavailable", "absent"):
-            metrics.AGENTS.labels(pool.id, status).set(statuses[status])
+class Survey:
+    """The gauges of one shard's pools: as they are now, and gone once the shard is let go or the queue is."""
+
+    def __init__(self) -> None:
+        self._shown: set[Series] = set()
+
+    def show(self, engine: Engine) -> None:
+        """Set the gauges."""
+        figures: Counter[Series] = Counter()
+        for pool in engine.pools.values():
+            label = pool_label(pool.id)
+            for queue, line in pool.waiting.items():
+                named = queue if label == pool.id else OTHER
+                figures[metrics.QUEUE_DEPTH, (label, named)] += len(line.chats)
+            statuses = Counter(
+                "absent" if agent.absent else "available" if agent.available else "unavailable"
+                for agent in pool.agents.values()
+            )
+            for status in ("available", "unavailable", "absent"):
+                figures[metrics.AGENTS, (label, status)] += statuses[status]
+        for (gauge, labels), figure in figures.items():
+            gauge.labels(*labels).set(figure)
+        self._keep(set(figures))
+
+    def clear(self) -> None:
+        """The shard is another's, who tells its figures: told here as well they would count twice."""
+        self._keep(set())
+
+    def _keep(self, shown: set[Series]) -> None:
+        for gauge, labels in self._shown - shown:
+            gauge.remove(*labels)
+        self._shown = shown
+
+
+def pool_label(pool: str) -> str:
+    """The pool's own name for the first `MOST_POOLS` that this process meets: anyone on the bus can make up more."""
+    if pool not in _named and len(_named) < MOST_POOLS:
+        _named.add(pool)
+    return pool if pool in _named else OTHER

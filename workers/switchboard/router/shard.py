@@ -88,7 +88,8 @@ class Shard:
         self._engine = Engine(index)
         self._commit: asyncio.Task[None] | None = None
         self._framed = time.monotonic()
-        self._told = self._surveyed = 0.0
+        self._surveyed = 0.0
+        self._survey = counting.Survey()
         self.committed = time.monotonic()
         """When (monotonic) the last commit was made."""
         self._untold: Offsets = {}
@@ -152,6 +153,7 @@ class Shard:
 
     async def close(self, *, clean: bool) -> None:
         """Let the shard go."""
+        self._survey.clear()
         if self._commit is not None:
             self._commit.cancel()
             await asyncio.wait([self._commit])
@@ -285,7 +287,7 @@ class Shard:
             return
         self._surveyed = now
         self._sources.tell_group(self._offsets)
-        counting.survey(self._engine)
+        self._survey.show(self._engine)
         for tp, lag in self._sources.lag.items():
             metrics.LAG.labels(tp.topic, str(tp.partition)).set(lag)
         if self._sources.read_to_end or now - self.committed < TICK_SECONDS:
