@@ -109,6 +109,19 @@ def test_what_waited_and_asked_is_counted_before_the_offer(tell: Tell) -> None:
     assert (s.offer("c2").why.waiting, s.offer("c2").why.requests) == (3, 2)
 
 
+def test_requests_made_for_push_agents_are_counted_too(tell: Tell) -> None:
+    """R9: `why.requests` is of all outstanding requests, whoever made them, until they are served or withdrawn."""
+    s = tell(push(), pull())
+    for agent_id in ("a", "b", "c"):
+        s.logs_in(agent_id)
+    s.logs_in("d", profile="pull")
+    s.asks("d")
+    s.turns("c", "unavailable")
+    for chat_id in ("c1", "c2", "c3"):
+        s.arrives(chat_id)
+    assert [s.offer(chat_id).why.requests for chat_id in ("c1", "c2", "c3")] == [3, 2, 1]
+
+
 def test_the_reason_names_policy_and_agent_order(tell: Tell) -> None:
     """R9: by lot until the first offer since login, by oldest request then; the policy is the profile's."""
     s = tell(push(pull_policy="strict-priority"))

@@ -70,6 +70,17 @@ def test_a_missed_chat_waits_again(tell: Tell) -> None:
     assert s.accepts("a", "c1") == ["accept-rejected c1 a not-offered"]
 
 
+def test_every_offer_has_its_whole_time(tell: Tell) -> None:
+    """R10, R9: the expiry of an offer that was declined does not end the next offer of the same chat."""
+    s = tell(pull(offer_timeout=15))
+    s.asks("a")
+    s.arrives("c1")
+    s.at(5).declines("a", "c1")
+    s.asks("b")
+    assert s.until(19.999) == []
+    assert s.until(20) == ["assignment-ended c1 b missed", "chat-requeued c1 q missed"]
+
+
 def test_who_misses_too_many_in_a_row_is_made_unavailable(tell: Tell) -> None:
     """R10: at `max_missed_offers` the agent gets no more chats; the count starts at 0 when it is back."""
     s = tell(push(offer_timeout=10, reoffer_after=0, max_missed_offers=2))
