@@ -147,6 +147,29 @@ class Router:
         return time.monotonic() - began
 
 
+@asynccontextmanager
+async def a_router(start: str | None = None, **settings: object) -> AsyncIterator[Router]:
+    """A router process with these settings; it is killed at the end if it is still there, and its log is printed."""
+    arguments = ["run", "router", *(["--from", start] if start is not None else [])]
+    with tempfile.TemporaryFile() as log:
+        process = await asyncio.create_subprocess_exec(
+            *_COMMAND,
+            *arguments,
+            stdout=log,
+            stderr=log,
+            env=environment(**settings),
+            cwd=tempfile.gettempdir(),
+        )
+        router = Router(process, log)
+        try:
+            yield router
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+            print(f"--- router {process.pid}, exit code {process.returncode}\n{router.log}")  # noqa: T201
+
+
 class Bus:
     """Topics of a test's own, a producer to the bus's, and all that became visible on the router's so far."""
 
@@ -302,25 +325,9 @@ class Bus:
 
     @asynccontextmanager
     async def router(self, start: str | None = "earliest", **settings: object) -> AsyncIterator[Router]:
-        """A router process; it is killed at the end if it is still there, and its log is printed."""
-        arguments = ["run", "router", *(["--from", start] if start is not None else [])]
-        with tempfile.TemporaryFile() as log:
-            process = await asyncio.create_subprocess_exec(
-                *_COMMAND,
-                *arguments,
-                stdout=log,
-                stderr=log,
-                env=self.environment(**settings),
-                cwd=tempfile.gettempdir(),
-            )
-            router = Router(process, log)
-            try:
-                yield router
-            finally:
-                if process.returncode is None:
-                    process.kill()
-                await process.wait()
-                print(f"--- router {process.pid}, exit code {process.returncode}\n{router.log}")  # noqa: T201
+        """A router process on this bus; it is killed at the end if it is still there, and its log is printed."""
+        async with a_router(start, **self.settings(**settings)) as router:
+            yield router
 
     async def caught_up(self, within: float = 40) -> None:
         """Wait until the routers have taken all that was published."""

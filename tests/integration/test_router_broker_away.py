@@ -10,7 +10,7 @@ from aiokafka.structs import TopicPartition
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.local_broker import LocalBroker
 from switchboard.kafka.partitions import partitions_of
-from tests.routers import a_bus, run
+from tests.routers import a_bus, a_router, run
 
 NOWHERE = "127.0.0.1:1"
 
@@ -25,26 +25,40 @@ async def test_a_broker_that_is_away_at_the_start_is_told_after_the_wait_that_wa
     assert "Traceback" not in ran.err
 
 
+async def test_a_router_that_waits_for_its_broker_can_be_stopped() -> None:
+    """SIGTERM ends the wait at once, with exit code 0."""
+    async with a_router(bootstrap_servers=NOWHERE, broker_wait_seconds=60, metrics_port=0) as router:
+        await router.logged("/healthz and /readyz at")
+        assert (await router.get("/readyz"))[0] == 503
+        assert await router.stop() < 5
+
+
 async def test_the_router_goes_on_when_the_broker_is_back(private_broker: LocalBroker) -> None:
     """Killed and started again, then suspended for longer than every deadline: served on, each record once."""
     async with a_bus(private_broker.bootstrap, "") as bus, bus.router() as router:
         await router.ready()
-        await bus.request("ana")
+        await bus.configure(profiles=[{"name": "default", "offer_timeout": 10}])
+        await bus.presence("agent-logged-in", "ana")
         await bus.arrive("before")
         await bus.until_decided("chat-assigned", "before")
         await asyncio.to_thread(private_broker.restart)
         await bus.accept("ana", "before")
         await bus.until_decided("assignment-confirmed", "before", 60)
+        await bus.arrive("standing")
+        await bus.until_decided("chat-assigned", "standing")
         private_broker.suspend()
         waiting = asyncio.create_task(bus.arrive("meanwhile"))
         await router.logged(r"shard 0 is opened again in", 60)
         assert (await router.get("/healthz"))[0] == 200, "a router that waits for its broker is not to be restarted"
         private_broker.resume()
         await waiting
+        await bus.accept("ana", "standing")
+        await bus.until_decided("assignment-confirmed", "standing", 60)
+        assert bus.of("assignment-ended") == [], "nobody could see or accept an offer meanwhile, so none lapsed"
         await bus.until_decided("chat-queued", "meanwhile", 60)
         await router.ready()
         assert await router.stop() < 5
-        assert await bus.check() == 4
+        assert await bus.check() == 7
 
 
 async def test_a_broker_that_goes_away_while_a_shard_is_opened_is_waited_for(

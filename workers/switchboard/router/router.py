@@ -74,13 +74,28 @@ class Router:
             WrongTopicsError: the topics can't be worked with.
             RouterError: the router can't go on.
         """
+        stopping = asyncio.create_task(stop.wait())  # from the first moment: a start may wait long for its broker
+        try:
+            looking = asyncio.create_task(self._look_at_bus())
+            await asyncio.wait({stopping, looking}, return_when=asyncio.FIRST_COMPLETED)
+            if looking.done():
+                looking.result()
+                await self._route(stopping)
+            else:
+                looking.cancel()
+                await asyncio.wait({looking})
+        finally:
+            stopping.cancel()
+
+    async def _look_at_bus(self) -> None:
         await wait_for_broker(self._plan.conn, self._broker_seconds)
         for difference in await require_topics(self._plan.conn, self._topics):
             log.warning("%s", difference)
+
+    async def _route(self, stopping: asyncio.Task[bool]) -> None:
         self._failed = asyncio.get_running_loop().create_future()
         member = asyncio.create_task(self._ownership.run())
         watchdog = asyncio.create_task(self._watch())
-        stopping = asyncio.create_task(stop.wait())
         try:
             ends: set[asyncio.Future[Any]] = {member, watchdog, stopping, self._failed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -91,9 +106,9 @@ class Router:
         except (OwnershipError, FencedTooOftenError, SourceGoneError, NoStartError, OtherFormatError) as error:
             raise RouterError(str(error)) from error
         finally:
-            for task in (stopping, watchdog, member):
+            for task in (watchdog, member):
                 task.cancel()
-            await asyncio.wait({stopping, watchdog, member})
+            await asyncio.wait({watchdog, member})
 
     @property
     def health(self) -> dict[int, str]:
