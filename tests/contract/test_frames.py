@@ -19,7 +19,6 @@ from switchboard.contracts.frames import check_versions
 from switchboard.contracts.schemas import known
 from switchboard.domain.events import EVENT_TYPES, Event, Frame
 from switchboard.domain.rfc3339 import MAX_MS
-from switchboard.domain.rows import RULES
 from tests.contract.golden import Sample, samples
 
 BODIES = [(sample.name, sample.body) for sample in samples("good") if sample.name in EVENT_TYPES]
@@ -121,11 +120,6 @@ def test_the_journals_headers_tell_both_versions() -> None:
     """From the first record ever written."""
     assert dict(JOURNAL_HEADERS) == {"rules": b"%d" % RULES_VERSION, "format": b"%d" % FORMAT_VERSION}
     check_versions(JOURNAL_HEADERS)
-
-
-def test_journal_and_rows_tell_the_same_version_of_the_rules() -> None:
-    """It is written in two rooms; a shard's rows and its journal must not disagree."""
-    assert RULES_VERSION == RULES
 
 
 def test_a_frame_without_versions_is_of_the_current_ones() -> None:

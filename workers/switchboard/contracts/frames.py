@@ -13,10 +13,11 @@ from switchboard.contracts.faults import first_fault
 from switchboard.contracts.schema_files import compiled
 from switchboard.contracts.schemas import known
 from switchboard.contracts.shape import shape_of
+from switchboard.domain import rows
 from switchboard.domain.events import Event, Frame
 
-RULES_VERSION: Final = 1
-"""Version of the rules: it changes when the same journal would give other decisions."""
+RULES_VERSION: Final = rows.RULES
+"""Version of the rules that frames are decided by."""
 FORMAT_VERSION: Final = 1
 """Version of the frame's format."""
 

@@ -15,7 +15,7 @@ Table: TypeAlias = Literal["agent-capacity", "open-chats", "shard-progress"]
 TABLES: Final[tuple[Table, ...]] = ("shard-progress", "agent-capacity", "open-chats")
 
 RULES: Final = 1
-"""Version of the routing rules: another one may decide otherwise on the same journal."""
+"""Version of the routing rules: it changes when the same journal would give other decisions."""
 ROW_FORMAT: Final = 1
 """Version of the private part of the rows."""
 
