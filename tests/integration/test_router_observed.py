@@ -1,5 +1,6 @@
 """What a router tells those who run it: metrics with values, health, readiness, and its lag to Kafka's own tools."""
 
+import asyncio
 import re
 
 import pytest
@@ -9,6 +10,8 @@ from aiokafka.structs import TopicPartition
 from switchboard import metrics
 from switchboard.kafka.ownership import shard_id
 from switchboard.kafka.topics import Topic
+from switchboard.router import shard
+from switchboard.router.router import Router as RouterHere
 from tests.routers import Bus, Router, a_bus
 from tests.waiting import eventually
 
@@ -73,6 +76,34 @@ async def test_health_and_readiness_tell_a_supervisor_what_to_do(broker_bootstra
         assert ran.code == 2
         assert f"metrics can't be served at 127.0.0.1:{port}" in ran.err
         assert "SWITCHBOARD_METRICS_PORT" in ran.err
+
+
+async def test_a_router_that_was_idle_for_long_is_not_taken_for_stuck(
+    broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A burst after a quiet night is lag, and the last commit is old: that is no reason to end the process."""
+    monkeypatch.setattr(shard, "STUCK_SECONDS", 2.0)
+    told: list[dict[int, str]] = []
+
+    async def keep_looking(router: RouterHere) -> None:
+        while True:
+            told.append(router.health)
+            await asyncio.sleep(0.001)
+
+    async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus, bus.router_here(max_events=20) as router:
+        await bus.presence("agent-logged-in", "ana")
+        await bus.until(lambda: len(bus.journaled) == 1)
+        quiet = asyncio.create_task(asyncio.sleep(4))
+        looking = asyncio.create_task(keep_looking(router))
+        await quiet
+        sent = [
+            await bus._producer.send(bus.names.of(Topic.CHAT_ARRIVAL), b'{"chat_id":"c%d"}' % n) for n in range(400)
+        ]
+        await asyncio.gather(*sent)
+        await bus.until(lambda: len(bus.journaled) == 401)
+        looking.cancel()
+        assert len(told) > 100
+        assert not any(told)
 
 
 async def test_lag_tools_see_how_far_a_shard_has_read(broker_bootstrap: str, bus_prefix: str) -> None:

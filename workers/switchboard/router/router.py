@@ -43,6 +43,7 @@ class Served:
     task: asyncio.Task[None] | None = None
     shard: Shard | None = None
     """While it is open."""
+    opening: bool = False
     stopped: str | None = None
     """Why it is served no more, though it is ours: a human must look."""
     since: float = field(default_factory=time.monotonic)
@@ -135,6 +136,8 @@ class Router:
         leaving = [self._served.pop(index) for index in shards if index in self._served]
         for served in leaving:
             served.stop.set()
+            if served.opening and served.task is not None:
+                served.task.cancel()  # it may wait for half a minute for someone's transaction to end
         tasks = [served.task for served in leaving if served.task is not None]
         if not tasks:
             return
@@ -163,7 +166,9 @@ class Router:
         shard = Shard(index, self._plan, self._suspicions.setdefault(index, Suspicion()))
         end: Literal["broken off", "stopped", "fenced", "engine failed", "lost"] = "broken off"
         try:
+            served.opening = True
             await shard.open()
+            served.opening = False
             served.shard = shard
             metrics.SHARD_OWNED.labels(str(index)).set(1)
             await shard.run(served.stop)
@@ -181,6 +186,7 @@ class Router:
             metrics.COMMITS.labels("failed").inc()
             log.warning("shard %s is opened again in %s s: %r", index, RETRY_SECONDS, error)
         finally:
+            served.opening = False
             served.shard = None
             metrics.SHARD_OWNED.labels(str(index)).set(0)
             await shard.close(clean=end == "stopped")

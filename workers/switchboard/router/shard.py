@@ -39,6 +39,7 @@ GATHER_SECONDS: Final = 0.004
 SMALL_FRAME: Final = 100
 """Events below which it pays to wait for more."""
 SURVEY_SECONDS: Final = 1.0
+STUCK_SECONDS: Final = 20.0
 
 
 class EngineFailedError(Exception):
@@ -92,6 +93,8 @@ class Shard:
         self._survey = counting.Survey()
         self.committed = time.monotonic()
         """When (monotonic) the last commit was made."""
+        self._caught_up = time.monotonic()
+        """When (monotonic) there was last no lag."""
         self._untold: Offsets = {}
         """Offsets that moved since the last commit."""
         self._offsets: Offsets = {}
@@ -118,7 +121,7 @@ class Shard:
         await self._sources.open(self._offsets)
         seconds = time.monotonic() - began
         metrics.RESTORE.labels(str(self.index)).set(seconds)
-        self._framed = self.committed = time.monotonic()
+        self._framed = self.committed = self._caught_up = time.monotonic()
         log.info("shard %s is open after %.2f s, at frame %s", self.index, seconds, self._engine.frame)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -131,21 +134,19 @@ class Shard:
         """
         while not stop.is_set():
             taken = await self._sources.take(self._plan.max_events, FRAME_BYTES, self._wait())
-            if (
-                self._commit is not None and self._commit.done()
-            ):  # or a failure would wait for the next event to be seen
-                await self._settle_commit()
+            if self._commit is not None and self._commit.done():
+                await self._settle_commit()  # or its failure would be seen at the next event only
             mine = self._mine(taken)
             if self._suspicion.suspects and any(_source(each) in self._suspicion.suspects for each in mine):
                 await self._step_by_step(taken)
             elif any(isinstance(each.what, Event) for each in mine) or self._due():
                 await self._step(taken)
             elif mine:
-                await self._launch(taken, None, None)
+                await self._launch(self._batch(taken, None, None), taken, None)
             else:
                 self._pass(taken)
                 if self._untold and time.monotonic() - self.committed > TICK_SECONDS:
-                    await self._launch([], None, None)
+                    await self._launch(self._batch([], None, None), [], None)
             self._tell()
             if len(mine) < SMALL_FRAME and self._commit is not None:
                 await asyncio.sleep(GATHER_SECONDS)
@@ -161,9 +162,10 @@ class Shard:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the broker answers and there is lag, and yet nothing was committed for 20 s."""
+        """Whether the broker answers and there has been lag for 20 s, and yet nothing was committed in them."""
+        since = max(self.committed, self._caught_up)
         lag = any(self._sources.lag.values())
-        return lag and time.monotonic() - self.committed > 20 and self._sources.answered_within(5)
+        return lag and time.monotonic() - since > STUCK_SECONDS and self._sources.answered_within(5)
 
     def _wait(self) -> float:
         """Seconds until a frame is to be made even if nothing is read."""
@@ -207,7 +209,7 @@ class Shard:
             if isinstance(each.what, Event) and self._mine([each]):
                 await self._advance([each], 0)
             else:
-                await self._launch([each], None, None)
+                await self._launch(self._batch([each], None, None), [each], None)
             await self._settle_commit()
             self._suspicion.suspects.discard(_source(each))
 
@@ -222,11 +224,12 @@ class Shard:
             return
         try:
             outcome = self._engine.apply(frame)
+            batch = self._batch(taken, encoded, outcome)
         except Exception as error:
             await self._settle_commit()  # or the time that passed in the frame before would be lost with it
             self._suspect(frame, error)
             raise EngineFailedError(f"shard {self.index}, frame {frame.n}: {type(error).__name__}: {error}") from error
-        await self._launch(taken, encoded, outcome)
+        await self._launch(batch, taken, outcome)
 
     def _suspect(self, frame: Frame, error: Exception) -> None:
         sources = [event.source for event in frame.events]
@@ -240,16 +243,14 @@ class Shard:
             self._suspicion.suspects.update(sources)
             self._suspicion.run = frame.run
 
-    def _batch(
-        self, taken: list[Taken], mine: list[Taken], encoded: bytes | None, outcome: Outcome | None
-    ) -> CommitBatch:
+    def _batch(self, taken: list[Taken], encoded: bytes | None, outcome: Outcome | None) -> CommitBatch:
         batch = CommitBatch()
         if encoded is not None and outcome is not None:
             batch.journal = (encoded, list(JOURNAL_HEADERS))
             packing.pack_decisions(batch, outcome.decisions)
             for row in self._engine.changed_rows():
                 packing.pack_row(batch, row)
-        for each in mine:
+        for each in self._mine(taken):
             if isinstance(each.what, BadInput):
                 packing.pack_dead_letter(batch, each, each.what)
         self._pass(taken)
@@ -258,12 +259,10 @@ class Shard:
         self._untold = {}
         return batch
 
-    async def _launch(self, taken: list[Taken], encoded: bytes | None, outcome: Outcome | None) -> None:
+    async def _launch(self, batch: CommitBatch, taken: list[Taken], outcome: Outcome | None) -> None:
         """Start a commit, once the one before is made."""
-        mine = self._mine(taken)
-        batch = self._batch(taken, mine, encoded, outcome)
         await self._settle_commit()
-        self._commit = asyncio.create_task(self._make_visible(batch, mine, outcome))
+        self._commit = asyncio.create_task(self._make_visible(batch, self._mine(taken), outcome))
 
     async def _make_visible(self, batch: CommitBatch, mine: list[Taken], outcome: Outcome | None) -> None:
         began = time.monotonic()
@@ -288,7 +287,10 @@ class Shard:
         self._surveyed = now
         self._sources.tell_group(self._offsets)
         self._survey.show(self._engine)
-        for tp, lag in self._sources.lag.items():
+        lags = self._sources.lag
+        if not any(lags.values()):
+            self._caught_up = now
+        for tp, lag in lags.items():
             metrics.LAG.labels(tp.topic, str(tp.partition)).set(lag)
         if self._sources.read_to_end or now - self.committed < TICK_SECONDS:
             metrics.PROGRESS.labels(str(self.index)).set_to_current_time()
