@@ -6,7 +6,7 @@ from random import Random
 from tests.crowds import a_crowd, configure
 from tests.routers import a_bus
 
-KILLS = 5
+KILLS = 7
 LONGEST_SECONDS = 2.5
 """From start to kill: starting takes about one second of it, taking the shards over from the dead another."""
 
