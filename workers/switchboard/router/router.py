@@ -1,6 +1,7 @@
 """A router process: the shards that it is assigned, each served by its own loop, others standing by."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
@@ -18,6 +19,7 @@ from switchboard.kafka.ledger import FencedError, LedgerLostError
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS, FencedTooOftenError, Ownership, OwnershipError
 from switchboard.kafka.restore import RestoreError
 from switchboard.kafka.topics import TopicPlan
+from switchboard.router.bounded import bounded
 from switchboard.router.shard import EngineFailedError, Plan, Shard, Suspicion, TimersFailedError
 from switchboard.router.sources import SourceGoneError
 from switchboard.router.starting import NoStartError
@@ -27,6 +29,10 @@ log = logging.getLogger(__name__)
 BROKER_SECONDS: Final = 15.0
 """How long a start waits for a broker unless told; one that goes away later is waited for without end."""
 RETRY_SECONDS: Final = 1.0
+OPEN_SECONDS: Final = 90.0
+"""A restore takes seconds; it waits half a minute for a stranger's transaction, and for a reader that stalls."""
+CLOSE_SECONDS: Final = 8.0
+"""What is closed has deadlines of its own, of 2 and 5 s; this is for those that are not kept."""
 STUCK_EXIT: Final = 70
 """Exit code of a router that its watchdog ended: a supervisor starts it anew."""
 
@@ -167,7 +173,7 @@ class Router:
         end: Literal["broken off", "stopped", "fenced", "engine failed", "lost"] = "broken off"
         try:
             served.opening = True
-            await shard.open()
+            await bounded(shard.open(), OPEN_SECONDS, f"opening shard {index}")
             served.opening = False
             served.shard = shard
             metrics.SHARD_OWNED.labels(str(index)).set(1)
@@ -189,7 +195,8 @@ class Router:
             served.opening = False
             served.shard = None
             metrics.SHARD_OWNED.labels(str(index)).set(0)
-            await shard.close(clean=end == "stopped")
+            with contextlib.suppress(TimeoutError):
+                await bounded(shard.close(clean=end == "stopped"), CLOSE_SECONDS, f"closing shard {index}")
         if end == "fenced" and not served.stop.is_set():
             return not await self._ownership.may_retake(index)
         if end == "lost":
