@@ -9,6 +9,7 @@ from prometheus_client import Gauge
 from switchboard import metrics
 from switchboard.contracts.codec import BadInput
 from switchboard.domain.engine import Engine, Outcome
+from switchboard.domain.events import Event
 from switchboard.router.merging import Taken
 
 MOST_POOLS: Final = 200
@@ -20,16 +21,12 @@ _named: set[str] = set()
 
 def count(taken: list[Taken], outcome: Outcome | None) -> None:
     """Count what a commit has made visible."""
+    # Lists, not loops or generators: Counter counts a list in C, and this is done for every event and decision.
     now = time.time() * 1000
-    events: Counter[str] = Counter()
-    dead: Counter[str] = Counter()
-    for each in taken:
-        if isinstance(each.what, BadInput):
-            dead[each.what.reason] += 1
-        else:
-            events[each.what.type] += 1
+    events = Counter([each.what.type for each in taken if isinstance(each.what, Event)])
+    dead = Counter([each.what.reason for each in taken if isinstance(each.what, BadInput)])
     metrics.EVENT_TO_DECISION.observe_all(
-        [max(0.0, now - each.timestamp) / 1000 for each in taken if not isinstance(each.what, BadInput)]
+        [max(0.0, now - each.timestamp) / 1000 for each in taken if isinstance(each.what, Event)]
     )
     for event_type, number in events.items():
         metrics.EVENTS.labels(event_type).inc(number)
@@ -37,10 +34,8 @@ def count(taken: list[Taken], outcome: Outcome | None) -> None:
         metrics.DEAD_LETTERS.labels(reason).inc(number)
     if outcome is None:
         return
-    for (pool, decision_type), number in Counter(
-        (pool_label(each.pool), each.type) for each in outcome.decisions
-    ).items():
-        metrics.DECISIONS.labels(pool, decision_type).inc(number)
+    for (pool, decision_type), number in Counter([(each.pool, each.type) for each in outcome.decisions]).items():
+        metrics.DECISIONS.labels(pool_label(pool), decision_type).inc(number)
     for (event_type, why), number in outcome.ignored.items():
         metrics.IGNORED.labels(event_type, why).inc(number)
 

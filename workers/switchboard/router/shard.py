@@ -38,6 +38,10 @@ GATHER_SECONDS: Final = 0.004
 """Between commits of small frames: p50 / p99 at 1,000 events/s 12 / 33 ms without, 10.5 / 22 ms with it."""
 SMALL_FRAME: Final = 100
 """Events below which it pays to wait for more."""
+TURN: Final = 100
+"""Records handled (about 0.5 ms) between turns of the event loop, where there are more. The commit under way has a dozen
+answers of the broker to act on, and would wait for each until the next frame is made (a drain: 20,400 against 15,600).
+"""
 SURVEY_SECONDS: Final = 1.0
 STUCK_SECONDS: Final = 20.0
 
@@ -142,11 +146,11 @@ class Shard:
             elif any(isinstance(each.what, Event) for each in mine) or self._due():
                 await self._step(taken)
             elif mine:
-                await self._launch(self._batch(taken, None, None), taken, None)
+                await self._launch(await self._batch(taken, None, None), taken, None)
             else:
                 self._pass(taken)
                 if self._untold and time.monotonic() - self.committed > TICK_SECONDS:
-                    await self._launch(self._batch([], None, None), [], None)
+                    await self._launch(await self._batch([], None, None), [], None)
             self._tell()
             if len(mine) < SMALL_FRAME and self._commit is not None:
                 await asyncio.sleep(GATHER_SECONDS)
@@ -209,7 +213,7 @@ class Shard:
             if isinstance(each.what, Event) and self._mine([each]):
                 await self._advance([each], 0)
             else:
-                await self._launch(self._batch([each], None, None), [each], None)
+                await self._launch(await self._batch([each], None, None), [each], None)
             await self._settle_commit()
             self._suspicion.suspects.discard(_source(each))
 
@@ -224,7 +228,7 @@ class Shard:
             return
         try:
             outcome = self._engine.apply(frame)
-            batch = self._batch(taken, encoded, outcome)
+            batch = await self._batch(taken, encoded, outcome)
         except Exception as error:
             await self._settle_commit()  # or the time that passed in the frame before would be lost with it
             self._suspect(frame, error)
@@ -243,13 +247,18 @@ class Shard:
             self._suspicion.suspects.update(sources)
             self._suspicion.run = frame.run
 
-    def _batch(self, taken: list[Taken], encoded: bytes | None, outcome: Outcome | None) -> CommitBatch:
+    async def _batch(self, taken: list[Taken], encoded: bytes | None, outcome: Outcome | None) -> CommitBatch:
         batch = CommitBatch()
         if encoded is not None and outcome is not None:
             batch.journal = (encoded, list(JOURNAL_HEADERS))
-            packing.pack_decisions(batch, outcome.decisions)
-            for row in self._engine.changed_rows():
+            for first in range(0, len(outcome.decisions), TURN):
+                if first:
+                    await asyncio.sleep(0)
+                packing.pack_decisions(batch, outcome.decisions[first : first + TURN])
+            for number, row in enumerate(self._engine.changed_rows(), start=1):
                 packing.pack_row(batch, row)
+                if not number % TURN:
+                    await asyncio.sleep(0)
         for each in self._mine(taken):
             if isinstance(each.what, BadInput):
                 packing.pack_dead_letter(batch, each, each.what)

@@ -24,6 +24,8 @@ RELIST_SECONDS: Final = 30
 """How often partitions are listed afresh."""
 FETCH_RECORDS: Final = 1000
 """Records decoded at a time: about 3 ms in which nothing else runs."""
+TURN: Final = 100
+"""Records decoded between turns of the event loop, in which the commit under way gets on."""
 BUFFER_LOW: Final = 200
 """A partition with fewer records at hand is read on."""
 FRESH_SECONDS: Final = 1.0
@@ -213,7 +215,10 @@ class Sources:
             if partition.awaited:
                 self._waiting_since = None  # the wait is for silence: while they deliver, one by one, it is none
             partition.given_up = False
-            partition.buffer.extend(self._decode(tp, records))
+            for first in range(0, len(records), TURN):
+                if first:
+                    await asyncio.sleep(0)
+                partition.buffer.extend(self._decode(tp, records[first : first + TURN]))
         await self._look_at_ends(low)
 
     async def _look_at_ends(self, tps: Iterable[TopicPartition]) -> None:
