@@ -130,7 +130,7 @@ def _drain() -> Iterator[str]:
     yield f"**{found.rate:,.0f} events/s** (budget 30,000: {_kept(found.rate >= 30_000)})."
     yield ""
     yield "What limits it is the router's one core, at about 40 us an event here: a third is the packing of decisions"
-    yield "and rows into batches, a quarter reading and checking, a sixth the engine, and the rest the ledger and waiting"
+    yield "and rows into batches, a quarter reading and checking, a sixth the engine, the rest the ledger and waiting"
     yield "for the commit before. A stub of a router (no merge, checks, rules or metrics; frames of 500) drained 34,000"
     yield "events/s on this machine, and 42,000 on the one that the budget comes from."
     yield ""

@@ -39,7 +39,7 @@ GATHER_SECONDS: Final = 0.004
 SMALL_FRAME: Final = 100
 """Events below which it pays to wait for more."""
 TURN: Final = 100
-"""Records handled (about 0.5 ms) between turns of the event loop, where there are more. The commit under way has a dozen
+"""Records handled (about 0.5 ms) between turns of the event loop, if there are more. The commit under way has a dozen
 answers of the broker to act on, and would wait for each until the next frame is made (a drain: 20,400 against 15,600).
 """
 SURVEY_SECONDS: Final = 1.0
