@@ -6,7 +6,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from switchboard.kafka.clients import Connection, admin, reader
+from switchboard.kafka.clients import Connection, reader
 
 READ_SECONDS: Final = 30
 """For the whole look. It reads a few records of each partition, so it is over in well under a second."""
@@ -16,17 +16,6 @@ FIRST_STEP: Final = 2
 
 GROWTH: Final = 16
 """How much farther back it looks next time, where all that was there is markers and aborted records."""
-
-
-async def partitions_of(conn: Connection, topics: Iterable[str]) -> dict[str, list[int]]:
-    """The partitions of each topic; a topic that does not exist has none."""
-    client = admin(conn)
-    await client.start()
-    try:
-        told = await client.describe_topics(list(topics))
-    finally:
-        await client.close()
-    return {topic["topic"]: sorted(each["partition"] for each in topic["partitions"]) for topic in told}
 
 
 async def last_offsets(conn: Connection, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:

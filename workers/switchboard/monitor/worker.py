@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.clients import BrokerAwayError, Connection, wait_for_broker
+from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.monitor.app import keep_tables, new_app
-from switchboard.monitor.ends import last_offsets, partitions_of
+from switchboard.monitor.ends import last_offsets
 from switchboard.monitor.tables import Place, Tables
 from switchboard.monitor.web import add_routes
 
@@ -88,12 +88,13 @@ async def serve(
 
 
 async def _last_offsets(conn: Connection, topics: Mapping[str, Topic]) -> dict[Place, int]:
-    partitions = await partitions_of(conn, topics)
-    for name, topic in topics.items():
+    there = await partitions_of(conn, topics)
+    missing = topics.keys() - {place.topic for place in there}
+    for name in sorted(missing):
         # The configuration only adds the names of queues that nobody waits in: a bus may have none.
-        if not partitions[name] and topic is not Topic.ROUTING_CONFIG:
+        if topics[name] is not Topic.ROUTING_CONFIG:
             raise WrongTopicsError(f"topic {name} does not exist: make it with `switchboard topics create`")
-    last = await last_offsets(conn, [TopicPartition(name, each) for name in topics for each in partitions[name]])
+    last = await last_offsets(conn, there)
     return {(topics[place.topic], place.partition): offset for place, offset in last.items()}
 
 

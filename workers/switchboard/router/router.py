@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -52,7 +51,6 @@ class Served:
     opening: bool = False
     stopped: str | None = None
     """Why it is served no more, though it is ours: a human must look."""
-    since: float = field(default_factory=time.monotonic)
 
 
 class Router:
