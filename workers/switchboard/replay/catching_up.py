@@ -9,9 +9,9 @@ from aiokafka.structs import TopicPartition
 
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.reading import ends_of, opened
 from switchboard.kafka.restore import restore
 from switchboard.kafka.topics import Topic, TopicNames
-from switchboard.replay.reading import ends_of, opened
 
 LOOK_SECONDS: Final = 0.25
 

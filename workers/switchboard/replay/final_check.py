@@ -16,9 +16,9 @@ from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.reading import Partition, ReadingError, ends_of, opened, records_of
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.coverage import Coverage
-from switchboard.replay.reading import Partition, ReadingError, ends_of, opened, records_of
 
 ROUTED: Final = (Topic.JOURNAL, Topic.ASSIGNMENT, Topic.PUSH_REQUEST, Topic.DEAD_LETTER)
 

@@ -26,8 +26,8 @@ def frames_of(path: Path, tally: Tally) -> Iterator[tuple[int, Frame]]:
             return ((0, frame) for frame in bus_frames(records, tally))
 
 
-def decide(path: Path, tally: Tally) -> Iterator[list[Decision]]:
-    """The decisions of each frame of a log, in the order in which they are made, in constant memory.
+def steps(path: Path, tally: Tally) -> Iterator[tuple[Engine, Frame]]:
+    """Each frame of a log with the engine of its shard, as it stood before: apply the one to the other, in order.
 
     Raises:
         RecordedLogError, OSError: as `frames_of`.
@@ -37,6 +37,16 @@ def decide(path: Path, tally: Tally) -> Iterator[list[Decision]]:
         engine = engines.get(shard)
         if engine is None:
             engine = engines[shard] = Engine(shard)
+        yield engine, frame
+
+
+def decide(path: Path, tally: Tally) -> Iterator[list[Decision]]:
+    """The decisions of each frame of a log, in the order in which they are made, in constant memory.
+
+    Raises:
+        RecordedLogError, OSError: as `frames_of`.
+    """
+    for engine, frame in steps(path, tally):
         yield engine.apply(frame).decisions
 
 
