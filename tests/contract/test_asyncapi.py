@@ -130,7 +130,7 @@ def test_the_compacted_topics_are_those_of_the_contract() -> None:
 def test_the_headers_are_those_that_are_written() -> None:
     """Of decisions, of the journal, and the reasons of dead letters."""
     schemas = document()["components"]["schemas"]
-    written = decision_headers("x/0/1/0", "chat-queued", "x", "2026-03-01T08:00:15.000Z", "c")
+    written = decision_headers("x/0/1/0", "chat-queued", "x", "2026-03-01T08:00:15.000Z", b"c")
     said = schemas["decisionHeaders"]
     assert list(said["properties"]) == said["required"] == [name for name, _ in written]
     jsonschema_rs.validate(said, {name: value.decode() for name, value in written})

@@ -5,7 +5,9 @@ from switchboard.contracts.cloudevents import decision_headers
 
 def test_a_decisions_headers_are_cloudevents_in_binary_mode() -> None:
     """All that the contract names, in UTF-8."""
-    headers = decision_headers("münchen/0/17/2", "chat-assigned", "support", "2026-03-01T08:00:15.000Z", "Grüße")
+    headers = decision_headers(
+        "münchen/0/17/2", "chat-assigned", "support", "2026-03-01T08:00:15.000Z", "Grüße".encode()
+    )
     assert headers == [
         ("ce_id", "münchen/0/17/2".encode()),
         ("ce_source", b"/switchboard/support"),

@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
+from switchboard.contracts.codec import JOURNAL_HEADERS
 from switchboard.kafka.admin import create_topics
 from switchboard.kafka.clients import Connection, reader
+from switchboard.kafka.ledger import CommitBatch
 from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
 
 ReadAll = Callable[..., Awaitable[list[ConsumerRecord]]]
@@ -52,3 +54,10 @@ def read_all(conn: Connection, plan: TopicPlan) -> ReadAll:
             await consumer.stop()
 
     return read
+
+
+def journaled(number: int) -> CommitBatch:
+    """A commit of one journal record."""
+    batch = CommitBatch()
+    batch.add(Topic.JOURNAL, None, b'{"n":%d}' % number, list(JOURNAL_HEADERS))
+    return batch

@@ -15,7 +15,7 @@ from switchboard.kafka.ledger import CLEAN_STOP_SECONDS, CommitBatch, FencedErro
 from switchboard.kafka.local_broker import LocalBroker
 from switchboard.kafka.restore import restore
 from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
-from tests.integration.conftest import ReadAll
+from tests.integration.conftest import ReadAll, journaled
 from tests.waiting import eventually
 
 STREAMS = (Topic.JOURNAL, Topic.ASSIGNMENT, Topic.OPEN_CHATS, Topic.SHARD_PROGRESS)
@@ -23,7 +23,7 @@ STREAMS = (Topic.JOURNAL, Topic.ASSIGNMENT, Topic.OPEN_CHATS, Topic.SHARD_PROGRE
 
 def frame(number: int, *, chat: bytes | None = b'{"stage":"waiting"}') -> CommitBatch:
     """A commit of one frame with one decision, one row and the progress."""
-    batch = CommitBatch((b'{"n":%d}' % number, [("rules", b"1"), ("format", b"1")]))
+    batch = journaled(number)
     batch.add(Topic.ASSIGNMENT, b"c-1", b"decision %d" % number, [("ce_type", b"chat-queued")])
     batch.add(Topic.OPEN_CHATS, b"default/c-1", chat)
     batch.add(Topic.SHARD_PROGRESS, b"clock", b"%d" % number)

@@ -1,6 +1,6 @@
 """The metrics of the workers: one registry, names and meanings in one place. No ids are labels."""
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterable
 from importlib.metadata import version
 from itertools import accumulate
@@ -28,13 +28,15 @@ class Latency(Collector):
         self._sum = 0.0
 
     def observe_all(self, seconds: Iterable[float]) -> None:
-        """Count these values."""
-        counts = self._counts
-        total = 0.0
-        for value in seconds:
-            counts[bisect_left(_LATENCY, value)] += 1
-            total += value
-        self._sum += total
+        """Count these values; what is below zero (a clock that is ahead) counts as zero."""
+        ascending = sorted(seconds)
+        below = 0
+        for place, bound in enumerate(_LATENCY):
+            upto = bisect_right(ascending, bound)
+            self._counts[place] += upto - below
+            below = upto
+        self._counts[-1] += len(ascending) - below
+        self._sum += sum(ascending[bisect_right(ascending, 0.0) :])
 
     def collect(self) -> Iterable[Metric]:
         """The histogram as it is now."""

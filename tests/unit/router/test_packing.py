@@ -88,7 +88,6 @@ def test_decisions_go_to_their_topic_under_their_chat_or_agent() -> None:
 def test_a_row_without_value_is_a_tombstone() -> None:
     """What compaction needs in order to forget it."""
     batch = CommitBatch()
-    packing.pack_row(batch, Row("open-chats", "p/c", None))
-    packing.pack_row(batch, Row("agent-capacity", "p/ana", {"agent_id": "ana"}))
+    packing.pack_rows(batch, [Row("open-chats", "p/c", None), Row("agent-capacity", "p/ana", {"agent_id": "ana"})])
     assert batch.outputs[Topic.OPEN_CHATS] == [(b"p/c", None, [])]
     assert batch.outputs[Topic.AGENT_CAPACITY] == [(b"p/ana", b'{"agent_id":"ana"}', [])]

@@ -7,6 +7,7 @@ from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 Headers: TypeAlias = Iterable[tuple[str, bytes | None]]
@@ -61,17 +62,37 @@ _SPECVERSION: Final = ("ce_specversion", b"1.0")
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
 
 
-def decision_headers(decision_id: str, decision_type: str, pool: str, at: str, subject: str) -> list[tuple[str, bytes]]:
+def decision_headers(
+    decision_id: str, decision_type: str, pool: str, at: str, subject: bytes
+) -> list[tuple[str, bytes]]:
     """A decision's headers, in binary mode.
 
-    `at` is the decision's own time; `subject` is the chat, or the agent where it is about no chat. About 0.35 us.
+    `at` is the decision's own time; `subject` is the chat, or the agent where it is about no chat. About 0.6 us.
     """
     return [
         ("ce_id", decision_id.encode()),
-        ("ce_source", b"/switchboard/" + pool.encode()),
-        ("ce_type", decision_type.encode()),
+        _source(pool),
+        _type(decision_type),
         _SPECVERSION,
-        ("ce_time", at.encode()),
-        ("ce_subject", subject.encode()),
+        _time(at),
+        ("ce_subject", subject),
         _CONTENT_TYPE,
     ]
+
+
+# The decisions of a frame have few pools and types, and one time.
+
+
+@lru_cache(maxsize=1024)
+def _source(pool: str) -> tuple[str, bytes]:
+    return ("ce_source", b"/switchboard/" + pool.encode())
+
+
+@lru_cache(maxsize=64)
+def _type(decision_type: str) -> tuple[str, bytes]:
+    return ("ce_type", decision_type.encode())
+
+
+@lru_cache(maxsize=64)
+def _time(at: str) -> tuple[str, bytes]:
+    return ("ce_time", at.encode())

@@ -52,14 +52,17 @@ class FencedError(LedgerLostError):
 class CommitBatch:
     """All that one transaction makes visible."""
 
-    journal: tuple[bytes, Headers] | None = None
-    """The frame, encoded, with its headers."""
     outputs: defaultdict[Topic, list[Record]] = field(default_factory=lambda: defaultdict(list))
-    """Decisions, rows, tombstones, dead letters and progress, by topic, in order."""
+    """Frames, decisions, rows, tombstones, dead letters and progress, by topic, in order."""
 
     def add(self, topic: Topic, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
         """One more record for a topic; in a hot loop append to `outputs[topic]` itself."""
         self.outputs[topic].append((key, value, headers or []))
+
+    def extend(self, following: "CommitBatch") -> None:
+        """Take in what is to become visible with this, and stands behind it."""
+        for topic, records in following.outputs.items():
+            self.outputs[topic] += records
 
 
 class Ledger:
@@ -153,13 +156,9 @@ class Ledger:
     def _pack(self, producer: AIOKafkaProducer, batch: CommitBatch) -> list[tuple[str, BatchBuilder]]:
         # 2. pack: `create_batch` is several times cheaper than a `send` a record. One clock for all of a commit.
         now = time.time_ns() // 1_000_000
-        outputs: dict[Topic, list[Record]] = dict(batch.outputs)
-        if batch.journal is not None:
-            value, headers = batch.journal
-            outputs[Topic.JOURNAL] = [(None, value, headers)]
         by_topic = [
             [(self._names.of(topic), full) for full in _batches(producer, topic, records, now)]
-            for topic, records in outputs.items()
+            for topic, records in batch.outputs.items()
             if records
         ]
         # Each topic's first batch, then each one's second: what is handed over together goes out in one request.

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from operator import attrgetter
 from typing import Final, TypeAlias
 
 from prometheus_client import Gauge
@@ -15,26 +16,26 @@ from switchboard.router.merging import Taken
 MOST_POOLS: Final = 200
 OTHER: Final = "other"
 Series: TypeAlias = tuple[Gauge, tuple[str, ...]]
+_EVENT_TYPE: Final = attrgetter("what.type")
+_POOL_AND_TYPE: Final = attrgetter("pool", "type")
 
 _named: set[str] = set()
 
 
 def count(taken: list[Taken], outcome: Outcome | None) -> None:
     """Count what a commit has made visible."""
-    # Lists, not loops or generators: Counter counts a list in C, and this is done for every event and decision.
-    now = time.time() * 1000
-    events = Counter([each.what.type for each in taken if isinstance(each.what, Event)])
-    dead = Counter([each.what.reason for each in taken if isinstance(each.what, BadInput)])
-    metrics.EVENT_TO_DECISION.observe_all(
-        [max(0.0, now - each.timestamp) / 1000 for each in taken if isinstance(each.what, Event)]
-    )
-    for event_type, number in events.items():
+    # Counter counts what C code gives it in C, and this is done for every event and decision.
+    events = [each for each in taken if type(each.what) is Event]
+    for event_type, number in Counter(map(_EVENT_TYPE, events)).items():
         metrics.EVENTS.labels(event_type).inc(number)
-    for reason, number in dead.items():
-        metrics.DEAD_LETTERS.labels(reason).inc(number)
+    now = time.time() * 1000
+    metrics.EVENT_TO_DECISION.observe_all([(now - each.timestamp) / 1000 for each in events])
+    if len(events) < len(taken):
+        for reason, number in Counter([each.what.reason for each in taken if isinstance(each.what, BadInput)]).items():
+            metrics.DEAD_LETTERS.labels(reason).inc(number)
     if outcome is None:
         return
-    for (pool, decision_type), number in Counter([(each.pool, each.type) for each in outcome.decisions]).items():
+    for (pool, decision_type), number in Counter(map(_POOL_AND_TYPE, outcome.decisions)).items():
         metrics.DECISIONS.labels(pool_label(pool), decision_type).inc(number)
     for (event_type, why), number in outcome.ignored.items():
         metrics.IGNORED.labels(event_type, why).inc(number)

@@ -1,5 +1,6 @@
 """What one commit holds: a frame, its decisions, the rows it changed, dead letters and where the sources stand."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import orjson
@@ -8,13 +9,14 @@ from switchboard.contracts import decisions as decision_values
 from switchboard.contracts.cloudevents import decision_headers
 from switchboard.contracts.codec import MAX_VALUE_BYTES, BadInput
 from switchboard.domain.decisions import Decision
-from switchboard.domain.rows import Row
+from switchboard.domain.rows import TABLES, Row
 from switchboard.kafka.ledger import CommitBatch, Record
 from switchboard.kafka.topics import Topic
 from switchboard.router.merging import Taken
 from switchboard.router.sources import Offsets
 
 NO_HEADERS: Final[list[tuple[str, bytes]]] = []
+TOPIC_OF: Final = {table: Topic(table) for table in TABLES}
 
 
 def pack_decisions(batch: CommitBatch, made: list[Decision]) -> None:
@@ -23,16 +25,19 @@ def pack_decisions(batch: CommitBatch, made: list[Decision]) -> None:
     encode = decision_values.encode
     for decision in made:
         fields = decision.__dict__
-        subject: str = fields.get("chat_id") or fields["agent_id"]
-        headers = decision_headers(decision.id, decision.type, decision.pool, decision.at, subject)
-        record: Record = (subject.encode(), encode(decision), headers)
-        (requests if decision.type == decision_values.PUSH_REQUEST_TYPE else assignments).append(record)
+        subject: bytes = (fields.get("chat_id") or fields["agent_id"]).encode()
+        kind = decision.type
+        headers = decision_headers(decision.id, kind, decision.pool, decision.at, subject)
+        record: Record = (subject, encode(decision), headers)
+        (requests if kind == decision_values.PUSH_REQUEST_TYPE else assignments).append(record)
 
 
-def pack_row(batch: CommitBatch, row: Row) -> None:
-    """One row, or its tombstone."""
-    value = None if row.value is None else orjson.dumps(row.value)
-    batch.outputs[Topic(row.table)].append((row.key.encode(), value, NO_HEADERS))
+def pack_rows(batch: CommitBatch, rows: Iterable[Row]) -> None:
+    """Rows, or their tombstones."""
+    outputs = batch.outputs
+    for row in rows:
+        value = None if row.value is None else orjson.dumps(row.value)
+        outputs[TOPIC_OF[row.table]].append((row.key.encode(), value, NO_HEADERS))
 
 
 def pack_offsets(batch: CommitBatch, offsets: Offsets) -> None:
