@@ -5,6 +5,7 @@ as `["assignment-confirmed c1 a", "chat-requested a"]`, then a line such as `"(i
 that changed nothing.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -101,7 +102,7 @@ class Story:
         self.changed = list(self.engine.changed_rows())
         if self.rebuilt:
             self._rebuild()
-        ignored = [f"(ignored {kind})" for kind, _ in self.outcome.ignored.elements()]
+        ignored = [f"(ignored {kind})" for kind, _ in Counter(self.outcome.ignored).elements()]
         return [line(decision) for decision in self.outcome.decisions] + ignored
 
     def until(self, seconds: float, *, run: float | None = None) -> list[str]:

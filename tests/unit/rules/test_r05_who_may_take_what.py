@@ -126,6 +126,16 @@ def test_a_request_waits_for_the_delay_between_chats(tell: Tell) -> None:
     assert s.until(32) == ["chat-assigned c2 a"]
 
 
+def test_a_delay_is_a_pending_timer_though_the_agent_does_not_ask(tell: Tell) -> None:
+    """R5, R1: service time moves on only while some timer is pending; a click must not wait for it all over again."""
+    s = tell(pull(delay_between_chats=30))
+    s.asks("a")
+    s.arrives("c1")
+    s.accepts("a", "c1")
+    s.until(20)
+    assert s.engine.next_due() == 30_000
+
+
 def test_a_new_login_has_no_delay_to_wait_for(tell: Tell) -> None:
     """R5, R18: who logs in again is new; the delay is of the login's last offer."""
     s = tell(push(delay_between_chats=30))

@@ -166,6 +166,7 @@ def set_up(pool: Pool, agent: Agent, profile: Profile, own_mode: Mode | None, ow
             if chat.stage == "wrapping":
                 timers.arm_wrap_up(pool, chat)
         timers.arm_passings(pool, agent)
+        timers.arm_delay(pool, agent)
     agent.own_mode, agent.own_max_sessions = own_mode, own_max_sessions
     agent.mode = own_mode or profile.config.mode
     agent.max_sessions = own_max_sessions or profile.config.max_sessions

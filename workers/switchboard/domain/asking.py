@@ -1,7 +1,6 @@
 """Requests: making, withdrawing, and the agents' places in their asking lines (R5, R7, R11)."""
 
-from heapq import heappush
-
+from switchboard.domain import timers
 from switchboard.domain.decisions import ChatRequested
 from switchboard.domain.pool import Pool
 from switchboard.domain.state import Agent, AgentKey, Request
@@ -40,19 +39,11 @@ def follow_up(pool: Pool, agent: Agent) -> None:
 
 
 def eligible(pool: Pool, agent: Agent) -> bool:
-    """R5: whether the agent's request may be served now. A delay that is not over gets its timer."""
+    """R5: whether the agent's request may be served now."""
     if agent.request is None or not agent.available or agent.absent or len(agent.sessions) >= agent.max_sessions:
         return False
-    delay = agent.profile.config.delay_between_chats
-    if not delay or agent.last_offer is None:
-        return True
-    over = agent.last_offer + delay
-    if over <= pool.service:
-        return True
-    if agent.wake != over:
-        agent.wake = over
-        heappush(pool.wakes, (over, agent.id))
-    return False
+    over = timers.arm_delay(pool, agent)
+    return over is None or over <= pool.service
 
 
 def place(agent: Agent) -> AgentKey:

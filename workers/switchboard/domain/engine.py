@@ -1,6 +1,6 @@
 """The engine of a shard: frames in, decisions and changed rows out, nothing else (I10)."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -52,8 +52,8 @@ class Outcome:
 
     decisions: list[Decision] = field(default_factory=list)
     """In the order in which they were made."""
-    ignored: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(event type, why) of events that changed nothing (R21)."""
+    ignored: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    """How many events changed nothing, by type and why (R21)."""
 
 
 class Engine:

@@ -18,7 +18,7 @@ from switchboard.domain.decisions import (
 from switchboard.domain.pool import Pool
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.domain.state import Agent, Chat
-from switchboard.domain.timers import Kind
+from switchboard.domain.timers import Kind, arm_delay
 
 
 def offer(pool: Pool, agent: Agent, chat: Chat, *, transfer: bool = False) -> None:
@@ -46,6 +46,7 @@ def offer(pool: Pool, agent: Agent, chat: Chat, *, transfer: bool = False) -> No
     agent.undecided += 1
     agent.had_offer = True
     agent.last_offer = pool.service
+    arm_delay(pool, agent)
     pool.changed_agents[agent.id] = None
     chat.offer_id = made = pool.next_id()
     heappush(pool.timers, (chat.expires, Kind.OFFER_EXPIRY, chat.id))

@@ -99,7 +99,7 @@ def rebuild(pool: Pool) -> None:
         agent.absent_due = agent.lost_due = agent.wake = -1
         arm_silence(pool, agent)
         arm_passings(pool, agent)
-        _arm_delay(pool, agent)
+        arm_delay(pool, agent)
 
 
 def arm_passings(pool: Pool, agent: Agent) -> None:
@@ -108,6 +108,21 @@ def arm_passings(pool: Pool, agent: Agent) -> None:
     for at in pool.passings.get(agent.id, {}).values():
         if at + reoffer_after > pool.service:
             heappush(pool.wakes, (at + reoffer_after, agent.id))
+
+
+def arm_delay(pool: Pool, agent: Agent) -> int | None:
+    """R5: when the delay since the agent's last offer is over, in service time; its timer is set. None: it has none.
+
+    The timer is set whether or not the agent asks: service time moves on only while some timer is pending.
+    """
+    delay = agent.profile.config.delay_between_chats
+    if not delay or agent.last_offer is None:
+        return None
+    over = agent.last_offer + delay
+    if over > pool.service and agent.wake != over:
+        agent.wake = over
+        heappush(pool.wakes, (over, agent.id))
+    return over
 
 
 def tidy(pool: Pool) -> None:
@@ -119,16 +134,10 @@ def tidy(pool: Pool) -> None:
         rebuild(pool)
 
 
-def _arm_delay(pool: Pool, agent: Agent) -> None:
-    delay = agent.profile.config.delay_between_chats
-    if agent.request is not None and delay and agent.last_offer is not None:
-        over = agent.last_offer + delay
-        if over > pool.service:
-            agent.wake = over
-            heappush(pool.wakes, (over, agent.id))
-
-
 def next_due(pool: Pool) -> int | None:
     """The earliest service time at which this pool may have something to do."""
-    heads = [heap[0][0] for heap in (pool.timers, pool.wakes, pool.forgets, pool.early_forgets) if heap]
-    return min(heads, default=None)
+    due: int | None = None
+    for heap in (pool.timers, pool.wakes, pool.forgets, pool.early_forgets):
+        if heap and (due is None or heap[0][0] < due):
+            due = heap[0][0]
+    return due
