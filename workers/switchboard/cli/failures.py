@@ -11,6 +11,7 @@ from switchboard.kafka.ledger import LedgerLostError
 from switchboard.kafka.reading import ReadingError
 from switchboard.kafka.restore import RestoreError
 from switchboard.replay.against import NoSuchShardError
+from switchboard.replay.explain import UnknownIdError
 from switchboard.router.resetting import NoSuchSourceError
 from switchboard.router.router import RouterError
 from switchboard.router.web import AddressTakenError
@@ -30,7 +31,14 @@ def exit_code_of(error: BaseException) -> int | None:
             return WRONG_USE
         case RecordedLogError() | RoutingFileError() | TopicError() | RouterError() | OSError():
             return FAULT
-        case LedgerLostError() | ReadingError() | RestoreError() | BrokerUnavailableError() | KafkaError():
+        case (
+            UnknownIdError()
+            | LedgerLostError()
+            | ReadingError()
+            | RestoreError()
+            | BrokerUnavailableError()
+            | KafkaError()
+        ):
             return FAULT
         case _:
             return None

@@ -22,7 +22,7 @@ HEADS: Final = {
     Kind.LOG_ENDS: "the log ends, and the decisions go on",
 }
 EVENTS_SHOWN: Final = 20
-_LESS: Final = "–"
+_LESS: Final = "-"
 
 
 def show(verified: Verified, console: Console) -> None:
