@@ -40,6 +40,9 @@ def _tail(cause: Cause, left: list[Decision], own: str | None) -> tuple[str, str
     match cause.type, first:
         case "chat-arrival", ChatQueued():
             left.pop(0)
+            if left and isinstance(left[0], ChatClosed):
+                left.pop(0)
+                return " when its end had been told already, and was closed at once as abandoned", "R13"
             return _arrival(cause, first), "R13"
         case "chat-accepted", AssignmentConfirmed():
             left.pop(0)

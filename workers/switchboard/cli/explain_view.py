@@ -8,6 +8,7 @@ from switchboard.cli.explain_sentences import sentences
 from switchboard.cli.explain_text import Line
 from switchboard.cli.explain_words import after, clock, span
 from switchboard.domain.decisions import (
+    AcceptRejected,
     AgentMadeUnavailable,
     AssignmentConfirmed,
     ChatAssigned,
@@ -15,6 +16,8 @@ from switchboard.domain.decisions import (
     ChatQueued,
     ChatRequested,
     Decision,
+    DeclineRejected,
+    TransferRejected,
 )
 from switchboard.domain.rfc3339 import parse_ms
 from switchboard.replay.chat_story import ChatStory, Life, Moment
@@ -38,7 +41,7 @@ def _chat(story: ChatStory) -> Iterator[Line]:
     for number, life in enumerate(lives, start=1):
         if len(lives) > 1:
             yield Line("")
-            yield Line(f"The id was used {len(lives)} times. Chat {number} of {len(lives)}:", bold=True)
+            yield Line(f"The id was used again later: chat {number} of {len(lives)}", bold=True)
         yield Line(f"{day(life.moments[0].at)}, times in UTC. {_summary(life, story.ends_at, last=life is lives[-1])}")
         yield Line("")
         before = life.moments[0].at
@@ -46,7 +49,7 @@ def _chat(story: ChatStory) -> Iterator[Line]:
             if moment.at[:10] != before[:10]:
                 yield Line(day(moment.at), bold=True)
             before = moment.at
-            yield from _moment(moment, story.chat_id)
+            yield from _moment(moment, life, story.chat_id)
 
 
 def _summary(life: Life, ends_at: str, *, last: bool) -> str:
@@ -59,7 +62,8 @@ def _summary(life: Life, ends_at: str, *, last: bool) -> str:
     offers = [each for each in made if isinstance(each, ChatAssigned)]
     if offers:
         times = {1: "once", 2: "twice"}.get(len(offers), f"{len(offers)} times")
-        told.append(f"Offered {times}, first {after(offers[0].waited_seconds)}.")
+        first = "first " if len(offers) > 1 else ""
+        told.append(f"Offered {times}, {first}{after(offers[0].waited_seconds)}.")
     else:
         told.append("Never offered.")
     confirmed = [each for each in made if isinstance(each, AssignmentConfirmed)]
@@ -89,18 +93,38 @@ def _as_it_ends(life: Life, arrived: ChatQueued, ends_at: str) -> str:
     return f"Still {doing} {chat['agent_id']} when the log ends at {clock(ends_at)}."
 
 
-def _moment(moment: Moment, own: str) -> Iterator[Line]:
+def _moment(moment: Moment, life: Life, own: str) -> Iterator[Line]:
     first, *others = sentences(moment.cause, _in_order(moment), own)
     if moment.cause.type == "wait-over" and moment.choice is not None:
         first = _freed(moment.choice)
     yield Line(first, clock(moment.at))
-    for sentence in others:
+    for sentence in [*others, *_beside(moment, life)]:
         yield Line(sentence, depth=1)
     behind = [] if moment.choice is None else [*why_agent(moment.choice), *why_chat(moment.choice)]
     if moment.unserved is not None:
         behind += why_nobody(moment.unserved)
     for line in behind:
         yield Line(line.text, depth=line.depth + 2, bullet=line.bullet)
+
+
+def _beside(moment: Moment, life: Life) -> Iterator[str]:
+    """How the chat stands, where an event about it did not fit to that."""
+    chat = moment.chat
+    if any(isinstance(each, AcceptRejected | DeclineRejected | TransferRejected) for each in moment.decisions):
+        if chat is None:
+            closed = next((at.at for at in life.moments if _closes(at) and at.at <= moment.at), None)
+            yield "The chat had not arrived." if closed is None else f"The chat was closed at {clock(closed)}."
+        elif chat["stage"] == "waiting":
+            yield f"The chat waits in queue {chat['queue']}."
+        else:
+            doing = {"offered": "is offered to", "active": "is with", "wrapping": "is being wrapped up by"}
+            yield f"The chat {doing[chat['stage']]} {chat['agent_id']} (offer {chat['offer_id']})."
+    elif chat is None and not moment.decisions and moment.cause.ignored is None:
+        yield "No such chat was known: should it arrive within a minute, it is closed at once. [R13]"
+
+
+def _closes(moment: Moment) -> bool:
+    return any(isinstance(decision, ChatClosed) for decision in moment.decisions)
 
 
 def _freed(choice: Choice) -> str:

@@ -45,7 +45,7 @@ def summary(verified: Verified) -> Iterator[str]:
     else:
         yield f"{same:,} of the replay's {made:,} decisions were found as they are"
     if verified.frames_differ:
-        yield f"{verified.frames_differ:,} frames differ"
+        yield "1 frame differs" if verified.frames_differ == 1 else f"{verified.frames_differ:,} frames differ"
     if verified.frames_unmatched:
         yield f"{verified.frames_unmatched:,} frames with decisions come after the last one that was found"
     if verified.left_over:
