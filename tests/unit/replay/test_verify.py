@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from switchboard.contracts.log_files import read_lines
 from switchboard.contracts.log_frames import Tally
 from switchboard.contracts.recorded_log import RecordedLogError
 from switchboard.replay.against import AgainstFile
@@ -143,7 +144,7 @@ async def test_decisions_of_frames_that_the_log_does_not_reach_are_left_over(log
     """The log ends early: each of them is counted."""
     lines = decided(log)
     short = log.with_name("short.jsonl")
-    short.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:-2]))
+    short.write_bytes(b"".join(list(read_lines(log))[:-2]))
     verified = await verify(short, lines)
     difference = first(verified)
     assert difference.place.difference.kind is Kind.LOG_ENDS
