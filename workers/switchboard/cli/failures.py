@@ -8,7 +8,10 @@ from switchboard.kafka.admin import TopicError, WrongTopicsError
 from switchboard.kafka.clients import BrokerAwayError
 from switchboard.kafka.jars import BrokerUnavailableError
 from switchboard.kafka.ledger import LedgerLostError
+from switchboard.kafka.reading import ReadingError
 from switchboard.kafka.restore import RestoreError
+from switchboard.replay.against import NoSuchShardError
+from switchboard.replay.explain import UnknownIdError
 from switchboard.router.resetting import NoSuchSourceError
 from switchboard.router.router import RouterError
 from switchboard.router.web import AddressTakenError
@@ -24,11 +27,18 @@ def exit_code_of(error: BaseException) -> int | None:
     match error:
         case BrokerAwayError() | KafkaConnectionError():
             return BROKER_AWAY
-        case SettingsError() | WrongTopicsError() | NoSuchSourceError() | AddressTakenError():
+        case NoSuchShardError() | SettingsError() | WrongTopicsError() | NoSuchSourceError() | AddressTakenError():
             return WRONG_USE
         case RecordedLogError() | RoutingFileError() | TopicError() | RouterError() | OSError():
             return FAULT
-        case LedgerLostError() | RestoreError() | BrokerUnavailableError() | KafkaError():
+        case (
+            UnknownIdError()
+            | LedgerLostError()
+            | ReadingError()
+            | RestoreError()
+            | BrokerUnavailableError()
+            | KafkaError()
+        ):
             return FAULT
         case _:
             return None

@@ -13,11 +13,13 @@ COMMANDS: Final = {
     "broker": "switchboard.cli.broker:broker",
     "config": "switchboard.cli.config:config",
     "demo": "switchboard.cli.demo:demo",
+    "explain": "switchboard.cli.explain:explain",
     "replay": "switchboard.cli.replay:replay",
     "run": "switchboard.cli.run:run",
     "settings": "switchboard.cli.settings:settings",
     "simulate": "switchboard.cli.simulate:simulate",
     "topics": "switchboard.cli.topics:topics",
+    "verify": "switchboard.cli.verify:verify",
 }
 """Loaded when they are called: `--help` of one need not wait for the libraries of the others."""
 

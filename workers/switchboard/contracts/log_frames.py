@@ -5,9 +5,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from switchboard.contracts.codec import SOURCE_TOPICS, BadInput, Mapping, decode_event
-from switchboard.contracts.frames import check_versions, decode_frame
+from switchboard.contracts.frames import OtherVersionError, check_versions, decode_frame
 from switchboard.contracts.recorded_log import JOURNAL, Record, RecordedLogError, bare_topic
 from switchboard.domain.events import Frame
+
+
+class OtherVersionLogError(RecordedLogError):
+    """A journal log, from this line on, was decided under other rules or is in another format."""
+
+    def __init__(self, record: Record, other: OtherVersionError) -> None:
+        super().__init__(record.file, record.line, str(other))
+        self.other = other
 
 
 @dataclass(slots=True)
@@ -62,7 +70,8 @@ def journal_frames(records: Iterable[Record], tally: Tally) -> Iterator[tuple[in
     """The frames of a journal log, each with its shard, in the log's order; lines of other topics are skipped.
 
     Raises:
-        RecordedLogError: a line is no frame of these versions, or a shard's frames don't count from 0 without a gap.
+        OtherVersionLogError: a line was written under other rules, or in another format.
+        RecordedLogError: a line is no frame, or a shard's frames don't count from 0 without a gap.
     """
     following: dict[int, int] = {}
     for record in records:
@@ -74,6 +83,8 @@ def journal_frames(records: Iterable[Record], tally: Tally) -> Iterator[tuple[in
         try:
             check_versions(record.headers)
             frame = decode_frame(record.payload)
+        except OtherVersionError as error:
+            raise OtherVersionLogError(record, error) from None
         except ValueError as error:
             raise RecordedLogError(record.file, record.line, str(error)) from None
         expected = following.get(record.partition, 0)

@@ -15,6 +15,7 @@ from switchboard.domain.reconfiguration import configure, new_pool
 from switchboard.domain.restoring import restore_pool
 from switchboard.domain.rows import Row
 from switchboard.domain.settling import settle
+from switchboard.domain.witness import Witness
 
 Handler = Callable[[Pool, dict[str, Any]], str | None]
 
@@ -73,6 +74,13 @@ class Engine:
         self._due_of: dict[str, int] = {}
         self._active: dict[str, Pool] = {}
         """The pools that the last frame came to."""
+        self._witness: Witness | None = None
+
+    def watch(self, witness: Witness) -> None:
+        """Let someone look on in every pool, those to come included."""
+        self._witness = witness
+        for pool in self.pools.values():
+            pool.witness = witness
 
     def apply(self, frame: Frame) -> Outcome:
         """Let time pass, then the frame's events happen (R1)."""
@@ -101,6 +109,8 @@ class Engine:
             if why is not None:
                 ignored[kind, why] += 1
             settle(pool)
+            if pool.witness is not None:
+                pool.witness.happened(pool, event, why)
         for pool in active.values():
             timers.tidy(pool)
             self._schedule(pool)
@@ -190,6 +200,7 @@ class Engine:
             pool = self.pools.get(pool_id)
             if pool is None:
                 pool = self.pools[pool_id] = new_pool(pool_id, self.shard, None)
+                pool.witness = self._witness
             pool.begin_frame(self.frame, outcome.decisions)
             self._active[pool_id] = pool
         return pool

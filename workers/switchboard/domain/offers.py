@@ -31,6 +31,8 @@ def offer(pool: Pool, agent: Agent, chat: Chat, *, transfer: bool = False) -> No
     requests = pool.requests
     request = None if transfer else agent.request
     agent_order: AgentOrder = "transfer" if transfer else "oldest-request" if agent.had_offer else "lot"
+    if pool.witness is not None:
+        pool.witness.offering(pool, agent, chat, request)
     if chat.stage == "waiting":
         pool.leave_line(chat)
     if request is not None:

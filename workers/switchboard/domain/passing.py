@@ -23,7 +23,7 @@ def pass_time(pool: Pool, at: int, end: int) -> None:
         timers, wakes = pool.timers, pool.wakes
         if pool.trying and not (timers and timers[0][0] <= pool.service and timers[0][1] < Kind.DELAY_OVER):
             # Delays and passings settle in their turn: after the offers that expire now, before other timers.
-            settle(pool)
+            _settle(pool)
             continue
         due = min(timers[0][0] if timers else end + 1, wakes[0][0] if wakes else end + 1)
         if due > end:
@@ -34,7 +34,13 @@ def pass_time(pool: Pool, at: int, end: int) -> None:
         if wakes and wakes[0][0] <= now:
             _wake(pool, now)
         elif _fire(pool, *heappop(timers)):
-            settle(pool)
+            _settle(pool)
+
+
+def _settle(pool: Pool) -> None:
+    settle(pool)
+    if pool.witness is not None:
+        pool.witness.time_passed(pool)
 
 
 def _wake(pool: Pool, now: int) -> None:

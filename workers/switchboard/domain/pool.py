@@ -10,6 +10,7 @@ from switchboard.domain import configuration
 from switchboard.domain.decisions import ChatClosed, Closing, Decision
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.domain.state import Agent, AskingLine, Chat, Position, Profile, Remembered, Stage, WaitingLine
+from switchboard.domain.witness import Witness
 
 CLOSED_REMEMBERED: Final = 10 * 60_000
 """R13: so long is a closed chat's id remembered, in ms of service time."""
@@ -80,6 +81,9 @@ class Pool:
     changed_chats: dict[str, Chat | None] = field(default_factory=dict)
     """The chat as it was last, for a closed one's row."""
     configured: bool = False
+
+    witness: Witness | None = None
+    """Nobody looks on while chats are routed."""
 
     def begin_frame(self, frame: int, decisions: list[Decision]) -> None:
         """Start counting decisions anew."""

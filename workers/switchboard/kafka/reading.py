@@ -24,7 +24,9 @@ class ReadingError(Exception):
 class Partition:
     """One partition as it stood at a moment, record by record."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, tp: TopicPartition, end: int) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, tp: TopicPartition, first: int, end: int) -> None:
+        self.first = first
+        """The offset from which on there is something: above 0 where retention has deleted what stood before."""
         self._consumer = consumer
         self._tp = tp
         self._end = end
@@ -97,7 +99,7 @@ async def opened(conn: Connection, tp: TopicPartition, end: int, *, begin: int =
         first = (await consumer.beginning_offsets([tp]))[tp]
         consumer.assign([tp])
         consumer.seek(tp, max(first, begin))
-        yield Partition(consumer, tp, end)
+        yield Partition(consumer, tp, first, end)
 
 
 @asynccontextmanager

@@ -6,11 +6,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
-import orjson
 from aiokafka.structs import TopicPartition
 
 from switchboard.contracts.codec import decode_frame
-from switchboard.contracts.decisions import PUSH_REQUEST_TYPE, encode
 from switchboard.contracts.frames import check_versions
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
@@ -18,7 +16,9 @@ from switchboard.kafka.clients import Connection
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.reading import Partition, ReadingError, ends_of, opened, records_of
 from switchboard.kafka.topics import Topic, TopicNames
+from switchboard.replay.comparing import Comparison, by_topic
 from switchboard.replay.coverage import Coverage
+from switchboard.replay.found import Finds, Key, following
 
 ROUTED: Final = (Topic.JOURNAL, Topic.ASSIGNMENT, Topic.PUSH_REQUEST, Topic.DEAD_LETTER)
 
@@ -99,16 +99,16 @@ async def _check_shard(
             coverage.set_aside((headers["source-topic"].decode(), *at))
             check.dead_letters += 1
         engine = Engine(shard)
-        assignments = _Live(f"{names.of(Topic.ASSIGNMENT)}/{shard}", assignment)
-        requests = _Live(f"{names.of(Topic.PUSH_REQUEST)}/{shard}", push_request)
+        assignments = _Live(f"{names.of(Topic.ASSIGNMENT)}/{shard}", assignment, shard)
+        requests = _Live(f"{names.of(Topic.PUSH_REQUEST)}/{shard}", push_request, shard)
         async for frame in _frames(journal, shard, check):
             check.frames += 1
             check.journaled += len(frame.events)
             for event in frame.events:
                 coverage.journaled(shard, frame.n, event.source)
-            for decision in engine.apply(frame).decisions:
-                live = requests if decision.type == PUSH_REQUEST_TYPE else assignments
-                await live.expect(encode(decision), check)
+            assigned, requested = by_topic(engine.apply(frame).decisions)
+            await assignments.hold((shard, frame.n), assigned, check)
+            await requests.hold((shard, frame.n), requested, check)
         for live in (assignments, requests):
             await live.expect_end(check)
         check.assignments += assignments.same
@@ -135,26 +135,27 @@ async def _frames(journal: Partition, shard: int, check: FinalCheck) -> AsyncIte
 class _Live:
     """A topic of decisions, held against what the replay expects; after the first difference no more is said."""
 
-    def __init__(self, name: str, partition: Partition) -> None:
+    def __init__(self, name: str, partition: Partition, shard: int) -> None:
         self._name = name
-        self._partition = partition
+        self._comparison = Comparison(Finds(following(partition)), shard)
         self._differs = False
-        self.same = 0
 
-    async def expect(self, value: bytes, check: FinalCheck) -> None:
+    @property
+    def same(self) -> int:
+        return self._comparison.same
+
+    async def hold(self, frame: Key, decisions: list[bytes], check: FinalCheck) -> None:
         if self._differs:
             return
-        record = await self._partition.next()
-        if record is not None and record.value == value:
-            self.same += 1
-            return
-        self._differs = True
-        found = "nothing" if record is None else f"{record.value.decode(errors='replace')} at offset {record.offset}"
-        check.failures.append(
-            f"{self._name}: after {self.same} equal records the replay has {value.decode()}, the topic {found}"
-        )
+        difference = await self._comparison.hold(frame, decisions)
+        if difference is not None:
+            self._differs = True
+            check.failures.append(f"{self._name}: {difference}")
 
     async def expect_end(self, check: FinalCheck) -> None:
-        if not self._differs and (record := await self._partition.next()) is not None:
-            told = orjson.loads(record.value).get("id")
-            check.failures.append(f"{self._name}: holds {told} at offset {record.offset}, which the replay has not")
+        if self._differs:
+            return
+        async for found in self._comparison.rest():
+            self._differs = True
+            check.failures.append(f"{self._name}: holds {found}, which the replay has not")
+            return

@@ -1,0 +1,47 @@
+"""Stories of small logs, as they are printed."""
+
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+
+from switchboard.cli.explain_agent_view import agent_lines
+from switchboard.cli.explain_text import show
+from switchboard.cli.explain_view import chat_lines
+from switchboard.contracts.log_frames import Tally
+from switchboard.replay.explain import explain_agent, explain_chat
+from tests.unit.replay.logs import Told, journal
+
+
+def chat_told(tmp_path: Path, chat_id: str, *told: Told, pool: str | None = None, width: int = 110) -> str:
+    """The story of a chat, in all the pools that know it."""
+    log = journal(tmp_path / "journal.jsonl", *told)
+    stories = explain_chat(log, chat_id, pool, Tally(), lambda: None)
+    console = Console(file=StringIO(), width=width, record=True)
+    for story in stories:
+        show(chat_lines(story), console)
+    return console.export_text()
+
+
+def agent_told(tmp_path: Path, agent_id: str, *told: Told, width: int = 110) -> str:
+    """The day of an agent."""
+    log = journal(tmp_path / "journal.jsonl", *told)
+    stories = explain_agent(log, agent_id, None, Tally(), lambda: None)
+    console = Console(file=StringIO(), width=width, record=True)
+    for story in stories:
+        show(agent_lines(story), console)
+    return console.export_text()
+
+
+def part(text: str, time: str) -> list[str]:
+    """The lines told at a time of the minute after eight (`00.000`), each without what it is set in by."""
+    found: list[str] = []
+    for line in text.splitlines():
+        if line[:1].isdigit() and ":" in line[:6]:
+            if found:
+                return found
+            if line.startswith(f"08:{time}"):
+                found.append(line[14:].strip())
+        elif found:
+            found.append(line.strip())
+    return found

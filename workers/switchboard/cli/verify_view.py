@@ -1,0 +1,160 @@
+"""A verification in words: the counts, and the first difference with what led to it."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import orjson
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from switchboard.domain.events import Event
+from switchboard.replay.circumstances import Circumstances, QueueHead
+from switchboard.replay.comparing import Difference, Kind
+from switchboard.replay.verify import Verified
+
+HEADS: Final = {
+    Kind.MISSING: "a decision is missing",
+    Kind.EXTRA: "a decision that the replay does not make there",
+    Kind.DIFFERENT: "a different decision",
+    Kind.DECISIONS_END: "the decisions end, and the replay goes on",
+    Kind.LOG_ENDS: "the log ends, and the decisions go on",
+}
+EVENTS_SHOWN: Final = 20
+_LESS: Final = "-"
+
+
+def show(verified: Verified, console: Console) -> None:
+    """Print it."""
+    if verified.first is not None:
+        _show_difference(verified.first.place.name, verified.first.place.difference, console)
+        if verified.first.circumstances is not None:
+            for depth, line in _told(verified.first.circumstances):
+                console.print(Padding(Text(line), (0, 0, 0, 2 * depth)))
+        console.print()
+    for line in summary(verified):
+        console.print(Text(line))
+
+
+def summary(verified: Verified) -> Iterator[str]:
+    """The counts, and what to do."""
+    same, made = verified.same, verified.decisions
+    if verified.equal:
+        yield f"equal, byte for byte and in order: {same:,} decisions"
+    else:
+        yield f"{same:,} of the replay's {made:,} decisions were found as they are"
+    if verified.frames_differ:
+        yield "1 frame differs" if verified.frames_differ == 1 else f"{verified.frames_differ:,} frames differ"
+    if verified.frames_unmatched:
+        yield f"{verified.frames_unmatched:,} frames with decisions come after the last one that was found"
+    if verified.left_over:
+        yield f"{verified.left_over:,} decisions are left over"
+    if verified.before or verified.beyond:
+        yield (
+            f"not compared: {verified.before:,} decisions of frames before the log's first one, "
+            f"{verified.beyond:,} after its last"
+        )
+    if verified.gone:
+        yield f"not compared: {verified.gone:,} frames whose decisions the topics no longer keep"
+    if (other := verified.other_version) is not None:
+        yield (
+            f"not compared, from line {verified.other_version_line} on: the journal is of {other.name} "
+            f"{other.version}, and this version of Switchboard has {other.name} {other.ours}. That is no fault of "
+            f"the log: its decisions were made by other rules. Verify it with a version that has {other.name} "
+            f"{other.version} (`switchboard --version` tells this one's; the changelog says which has which)."
+        )
+
+
+def _show_difference(name: str, difference: Difference, console: Console) -> None:
+    where = f", {difference.found.where}" if difference.found is not None else ""
+    console.print(Text(f"{name}{where}: {HEADS[difference.kind]}", style="bold"))
+    console.print(Text(f"{difference.after:,} decisions before it are equal\n"))
+    expected, found = _fields(difference.expected), _fields(difference.found.value if difference.found else None)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column("field")
+    table.add_column("the replay has", overflow="fold", ratio=1)
+    table.add_column("found", overflow="fold", ratio=1)
+    for field in dict.fromkeys([*expected, *found]):
+        left, right = expected.get(field, _LESS), found.get(field, _LESS)
+        differs = left != right
+        table.add_row(
+            "▶" if differs else "", Text(field), Text(left), Text(right), style="bold yellow" if differs else "dim"
+        )
+    console.print(table)
+    if expected == found and difference.expected is not None:
+        console.print(Text("the fields are equal, the bytes are not: order, spaces or escapes differ"))
+    console.print()
+
+
+def _fields(value: bytes | None) -> dict[str, str]:
+    """A decision's fields as they are shown; those of `why` one by one."""
+    if value is None:
+        return {}
+    try:
+        body = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        body = None
+    if not isinstance(body, dict):
+        return {"(not a decision)": value.decode(errors="replace")}
+    why = body.get("why")
+    if isinstance(why, dict):
+        body = {name: each for name, each in body.items() if name != "why"}
+        body |= {f"why.{name}": each for name, each in why.items()}
+    return {name: _short(each) for name, each in body.items()}
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _told(led: Circumstances) -> Iterator[tuple[int, str]]:
+    """Lines, each with how far it is set in."""
+    yield 0, f"frame {led.frame} of shard {led.shard}, {led.at}, {led.run_ms:,} ms of service time after the one before"
+    yield 0, "in it:" if led.events else "in it: no event, only time that passed"
+    for event in led.events[:EVENTS_SHOWN]:
+        yield 1, _event(event)
+    if len(led.events) > EVENTS_SHOWN:
+        yield 1, f"and {len(led.events) - EVENTS_SHOWN:,} more"
+    yield 0, f"before it, in pool {led.pool}:"
+    for row in led.agents:
+        yield 1, _agent(row)
+    for row in led.chats:
+        yield 1, _chat(row)
+    asking = ", ".join(f"{each['agent_id']} since {each['requested_at']} ({each['origin']})" for each in led.asking)
+    yield 1, f"asking, in agent order (of {led.requests:,} requests): {asking or 'nobody who may be served'}"
+    for queue in led.queues:
+        yield 1, _queue(queue)
+
+
+def _event(event: Event) -> str:
+    topic, partition, offset = event.source
+    told = " ".join(
+        f"{name}={_short(value)}" for name, value in event.data.items() if name not in ("config", "attributes")
+    )
+    named = f" (event {event.id})" if event.id is not None else ""
+    return f"{event.type} {told}{named}, pool {event.pool}, from {topic}/{partition} @{offset}"
+
+
+def _agent(row: dict[str, Any]) -> str:
+    held = ", ".join(f"{each['chat_id']} ({each['stage']})" for each in row["sessions"]) or "none"
+    request = row["request"]
+    asks = "asks for nothing" if request is None else f"asks since {request['requested_at']} ({request['origin']})"
+    return (
+        f"agent {row['agent_id']}: {row['status']}, {row['mode']}, profile {row['profile']}, "
+        f"sessions {len(row['sessions'])} of {row['max_sessions']}: {held}; {asks}"
+    )
+
+
+def _chat(row: dict[str, Any]) -> str:
+    holder = f" with {row['agent_id']}" if row["agent_id"] is not None else ""
+    return (
+        f"chat {row['chat_id']}: {row['stage']}{holder}, queue {row['queue']}, arrived {row['arrived_at']}, "
+        f"offers so far: {row['attempt']}"
+    )
+
+
+def _queue(queue: QueueHead) -> str:
+    first = ", ".join(f"{each['chat_id']} (arrived {each['arrived_at']})" for each in queue.first)
+    return f"queue {queue.queue}: {queue.waiting:,} wait{', first ' + first if first else ''}"

@@ -1,0 +1,124 @@
+"""What led to a difference: a frame, its events, and the state before it of what its decision is about."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from switchboard.contracts.log_frames import Tally
+from switchboard.domain import rows
+from switchboard.domain.engine import Engine
+from switchboard.domain.events import Event, Frame
+from switchboard.domain.pool import Pool
+from switchboard.domain.rfc3339 import format_ms
+from switchboard.replay.comparing import Difference
+from switchboard.replay.found import Key
+from switchboard.replay.offline import steps
+from switchboard.replay.standing import in_agent_order
+
+SHOWN: Final = 10
+"""Of the agents who ask, and of the chats that wait in a queue."""
+
+
+@dataclass(slots=True)
+class QueueHead:
+    """A queue, and who waits first in it."""
+
+    queue: str
+    waiting: int
+    first: list[dict[str, str]]
+    """chat_id and arrived_at."""
+
+
+@dataclass(slots=True)
+class Circumstances:
+    """A frame of the log, and how things stood before it."""
+
+    shard: int
+    frame: int
+    at: str
+    run_ms: int
+    events: list[Event]
+    pool: str
+    agents: list[dict[str, Any]]
+    """The rows of the agents that the decision names, as on `agent-capacity`."""
+    chats: list[dict[str, Any]]
+    """The rows of the chats that the decision names, as on `open-chats`."""
+    requests: int
+    """Outstanding ones, eligible or not."""
+    asking: list[dict[str, str]]
+    """The first eligible ones in agent order: agent_id, requested_at, origin (R7)."""
+    queues: list[QueueHead]
+
+
+def circumstances(log: Path, key: Key, difference: Difference, progress: Callable[[], None]) -> Circumstances | None:
+    """Replay a log once more, up to a frame, and tell how things stood before it; None: the log does not reach it.
+
+    Raises:
+        RecordedLogError, OSError: as `steps`.
+    """
+    for number, (engine, frame) in enumerate(steps(log, Tally())):
+        if (engine.shard, frame.n) == key:
+            return _look(engine, frame, _told(difference))
+        engine.apply(frame)
+        if not number % 1000:
+            progress()
+    return None
+
+
+def _told(difference: Difference) -> list[dict[str, Any]]:
+    """The decisions of a difference, as far as they can be read."""
+    values = (difference.expected, None if difference.found is None else difference.found.value)
+    told = []
+    for value in values:
+        try:
+            body = orjson.loads(value or b"null")
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(body, dict):
+            told.append(body)
+    return told
+
+
+def _look(engine: Engine, frame: Frame, told: list[dict[str, Any]]) -> Circumstances:
+    pool_id = _first_text(told, "pool") or (frame.events[0].pool if frame.events else "default")
+    found = Circumstances(
+        engine.shard, frame.n, format_ms(frame.at), frame.run, frame.events, pool_id, [], [], 0, [], []
+    )
+    pool = engine.pools.get(pool_id)
+    if pool is None:
+        return found
+    agents = [pool.agents[agent] for agent in _texts(told, "agent_id") if agent in pool.agents]
+    chats = [pool.chats[chat] for chat in _texts(told, "chat_id") if chat in pool.chats]
+    queues = [*_texts(told, "queue"), *(queue for agent in agents for queue in agent.profile.config.queues)]
+    found.agents = [_public(rows.agent_value(pool, agent)) for agent in agents]
+    found.chats = [_public(rows.chat_value(pool, chat)) for chat in chats]
+    found.requests = pool.requests
+    found.asking = [
+        {"agent_id": agent.id, "requested_at": request.at_text, "origin": request.origin}
+        for agent, request in in_agent_order(pool)[:SHOWN]
+    ]
+    found.queues = [_head(pool, queue) for queue in dict.fromkeys(queues) if queue in pool.waiting]
+    return found
+
+
+def _head(pool: Pool, queue: str) -> QueueHead:
+    chats = pool.waiting[queue].chats
+    first = [{"chat_id": chat.id, "arrived_at": chat.arrived_text} for *_, chat in islice(chats, SHOWN)]
+    return QueueHead(queue, len(chats), first)
+
+
+def _public(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in ("engine", "pool")}
+
+
+def _texts(told: Iterable[dict[str, Any]], field: str) -> list[str]:
+    values = (each.get(field) for each in told)
+    return list(dict.fromkeys(value for value in values if isinstance(value, str)))
+
+
+def _first_text(told: Iterable[dict[str, Any]], field: str) -> str | None:
+    return next(iter(_texts(told, field)), None)
