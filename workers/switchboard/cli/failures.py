@@ -9,6 +9,8 @@ from switchboard.kafka.clients import BrokerAwayError
 from switchboard.kafka.jars import BrokerUnavailableError
 from switchboard.kafka.ledger import LedgerLostError
 from switchboard.kafka.restore import RestoreError
+from switchboard.replay.whatif.extracting import NothingToCompareError
+from switchboard.replay.whatif.rules import RulesError
 from switchboard.router.resetting import NoSuchSourceError
 from switchboard.router.router import RouterError
 from switchboard.router.web import AddressTakenError
@@ -24,11 +26,11 @@ def exit_code_of(error: BaseException) -> int | None:
     match error:
         case BrokerAwayError() | KafkaConnectionError():
             return BROKER_AWAY
-        case SettingsError() | WrongTopicsError() | NoSuchSourceError() | AddressTakenError():
+        case SettingsError() | WrongTopicsError() | NoSuchSourceError() | AddressTakenError() | RulesError():
             return WRONG_USE
         case RecordedLogError() | RoutingFileError() | TopicError() | RouterError() | OSError():
             return FAULT
-        case LedgerLostError() | RestoreError() | BrokerUnavailableError() | KafkaError():
+        case LedgerLostError() | RestoreError() | BrokerUnavailableError() | KafkaError() | NothingToCompareError():
             return FAULT
         case _:
             return None

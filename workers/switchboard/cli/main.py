@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "settings": "switchboard.cli.settings:settings",
     "simulate": "switchboard.cli.simulate:simulate",
     "topics": "switchboard.cli.topics:topics",
+    "whatif": "switchboard.cli.whatif:whatif",
 }
 """Loaded when they are called: `--help` of one need not wait for the libraries of the others."""
 
