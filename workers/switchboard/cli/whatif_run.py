@@ -145,8 +145,8 @@ def _print(told: Told) -> None:
         cells = [_cell(figure, each, base) for each in told.results]
         if any(cells):
             value = (told.recorded or {}).get(figure.name)
-            first = [] if told.recorded is None else [figure.shown(value) if value is not None else ""]
-            table.add_row(figure.title(told.threshold), *first, *cells)
+            recorded = [] if told.recorded is None else [figure.shown(value) if value is not None else ""]
+            table.add_row(figure.title(told.threshold), *recorded, *cells)
     console.print(table)
 
 

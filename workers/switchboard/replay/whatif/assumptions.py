@@ -18,8 +18,8 @@ def assumptions(scenario: Recorded | AssumedDay, seeds: int) -> list[str]:
 
 _PEOPLE: Final = (
     "How long a chat takes and how patient its customer is belong to the chat; how quickly offers are answered and "
-    "Request Chat is clicked belong to the agent. Every set of rules meets the same arrivals and the same people, and is "
-    "compared with the base run by run ({seeds} runs, differing in what had to be drawn)."
+    "Request Chat is clicked belong to the agent. Every set of rules meets the same arrivals and the same people, and "
+    "is compared with the base run by run ({seeds} runs, differing in what had to be drawn)."
 )
 _MODEL: Final = (
     (
@@ -58,8 +58,8 @@ def _of_log(scenario: Recorded) -> Iterator[str]:
         else:
             yield f"No agent is seen to {what} in the log: the delay is assumed ({default})."
     yield (
-        f"{known.declined:.1%} of offers are declined and {known.lapsed:.1%} left to lapse, as in the log, each agent as "
-        "it did; a longer offer timeout does not save one that lapsed."
+        f"{known.declined:.1%} of offers are declined and {known.lapsed:.1%} left to lapse, as in the log, each agent "
+        "as it did; a longer offer timeout does not save one that lapsed."
     )
     if not any(known.wrap_ups.values()):
         yield (
@@ -80,9 +80,9 @@ def patience_told(known: Known) -> str:
         return "No customer gave up in the log, so nobody does here, however long the wait: read long waits with care."
     high = f"{fit.high / 60_000:.1f}" if fit.high < inf else "any number of"
     return (
-        f"Patience is exponential, mean {fit.mean / 60_000:.1f} minutes (95 % between {fit.low / 60_000:.1f} and {high}): "
-        f"all time waited over the {fit.abandoned:,} customers who gave up, for an answered wait tells only that "
-        f"patience was longer. A queue with {ENOUGH} of them or more has its own mean. Who gave up in the log gives up "
+        f"Patience is exponential, mean {fit.mean / 60_000:.1f} minutes (95 % between {fit.low / 60_000:.1f} and "
+        f"{high}): all time waited over the {fit.abandoned:,} customers who gave up, for an answered wait tells only "
+        f"that patience was longer. A queue with {ENOUGH} of them or more has its own mean. Who gave up in the log gives up "
         "at the same wait here; the others have what they had waited, and an exponential beyond."
     )
 

@@ -67,7 +67,7 @@ class Reader:
             start=self.start,
             end=self.end,
             chats=sorted(self.chats, key=lambda chat: chat.after),
-            agents=self.agents.finished(self.end),
+            agents=self.agents.finished(),
             returns=self.agents.returns,
             configs={pool: self.configs.get(pool, UNCONFIGURED) for pool in sorted(pools)},
             configured_again=tuple(sorted(self.configured_again)),

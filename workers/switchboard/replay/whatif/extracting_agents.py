@@ -39,17 +39,17 @@ class AgentReader:
 
     def step(self, engine: Engine, frame: Frame, decisions: list[Decision]) -> None:
         """Take note of one frame."""
-        for event in frame.events:
-            self._happened(engine, event, frame.at)
+        # What timers decided comes first, as it did: offers are missed before the frame's events happen (R1).
         for decision in decisions:
             self._decided(decision)
+        for event in frame.events:
+            self._happened(engine, event, frame.at)
         for pool in engine.pools.values():
             for agent_id in pool.changed_agents:
                 self._changed((pool.id, agent_id), pool.agents.get(agent_id), frame.at)
 
-    def finished(self, end: int) -> dict[AgentKey, AgentPast]:
+    def finished(self) -> dict[AgentKey, AgentPast]:
         """The agents. Who never logged in or out by an event is there from the first sign to the last."""
-        del end
         for key, agent in self.agents.items():
             if agent.logged_in_by == "request" and all(each.type != "agent-logged-out" for each in agent.plan):
                 agent.plan.append(Planned(self._last_sign[key] - self.start, "agent-logged-out", {}))
@@ -76,15 +76,15 @@ class AgentReader:
     def _decided(self, decision: Decision) -> None:
         match decision.type:
             case "assignment-confirmed":
-                agent = self._known(decision.pool, decision.agent_id, parse_ms(decision.at))
+                agent = self._known(decision.pool, decision.agent_id)
                 if decision.automatic:
                     agent.lapsed += 1
                 else:
                     agent.accepts.append(round(1000 * decision.seconds_to_accept))
             case "assignment-ended" if decision.reason == "declined":
-                self._known(decision.pool, decision.agent_id, parse_ms(decision.at)).declined += 1
+                self._known(decision.pool, decision.agent_id).declined += 1
             case "assignment-ended" if decision.reason == "missed":
-                self._known(decision.pool, decision.agent_id, parse_ms(decision.at)).lapsed += 1
+                self._known(decision.pool, decision.agent_id).lapsed += 1
             case "agent-made-unavailable":
                 self._sidelined[decision.pool, decision.agent_id] = parse_ms(decision.at)
             case _:
@@ -95,7 +95,7 @@ class AgentReader:
             self._may_ask.pop(key, None)
             self._sidelined.pop(key, None)
             return
-        past = self._known(*key, at)
+        past = self._known(*key)
         if not past.plan:
             past.logged_in_by = "request"
             past.plan.append(Planned(at - self.start, "agent-logged-in", {"profile": agent.profile.config.name}))
@@ -107,6 +107,5 @@ class AgentReader:
         else:
             self._may_ask.pop(key, None)
 
-    def _known(self, pool: str, agent_id: str, at: int) -> AgentPast:
-        self._last_sign[pool, agent_id] = at
+    def _known(self, pool: str, agent_id: str) -> AgentPast:
         return self.agents.setdefault((pool, agent_id), AgentPast((pool, agent_id)))

@@ -39,7 +39,10 @@ def page(told: Told) -> str:
         parts.append(f'<p class="check">{escape(calibration(told.recorded, base, told.threshold))}</p>')
     recorded = told.recorded or {}
     pictures = (
-        ("How long customers waited, by time of day", plots.waits_over_the_day(told.results)),
+        (
+            "How long customers waited, by time of day",
+            plots.waits_over_the_day(told.results, ", UTC" if told.recorded is not None else ""),
+        ),
         (
             "Mean wait of those who were answered",
             plots.by_variant(told.results, "wait", recorded.get("wait"), shares=False),

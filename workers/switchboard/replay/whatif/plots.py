@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from io import StringIO
 from statistics import fmean
 from typing import Any, Final
@@ -18,12 +17,16 @@ COLOURS: Final = ("#808a94", "#1f88c9", "#d8692a", "#2a9d6f", "#a563b5", "#b8902
 """The base first. Each can be told from its neighbours without colour vision, on white and on black."""
 _INK: Final = "#123456"
 """Becomes the page's own colour of text."""
+_DAY_MS: Final = 24 * 3_600_000
 _SIZE: Final = (5.6, 3.1)
 """Inches: small, so that the text keeps its size on a telephone."""
 
 
-def waits_over_the_day(results: Sequence[Result]) -> str:
-    """The mean wait of those who arrived in each half hour, with its interval over the runs."""
+def waits_over_the_day(results: Sequence[Result], clock: str) -> str:
+    """The mean wait of those who arrived in each half hour, with its interval over the runs where there is room.
+
+    `clock` says whose time of day it is.
+    """
 
     def draw(axes: Any) -> None:
         for index, result in enumerate(results):
@@ -31,7 +34,7 @@ def waits_over_the_day(results: Sequence[Result]) -> str:
             bins = sorted(set.intersection(*(set(run.by_time) for run in result.runs)))
             if not bins:
                 continue
-            times = [_hour(start + (each + 0.5) * BIN_MS) for each in bins]
+            times = [(start % _DAY_MS + (each + 0.5) * BIN_MS) / 3_600_000 for each in bins]
             spans = [interval([fmean(run.by_time[each]) / 1000 for run in result.runs]) for each in bins]
             axes.plot(
                 times, [span.mean for span in spans], color=COLOURS[index], linewidth=1.8, label=result.variant.name
@@ -45,7 +48,7 @@ def waits_over_the_day(results: Sequence[Result]) -> str:
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda hour, _: f"{int(hour) % 24:02d}:00"))
         axes.set_ylabel("seconds")
-        axes.set_xlabel("time of arrival, UTC")
+        axes.set_xlabel(f"time of arrival{clock}")
 
     return _svg(draw, "waits", width=9.0)
 
@@ -103,7 +106,7 @@ def assignments(results: Sequence[Result]) -> str:
 
 
 def _svg(draw: Callable[[Any], None], name: str, *, width: float = _SIZE[0], height: float = _SIZE[1]) -> str:
-    style = {
+    style: dict[Any, Any] = {
         "svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif", "font.size": 10,
         "text.color": _INK, "axes.labelcolor": _INK, "axes.edgecolor": _INK, "xtick.color": _INK, "ytick.color": _INK,
         "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": _INK, "grid.alpha": 0.15,
@@ -116,7 +119,7 @@ def _svg(draw: Callable[[Any], None], name: str, *, width: float = _SIZE[0], hei
         axes.patch.set_alpha(0)
         draw(axes)
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False, fontsize=9, loc="best")
+            figure.legend(frameon=False, fontsize=9, loc="outside upper left", ncols=3)
         out = StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return _for_a_page(out.getvalue())
@@ -126,11 +129,6 @@ def _for_a_page(text: str) -> str:
     """Without the prologue, in the page's colour, as wide as its place."""
     body = text[text.index("<svg") :].replace(_INK, "currentColor")
     return re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*"([^>]*?) (?:width|height)="[^"]*"', r"\1\2", body, count=1)
-
-
-def _hour(ms: float) -> float:
-    day = datetime.fromtimestamp(ms / 1000, UTC)
-    return day.hour + day.minute / 60
 
 
 def _short(name: str) -> str:

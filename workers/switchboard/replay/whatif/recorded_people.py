@@ -185,6 +185,7 @@ class RecordedPeople:
     def works(self, dice: Random) -> int | None:
         """Until the plan says so."""
         del dice
+        return None
 
     def goes_away(self, dice: Random) -> Away:
         """Never asked: the plan says it."""
