@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from docs.erlang import PATIENCE, Truth, interval, measure, theory
 from docs.tables import table
@@ -25,6 +26,8 @@ NAMES: Final = {
 }
 COLOURS: Final = {None: "#c2571a", PATIENCE: "#2166ac"}
 PICTURE: Final = Path(__file__).resolve().parent / "images" / "queueing-theory.svg"
+LONGEST_WAIT: Final = 560
+"""Seconds; beyond it Erlang C goes up for ever."""
 PANELS: Final = (("wait", "Mean wait, seconds"), ("waits", "Chats that wait"), ("abandons", "Chats given up"))
 
 Measured = dict[tuple[float | None, float], list[Truth]]
@@ -40,8 +43,7 @@ def main() -> None:
         for load in loads
     }
     print(_table(measured))  # noqa: T201 - what the command is for
-    PICTURE.parent.mkdir(exist_ok=True)
-    _picture(measured).savefig(PICTURE, metadata={"Date": None, "Creator": None})
+    _picture(measured)
 
 
 def _table(measured: Measured) -> str:
@@ -63,17 +65,17 @@ def _table(measured: Measured) -> str:
     return table(heads, rows)
 
 
-def _picture(measured: Measured) -> Figure:
-    with mpl.rc_context(
-        {"svg.hashsalt": "queueing", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10}
-    ):
+def _picture(measured: Measured) -> None:
+    style: dict[Any, Any] = {"svg.hashsalt": "queueing", "svg.fonttype": "none", "font.family": "sans-serif"}
+    with mpl.rc_context(style):
         figure = Figure(figsize=(11, 4.2), layout="constrained", facecolor="white")
         for axes, (name, title) in zip(figure.subplots(1, 3), PANELS, strict=True):
             _panel(axes, measured, name)
             axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
-    return figure
+        PICTURE.parent.mkdir(exist_ok=True)
+        figure.savefig(PICTURE, metadata={"Date": None, "Creator": None})
 
 
 def _panel(axes: Any, measured: Measured, name: str) -> None:
@@ -91,10 +93,10 @@ def _panel(axes: Any, measured: Measured, name: str) -> None:
             points, means, yerr=widths, color=colour, fmt="o", markersize=5, capsize=4, elinewidth=1.4,
             label="simulated, with 95 % interval",
         )  # fmt: skip
-    axes.set_xlabel("load: work that arrives / work that 10 agents can do")
-    axes.set_ylim(bottom=0)
+    axes.set_xlabel("load")
+    axes.set_ylim(0, LONGEST_WAIT if name == "wait" else None)
     if name != "wait":
-        axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.grid(visible=True, color="#dddddd", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
 

@@ -24,7 +24,7 @@ def test_the_figures_come_as_json_with_their_intervals_and_a_report(log: Path, t
     done = CliRunner().invoke(whatif, [*command, "--seeds", "2", "--json", "--report", str(report)])
     assert done.exit_code == 0, done.output
     told = orjson.loads(done.stdout)
-    assert [each["name"] for each in told["variants"]] == ["as it was", "profile.mode=pull, agents +2", "two"]
+    assert [each["name"] for each in told["variants"]] == ["unchanged", "profile.mode=pull, agents +2", "two"]
     wait = told["variants"][1]["figures"]["wait"]
     assert wait["low"] <= wait["mean"] <= wait["high"]
     assert set(wait["difference"]) == {"mean", "low", "high"}
@@ -36,7 +36,7 @@ def test_the_table_shows_each_variant_beside_what_was_recorded(log: Path) -> Non
     """And says in words what would have been otherwise, and how well the model fits."""
     done = CliRunner().invoke(whatif, [str(log), "--agents", "+1", "--seeds", "2"], env={"COLUMNS": "140"})
     assert done.exit_code == 0, done.output
-    for part in ("With agents +1, customers would have waited", "as recorded", "as it was", "answered within 20 s"):
+    for part in ("With agents +1, customers would have waited", "as recorded", "unchanged", "answered within 20 s"):
         assert part in done.output
 
 
@@ -69,3 +69,12 @@ def test_a_setting_that_is_none_is_wrong_use() -> None:
     done = CliRunner().invoke(whatif, ["--day", "1999-02-22", "--set", "profile.maxsessions=2"])
     assert isinstance(done.exception, RulesError)
     assert "max_sessions" in str(done.exception)
+
+
+def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And --help works all the same."""
+    monkeypatch.setattr("switchboard.cli.whatif.find_spec", lambda _: None)
+    done = CliRunner().invoke(whatif, ["--day", "1999-02-22", "--agents", "+1"])
+    assert done.exit_code == 1
+    assert "pip install 'chat-switchboard[whatif]'" in done.output
+    assert CliRunner().invoke(whatif, ["--help"]).exit_code == 0

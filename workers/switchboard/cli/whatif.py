@@ -9,6 +9,7 @@ import click
 from switchboard.cli.duration import Duration
 from switchboard.replay.whatif.rules import Setting, Variant, named_by, setting, variant
 
+BASE: Final = "unchanged"
 EXTRA: Final = ("scipy", "matplotlib")
 
 
@@ -71,7 +72,7 @@ def whatif(
         )
     if (log is None) == (day is None):
         raise click.UsageError("expected a LOG, or --day for a shipped day of arrivals, and not both")
-    variants = [Variant("as it was"), *_variants(sets, agents, named)]
+    variants = [Variant(BASE), *_variants(sets, agents, named)]
     from switchboard.cli import whatif_run  # noqa: PLC0415 - --help has to work without the extra
 
     whatif_run.run(
@@ -90,7 +91,7 @@ def _variants(sets: tuple[str, ...], agents: str | None, named: tuple[str, ...])
     if not found:
         raise click.UsageError("there is nothing to compare: give --set, --agents or --variant")
     names = [each.name for each in found]
-    twice = next((name for name in names if names.count(name) > 1 or name == "as it was"), None)
+    twice = next((name for name in names if names.count(name) > 1 or name == BASE), None)
     if twice is not None:
         raise click.UsageError(f"two variants are called {twice!r}: give each a name of its own, as in 'NAME: SETTING'")
     return found

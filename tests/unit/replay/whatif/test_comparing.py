@@ -10,7 +10,7 @@ from switchboard.replay.whatif.scenario import Recorded, read_recorded
 from tests.unit.replay.whatif.office import write_day
 
 SEEDS = ("1", "2", "3")
-BASE = Variant("as it was")
+BASE = Variant("unchanged")
 
 
 @pytest.fixture(scope="module")

@@ -142,3 +142,17 @@ def test_a_log_without_a_chat_can_not_be_asked() -> None:
     """It is said at once."""
     with pytest.raises(NothingToCompareError, match="no chat arrives"):
         _past(PUSH, (0, "agent-logged-in", ANA))
+
+
+def test_an_agent_who_comes_back_by_a_request_is_there_again() -> None:
+    """After a logout; what is said of it in between changes nothing."""
+    past = _past(
+        PULL,
+        (0, "agent-logged-in", ANA),
+        (10, "agent-logged-out", ANA),
+        (15, "agent-status-changed", {**ANA, "status": "available"}),
+        (20, "request-chat", ANA),
+        (30, "chat-arrival", _chat("a")),
+    )
+    plan = [(each.after, each.type) for each in past.agents["default", "ana"].plan]
+    assert plan == [(0, "agent-logged-in"), (10_000, "agent-logged-out"), (20_000, "agent-logged-in")]

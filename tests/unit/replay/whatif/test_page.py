@@ -24,7 +24,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     }
     log = write_day(tmp_path_factory.mktemp("whatif") / "day.jsonl", hours=2, config=config)
     day = read_recorded(log, 2.0, lambda: None)
-    variants = [Variant("as it was"), Variant(HOSTILE, variant("agents=+1").settings)]
+    variants = [Variant("unchanged"), Variant(HOSTILE, variant("agents=+1").settings)]
     results = compare(day, variants, ("1", "2"), 20_000)
     return page(Told(HOSTILE, results, day.measures.figures(20_000), assumptions(day, 2), 20.0))
 

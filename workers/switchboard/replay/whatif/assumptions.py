@@ -82,8 +82,8 @@ def patience_told(known: Known) -> str:
     return (
         f"Patience is exponential, mean {fit.mean / 60_000:.1f} minutes (95 % between {fit.low / 60_000:.1f} and "
         f"{high}): all time waited over the {fit.abandoned:,} customers who gave up, for an answered wait tells only "
-        f"that patience was longer. A queue with {ENOUGH} of them or more has its own mean. Who gave up in the log gives up "
-        "at the same wait here; the others have what they had waited, and an exponential beyond."
+        f"that patience was longer. A queue with {ENOUGH} of them or more has its own mean. Who gave up in the log "
+        "gives up at the same wait here; the others have what they had waited, and an exponential beyond."
     )
 
 

@@ -32,6 +32,10 @@ class AgentReader:
     start: int = 0
     agents: dict[AgentKey, AgentPast] = field(default_factory=dict)
     returns: list[int] = field(default_factory=list)
+    _there: set[AgentKey] = field(default_factory=set)
+    """Who is logged in, as far as the plans say."""
+    _by_event: set[AgentKey] = field(default_factory=set)
+    """Who has ever logged in by an event, not by a request."""
     _may_ask: dict[AgentKey, int] = field(default_factory=dict)
     """Since when agents in pull mode could have asked for a chat, and have not."""
     _sidelined: dict[AgentKey, int] = field(default_factory=dict)
@@ -51,7 +55,7 @@ class AgentReader:
     def finished(self) -> dict[AgentKey, AgentPast]:
         """The agents. Who never logged in or out by an event is there from the first sign to the last."""
         for key, agent in self.agents.items():
-            if agent.logged_in_by == "request" and all(each.type != "agent-logged-out" for each in agent.plan):
+            if key in self._there and key not in self._by_event:
                 agent.plan.append(Planned(self._last_sign[key] - self.start, "agent-logged-out", {}))
         return self.agents
 
@@ -63,7 +67,10 @@ class AgentReader:
         self._last_sign[key] = at
         if event.type == "request-chat" and key in self._may_ask:
             self.agents[key].clicks.append(at - self._may_ask.pop(key))
-        if event.type not in PRESENCE or (event.type != "agent-logged-in" and key not in self.agents):
+        if event.type == "agent-logged-in":
+            self._there.add(key)
+            self._by_event.add(key)
+        if event.type not in PRESENCE or key not in self._there:
             return
         if event.type == "agent-heartbeat" and not engine.pools[event.pool].watches_silence():
             return
@@ -92,12 +99,13 @@ class AgentReader:
 
     def _changed(self, key: AgentKey, agent: Agent | None, at: int) -> None:
         if agent is None:
+            self._there.discard(key)
             self._may_ask.pop(key, None)
             self._sidelined.pop(key, None)
             return
         past = self._known(*key)
-        if not past.plan:
-            past.logged_in_by = "request"
+        if key not in self._there:  # R12: by a request
+            self._there.add(key)
             past.plan.append(Planned(at - self.start, "agent-logged-in", {"profile": agent.profile.config.name}))
         if key in self._sidelined and agent.available:
             self.returns.append(at - self._sidelined.pop(key))

@@ -134,7 +134,7 @@ table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font
 td{white-space:nowrap}
 th,td{padding:.35rem .7rem;text-align:right;vertical-align:top;border-bottom:1px solid var(--line)}
 th[scope=row]{text-align:left;font-weight:500}
-thead th{border-bottom:2px solid var(--line)}
+thead th,thead td{border-bottom:2px solid var(--line)}
 td small{display:block;color:var(--soft)}
 details{margin:.4rem 0}
 summary{cursor:pointer;font-weight:500}

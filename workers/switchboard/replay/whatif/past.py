@@ -53,7 +53,6 @@ class AgentPast:
     """Offers that were left to expire."""
     clicks: list[int] = field(default_factory=list)
     """From each moment at which it could have asked, in pull mode, to Request Chat."""
-    logged_in_by: Literal["event", "request"] = "event"
 
 
 @dataclass(slots=True)

@@ -37,12 +37,16 @@ def waits_over_the_day(results: Sequence[Result], clock: str) -> str:
             times = [(start % _DAY_MS + (each + 0.5) * BIN_MS) / 3_600_000 for each in bins]
             spans = [interval([fmean(run.by_time[each]) / 1000 for run in result.runs]) for each in bins]
             axes.plot(
-                times, [span.mean for span in spans], color=COLOURS[index], linewidth=1.8, label=result.variant.name
+                times,
+                [span.mean for span in spans],
+                color=COLOURS[index % len(COLOURS)],
+                linewidth=1.8,
+                label=result.variant.name,
             )
             if len(results) == 2:  # more bands would hide each other
                 axes.fill_between(
                     times, [max(0, span.low) for span in spans], [span.high for span in spans],
-                    color=COLOURS[index], alpha=0.18, linewidth=0,
+                    color=COLOURS[index % len(COLOURS)], alpha=0.18, linewidth=0,
                 )  # fmt: skip
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -54,35 +58,38 @@ def waits_over_the_day(results: Sequence[Result], clock: str) -> str:
 
 
 def by_variant(results: Sequence[Result], name: str, recorded: float | None, *, shares: bool) -> str:
-    """One figure of every variant, with its interval; the log's own as a dashed line."""
+    """One figure of every variant with its interval, and above them as the log has it."""
+    names = [_short(result.variant.name) for result in results]
+    rows = names if recorded is None else ["as recorded", *names]
 
     def draw(axes: Any) -> None:
+        if recorded is not None:
+            axes.plot(recorded, len(rows), "D", markersize=7, color=_INK, fillstyle="none")
+            label(axes, recorded, len(rows))
         for index, result in enumerate(results):
-            span = result.interval(name)
+            span, place = result.interval(name), len(results) - index
             if span is None:
                 continue
-            place = len(results) - index
             half = [[span.mean - span.low], [span.high - span.mean]] if span.has_spread else None
             axes.errorbar(
-                span.mean, place, xerr=half, fmt="o", markersize=8, color=COLOURS[index], capsize=5, elinewidth=2,
+                span.mean, place, xerr=half, fmt="o", markersize=8, color=COLOURS[index % len(COLOURS)], capsize=5,
+                elinewidth=2,
             )  # fmt: skip
-            text = f"{100 * span.mean:.1f} %" if shares else f"{span.mean:.1f} s"
-            axes.annotate(text, (span.mean, place), (0, 9), textcoords="offset points", ha="center", color=_INK)
-        if recorded is not None:
-            axes.axvline(recorded, color=_INK, linewidth=1, linestyle=(0, (4, 4)))
-            axes.annotate(
-                "as recorded", (recorded, 0.42), (4, 0), textcoords="offset points", color=_INK, fontsize=9, va="bottom"
-            )
-        axes.set_yticks(range(len(results), 0, -1), [_short(result.variant.name) for result in results])
-        axes.set_ylim(0.4, len(results) + 0.7)
+            label(axes, span.mean, place)
+        axes.set_yticks(range(len(rows), 0, -1), rows)
+        axes.set_ylim(0.4, len(rows) + 0.7)
         axes.margins(x=0.18)
-        if shares:
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
-        else:
-            axes.set_xlabel("seconds")
         axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
 
-    return _svg(draw, name, height=1.2 + 0.5 * len(results))
+    def tick(value: float) -> str:
+        return f"{100 * value:g} %" if shares else f"{value:g} s"
+
+    def label(axes: Any, value: float, place: int) -> None:
+        text = f"{100 * value:.1f} %" if shares else f"{value:.1f} s"
+        axes.annotate(text, (value, place), (0, 9), textcoords="offset points", ha="center", color=_INK)
+
+    return _svg(draw, name, height=1.0 + 0.5 * len(rows))
 
 
 def assignments(results: Sequence[Result]) -> str:
@@ -94,8 +101,8 @@ def assignments(results: Sequence[Result]) -> str:
             number = min(len(run) for run in runs)
             means = [fmean(run[place] for run in runs) for place in range(number)]
             axes.plot(
-                range(1, number + 1), means, color=COLOURS[index], marker="o", markersize=4, linewidth=1.5,
-                label=result.variant.name,
+                range(1, number + 1), means, color=COLOURS[index % len(COLOURS)], marker="o", markersize=4,
+                linewidth=1.5, label=result.variant.name,
             )  # fmt: skip
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
