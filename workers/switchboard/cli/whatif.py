@@ -27,7 +27,7 @@ EXTRA: Final = ("scipy", "matplotlib")
 )
 @click.option("--seeds", default=10, show_default=True, type=click.IntRange(1, 1000), help="Runs of each variant.")
 @click.option(
-    "--threshold", default=20.0, show_default=True, type=Duration(), help="Service level: answered within this long."
+    "--threshold", default="20s", show_default=True, type=Duration(), help="Service level: answered within this long."
 )
 @click.option(
     "--click",

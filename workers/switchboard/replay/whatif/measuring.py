@@ -114,8 +114,6 @@ class Measures:
         for pool in engine.pools.values():
             for agent_id in pool.changed_agents:
                 self._agent((pool.id, agent_id), pool.agents.get(agent_id), frame.at)
-            if any(each.type in ("agent-logged-out", "agent-lost") for each in frame.events):
-                self._gone(pool.id, pool.agents, frame)
 
     def queue_figures(self, threshold_ms: int) -> dict[str, Figures]:
         """By queue of arrival."""
@@ -165,12 +163,6 @@ class Measures:
             hours = self._hours[key] = _Hours(at)
         held = 0 if agent is None else len(agent.sessions) - agent.undecided
         hours.move(at, ready=agent is not None and agent.ready, held=held)
-
-    def _gone(self, pool: str, agents: dict[str, Agent], frame: Frame) -> None:
-        for event in frame.events:
-            key = (pool, event.data.get("agent_id", ""))
-            if event.pool == pool and key in self._hours and key[1] not in agents:
-                self._agent(key, None, frame.at)
 
 
 def gini(ascending: Sequence[int]) -> float:
