@@ -20,7 +20,7 @@ Watch = Callable[[Frame, list[Decision]], None]
 def play(crowd: Crowd, engine: Engine, start: int, end: int, watch: Watch = lambda _frame, _decisions: None) -> int:
     """Let the crowd live from `start` to `end`, in ms since 1970; how many events there were.
 
-    The engine is new or as an earlier frame at `start` left it (its configuration, say). About 30 us an event with
+    The engine is new or as an earlier frame at `start` left it (its configuration, say). About 40 us an event with
     people who are drawn.
     """
     events = 0
