@@ -47,9 +47,9 @@ format: $(STAMPS)/dev  ## put the code in the project's format
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 lock: $(STAMPS)/dev  ## renew the pinned dependencies with their hashes
-	$(BIN)/uv pip compile pyproject.toml --group build --universal --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra whatif --group build --universal --generate-hashes \
 	  --python-version 3.11 --no-header --upgrade -q -o requirements/run.txt
-	$(BIN)/uv pip compile pyproject.toml --group build --group dev --universal --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra whatif --group build --group dev --universal --generate-hashes \
 	  --python-version 3.11 --no-header --upgrade -q -o requirements/dev.txt
 
 clean:  ## remove what the targets made

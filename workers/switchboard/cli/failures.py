@@ -10,8 +10,13 @@ from switchboard.kafka.jars import BrokerUnavailableError
 from switchboard.kafka.ledger import LedgerLostError
 from switchboard.kafka.reading import ReadingError
 from switchboard.kafka.restore import RestoreError
+<<<<<<< HEAD
 from switchboard.replay.against import NoSuchShardError
 from switchboard.replay.explain import UnknownIdError
+=======
+from switchboard.replay.whatif.extracting import NothingToCompareError
+from switchboard.replay.whatif.rules import RulesError
+>>>>>>> whatif
 from switchboard.router.resetting import NoSuchSourceError
 from switchboard.router.router import RouterError
 from switchboard.router.web import AddressTakenError
@@ -27,6 +32,7 @@ def exit_code_of(error: BaseException) -> int | None:
     match error:
         case BrokerAwayError() | KafkaConnectionError():
             return BROKER_AWAY
+<<<<<<< HEAD
         case NoSuchShardError() | SettingsError() | WrongTopicsError() | NoSuchSourceError() | AddressTakenError():
             return WRONG_USE
         case RecordedLogError() | RoutingFileError() | TopicError() | RouterError() | OSError():
@@ -39,6 +45,13 @@ def exit_code_of(error: BaseException) -> int | None:
             | BrokerUnavailableError()
             | KafkaError()
         ):
+=======
+        case SettingsError() | WrongTopicsError() | NoSuchSourceError() | AddressTakenError() | RulesError():
+            return WRONG_USE
+        case RecordedLogError() | RoutingFileError() | TopicError() | RouterError() | OSError():
+            return FAULT
+        case LedgerLostError() | RestoreError() | BrokerUnavailableError() | KafkaError() | NothingToCompareError():
+>>>>>>> whatif
             return FAULT
         case _:
             return None

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "simulate": "switchboard.cli.simulate:simulate",
     "topics": "switchboard.cli.topics:topics",
     "verify": "switchboard.cli.verify:verify",
+    "whatif": "switchboard.cli.whatif:whatif",
 }
 """Loaded when they are called: `--help` of one need not wait for the libraries of the others."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from switchboard.domain.rfc3339 import format_ms
-from switchboard.simulation.behaviour import Answer, exponential_ms, log_normal_ms
+from switchboard.simulation.behaviour import Answer
 from switchboard.simulation.diary import Entry
 from switchboard.simulation.scene import Agent, Chat, Presence, Scene
 
@@ -15,14 +15,14 @@ from switchboard.simulation.scene import Agent, Chat, Presence, Scene
 def log_in(scene: Scene, agent: Agent, at: int) -> None:
     """Starts work, with the profile and, where the post says so, the mode."""
     post = agent.post
-    body = _about(agent)
+    body = about(agent)
     if post.profile is not None:
         body["profile"] = post.profile
     if post.override:
         body["mode"] = post.mode
     scene.diary.send(at, "agent-logged-in", body)
-    _is_here(scene, agent, at)
-    if scene.behaviour.heartbeat_every > 0:
+    here(scene, agent, at)
+    if scene.people.heartbeat_every > 0:
         _next_heartbeat(scene, agent, at)
 
 
@@ -36,10 +36,9 @@ def answer_later(scene: Scene, agent: Agent, offer: Mapping[str, Any], now: int,
     chat_id, offer_id = offer["chat_id"], offer["offer_id"]
     agent.offers[chat_id] = offer_id
     if _answer(scene, agent, chat_id, offer["attempt"]) != "lapse":
-        dice = scene.dice.of("agent", agent.post.agent_id, "delay", chat_id.removeprefix(scene.label), offer["attempt"])
-        delay = log_normal_ms(dice, scene.behaviour.accept_median, scene.behaviour.accept_sigma)
+        delay = scene.people.answer_after(agent.post.agent_id, chat_id, offer["attempt"], lasts)
         entry = Entry("answer", agent.post.agent_id, mark=offer["attempt"], chat_id=chat_id)
-        scene.diary.write(now + min(delay, lasts * 4 // 5), entry)
+        scene.diary.write(now + delay, entry)
 
 
 def answer(scene: Scene, agent: Agent, at: int, chat_id: str, attempt: int) -> None:
@@ -47,7 +46,7 @@ def answer(scene: Scene, agent: Agent, at: int, chat_id: str, attempt: int) -> N
     offer_id = agent.offers.pop(chat_id, None)
     if offer_id is None or agent.presence != "here":
         return
-    body: dict[str, Any] = {"chat_id": chat_id, **_about(agent), "offer_id": offer_id}
+    body: dict[str, Any] = {"chat_id": chat_id, **about(agent), "offer_id": offer_id}
     if _answer(scene, agent, chat_id, attempt) == "accept":
         scene.diary.send(at, "chat-accepted", body | {"accepted_at": format_ms(at)})
     else:
@@ -57,28 +56,26 @@ def answer(scene: Scene, agent: Agent, at: int, chat_id: str, attempt: int) -> N
 def wrap_up(scene: Scene, agent: Agent, chat: Chat, now: int) -> None:
     """The conversation is over: write the notes, then release."""
     chat.stage = "wrapping"
-    dice = scene.dice.of("agent", agent.post.agent_id, "wrap-up", chat.chat_id.removeprefix(scene.label))
-    lasts = log_normal_ms(dice, scene.behaviour.wrap_up_median, scene.behaviour.wrap_up_sigma)
+    lasts = scene.people.wrap_up(agent.post.agent_id, chat.chat_id)
     scene.diary.write(now + lasts, Entry("release", chat.chat_id, mark=chat.stint))
 
 
 def release(scene: Scene, agent: Agent, chat: Chat, at: int, mark: int) -> None:
     """The notes are written."""
     if chat.stint == mark and chat.stage == "wrapping" and agent.presence != "out":
-        scene.diary.send(at, "chat-released", {"chat_id": chat.chat_id, **_about(agent)})
+        scene.diary.send(at, "chat-released", {"chat_id": chat.chat_id, **about(agent)})
 
 
 def want_chat(scene: Scene, agent: Agent, now: int) -> None:
     """A pull agent with a free session is about to click; anyone who is leaving logs out after the last chat."""
     if agent.leaving and not agent.chats:
         agent.leaving = False
-        scene.diary.write(now, Entry("step-away", agent.post.agent_id, mark=agent.stretch))
-    if agent.post.mode != "pull" or agent.reaching or not _may_ask(agent):
+        scene.diary.write(now, Entry("go", agent.post.agent_id, mark=agent.stretch))
+    if agent.mode != "pull" or agent.reaching or not _may_ask(agent):
         return
     agent.reaching = True
     agent.clicks += 1
-    dice = scene.dice.of("agent", agent.post.agent_id, "click", agent.clicks)
-    delay = log_normal_ms(dice, scene.behaviour.click_median, scene.behaviour.click_sigma)
+    delay = scene.people.click_after(agent.post.agent_id, agent.clicks)
     scene.diary.write(now + delay, Entry("click", agent.post.agent_id, mark=agent.clicks))
 
 
@@ -95,25 +92,27 @@ def step_away(scene: Scene, agent: Agent, at: int, mark: int) -> None:
     """Goes away in one of the ways of `Away`; one who logs out first turns unavailable and finishes its chats."""
     if agent.stretch != mark:
         return
-    if agent.presence == "break":  # the last chat of one who is leaving is done
-        scene.diary.send(at, "agent-logged-out", _about(agent))
-        _is_away(scene, agent, "out", at)
-        return
-    ways, shares = zip(*scene.behaviour.away_shares, strict=True)
-    agent.away = agent.dice.choices(ways, shares)[0]
+    agent.away = scene.people.goes_away(agent.dice)
     match agent.away:
         case "break" | "log-out":
-            scene.diary.send(at, "agent-status-changed", _about(agent) | {"status": "unavailable", "reason": "break"})
-            _is_away(scene, agent, "break", at)
+            scene.diary.send(at, "agent-status-changed", about(agent) | {"status": "unavailable", "reason": "break"})
+            go_away(scene, agent, "break", at)
             agent.leaving = agent.away == "log-out"
             want_chat(scene, agent, at)
         case "absent":
-            scene.diary.send(at, "agent-absent", _about(agent))
-            _is_away(scene, agent, "absent", at)
+            scene.diary.send(at, "agent-absent", about(agent))
+            go_away(scene, agent, "absent", at)
         case "lost":
-            scene.diary.send(at, "agent-lost", _about(agent))
+            scene.diary.send(at, "agent-lost", about(agent))
             agent.chats.clear()
-            _is_away(scene, agent, "out", at)
+            go_away(scene, agent, "out", at)
+
+
+def go(scene: Scene, agent: Agent, at: int, mark: int) -> None:
+    """The last chat of one who is leaving is done."""
+    if agent.stretch == mark:
+        scene.diary.send(at, "agent-logged-out", about(agent))
+        go_away(scene, agent, "out", at)
 
 
 def come_back(scene: Scene, agent: Agent, at: int, mark: int) -> None:
@@ -125,13 +124,13 @@ def come_back(scene: Scene, agent: Agent, at: int, mark: int) -> None:
             log_in(scene, agent, at)
             return
         case "absent":
-            scene.diary.send(at, "agent-present", _about(agent))
-        case "sidelined" if agent.post.mode == "pull":
+            scene.diary.send(at, "agent-present", about(agent))
+        case "sidelined" if agent.mode == "pull":
             # R12: asking for a chat makes one available again whom missed offers made unavailable.
             _request(scene, agent, at)
         case "break" | "sidelined" | "here":
-            scene.diary.send(at, "agent-status-changed", _about(agent) | {"status": "available"})
-    _is_here(scene, agent, at)
+            scene.diary.send(at, "agent-status-changed", about(agent) | {"status": "available"})
+    here(scene, agent, at)
 
 
 def sidelined(scene: Scene, agent: Agent, now: int) -> None:
@@ -140,7 +139,7 @@ def sidelined(scene: Scene, agent: Agent, now: int) -> None:
         agent.presence = "sidelined"
         agent.stretch += 1
         _drop_requests(agent)
-        after = exponential_ms(agent.dice, scene.behaviour.return_mean)
+        after = scene.people.notices_after(agent.dice)
         scene.diary.write(now + after, Entry("come-back", agent.post.agent_id, mark=agent.stretch))
 
 
@@ -148,17 +147,12 @@ def heartbeat(scene: Scene, agent: Agent, at: int) -> None:
     """A sign of life; those who are absent or out give none."""
     if agent.presence != "out":
         if agent.presence != "absent":
-            scene.diary.send(at, "agent-heartbeat", _about(agent))
+            scene.diary.send(at, "agent-heartbeat", about(agent))
         _next_heartbeat(scene, agent, at)
 
 
 def _answer(scene: Scene, agent: Agent, chat_id: str, attempt: int) -> Answer:
-    about = ("agent", agent.post.agent_id, "answer", chat_id.removeprefix(scene.label), attempt)
-    drawn = scene.dice.of(*about).random()
-    behaviour = scene.behaviour
-    if drawn < behaviour.decline_chance:
-        return "decline"
-    return "lapse" if drawn < behaviour.decline_chance + behaviour.lapse_chance else "accept"
+    return scene.people.answer(agent.post.agent_id, chat_id, attempt)
 
 
 def _may_ask(agent: Agent) -> bool:
@@ -168,24 +162,28 @@ def _may_ask(agent: Agent) -> bool:
 
 def _request(scene: Scene, agent: Agent, at: int) -> None:
     agent.asking = True
-    body = _about(agent) | {"request_id": f"{agent.post.agent_id}-{at}", "requested_at": format_ms(at)}
+    body = about(agent) | {"request_id": f"{agent.post.agent_id}-{at}", "requested_at": format_ms(at)}
     scene.diary.send(at, "request-chat", body)
 
 
-def _is_here(scene: Scene, agent: Agent, at: int) -> None:
+def here(scene: Scene, agent: Agent, at: int) -> None:
+    """Is at work from now."""
     agent.presence = "here"
     agent.stretch += 1
-    works = exponential_ms(agent.dice, scene.behaviour.work_mean)
-    scene.diary.write(at + works, Entry("step-away", agent.post.agent_id, mark=agent.stretch))
+    works = None if agent.post.plan else scene.people.works(agent.dice)
+    if works is not None:
+        scene.diary.write(at + works, Entry("step-away", agent.post.agent_id, mark=agent.stretch))
     want_chat(scene, agent, at)
 
 
-def _is_away(scene: Scene, agent: Agent, presence: Presence, at: int) -> None:
+def go_away(scene: Scene, agent: Agent, presence: Presence, at: int) -> None:
+    """Is not at work from now; comes back after a while, or when its plan says so."""
     agent.presence = presence
     agent.stretch += 1
     _drop_requests(agent)
-    back = exponential_ms(agent.dice, scene.behaviour.break_mean)
-    scene.diary.write(at + back, Entry("come-back", agent.post.agent_id, mark=agent.stretch))
+    if not agent.post.plan:
+        back = scene.people.comes_back_after(agent.dice)
+        scene.diary.write(at + back, Entry("come-back", agent.post.agent_id, mark=agent.stretch))
 
 
 def _drop_requests(agent: Agent) -> None:
@@ -195,9 +193,10 @@ def _drop_requests(agent: Agent) -> None:
 
 
 def _next_heartbeat(scene: Scene, agent: Agent, at: int) -> None:
-    due = at + round(1000 * scene.behaviour.heartbeat_every)
+    due = at + scene.people.heartbeat_every
     scene.diary.write(due, Entry("heartbeat", agent.post.agent_id))
 
 
-def _about(agent: Agent) -> dict[str, Any]:
+def about(agent: Agent) -> dict[str, Any]:
+    """What every event of an agent names."""
     return {"agent_id": agent.post.agent_id, "pool": agent.post.pool}

@@ -20,6 +20,9 @@ done; or the connection is lost in mid-chat."""
 Answer: TypeAlias = Literal["accept", "decline", "lapse"]
 """What an agent does with an offer: `lapse` is to do nothing."""
 
+Law: TypeAlias = Literal["log-normal", "exponential"]
+"""The shape of a distribution."""
+
 
 @dataclass(slots=True, frozen=True)
 class Behaviour:
@@ -27,9 +30,11 @@ class Behaviour:
 
     handling_median: float = 300.0
     handling_sigma: float = 0.7
-    """Of one stint: a chat that is transferred has another with the next agent."""
+    handling_law: Law = "log-normal"
+    """Of one stint: a chat that is transferred has another with the next agent. An exponential of the
+    same median has no sigma."""
     patience_mean: float = 600.0
-    """How long a customer waits before giving up, from entering a queue until an agent accepts."""
+    """How long a customer waits before giving up, from entering a queue until an agent accepts; inf: for ever."""
     ended_by_customer: float = 0.6
     """The chance that it is the customer who ends the conversation."""
     transfer_chance: float = 0.05
@@ -47,7 +52,7 @@ class Behaviour:
     wrap_up_sigma: float = 0.6
 
     work_mean: float = 3600.0
-    """From coming (back) to going away."""
+    """From coming (back) to going away; inf: never."""
     break_mean: float = 600.0
     return_mean: float = 120.0
     """How long an agent takes to notice being made unavailable by missed offers, and to come back."""

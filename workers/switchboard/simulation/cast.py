@@ -35,6 +35,19 @@ class Post:
     profile: str | None = None
     override: bool = False
     """Whether the login names the mode; otherwise it is the profile's own."""
+    plan: "Sequence[Planned]" = ()
+    """When the agent comes and goes, where that is known; without one it comes at the start, and goes by chance."""
+
+
+@dataclass(slots=True, frozen=True)
+class Planned:
+    """One event by which an agent comes, goes or changes what it takes."""
+
+    after: int
+    """ms since the start."""
+    type: str
+    data: Mapping[str, Any]
+    """The event's own fields but `agent_id`."""
 
 
 @dataclass(slots=True, frozen=True)

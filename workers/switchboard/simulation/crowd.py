@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from switchboard.domain.rfc3339 import parse_ms
-from switchboard.simulation import agents, customers
+from switchboard.simulation import agents, customers, planned
 from switchboard.simulation.behaviour import Behaviour, Dice
 from switchboard.simulation.cast import Cast
 from switchboard.simulation.diary import Entry, Outgoing
+from switchboard.simulation.people import Drawn, People
 from switchboard.simulation.scene import Agent, Chat, Scene
 
 LOGIN_SPREAD_MS: Final = 2000
@@ -26,20 +27,29 @@ class Crowd:
     goes back.
     """
 
-    def __init__(self, cast: Cast, behaviour: Behaviour, arrivals: Iterator[int], *, seed: str, label: str) -> None:
-        """Take the times of arrivals in ms since the start, ascending; chats are called `LABEL-000001` and so on."""
-        self.scene = Scene(behaviour=behaviour, dice=Dice(seed), cast=cast, label=label)
+    def __init__(
+        self, cast: Cast, people: Behaviour | People, arrivals: Iterator[int], *, seed: str, label: str
+    ) -> None:
+        """Take the times of arrivals in ms since the start, ascending.
+
+        People of a behaviour are drawn from it; their chats are called `LABEL-000001` and so on.
+        """
+        dice = Dice(seed)
+        drawn = Drawn(people, dice, cast, label) if isinstance(people, Behaviour) else people
+        self.scene = Scene(people=drawn, dice=dice, cast=cast, label=label)
         self._arrivals = arrivals
-        self._started = 0
 
     def start(self, now: int) -> None:
         """The agents come to work, and customers begin to arrive."""
         scene = self.scene
-        self._started = now
+        scene.started = now
         for post in scene.cast.posts:
             dice = scene.dice.of("agent", post.agent_id)
-            scene.agents[post.agent_id] = Agent(post=post, dice=dice)
-            scene.diary.write(now + int(dice.random() * LOGIN_SPREAD_MS), Entry("log-in", post.agent_id))
+            agent = scene.agents[post.agent_id] = Agent(post=post, dice=dice, mode=post.mode)
+            if post.plan:
+                planned.expect(scene, agent, 0)
+            else:
+                scene.diary.write(now + int(dice.random() * LOGIN_SPREAD_MS), Entry("log-in", post.agent_id))
         self._expect_arrival()
 
     def next_due(self) -> int | None:
@@ -92,21 +102,26 @@ class Crowd:
                 agents.answer(scene, agent, at, entry.chat_id, mark)
             case "log-in" if agent:
                 agents.log_in(scene, agent, at)
-            case "step-away" if agent:
-                agents.step_away(scene, agent, at, mark)
-            case "come-back" if agent:
-                agents.come_back(scene, agent, at, mark)
-            case "click" if agent:
-                agents.click(scene, agent, at, mark)
             case "heartbeat" if agent:
                 agents.heartbeat(scene, agent, at)
+            case "step-away" | "go" | "come-back" | "click" | "as-planned" if agent:
+                _PRESENCE[entry.deed](scene, agent, at, mark)
             case _:
                 pass  # of a chat that is closed by now
 
     def _expect_arrival(self) -> None:
         after = next(self._arrivals, None)
         if after is not None:
-            self.scene.diary.write(self._started + after, Entry("arrive", ""))
+            self.scene.diary.write(self.scene.started + after, Entry("arrive", ""))
+
+
+_PRESENCE: Final[Mapping[str, Callable[[Scene, Agent, int, int], None]]] = {
+    "step-away": agents.step_away,
+    "go": agents.go,
+    "come-back": agents.come_back,
+    "click": agents.click,
+    "as-planned": planned.as_planned,
+}
 
 
 def _assigned(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
@@ -193,6 +208,7 @@ def _request_rejected(scene: Scene, decision: Mapping[str, Any], now: int) -> No
 def _transfer_rejected(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
     chat = scene.chats.get(decision["chat_id"])
     if chat is not None and chat.stage == "active":
+        chat.refused = True
         scene.diary.write(now, Entry("end-talk", chat.chat_id, mark=chat.stint))
 
 

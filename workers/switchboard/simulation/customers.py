@@ -1,20 +1,16 @@
 """What customers do: arrive, lose patience, end the conversation; and how long a chat takes."""
 
-from bisect import bisect
-from itertools import accumulate
+from collections.abc import Mapping
 
 from switchboard.domain.rfc3339 import format_ms
-from switchboard.simulation.behaviour import exponential_ms, log_normal_ms
-from switchboard.simulation.cast import Line
 from switchboard.simulation.diary import Entry
 from switchboard.simulation.scene import Chat, Scene
 
 
 def arrive(scene: Scene, at: int) -> None:
-    """The next customer comes, on one of the lines according to their shares."""
+    """The next customer comes."""
     scene.arrived += 1
-    chat_id = f"{scene.label}-{scene.arrived:06d}"
-    line = _line_of(scene, chat_id)
+    chat_id, line = scene.people.newcomer(scene.arrived)
     chat = Chat(chat_id=chat_id, pool=line.pool, ours=True)
     scene.chats[chat_id] = chat
     body = {"chat_id": chat_id, "arrived_at": format_ms(at), "pool": line.pool}
@@ -26,8 +22,9 @@ def wait(scene: Scene, chat: Chat, now: int) -> None:
     """The chat has come (back) to a queue: its customer's patience starts anew."""
     chat.waits += 1
     if chat.ours:
-        patience = exponential_ms(scene.chat_dice(chat.chat_id, "patience", chat.waits), scene.behaviour.patience_mean)
-        scene.diary.write(now + patience, Entry("abandon", chat.chat_id, mark=chat.waits))
+        patience = scene.people.patience(chat.chat_id, chat.waits)
+        if patience is not None:
+            scene.diary.write(now + patience, Entry("abandon", chat.chat_id, mark=chat.waits))
 
 
 def abandon(scene: Scene, chat: Chat, at: int, mark: int) -> None:
@@ -40,9 +37,7 @@ def talk(scene: Scene, chat: Chat, now: int) -> None:
     """An agent has accepted: the conversation starts."""
     chat.stint += 1
     chat.stage = "active"
-    behaviour = scene.behaviour
-    dice = scene.chat_dice(chat.chat_id, "talk", chat.stint)
-    lasts = log_normal_ms(dice, behaviour.handling_median, behaviour.handling_sigma)
+    lasts = scene.people.talk(chat.chat_id, chat.stint)
     scene.diary.write(now + lasts, Entry("end-talk", chat.chat_id, mark=chat.stint))
 
 
@@ -53,33 +48,23 @@ def end_talk(scene: Scene, chat: Chat, at: int, mark: int) -> None:
         return
     if agent.presence == "out":
         return  # the connection is lost: the chat comes back to the queue
-    dice = scene.chat_dice(chat.chat_id, "end", chat.stint)
+    end = scene.people.end(chat.chat_id, chat.stint, chat.transfers)
     about = {"chat_id": chat.chat_id, "pool": chat.pool}
-    if not chat.transfers and dice.random() < scene.behaviour.transfer_chance:
+    if end == "transfer" and not chat.refused:
         target = _transfer_target(scene, chat)
         if target:
             chat.transfers += 1
-            scene.diary.send(at, "chat-transferred", about | target)
+            scene.diary.send(at, "chat-transferred", {**about, **target})
             return
-    by = "customer" if chat.ours and dice.random() < scene.behaviour.ended_by_customer else "agent"
+        end = scene.people.end(chat.chat_id, chat.stint, chat.transfers + 1)
+    by = "customer" if chat.ours and end == "customer" else "agent"
     scene.diary.send(at, "chat-concluded", about | {"agent_id": agent.post.agent_id, "by": by})
 
 
-def _transfer_target(scene: Scene, chat: Chat) -> dict[str, str]:
-    """To another queue of the pool in two of three cases, else to a colleague who is there; empty if there is none."""
-    dice = scene.chat_dice(chat.chat_id, "transfer")
-    queues = [line.queue for line in scene.cast.lines if line.pool == chat.pool and line.queue is not None]
+def _transfer_target(scene: Scene, chat: Chat) -> Mapping[str, str]:
     colleagues = [
         agent_id
         for agent_id, agent in scene.agents.items()
         if agent.post.pool == chat.pool and agent.presence == "here" and agent_id != chat.agent_id
     ]
-    if dice.random() < 2 / 3 and queues:
-        return {"to_queue": dice.choice(queues)}
-    return {"to_agent": dice.choice(colleagues)} if colleagues else {}
-
-
-def _line_of(scene: Scene, chat_id: str) -> Line:
-    lines = scene.cast.lines
-    upto = list(accumulate(line.share for line in lines))
-    return lines[min(bisect(upto, scene.chat_dice(chat_id, "line").random() * upto[-1]), len(lines) - 1)]
+    return scene.people.pass_on(chat.chat_id, chat.stint, chat.pool, colleagues)

@@ -5,7 +5,18 @@ from heapq import heappop, heappush
 from typing import Any, Literal, TypeAlias
 
 Deed: TypeAlias = Literal[
-    "arrive", "abandon", "end-talk", "release", "answer", "log-in", "step-away", "come-back", "click", "heartbeat"
+    "arrive",
+    "abandon",
+    "end-talk",
+    "release",
+    "answer",
+    "log-in",
+    "step-away",
+    "come-back",
+    "click",
+    "heartbeat",
+    "as-planned",
+    "go",
 ]
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal, TypeAlias
 
-from switchboard.simulation.behaviour import Away, Behaviour, Dice
-from switchboard.simulation.cast import Cast, Post
+from switchboard.simulation.behaviour import Away, Dice
+from switchboard.simulation.cast import Cast, Mode, Post
 from switchboard.simulation.diary import Diary
+from switchboard.simulation.people import People
 
 Stage: TypeAlias = Literal["waiting", "offered", "active", "wrapping"]
 Presence: TypeAlias = Literal["out", "here", "sidelined", "break", "absent"]
@@ -32,6 +33,8 @@ class Chat:
     stint: int = 0
     """How many agents have accepted it: the mark of what its talk and wrap-up end."""
     transfers: int = 0
+    refused: bool = False
+    """The last transfer came to nothing: it stays where it is."""
 
 
 @dataclass(slots=True)
@@ -40,6 +43,7 @@ class Agent:
 
     post: Post
     dice: Random
+    mode: Mode
     presence: Presence = "out"
     stretch: int = 0
     """Grows whenever the presence changes: the mark of stepping away and coming back."""
@@ -64,7 +68,7 @@ class Agent:
 class Scene:
     """Everyone and everything."""
 
-    behaviour: Behaviour
+    people: People
     dice: Dice
     cast: Cast
     label: str
@@ -74,7 +78,5 @@ class Scene:
     agents: dict[str, Agent] = field(default_factory=dict)
     """By agent id, in the order of the cast."""
     arrived: int = 0
-
-    def chat_dice(self, chat_id: str, *about: object) -> Random:
-        """What belongs to the chat: the same in every run, whatever its id begins with."""
-        return self.dice.of("chat", chat_id.removeprefix(self.label), *about)
+    started: int = 0
+    """When, in ms since 1970."""

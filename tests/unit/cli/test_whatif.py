@@ -1,0 +1,80 @@
+"""`switchboard whatif` on the command line."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+from click.testing import CliRunner
+
+from switchboard.cli.whatif import whatif
+from switchboard.replay.whatif.rules import RulesError
+from tests.unit.replay.whatif.office import write_day
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two hours."""
+    return write_day(tmp_path_factory.mktemp("whatif") / "day.jsonl", hours=2)
+
+
+def test_the_figures_come_as_json_with_their_intervals_and_a_report(log: Path, tmp_path: Path) -> None:
+    """One variant of --set and --agents, another of --variant; the base first."""
+    report = tmp_path / "out.html"
+    command = [str(log), "--set", "profile.mode=pull", "--agents", "+2", "--variant", "two: profile.max_sessions=2"]
+    done = CliRunner().invoke(whatif, [*command, "--seeds", "2", "--json", "--report", str(report)])
+    assert done.exit_code == 0, done.output
+    told = orjson.loads(done.stdout)
+    assert [each["name"] for each in told["variants"]] == ["unchanged", "profile.mode=pull, agents +2", "two"]
+    wait = told["variants"][1]["figures"]["wait"]
+    assert wait["low"] <= wait["mean"] <= wait["high"]
+    assert set(wait["difference"]) == {"mean", "low", "high"}
+    assert told["recorded"]["offered"] > 50
+    assert report.read_text().startswith("<!DOCTYPE html>")
+
+
+def test_the_table_shows_each_variant_beside_what_was_recorded(log: Path) -> None:
+    """And says in words what would have been otherwise, and how well the model fits."""
+    done = CliRunner().invoke(whatif, [str(log), "--agents", "+1", "--seeds", "2"], env={"COLUMNS": "140"})
+    assert done.exit_code == 0, done.output
+    for part in ("With agents +1, customers would have waited", "as recorded", "unchanged", "answered within 20 s"):
+        assert part in done.output
+
+
+def test_a_recorded_day_of_arrivals_takes_the_place_of_a_log() -> None:
+    """Real calls, assumed people: the assumptions are told."""
+    command = ["--day", "1999-02-25", "--agents", "-3", "--staff", "12", "--seeds", "1", "--json"]
+    told = orjson.loads(CliRunner().invoke(whatif, command).stdout)
+    assert told["variants"][0]["figures"]["offered"]["mean"] > 1000
+    assert "bank" in " ".join(told["assumptions"])
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["--day", "1999-02-22"], "nothing to compare"),
+        (["--agents", "+1"], "expected a LOG, or --day"),
+        (["--day", "1999-02-27", "--agents", "+1"], "expected one of 1999-02-22"),
+        (["--day", "1999-02-22", "--variant", "a: agents=+1", "--variant", "a: agents=+2"], "called 'a'"),
+    ],
+)
+def test_wrong_use_is_told_with_what_was_expected(command: list[str], said: str) -> None:
+    """Exit code 2."""
+    done = CliRunner().invoke(whatif, command)
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+def test_a_setting_that_is_none_is_wrong_use() -> None:
+    """The nearest name is told."""
+    done = CliRunner().invoke(whatif, ["--day", "1999-02-22", "--set", "profile.maxsessions=2"])
+    assert isinstance(done.exception, RulesError)
+    assert "max_sessions" in str(done.exception)
+
+
+def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And --help works all the same."""
+    monkeypatch.setattr("switchboard.cli.whatif.find_spec", lambda _: None)
+    done = CliRunner().invoke(whatif, ["--day", "1999-02-22", "--agents", "+1"])
+    assert done.exit_code == 1
+    assert "pip install 'chat-switchboard[whatif]'" in done.output
+    assert CliRunner().invoke(whatif, ["--help"]).exit_code == 0

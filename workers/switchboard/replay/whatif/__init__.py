@@ -1,0 +1,1 @@
+"""What-if: the same arrivals and the same people under other rules."""

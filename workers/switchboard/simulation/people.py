@@ -1,0 +1,174 @@
+"""Who the people of a crowd are: what each chat and each agent brings along, whatever is decided.
+
+`Drawn` draws all of it from stated distributions. Others may know it, from a recorded day say.
+"""
+
+from bisect import bisect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from math import inf, log
+from random import Random
+from typing import Literal, Protocol, TypeAlias
+
+from switchboard.simulation.behaviour import Answer, Away, Behaviour, Dice, exponential_ms, log_normal_ms
+from switchboard.simulation.cast import Cast, Line
+
+End: TypeAlias = Literal["transfer", "customer", "agent"]
+"""How a conversation ends: it is passed on, or the customer or the agent ends it."""
+
+
+class People(Protocol):
+    """What belongs to chats and agents, in ms.
+
+    The same question has the same answer always, but where an agent's own `dice` are thrown.
+    """
+
+    def newcomer(self, number: int) -> tuple[str, Line]:
+        """The chat that arrives as the `number`-th, from 1, and the line on which it does."""
+
+    def patience(self, chat_id: str, waits: int) -> int | None:
+        """How long its customer waits, the `waits`-th time, before giving up; None: for ever."""
+
+    def talk(self, chat_id: str, stint: int) -> int:
+        """How long it takes the `stint`-th agent who accepts it."""
+
+    def end(self, chat_id: str, stint: int, transfers: int) -> End:
+        """How that ends; it has been passed on so often before."""
+
+    def pass_on(self, chat_id: str, stint: int, pool: str, colleagues: list[str]) -> Mapping[str, str]:
+        """Where in its pool it is passed on to: `to_queue` or `to_agent`; empty: nowhere, it ends."""
+
+    def wrap_up(self, agent_id: str, chat_id: str) -> int:
+        """How long the agent writes notes about it."""
+
+    def answer(self, agent_id: str, chat_id: str, attempt: int) -> Answer:
+        """What the agent does with the chat's `attempt`-th offer."""
+
+    def answer_after(self, agent_id: str, chat_id: str, attempt: int, lasts: int) -> int:
+        """How long it takes the agent to do so; the offer stands for `lasts`."""
+
+    def click_after(self, agent_id: str, clicks: int) -> int:
+        """How long the agent takes to click Request Chat once it may, the `clicks`-th time."""
+
+    def works(self, dice: Random) -> int | None:
+        """How long an agent who has come works before going away; None: until its plan says so."""
+
+    def goes_away(self, dice: Random) -> Away:
+        """How it goes away."""
+
+    def comes_back_after(self, dice: Random) -> int:
+        """How long it is away."""
+
+    def notices_after(self, dice: Random) -> int:
+        """How long an agent whom missed offers made unavailable takes to come back."""
+
+    @property
+    def heartbeat_every(self) -> int:
+        """Between an agent's signs of life; 0: none."""
+
+
+@dataclass(slots=True, frozen=True)
+class Drawn:
+    """People drawn from a seed and a behaviour: what a draw is about decides it, not when it is made."""
+
+    behaviour: Behaviour
+    dice: Dice
+    cast: Cast
+    label: str
+    """What the chats' ids begin with; it changes no draw."""
+
+    def newcomer(self, number: int) -> tuple[str, Line]:
+        """On one of the lines, according to their shares."""
+        chat_id = f"{self.label}-{number:06d}"
+        lines = self.cast.lines
+        if len(lines) == 1:
+            return chat_id, lines[0]
+        upto = list(accumulate(line.share for line in lines))
+        index = bisect(upto, self._chat(chat_id, "line").random() * upto[-1])
+        return chat_id, lines[min(index, len(lines) - 1)]
+
+    def patience(self, chat_id: str, waits: int) -> int | None:
+        """Exponential."""
+        mean = self.behaviour.patience_mean
+        return exponential_ms(self._chat(chat_id, "patience", waits), mean) if mean < inf else None
+
+    def talk(self, chat_id: str, stint: int) -> int:
+        """By the law that the behaviour names."""
+        dice, behaviour = self._chat(chat_id, "talk", stint), self.behaviour
+        if behaviour.handling_law == "exponential":
+            return exponential_ms(dice, behaviour.handling_median / log(2))
+        return log_normal_ms(dice, behaviour.handling_median, behaviour.handling_sigma)
+
+    def end(self, chat_id: str, stint: int, transfers: int) -> End:
+        """By chance; no chat is passed on twice."""
+        dice = self._chat(chat_id, "end", stint)
+        if not transfers and dice.random() < self.behaviour.transfer_chance:
+            return "transfer"
+        return "customer" if dice.random() < self.behaviour.ended_by_customer else "agent"
+
+    def pass_on(self, chat_id: str, stint: int, pool: str, colleagues: list[str]) -> Mapping[str, str]:
+        """To a queue of the chat's pool in two of three cases, else to a colleague who is there."""
+        del stint
+        dice = self._chat(chat_id, "transfer")
+        queues = [line.queue for line in self.cast.lines if line.pool == pool and line.queue is not None]
+        if dice.random() < 2 / 3 and queues:
+            return {"to_queue": dice.choice(queues)}
+        return {"to_agent": dice.choice(colleagues)} if colleagues else {}
+
+    def wrap_up(self, agent_id: str, chat_id: str) -> int:
+        """Log-normal."""
+        dice = self._agent(agent_id, "wrap-up", chat_id.removeprefix(self.label))
+        return log_normal_ms(dice, self.behaviour.wrap_up_median, self.behaviour.wrap_up_sigma)
+
+    def answer(self, agent_id: str, chat_id: str, attempt: int) -> Answer:
+        """By chance."""
+        if not self.behaviour.decline_chance and not self.behaviour.lapse_chance:
+            return "accept"
+        drawn = self._agent(agent_id, "answer", chat_id.removeprefix(self.label), attempt).random()
+        if drawn < self.behaviour.decline_chance:
+            return "decline"
+        return "lapse" if drawn < self.behaviour.decline_chance + self.behaviour.lapse_chance else "accept"
+
+    def answer_after(self, agent_id: str, chat_id: str, attempt: int, lasts: int) -> int:
+        """Log-normal, cut to 0.8 of the offer's time: who lets an offer lapse is drawn by `answer`."""
+        if not self.behaviour.accept_median:
+            return 0
+        dice = self._agent(agent_id, "delay", chat_id.removeprefix(self.label), attempt)
+        return min(log_normal_ms(dice, self.behaviour.accept_median, self.behaviour.accept_sigma), lasts * 4 // 5)
+
+    def click_after(self, agent_id: str, clicks: int) -> int:
+        """Log-normal."""
+        dice = self._agent(agent_id, "click", clicks)
+        return log_normal_ms(dice, self.behaviour.click_median, self.behaviour.click_sigma)
+
+    def works(self, dice: Random) -> int | None:
+        """Exponential."""
+        mean = self.behaviour.work_mean
+        return exponential_ms(dice, mean) if mean < inf else None
+
+    def goes_away(self, dice: Random) -> Away:
+        """By the shares of `Away`."""
+        ways, shares = zip(*self.behaviour.away_shares, strict=True)
+        away: Away = dice.choices(ways, shares)[0]
+        return away
+
+    def comes_back_after(self, dice: Random) -> int:
+        """Exponential."""
+        return exponential_ms(dice, self.behaviour.break_mean)
+
+    def notices_after(self, dice: Random) -> int:
+        """Exponential."""
+        return exponential_ms(dice, self.behaviour.return_mean)
+
+    @property
+    def heartbeat_every(self) -> int:
+        """As the behaviour says."""
+        return round(1000 * self.behaviour.heartbeat_every)
+
+    def _chat(self, chat_id: str, *about: object) -> Random:
+        """What belongs to the chat: the same in every run, whatever its id begins with."""
+        return self.dice.of("chat", chat_id.removeprefix(self.label), *about)
+
+    def _agent(self, agent_id: str, *about: object) -> Random:
+        return self.dice.of("agent", agent_id, *about)
