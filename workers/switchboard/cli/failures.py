@@ -1,5 +1,7 @@
 """Errors that a user can do something about, and the exit code of each."""
 
+from typing import Final
+
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from switchboard.contracts.recorded_log import RecordedLogError
@@ -10,13 +12,10 @@ from switchboard.kafka.jars import BrokerUnavailableError
 from switchboard.kafka.ledger import LedgerLostError
 from switchboard.kafka.reading import ReadingError
 from switchboard.kafka.restore import RestoreError
-<<<<<<< HEAD
 from switchboard.replay.against import NoSuchShardError
 from switchboard.replay.explain import UnknownIdError
-=======
 from switchboard.replay.whatif.extracting import NothingToCompareError
 from switchboard.replay.whatif.rules import RulesError
->>>>>>> whatif
 from switchboard.router.resetting import NoSuchSourceError
 from switchboard.router.router import RouterError
 from switchboard.router.web import AddressTakenError
@@ -26,32 +25,31 @@ FAULT = 1
 WRONG_USE = 2
 BROKER_AWAY = 3
 
+EXIT_CODES: Final[dict[type[Exception], int]] = {
+    BrokerAwayError: BROKER_AWAY,
+    KafkaConnectionError: BROKER_AWAY,
+    AddressTakenError: WRONG_USE,
+    NoSuchShardError: WRONG_USE,
+    NoSuchSourceError: WRONG_USE,
+    RulesError: WRONG_USE,
+    SettingsError: WRONG_USE,
+    WrongTopicsError: WRONG_USE,
+    BrokerUnavailableError: FAULT,
+    KafkaError: FAULT,
+    LedgerLostError: FAULT,
+    NothingToCompareError: FAULT,
+    OSError: FAULT,
+    ReadingError: FAULT,
+    RecordedLogError: FAULT,
+    RestoreError: FAULT,
+    RouterError: FAULT,
+    RoutingFileError: FAULT,
+    TopicError: FAULT,
+    UnknownIdError: FAULT,
+}
+"""The first that fits counts; the messages of all of them say what to do."""
+
 
 def exit_code_of(error: BaseException) -> int | None:
     """The exit code of an error whose message says what to do; None for what is a defect of ours."""
-    match error:
-        case BrokerAwayError() | KafkaConnectionError():
-            return BROKER_AWAY
-<<<<<<< HEAD
-        case NoSuchShardError() | SettingsError() | WrongTopicsError() | NoSuchSourceError() | AddressTakenError():
-            return WRONG_USE
-        case RecordedLogError() | RoutingFileError() | TopicError() | RouterError() | OSError():
-            return FAULT
-        case (
-            UnknownIdError()
-            | LedgerLostError()
-            | ReadingError()
-            | RestoreError()
-            | BrokerUnavailableError()
-            | KafkaError()
-        ):
-=======
-        case SettingsError() | WrongTopicsError() | NoSuchSourceError() | AddressTakenError() | RulesError():
-            return WRONG_USE
-        case RecordedLogError() | RoutingFileError() | TopicError() | RouterError() | OSError():
-            return FAULT
-        case LedgerLostError() | RestoreError() | BrokerUnavailableError() | KafkaError() | NothingToCompareError():
->>>>>>> whatif
-            return FAULT
-        case _:
-            return None
+    return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), None)
