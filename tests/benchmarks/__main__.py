@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import platform
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -33,7 +33,7 @@ LATENCY_SECONDS: Final = 20.0
 def main(only: str | None, runs: int, *, write: bool) -> None:
     """Measure Switchboard on this machine. Nothing else should run meanwhile."""
     relax_collector()  # as the workers do
-    parts = {
+    parts: dict[str, Callable[[], Iterator[str]]] = {
         "engine": lambda: _engine(runs),
         "replay": lambda: _replay(runs),
         "memory": _memory,
