@@ -8,10 +8,10 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
-from switchboard.kafka.admin import session
-from switchboard.kafka.clients import BrokerAwayError, Connection, producer, source_reader, wait_for_broker
+from switchboard.kafka.admin import create_topics, session
+from switchboard.kafka.clients import BrokerAwayError, Connection, producer, reader, source_reader, wait_for_broker
 from switchboard.kafka.local_broker import LocalBroker
-from switchboard.kafka.topics import Topic, TopicNames
+from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
 
 
 async def test_a_broker_that_is_away_is_told_within_the_wait() -> None:
@@ -81,3 +81,24 @@ async def test_a_reader_of_sources_begins_where_it_is_told(conn: Connection, nam
         assert await consumer.committed(tp) == 10
     finally:
         await consumer.stop()
+
+
+async def test_readers_are_closed_though_their_fetches_have_just_failed(private_broker: LocalBroker) -> None:
+    """Closing them beside a dead broker ends, and does not cancel who does it; afterwards nothing is left of them."""
+    conn = Connection(private_broker.bootstrap)
+    names = TopicNames("", "")
+    await create_topics(conn, TopicPlan(names, shards=1, replication=1, min_insync=1))
+    tp = TopicPartition(names.of(Topic.JOURNAL), 0)
+    before = asyncio.all_tasks()
+    readers = [reader(conn) for _ in range(5)]
+    for each in readers:
+        await each.start()
+        each.assign([tp])
+        each.seek(tp, 0)
+        assert await each.getmany(timeout_ms=200) == {}
+    private_broker.kill()
+    for each in readers:
+        assert await each.getmany(timeout_ms=200) == {}
+        async with asyncio.timeout(5):
+            await each.stop()
+    assert asyncio.all_tasks() == before

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from switchboard.router.bounded import bounded
+from switchboard.router.bounded import BrokenOffError, bounded
 
 
 async def test_work_that_ends_in_time_is_waited_for() -> None:
@@ -55,3 +55,13 @@ async def test_a_cancellation_reaches_the_work() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert ended.is_set()
+
+
+async def test_a_cancellation_from_within_is_an_error() -> None:
+    """A library that lets its own cancellation out does not end who called it: a shard is then opened again."""
+
+    async def cancelled_by_nobody() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(BrokenOffError, match="closing it was cancelled from within"):
+        await bounded(cancelled_by_nobody(), None, "closing it")

@@ -8,14 +8,25 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 
-async def bounded(work: Coroutine[Any, Any, None], seconds: float, what: str) -> None:
+class BrokenOffError(Exception):
+    """The work ended as if it had been cancelled, and nobody had asked for that."""
+
+
+async def bounded(work: Coroutine[Any, Any, None], seconds: float | None, what: str) -> None:
     """Wait for `work`, at most so long; work that does not end by then is cancelled and left to itself.
 
     `asyncio.timeout` waits until what it cancels has ended. aiokafka's clients catch a cancellation here and there and
-    go on waiting, so that one of them could hold a shard for ever.
+    go on waiting, so that one of them could hold a shard for ever. They also let a cancellation of their own out, which
+    would end the task that serves the shard, and nobody would hear of it.
+
+    Args:
+        work: what to wait for.
+        seconds: how long at most; None for without end.
+        what: names the work in errors and in the log.
 
     Raises:
         TimeoutError: it did not end; where it stood is logged.
+        BrokenOffError: it was cancelled, and not because we were.
     """
     task = asyncio.ensure_future(work)
     try:
@@ -29,6 +40,8 @@ async def bounded(work: Coroutine[Any, Any, None], seconds: float, what: str) ->
         task.cancel()
         task.add_done_callback(_forget)
         raise TimeoutError(f"{what} did not end within {seconds} s")
+    if task.cancelled():
+        raise BrokenOffError(f"{what} was cancelled from within")
     task.result()
 
 

@@ -18,7 +18,7 @@ from switchboard.kafka.ledger import FencedError, LedgerLostError
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS, FencedTooOftenError, Ownership, OwnershipError
 from switchboard.kafka.restore import RestoreError
 from switchboard.kafka.topics import TopicPlan
-from switchboard.router.bounded import bounded
+from switchboard.router.bounded import BrokenOffError, bounded
 from switchboard.router.shard import EngineFailedError, Plan, Shard, Suspicion, TimersFailedError
 from switchboard.router.sources import SourceGoneError
 from switchboard.router.starting import NoStartError
@@ -175,7 +175,7 @@ class Router:
             served.opening = False
             served.shard = shard
             metrics.SHARD_OWNED.labels(str(index)).set(1)
-            await shard.run(served.stop)
+            await bounded(shard.run(served.stop), None, f"serving shard {index}")
             end = "stopped"
         except FencedError as error:
             end = "fenced"
@@ -185,7 +185,7 @@ class Router:
         except EngineFailedError as error:
             end = "engine failed"
             log.warning("its events are to be applied one by one: %s", error)
-        except (LedgerLostError, RestoreError, BrokerAwayError, KafkaError, TimeoutError) as error:
+        except (LedgerLostError, RestoreError, BrokerAwayError, KafkaError, TimeoutError, BrokenOffError) as error:
             end = "lost"
             metrics.COMMITS.labels("failed").inc()
             log.warning("shard %s is opened again in %s s: %r", index, RETRY_SECONDS, error)
@@ -193,7 +193,7 @@ class Router:
             served.opening = False
             served.shard = None
             metrics.SHARD_OWNED.labels(str(index)).set(0)
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError, BrokenOffError):
                 await bounded(shard.close(clean=end == "stopped"), CLOSE_SECONDS, f"closing shard {index}")
         if end == "fenced" and not served.stop.is_set():
             return not await self._ownership.may_retake(index)
