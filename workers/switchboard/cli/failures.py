@@ -8,6 +8,7 @@ from switchboard.kafka.admin import TopicError, WrongTopicsError
 from switchboard.kafka.clients import BrokerAwayError
 from switchboard.kafka.jars import BrokerUnavailableError
 from switchboard.kafka.ledger import LedgerLostError
+from switchboard.kafka.reading import ReadingError
 from switchboard.kafka.restore import RestoreError
 from switchboard.router.resetting import NoSuchSourceError
 from switchboard.router.router import RouterError
@@ -28,7 +29,7 @@ def exit_code_of(error: BaseException) -> int | None:
             return WRONG_USE
         case RecordedLogError() | RoutingFileError() | TopicError() | RouterError() | OSError():
             return FAULT
-        case LedgerLostError() | RestoreError() | BrokerUnavailableError() | KafkaError():
+        case LedgerLostError() | ReadingError() | RestoreError() | BrokerUnavailableError() | KafkaError():
             return FAULT
         case _:
             return None
