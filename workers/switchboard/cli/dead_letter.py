@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 import click
 import orjson
 
+from switchboard.cli.dead_letter_view import fields_of, line_of, text_of
 from switchboard.cli.failures import FAULT
 from switchboard.cli.record import Time
 from switchboard.contracts.codec import REASONS
-from switchboard.domain.rfc3339 import format_ms
 from switchboard.kafka.clients import Connection, wait_for_broker
 from switchboard.kafka.topics import TopicNames
 from switchboard.replay.dead_letters import DeadLetter, Place, dead_letter_at, dead_letters, put_back
@@ -71,10 +71,10 @@ def list_(reason: str | None, since: Start, limit: int, *, as_json: bool) -> Non
 
     number, letters = _run(newest)
     if as_json:
-        click.echo(orjson.dumps([_fields(letter) for letter in letters]))
+        click.echo(orjson.dumps([fields_of(letter) for letter in letters]))
         return
     for letter in letters:
-        click.echo(_line(letter))
+        click.echo(line_of(letter))
     if number > len(letters):
         click.echo(f"the newest {len(letters):,} of {number:,}; --limit shows more", err=True)
     if not number:
@@ -97,16 +97,16 @@ def show(ctx: click.Context, place: Place, *, as_json: bool) -> None:
         click.echo(f"there is no dead letter at {place}", err=True)
         ctx.exit(FAULT)
     if as_json:
-        headers = [[name, _text(value)] for name, value in letter.headers]
-        click.echo(orjson.dumps({**_fields(letter), "headers": headers, "value": _text(letter.value)}))
+        headers = [[name, text_of(value)] for name, value in letter.headers]
+        click.echo(orjson.dumps({**fields_of(letter), "headers": headers, "value": text_of(letter.value)}))
         return
-    click.echo(_line(letter))
-    click.echo(f"key: {_text(letter.key)}")
+    click.echo(line_of(letter))
+    click.echo(f"key: {text_of(letter.key)}")
     for name, value in letter.headers:
-        click.echo(f"header {name}: {_text(value)}")
+        click.echo(f"header {name}: {text_of(value)}")
     if letter.obstacle is not None:
         click.echo(f"can't be replayed: {letter.obstacle}")
-    click.echo(_text(letter.value))
+    click.echo(text_of(letter.value))
 
 
 @dead_letter.command()
@@ -162,13 +162,13 @@ def replay(
         click.echo(f"{place} is not replayed: {why}", err=True)
     if not as_json:
         for letter in letters:
-            click.echo(_line(letter))
+            click.echo(line_of(letter))
     if letters and not dry_run:
         if not yes:
             click.confirm(f"Replay {len(letters):,} dead letters?", abort=True, err=True)
         _run(lambda conn, names: put_back(conn, names, letters))
     if as_json:
-        told = {"replayed": [_fields(letter) for letter in letters], "refused": refused, "dry_run": dry_run}
+        told = {"replayed": [fields_of(letter) for letter in letters], "refused": refused, "dry_run": dry_run}
         click.echo(orjson.dumps(told))
     else:
         click.echo(f"{'would replay' if dry_run else 'replayed'} {len(letters):,}; refused {len(refused):,}")
@@ -184,38 +184,3 @@ def _run(work: Callable[[Connection, TopicNames], Coroutine[Any, Any, Found]]) -
         return await work(settings.connection(), settings.topic_names())
 
     return asyncio.run(connected())
-
-
-def _fields(letter: DeadLetter) -> dict[str, Any]:
-    topic, partition, offset = letter.source
-    return {
-        "place": str(letter.place),
-        "at": format_ms(letter.at),
-        "reason": letter.reason,
-        "detail": letter.detail,
-        "source_topic": topic,
-        "source_partition": partition,
-        "source_offset": offset,
-        "key": _text(letter.key),
-        "original_size": letter.original_size,
-        "replayed_from": letter.replayed_from,
-    }
-
-
-def _line(letter: DeadLetter) -> str:
-    topic, partition, offset = letter.source
-    again = f" (replayed from {letter.replayed_from}, failed again)" if letter.replayed_from else ""
-    where = f"{letter.place}  {format_ms(letter.at)}"
-    if not letter.reason:
-        return f"{where}  (no router set it aside)"
-    return f"{where}  {letter.reason}  {topic}/{partition}@{offset}  {letter.detail}{again}"
-
-
-def _text(value: bytes | None) -> str | None:
-    """As text; where it is no UTF-8, as hex."""
-    if value is None:
-        return None
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return "hex " + value.hex()

@@ -9,13 +9,15 @@ import click
 import orjson
 import uvloop
 
+from switchboard.cli.collector import relax_collector
 from switchboard.cli.progress import progress
 from switchboard.cli.record import INTERRUPTED
 from switchboard.cli.signals import stop_on_signal
 from switchboard.contracts.log_tally import Tally
 from switchboard.contracts.recorded_log import Kind, kind_of, refuse
 from switchboard.kafka.clients import wait_for_broker
-from switchboard.replay.publisher import Published, Survey, publish, survey, wanted
+from switchboard.replay.publisher import Published, publish
+from switchboard.replay.survey import Survey, survey, wanted
 from switchboard.settings import load
 
 
@@ -46,6 +48,7 @@ def replay_to_bus(
         RecordedLogError, OSError: the log can't be read; nothing was sent.
         WrongTopicsError: a topic is missing; nothing was sent.
     """
+    relax_collector()
     tally = Tally()
     if kind_of(log, (lambda _: None) if skip_bad else refuse) is Kind.JOURNAL:
         raise click.UsageError(

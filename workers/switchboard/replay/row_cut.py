@@ -74,23 +74,33 @@ async def _look(conn: Connection, names: TopicNames, shard: int) -> RowCut | Non
     async with read_to(conn, ends) as batches:
         async for tp, records in batches:
             found[tp].extend(records)
-    clocks = [record for record in found[progress] if record.key == CLOCK and record.value is not None]
+    return cut_at(first_end, found[progress], [found[tp] for tp in tables])
+
+
+def cut_at(first_end: int, progress: list[ConsumerRecord], tables: list[list[ConsumerRecord]]) -> RowCut | None:
+    """The cut at the last frame before an end of `shard-progress` (steps 2 to 4); None: there is doubt.
+
+    Args:
+        first_end: where `shard-progress` ended before the tables' ends were seen.
+        progress: its records up to where it ended after they were seen.
+        tables: the records of each table up to its end.
+    """
+    clocks = [record for record in progress if record.key == CLOCK and record.value is not None]
     before = [clock for clock in clocks if clock.offset < first_end]
     after = clocks[len(before) :]
     if not before:
         return None if after else RowCut()
     last = before[-1]
+    partitions = [progress, *tables]
     if after:
-        if last.timestamp < max(each.timestamp for each in before) or last.timestamp >= min(
-            each.timestamp for each in after
-        ):
+        if last.timestamp < max(each.timestamp for each in before):
             return None
-        for tp, records in found.items():
-            kept = [record for record in records if record.timestamp <= last.timestamp]
-            if kept and kept[-1] is not records[len(kept) - 1]:
-                return None
-            found[tp] = kept
-    rows = [record for tp in (progress, *tables) for record in _latest(found[tp])]
+        if last.timestamp >= min(each.timestamp for each in after):
+            return None
+        whole, partitions = partitions, [[r for r in each if r.timestamp <= last.timestamp] for each in partitions]
+        if any(kept and kept[-1] is not each[len(kept) - 1] for kept, each in zip(partitions, whole, strict=True)):
+            return None
+    rows = [record for records in partitions for record in _latest(records)]
     return RowCut(orjson.loads(last.value)["frame"], last.timestamp, rows)
 
 
