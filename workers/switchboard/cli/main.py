@@ -12,8 +12,10 @@ from switchboard.cli.failures import exit_code_of
 COMMANDS: Final = {
     "broker": "switchboard.cli.broker:broker",
     "config": "switchboard.cli.config:config",
+    "dead-letter": "switchboard.cli.dead_letter:dead_letter",
     "demo": "switchboard.cli.demo:demo",
     "explain": "switchboard.cli.explain:explain",
+    "record": "switchboard.cli.record:record",
     "replay": "switchboard.cli.replay:replay",
     "run": "switchboard.cli.run:run",
     "settings": "switchboard.cli.settings:settings",

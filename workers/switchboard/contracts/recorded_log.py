@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeAlias
 
 import orjson
 
@@ -19,6 +19,8 @@ from switchboard.contracts.log_files import CutFileError, read_lines, writing_li
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 
 JOURNAL: Final = "journal"
+PROGRESS: Final = "shard-progress"
+"""The topic whose `clock` row says which frame a shard's rows stand after."""
 
 _FLAT: Final = "headers: expected a list of name, value, name, value, ..."
 
@@ -57,7 +59,7 @@ class Kind(StrEnum):
     """What a log is, told by its topics."""
 
     JOURNAL = "journal log"
-    """It has lines of `journal`; others are skipped."""
+    """It has lines of `journal`, or rows alone, of which no frame was recorded."""
     BUS = "bus log"
     """It has lines of the source topics only."""
 
@@ -67,46 +69,76 @@ def bare_topic(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-def read_log(path: Path) -> Iterator[Record]:
+Skip: TypeAlias = Callable[[RecordedLogError], object]
+"""Takes what is wrong with a line, where the line is to be passed over; it may raise what it is given."""
+
+
+def refuse(error: RecordedLogError) -> NoReturn:
+    """The `Skip` that passes over nothing."""
+    raise error
+
+
+def read_log(path: Path, skip: Skip = refuse) -> Iterator[Record]:
     """The log's records, in order; an empty line has a number but is no record.
 
+    Args:
+        path: the file.
+        skip: told of each line that is no record; where the file's compression is cut, the last thing it is told.
+
     Raises:
-        RecordedLogError: a line is cut, is no JSON or lacks a field.
+        RecordedLogError: a line is cut, is no JSON or lacks a field, and `skip` is the default.
         OSError: the file can't be read.
     """
-    for number, line in _numbered(path):
-        if not line.isspace():
-            yield _record(str(path), number, line)
+    for number, line in _numbered(path, skip):
+        if line.isspace():
+            continue
+        try:
+            record = _record(str(path), number, line)
+        except RecordedLogError as error:
+            skip(error)
+        else:
+            yield record
 
 
-def kind_of(path: Path) -> Kind:
+def kind_of(path: Path, skip: Skip = refuse) -> Kind:
     """What the log is. A journal's line may come late, so a bus log is looked through to its end (not parsed).
+
+    Args:
+        path: the file.
+        skip: told of lines that are no record, as far as they are looked at.
 
     Raises:
         RecordedLogError: no line is of a topic of ours, or the line that would decide is damaged.
         OSError: the file can't be read.
     """
-    has_source = False
-    for number, line in _numbered(path):
-        if (has_source and b"journal" not in line) or line.isspace():
+    has_source = has_rows = False
+    for number, line in _numbered(path, skip):
+        if ((has_source or has_rows) and b"journal" not in line) or line.isspace():
             continue
-        topic = bare_topic(_record(str(path), number, line).topic)
+        try:
+            topic = bare_topic(_record(str(path), number, line).topic)
+        except RecordedLogError as error:
+            skip(error)
+            continue
         if topic == JOURNAL:
             return Kind.JOURNAL
         has_source = has_source or topic in SOURCE_TOPICS
-    if not has_source:
-        wanted = ", ".join((JOURNAL, *SOURCE_TOPICS))
-        raise RecordedLogError(str(path), None, f"no line is of a topic of ours: expected one of {wanted}")
-    return Kind.BUS
+        has_rows = has_rows or topic == PROGRESS
+    if has_source:
+        return Kind.BUS
+    if has_rows:
+        return Kind.JOURNAL
+    wanted = ", ".join((JOURNAL, *SOURCE_TOPICS))
+    raise RecordedLogError(str(path), None, f"no line is of a topic of ours: expected one of {wanted}")
 
 
-def _numbered(path: Path) -> Iterator[tuple[int, bytes]]:
+def _numbered(path: Path, skip: Skip) -> Iterator[tuple[int, bytes]]:
     number = 0
     try:
         for number, line in enumerate(read_lines(path), start=1):
             yield number, line
     except CutFileError as error:
-        raise RecordedLogError(str(path), number + 1, str(error)) from None
+        skip(RecordedLogError(str(path), number + 1, str(error)))
 
 
 def _record(file: str, number: int, line: bytes) -> Record:

@@ -4,8 +4,9 @@ from typing import Any, Final
 
 import orjson
 
-from switchboard.kafka.clients import Connection, reader, transactional_producer
+from switchboard.kafka.clients import Connection, transactional_producer
 from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.reading import read_to_now
 from switchboard.kafka.topics import Topic, TopicNames
 
 EVENT_TYPE: Final = b"pool-configured"
@@ -37,25 +38,18 @@ async def write_configuration(conn: Connection, names: TopicNames, group: str, p
 
 
 async def read_configuration(conn: Connection, names: TopicNames) -> dict[str, Any]:
-    """What was last published for each pool: pool -> config."""
+    """What was last published for each pool: pool -> config.
+
+    Raises:
+        ReadingError: a transaction stayed open, or the reading stalled.
+    """
+    found: dict[str, Any] = {}
     tps = await partitions_of(conn, [names.of(Topic.ROUTING_CONFIG)])
-    if not tps:
-        return {}
-    consumer = reader(conn)
-    await consumer.start()
-    try:
-        ends = await consumer.end_offsets(tps)
-        begins = await consumer.beginning_offsets(tps)
-        consumer.assign(tps)
-        for tp in tps:
-            consumer.seek(tp, begins[tp])
-        found: dict[str, Any] = {}
-        while any([await consumer.position(tp) < ends[tp] for tp in tps]):
-            for records in (await consumer.getmany(timeout_ms=200)).values():
+    if tps:
+        async with read_to_now(conn, tps) as batches:
+            async for _, records in batches:
                 for record in records:
                     body = orjson.loads(record.value) if record.value is not None else {}
                     if "pool" in body:
                         found[body["pool"]] = body.get("config")
-        return found
-    finally:
-        await consumer.stop()
+    return found

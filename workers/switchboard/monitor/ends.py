@@ -6,7 +6,8 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from switchboard.kafka.clients import Connection, reader
+from switchboard.kafka.clients import Connection, learn, reader
+from switchboard.kafka.reading import read_between
 
 READ_SECONDS: Final = 30
 """For the whole look. It reads a few records of each partition, so it is over in well under a second."""
@@ -32,7 +33,7 @@ async def last_offsets(conn: Connection, partitions: Iterable[TopicPartition]) -
         await consumer.start()
         try:
             wanted = list(partitions)
-            consumer.assign(wanted)
+            await learn(consumer, {place.topic for place in wanted})
             starts = await consumer.beginning_offsets(wanted)
             ends = await consumer.end_offsets(wanted)  # read_committed: the last stable offsets
             return await _look_back(consumer, starts, ends)
@@ -48,17 +49,8 @@ async def _look_back(
     left = {place for place, end in ends.items() if end > starts[place]}
     while left:
         since = {place: max(starts[place], ends[place] - step) for place in left}
-        consumer.assign(list(left))
-        for place, offset in since.items():
-            consumer.seek(place, offset)
-        reading = set(left)
-        while reading:
-            batches = await consumer.getmany(timeout_ms=100)
-            for record in (record for records in batches.values() for record in records):
-                place = TopicPartition(record.topic, record.partition)
-                if record.offset < ends[place]:
-                    found[place] = record.offset
-            reading = {place for place in reading if await consumer.position(place) < ends[place]}
+        async for place, records in read_between(consumer, since, {place: ends[place] for place in left}):
+            found[place] = records[-1].offset
         left = {place for place in left if place not in found and since[place] > starts[place]}
         step *= GROWTH
     return found

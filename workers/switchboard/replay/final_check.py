@@ -14,7 +14,7 @@ from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.partitions import partitions_of
-from switchboard.kafka.reading import Partition, ReadingError, ends_of, opened, records_of
+from switchboard.kafka.reading import Partition, ReadingError, ends_of, opened, read_to
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.comparing import Comparison, by_topic
 from switchboard.replay.coverage import Coverage
@@ -68,8 +68,9 @@ async def final_check(conn: Connection, names: TopicNames, shards: int) -> Final
         for shard in range(shards):
             await _check_shard(conn, names, shard, ends, check=check, coverage=coverage)
         live = {tp: array("q") for tp in sources}
-        async for record in records_of(conn, {tp: ends[tp] for tp in sources}):
-            live[TopicPartition(record.topic, record.partition)].append(record.offset)
+        async with read_to(conn, {tp: ends[tp] for tp in sources}) as batches:
+            async for tp, records in batches:
+                live[tp].extend(record.offset for record in records)
         for tp, offsets in live.items():
             check.source_records += len(offsets)
             check.failures += coverage.compare(tp.topic, tp.partition, offsets)

@@ -5,59 +5,84 @@ from pathlib import Path
 
 from switchboard.contracts.decisions import encode
 from switchboard.contracts.log_frames import Tally, bus_frames, journal_frames
-from switchboard.contracts.recorded_log import Kind, kind_of, read_log
+from switchboard.contracts.log_rows import LoggedRows
+from switchboard.contracts.recorded_log import Kind, RecordedLogError, kind_of, read_log, refuse
 from switchboard.domain.decisions import Decision
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
 
 
-def frames_of(path: Path, tally: Tally) -> Iterator[tuple[int, Frame]]:
+def frames_of(
+    path: Path, tally: Tally, rows: LoggedRows | None = None, *, skip_bad: bool = False
+) -> Iterator[tuple[int, Frame]]:
     """The frames of a log, each with its shard: a bus log's are all of shard 0.
+
+    Args:
+        path: the log.
+        tally: what became of its lines.
+        rows: takes the rows that a journal log may begin with.
+        skip_bad: count lines that are damaged, and frames that are out of order, instead of refusing them.
 
     Raises:
         RecordedLogError: the log can't be read; the message names the line.
         OSError: the file can't be read.
     """
-    records = read_log(path)
-    match kind_of(path):
+    skip = tally.skip_damaged if skip_bad else refuse
+    records = read_log(path, skip)
+    match kind_of(path, _pass_over if skip_bad else refuse):
         case Kind.JOURNAL:
-            return journal_frames(records, tally)
+            return journal_frames(records, tally, rows, skip)
         case Kind.BUS:
             return ((0, frame) for frame in bus_frames(records, tally))
 
 
-def steps(path: Path, tally: Tally) -> Iterator[tuple[Engine, Frame]]:
+def _pass_over(error: RecordedLogError) -> None:
+    """What is looked at twice is counted once: when it is read."""
+    del error
+
+
+def steps(path: Path, tally: Tally, *, skip_bad: bool = False) -> Iterator[tuple[Engine, Frame]]:
     """Each frame of a log with the engine of its shard, as it stood before: apply the one to the other, in order.
 
     Raises:
         RecordedLogError, OSError: as `frames_of`.
     """
     engines: dict[int, Engine] = {}
-    for shard, frame in frames_of(path, tally):
+    rows = LoggedRows()
+    for shard, frame in frames_of(path, tally, rows, skip_bad=skip_bad):
         engine = engines.get(shard)
         if engine is None:
-            engine = engines[shard] = Engine(shard)
+            engine = engines[shard] = _restored(path, shard, rows)
         yield engine, frame
 
 
-def decide(path: Path, tally: Tally) -> Iterator[list[Decision]]:
+def _restored(path: Path, shard: int, rows: LoggedRows) -> Engine:
+    try:
+        return Engine.restore(shard, rows.take(shard))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RecordedLogError(str(path), None, f"the rows of shard {shard} are damaged: {error!r}") from error
+
+
+def decide(path: Path, tally: Tally, *, skip_bad: bool = False) -> Iterator[list[Decision]]:
     """The decisions of each frame of a log, in the order in which they are made, in constant memory.
 
     Raises:
         RecordedLogError, OSError: as `frames_of`.
     """
-    for engine, frame in steps(path, tally):
+    for engine, frame in steps(path, tally, skip_bad=skip_bad):
         yield engine.apply(frame).decisions
 
 
-def replay(path: Path, write: Callable[[bytes], object], tally: Tally, progress: Callable[[], None]) -> int:
+def replay(
+    path: Path, write: Callable[[bytes], object], tally: Tally, progress: Callable[[], None], *, skip_bad: bool = False
+) -> int:
     """Write the decision log of a recorded log: a decision a line. How many there were.
 
     Raises:
         RecordedLogError, OSError: as `frames_of`.
     """
     written = 0
-    for number, decisions in enumerate(decide(path, tally)):
+    for number, decisions in enumerate(decide(path, tally, skip_bad=skip_bad)):
         if decisions:
             written += len(decisions)
             write(b"".join([encode(decision) + b"\n" for decision in decisions]))

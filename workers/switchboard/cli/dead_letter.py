@@ -1,0 +1,186 @@
+"""`switchboard dead-letter`: what was set aside, and putting it back."""
+
+import asyncio
+import heapq
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import click
+import orjson
+
+from switchboard.cli.dead_letter_view import fields_of, line_of, text_of
+from switchboard.cli.failures import FAULT
+from switchboard.cli.record import Time
+from switchboard.contracts.codec import REASONS
+from switchboard.kafka.clients import Connection, wait_for_broker
+from switchboard.kafka.topics import TopicNames
+from switchboard.replay.dead_letters import DeadLetter, Place, dead_letter_at, dead_letters, put_back
+from switchboard.router.starting import Start
+from switchboard.settings import load
+
+Found = TypeVar("Found")
+
+
+class PlaceType(click.ParamType):
+    """PARTITION@OFFSET."""
+
+    name = "place"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Place:
+        """Parse it."""
+        if isinstance(value, Place):
+            return value
+        try:
+            return Place.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+REASON = click.option("--reason", type=click.Choice(REASONS), help="Only those that were set aside for this.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+
+
+@click.group(name="dead-letter")
+def dead_letter() -> None:
+    """What could not be taken and was set aside: list it, show it, put it back on its topic."""
+
+
+@dead_letter.command(name="list")
+@REASON
+@click.option("--since", type=Time(), default="earliest", help="Only those set aside at that time (RFC 3339) or later.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="So many at most, the newest.")
+@JSON
+def list_(reason: str | None, since: Start, limit: int, *, as_json: bool) -> None:
+    """List dead letters, the newest last.
+
+    \b
+    Example:
+      switchboard dead-letter list --reason schema --since 2026-03-01T08:00:00Z
+    """
+
+    async def newest(conn: Connection, names: TopicNames) -> tuple[int, list[DeadLetter]]:
+        heap: list[tuple[int, int, int, DeadLetter]] = []
+        number = 0
+        async for letter in dead_letters(conn, names, since):
+            if reason in {None, letter.reason}:
+                number += 1
+                heapq.heappush(heap, (letter.at, letter.place.offset, letter.place.partition, letter))
+                if len(heap) > limit:
+                    heapq.heappop(heap)
+        return number, [each[-1] for each in sorted(heap, key=lambda each: each[:3])]
+
+    number, letters = _run(newest)
+    if as_json:
+        click.echo(orjson.dumps([fields_of(letter) for letter in letters]))
+        return
+    for letter in letters:
+        click.echo(line_of(letter))
+    if number > len(letters):
+        click.echo(f"the newest {len(letters):,} of {number:,}; --limit shows more", err=True)
+    if not number:
+        click.echo("there are none", err=True)
+
+
+@dead_letter.command()
+@click.argument("place", metavar="PARTITION@OFFSET", type=PlaceType())
+@JSON
+@click.pass_context
+def show(ctx: click.Context, place: Place, *, as_json: bool) -> None:
+    """Show one dead letter: why it was set aside, and all of what it was.
+
+    \b
+    Example:
+      switchboard dead-letter show 0@17
+    """
+    letter = _run(lambda conn, names: dead_letter_at(conn, names, place))
+    if letter is None:
+        click.echo(f"there is no dead letter at {place}", err=True)
+        ctx.exit(FAULT)
+    if as_json:
+        headers = [[name, text_of(value)] for name, value in letter.headers]
+        click.echo(orjson.dumps({**fields_of(letter), "headers": headers, "value": text_of(letter.value)}))
+        return
+    click.echo(line_of(letter))
+    click.echo(f"key: {text_of(letter.key)}")
+    for name, value in letter.headers:
+        click.echo(f"header {name}: {text_of(value)}")
+    if letter.obstacle is not None:
+        click.echo(f"can't be replayed: {letter.obstacle}")
+    click.echo(text_of(letter.value))
+
+
+@dead_letter.command()
+@click.argument("places", metavar="[PARTITION@OFFSET]...", type=PlaceType(), nargs=-1)
+@REASON
+@click.option("--all", "everything", is_flag=True, help="All that there are.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--dry-run", is_flag=True, help="Say what would be replayed, and replay nothing.")
+@JSON
+@click.pass_context
+def replay(
+    ctx: click.Context,
+    places: tuple[Place, ...],
+    reason: str | None,
+    *,
+    everything: bool,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Put dead letters back on the topic they came from: bytes, key and headers as they were, with a new timestamp.
+
+    They stay on dead-letter too, so the same command would replay them again, but for those that failed again since:
+    of these only the last is replayed. Each gets a header, replayed-from, that tells where it stood.
+
+    \b
+    Example:
+      switchboard dead-letter replay 0@17 0@18
+      switchboard dead-letter replay --reason schema --dry-run
+    """
+    if sum((bool(places), reason is not None, everything)) != 1:
+        raise click.UsageError("say which: PARTITION@OFFSET..., --reason or --all")
+
+    async def choose(conn: Connection, names: TopicNames) -> tuple[list[DeadLetter], dict[str, str]]:
+        found: dict[str, DeadLetter] = {}
+        again: dict[str, str] = {}
+        async for letter in dead_letters(conn, names):
+            if letter.replayed_from is not None:
+                again[letter.replayed_from] = str(letter.place)
+            if letter.place in places or everything or (reason is not None and letter.reason == reason):
+                found[str(letter.place)] = letter
+        refused = {str(place): "there is no such dead letter" for place in places if str(place) not in found}
+        for place, letter in found.items():
+            if letter.obstacle is not None:
+                refused[place] = letter.obstacle
+            elif place in again:
+                refused[place] = f"it was replayed and failed again: see {again[place]}"
+        chosen = [letter for place, letter in found.items() if place not in refused]
+        return sorted(chosen, key=lambda each: (each.at, each.place.partition, each.place.offset)), refused
+
+    letters, refused = _run(choose)
+    for place, why in refused.items():
+        click.echo(f"{place} is not replayed: {why}", err=True)
+    if not as_json:
+        for letter in letters:
+            click.echo(line_of(letter))
+    if letters and not dry_run:
+        if not yes:
+            click.confirm(f"Replay {len(letters):,} dead letters?", abort=True, err=True)
+        _run(lambda conn, names: put_back(conn, names, letters))
+    if as_json:
+        told = {"replayed": [fields_of(letter) for letter in letters], "refused": refused, "dry_run": dry_run}
+        click.echo(orjson.dumps(told))
+    else:
+        click.echo(f"{'would replay' if dry_run else 'replayed'} {len(letters):,}; refused {len(refused):,}")
+    if refused and places:
+        ctx.exit(FAULT)
+
+
+def _run(work: Callable[[Connection, TopicNames], Coroutine[Any, Any, Found]]) -> Found:
+    settings = load()
+
+    async def connected() -> Found:
+        await wait_for_broker(settings.connection(), settings.broker_wait_seconds)
+        return await work(settings.connection(), settings.topic_names())
+
+    return asyncio.run(connected())

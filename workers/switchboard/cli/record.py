@@ -1,0 +1,158 @@
+"""`switchboard record`: topics to a recorded log."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import click
+import orjson
+
+from switchboard.cli.progress import progress
+from switchboard.cli.signals import stop_on_signal
+from switchboard.contracts.log_pieces import PieceWriter, writing_pieces
+from switchboard.contracts.recorded_log import Record, encode_record
+from switchboard.kafka.clients import wait_for_broker
+from switchboard.kafka.topics import Topic, TopicNames
+from switchboard.replay.recorder import Recorded, Wanted
+from switchboard.replay.recorder import record as record_topics
+from switchboard.router.starting import Start
+from switchboard.settings import Settings, load
+
+INTERRUPTED: Final = 130
+"""Exit code of a recording that was stopped before its end."""
+
+
+class Time(click.ParamType):
+    """A place in a topic: `earliest`, `latest` or an RFC 3339 time."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Start:
+        """Parse it."""
+        if isinstance(value, Start):
+            return value
+        try:
+            return Start.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command()
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The log to write, compressed where it ends in .gz or .zst.",
+)
+@click.option("--journal", "what", flag_value="journal", default="journal", help="The journal of each shard (default).")
+@click.option(
+    "--bus", "what", flag_value="bus", help="The topics that events are read from, merged as the router does."
+)
+@click.option("--topics", multiple=True, metavar="NAME", help="This topic instead; again, or with commas, for more.")
+@click.option("--from", "begin", type=Time(), help="Begin there: earliest (unless given), latest or a time (RFC 3339).")
+@click.option("--to", "until", type=Time(), help="End before there: latest (unless given), where the topics end now.")
+@click.option("--from-rows", is_flag=True, help="Begin with the shards' rows as they are now, then the frames after.")
+@click.option("--follow", is_flag=True, help="Go on until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.pass_context
+def record(
+    ctx: click.Context,
+    *,
+    out: Path,
+    what: str,
+    topics: tuple[str, ...],
+    begin: Start | None,
+    until: Start | None,
+    from_rows: bool,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    """Record topics to a log, as `kcat -J` writes it: committed records, in no group, touching no offset.
+
+    A journal log can be replayed, verified and explained exactly. It has to begin with each shard's first frame, or
+    with --from-rows. However the recording ends, the log can be read: all but the last second is in it.
+
+    \b
+    Example:
+      switchboard record --out journal.jsonl.zst
+      switchboard record --out day.jsonl.gz --bus --from 2026-03-01T00:00:00Z --to 2026-03-02T00:00:00Z
+      switchboard record --out from-now.jsonl.zst --from-rows --follow
+    """
+    if follow and until is not None:
+        raise click.UsageError("--follow has no end: leave out --to")
+    if from_rows and (what != "journal" or topics or begin is not None):
+        raise click.UsageError("--from-rows is for the journal, and says itself where it begins")
+    settings = load()
+    wanted = Wanted(
+        _topics(settings.topic_names(), what, topics),
+        begin=begin or Start("earliest"),
+        until=until or Start("latest"),
+        follow=follow,
+        from_rows=from_rows,
+        merge_wait=settings.merge_wait_ms / 1000,
+    )
+    began = time.monotonic()
+    with writing_pieces(out) as writer, progress("recording") as bar:
+        told, stopped = asyncio.run(_record(settings, wanted, writer, bar))
+    _tell(told, out, time.monotonic() - began, stopped=stopped and not follow, as_json=as_json)
+    if stopped and not follow:
+        ctx.exit(INTERRUPTED)
+
+
+def _topics(names: TopicNames, what: str, named: tuple[str, ...]) -> dict[str, str]:
+    """Name on the bus -> plain name; those of ours may be given either way."""
+    if named:
+        found: dict[str, str] = {}
+        for name in [each for group in named for each in group.split(",") if each]:
+            topic = names.topic(name) or (Topic(name) if name in set(Topic) else None)
+            found[name if topic is None else names.of(topic)] = name if topic is None else str(topic)
+        return found
+    if what == "bus":
+        return {name: str(topic) for name, topic in names.sources.items()}
+    return {names.of(Topic.JOURNAL): str(Topic.JOURNAL)}
+
+
+async def _record(
+    settings: Settings, wanted: Wanted, writer: PieceWriter, bar: Callable[[float, float, str], None]
+) -> tuple[Recorded, bool]:
+    conn, began = settings.connection(), time.monotonic()
+    await wait_for_broker(conn, settings.broker_wait_seconds)
+    stop = stop_on_signal()
+
+    def write(record: Record) -> None:
+        writer.write(encode_record(record) + b"\n")
+
+    def tell(told: Recorded) -> None:
+        writer.tick()
+        rate = told.records / max(time.monotonic() - began, 1e-3)
+        bar(told.done, told.total, f"{told.records:,} records, {rate:,.0f}/s")
+
+    told = await record_topics(conn, settings.topic_names(), wanted, write, stop, tell)
+    return told, stop.is_set()
+
+
+def _tell(told: Recorded, out: Path, seconds: float, *, stopped: bool, as_json: bool) -> None:
+    if as_json:
+        summary = {
+            "out": str(out),
+            "records": told.records,
+            "by_topic": dict(told.by_topic),
+            "rows_of_frame": {str(shard): frame for shard, frame in told.frames.items()},
+            "missing": told.missing,
+            "interrupted": stopped,
+            "seconds": round(seconds, 3),
+        }
+        click.echo(orjson.dumps(summary))
+        return
+    rate = told.records / max(seconds, 1e-3)
+    click.echo(f"{out}: {told.records:,} records in {seconds:.1f} s ({rate:,.0f}/s)")
+    for topic, number in told.by_topic.items():
+        click.echo(f"  {topic}: {number:,}")
+    for shard, frame in sorted(told.frames.items()):
+        click.echo(f"  shard {shard} begins with its rows after frame {frame:,}")
+    for topic in told.missing:
+        click.echo(f"  {topic}: there is no such topic", err=True)
+    if stopped:
+        click.echo("stopped before the end: the log holds what was read until then", err=True)

@@ -1,0 +1,79 @@
+"""A recorded log to its decision log: what `switchboard replay LOG --out FILE` does and tells."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import orjson
+
+from switchboard.cli.collector import relax_collector
+from switchboard.cli.progress import progress
+from switchboard.contracts.log_files import writing_lines
+from switchboard.contracts.log_frames import Tally
+from switchboard.replay import offline
+
+
+def replay_offline(log: Path, out: Path, *, skip_bad: bool, as_json: bool) -> None:
+    """Decide, write, and tell.
+
+    Raises:
+        RecordedLogError, OSError: the log can't be read.
+    """
+    relax_collector()
+    tally = Tally()
+    began = time.monotonic()
+    with progress("replaying") as bar:
+
+        def tell() -> None:
+            rate = tally.events / max(time.monotonic() - began, 1e-3)
+            bar(0, 0, f"{tally.events:,} events, {rate:,.0f}/s")
+
+        decisions = _write(log, out, tally, tell, skip_bad=skip_bad)
+    _tell(tally, decisions, time.monotonic() - began, as_json=as_json)
+
+
+def _write(log: Path, out: Path, tally: Tally, tell: Callable[[], None], *, skip_bad: bool) -> int:
+    if str(out) == "-":
+        return offline.replay(log, sys.stdout.buffer.write, tally, tell, skip_bad=skip_bad)
+    if out.exists() and out.samefile(log):
+        raise click.UsageError(f"--out {out} is the log itself")
+    with writing_lines(out) as file:
+        return offline.replay(log, file.write, tally, tell, skip_bad=skip_bad)
+
+
+def _tell(tally: Tally, decisions: int, seconds: float, *, as_json: bool) -> None:
+    if as_json:
+        summary = {
+            "frames": tally.frames,
+            "events": tally.events,
+            "decisions": decisions,
+            "rows": tally.rows,
+            "skipped": tally.skipped,
+            "bad": dict(tally.bad),
+            "gaps": tally.gaps,
+            "back": tally.back,
+            "furthest_back_ms": tally.furthest_back,
+            "seconds": round(seconds, 3),
+        }
+        click.echo(orjson.dumps(summary), err=True)
+        return
+    rate = tally.events / max(seconds, 1e-3)
+    click.echo(f"{tally.events:,} events, {decisions:,} decisions in {seconds:.1f} s ({rate:,.0f} events/s)", err=True)
+    if tally.rows:
+        click.echo(f"begun from {tally.rows:,} rows", err=True)
+    if tally.skipped:
+        click.echo(f"{tally.skipped:,} lines of other topics were skipped", err=True)
+    for reason, number in sorted(tally.bad.items()):
+        click.echo(f"{number:,} bad lines, {reason}; the first: {tally.examples[reason]}", err=True)
+    if tally.gaps:
+        click.echo(
+            f"{tally.gaps:,} gaps in the journal: decisions after the first may differ from those made", err=True
+        )
+    if tally.back:
+        click.echo(
+            f"{tally.back:,} lines are older than the line before, by {tally.furthest_back:,} ms at most; "
+            f"the first: {tally.examples['back']}",
+            err=True,
+        )

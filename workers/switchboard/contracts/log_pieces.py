@@ -1,0 +1,74 @@
+"""A file of lines that is written in whole pieces, so that it can be read whatever ends the writing."""
+
+import gzip
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import zstandard
+
+PIECE_BYTES: Final = 1024 * 1024
+"""A piece is written when it has so many bytes: enough that its own gzip member or zstd frame compresses well."""
+PIECE_SECONDS: Final = 1.0
+"""And when it is so old: what a SIGKILL may lose."""
+
+
+class PieceWriter:
+    """Collects lines, and writes them as pieces that each end with a line.
+
+    A piece is a run of plain lines, a gzip member or a zstd frame: one after another they are a file as any other.
+    """
+
+    def __init__(self, file: BinaryIO, compress: Callable[[bytes], bytes] = bytes) -> None:
+        self._file = file
+        self._compress = compress
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._began = time.monotonic()
+
+    def write(self, line: bytes) -> None:
+        """Add a line, with its end."""
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size >= PIECE_BYTES:
+            self.flush()
+
+    def tick(self) -> None:
+        """Write what is at hand if the last piece is a second old. To be called now and then."""
+        if time.monotonic() - self._began >= PIECE_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is at hand."""
+        if self._lines:
+            self._file.write(self._compress(b"".join(self._lines)))
+            self._file.flush()
+            self._lines, self._size = [], 0
+        self._began = time.monotonic()
+
+
+@contextmanager
+def writing_pieces(path: Path) -> Iterator[PieceWriter]:
+    """A new file, compressed where its name ends in `.gz` or `.zst`; on the disk when this ends, also by an error."""
+    compress: Callable[[bytes], bytes]
+    match path.suffix:
+        case ".gz":
+            compress = _gzip_member
+        case ".zst":
+            compress = zstandard.ZstdCompressor().compress
+        case _:
+            compress = bytes
+    with path.open("wb") as file:
+        writer = PieceWriter(file, compress)
+        try:
+            yield writer
+        finally:
+            writer.flush()
+            os.fsync(file.fileno())
+
+
+def _gzip_member(lines: bytes) -> bytes:
+    return gzip.compress(lines, mtime=0)

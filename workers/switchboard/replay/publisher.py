@@ -1,0 +1,162 @@
+"""A bus log back onto a bus, at its own pace or another."""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import murmur2
+
+from switchboard.contracts.recorded_log import Record, bare_topic
+from switchboard.kafka.admin import WrongTopicsError
+from switchboard.kafka.clients import Connection, producer
+from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.sending import send_as_is
+from switchboard.kafka.topics import Topic, TopicNames
+from switchboard.replay.rebasing import Rebase
+
+UNDER_WAY: Final = 500
+"""Records that are on their way at a time, at most."""
+GRACE_SECONDS: Final = 0.004
+"""How long after a record is due acknowledgements are waited for: the pace is to be kept within 10 ms."""
+
+
+@dataclass(slots=True)
+class Published:
+    """What has been sent so far."""
+
+    by_topic: Counter[str] = field(default_factory=Counter)
+    moved: Counter[str] = field(default_factory=Counter)
+    """Records that went to another partition than the recorded one, since the topic has fewer now."""
+    latest: float = 0.0
+    """The largest lateness: seconds from when a record was due until it was handed to the client."""
+
+    @property
+    def records(self) -> int:
+        """How many are sent."""
+        return self.by_topic.total()
+
+
+async def publish(
+    conn: Connection,
+    names: TopicNames,
+    records: Iterable[Record],
+    topics: Iterable[str],
+    *,
+    speed: float | None,
+    rebase: bool,
+    stop: asyncio.Event,
+    tell: Callable[[Published], None],
+) -> Published:
+    """Send records to the source topics: keys, headers and bytes as recorded, each partition's in order.
+
+    With a pace a record that goes to another partition than the one before is sent once all before it are
+    acknowledged, so that the whole order is kept, unless that would cost the pace: that is so from about 500 records/s
+    on. Then, and without a pace, only the timestamps tell the order across topics.
+
+    Args:
+        conn: the cluster.
+        names: the topics' names.
+        records: what to send, in order.
+        topics: the plain names of all topics among them.
+        speed: so many times the recorded pace; None is as fast as can be.
+        rebase: move all times so that the first is now.
+        stop: once set, it ends.
+        tell: called after each record.
+
+    Raises:
+        WrongTopicsError: a topic is missing; nothing was sent.
+        KafkaError: the broker refused a record.
+    """
+    counts = Counter(tp.topic for tp in await partitions_of(conn, names.sources))
+    missing = [name for topic in topics if (name := names.of(Topic(topic))) not in counts]
+    if missing:
+        raise WrongTopicsError(
+            f"no such topic: {', '.join(missing)}; make it with: switchboard topics create --sources"
+        )
+    told = Published()
+    writer = producer(conn)
+    await writer.start()
+    try:
+        for topic in topics:
+            await writer.partitions_for(names.of(Topic(topic)))  # or the first record would wait for it
+        await _send_all(writer, names, records, counts, told, speed=speed, rebase=rebase, stop=stop, tell=tell)
+    finally:
+        await writer.stop()
+    return told
+
+
+async def _send_all(
+    writer: AIOKafkaProducer,
+    names: TopicNames,
+    records: Iterable[Record],
+    counts: Counter[str],
+    told: Published,
+    *,
+    speed: float | None,
+    rebase: bool,
+    stop: asyncio.Event,
+    tell: Callable[[Published], None],
+) -> None:
+    began = time.monotonic()
+    first: int | None = None
+    due = 0.0
+    move: Rebase | None = None
+    place: tuple[str, int] | None = None
+    under_way: deque[asyncio.Future[object]] = deque()
+    for record in records:
+        if first is None:
+            first = record.ts
+            move = Rebase(first, int(time.time() * 1000), speed or 1.0) if rebase else None
+        if speed is not None:
+            due = max(due, (record.ts - first) / 1000 / speed)
+            await _until(began + due, stop)
+        if stop.is_set():
+            break
+        name = names.of(Topic(bare_topic(record.topic)))
+        partition = target(record, counts[name])
+        if speed is not None and place != (name, partition):
+            await _acknowledged(under_way, began + due + GRACE_SECONDS - time.monotonic())
+        if len(under_way) >= UNDER_WAY:
+            await _acknowledged(under_way)
+        place = name, partition
+        if speed is not None:
+            told.latest = max(told.latest, time.monotonic() - began - due)
+        moved = move.move(record) if move is not None else record
+        under_way.append(
+            await send_as_is(writer, name, partition, moved.key, moved.payload, moved.headers, timestamp_ms=moved.ts)
+        )
+        told.by_topic[name] += 1
+        told.moved[name] += partition != record.partition
+        tell(told)
+    await _acknowledged(under_way)
+
+
+def target(record: Record, partitions: int) -> int:
+    """The partition to send to: the recorded one if the topic has it, else by key, else by the recorded one."""
+    if record.partition < partitions:
+        return record.partition
+    if record.key is None:
+        return record.partition % partitions
+    hashed: int = murmur2(record.key)
+    return (hashed & 0x7FFFFFFF) % partitions
+
+
+async def _until(when: float, stop: asyncio.Event) -> None:
+    left = when - time.monotonic()
+    if left > 0:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(left):
+                await stop.wait()
+
+
+async def _acknowledged(under_way: deque["asyncio.Future[object]"], within: float | None = None) -> None:
+    """Wait for what is on its way, for so many seconds; what is acknowledged is on its way no more."""
+    if under_way and (within is None or within > 0):
+        await asyncio.wait(under_way, timeout=within)
+    while under_way and under_way[0].done():
+        await under_way.popleft()

@@ -1,0 +1,185 @@
+"""Topics to a recorded log, in no group and without touching an offset."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.structs import TopicPartition
+
+from switchboard.contracts.recorded_log import Record, bare_topic
+from switchboard.kafka.admin import WrongTopicsError
+from switchboard.kafka.clients import Connection, reader
+from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.reading import Offsets, ReadingError, ends_of, started
+from switchboard.kafka.topics import Topic, TopicNames
+from switchboard.replay.merged_reading import MergedReading
+from switchboard.replay.row_cut import RowCut, cut_rows
+from switchboard.router.starting import Start, offsets_at
+
+RELIST_SECONDS: Final = 30
+"""How often a recording that follows looks for new partitions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be recorded."""
+
+    topics: Mapping[str, str]
+    """Name on the bus -> plain name; of the records of one timestamp and rank those of the first topic come first."""
+    begin: Start = Start("earliest")  # noqa: RUF009 - frozen
+    """Each partition from its first record of that time or later; routing-config always from its first."""
+    until: Start = Start("latest")  # noqa: RUF009 - frozen
+    """Each partition up to before its first record of that time or later; "latest" is where it ends at the start."""
+    follow: bool = False
+    """Go on past the ends, until stopped."""
+    from_rows: bool = False
+    """The journal not from its beginning, but from the rows that the shards are restored from."""
+    merge_wait: float = 0.5
+    """Seconds for which a recording that follows waits for a partition that has more and delivers nothing."""
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What has been recorded so far."""
+
+    by_topic: Counter[str] = field(default_factory=Counter)
+    frames: dict[int, int] = field(default_factory=dict)
+    """Shard -> the frame whose rows the log begins with."""
+    missing: list[str] = field(default_factory=list)
+    """Topics that there are not."""
+    done: int = 0
+    total: int = 0
+    """Offsets passed, and to be passed: records, and the markers of transactions."""
+
+    @property
+    def records(self) -> int:
+        """Lines written."""
+        return self.by_topic.total()
+
+
+async def record(
+    conn: Connection,
+    names: TopicNames,
+    wanted: Wanted,
+    write: Callable[[Record], None],
+    stop: asyncio.Event,
+    tell: Callable[[Recorded], None],
+) -> Recorded:
+    """Read what is wanted, committed records only, and write it in the router's merge order.
+
+    Args:
+        conn: the cluster.
+        names: the topics' names.
+        wanted: what to record.
+        write: takes the records.
+        stop: once set, it ends; what was read until then is written.
+        tell: called after some records, and some ten times a second while none come.
+
+    Raises:
+        WrongTopicsError: none of the topics is there.
+        ReadingError: a topic can't be read to its end, or the journal does not go on where the rows stand.
+    """
+    told = Recorded()
+    tps = await partitions_of(conn, wanted.topics)
+    told.missing = [name for name in wanted.topics if all(tp.topic != name for tp in tps)]
+    if not tps:
+        raise WrongTopicsError(f"no such topic: {', '.join(told.missing)}; is topic_prefix or source_prefix right?")
+    cuts: dict[TopicPartition, RowCut] = {}
+    if wanted.from_rows:
+        journal = names.of(Topic.JOURNAL)
+        cuts = {tp: await cut_rows(conn, names, tp.partition) for tp in tps if tp.topic == journal}
+        _write_rows(cuts.values(), names, write, told)
+    async with started(reader(conn), tps) as consumer:
+        begins = await _begins(consumer, tps, wanted, cuts, names)
+        ends = None if wanted.follow else await _ends(conn, consumer, begins, wanted.until)
+        reading = MergedReading(consumer, wanted.topics, begins, ends, wanted.merge_wait)
+        ahead = {tp: cut.frame for tp, cut in cuts.items()}
+        told.total = sum(ends.values()) - sum(begins.values()) if ends is not None else 0
+        relisted = time.monotonic()
+        async for records in reading.take(stop):
+            for each in records:
+                tp = TopicPartition(each.topic, each.partition)
+                if tp in ahead and not _follows(each, ahead, tp):
+                    continue
+                write(as_logged(each, wanted.topics[each.topic]))
+                told.by_topic[each.topic] += 1
+            told.done = sum((await reading.positions()).values()) - sum(begins.values())
+            tell(told)
+            if wanted.follow and time.monotonic() - relisted > RELIST_SECONDS:
+                await _take_up_new(conn, consumer, reading, wanted)
+                relisted = time.monotonic()
+    return told
+
+
+def as_logged(record: ConsumerRecord, topic: str) -> Record:
+    """A record of the bus as a line of a log, where its topic must be known by its plain name.
+
+    With a prefix that does not end with a dot the plain name takes the place of the topic's own.
+    """
+    name = record.topic if bare_topic(record.topic) == topic else topic
+    tstype = "logappend" if record.timestamp_type else "create"
+    place = (name, record.partition, record.offset, record.timestamp)
+    return Record(*place, record.key, record.value, tuple(record.headers), tstype)
+
+
+def _write_rows(cuts: Iterable[RowCut], names: TopicNames, write: Callable[[Record], None], told: Recorded) -> None:
+    for cut in cuts:
+        for row in cut.rows:
+            topic = names.topic(row.topic)
+            write(as_logged(row, str(topic)))
+            told.by_topic[row.topic] += 1
+            told.frames[row.partition] = cut.frame
+
+
+async def _begins(
+    consumer: AIOKafkaConsumer,
+    tps: list[TopicPartition],
+    wanted: Wanted,
+    cuts: dict[TopicPartition, RowCut],
+    names: TopicNames,
+) -> Offsets:
+    begins = await offsets_at(consumer, tps, wanted.begin)
+    config = [tp for tp in tps if tp.topic == names.of(Topic.ROUTING_CONFIG)]
+    begins |= await offsets_at(consumer, config, Start("earliest"))
+    for tp, cut in cuts.items():
+        # Not later than the frame of the rows, which has this timestamp; what stands before the next is dropped.
+        if cut.rows:
+            begins |= await offsets_at(consumer, [tp], Start(cut.at))
+    return begins
+
+
+async def _ends(conn: Connection, consumer: AIOKafkaConsumer, begins: Offsets, until: Start) -> Offsets:
+    ends = await ends_of(conn, begins)
+    if until.where != "latest":
+        at = await offsets_at(consumer, list(begins), until)
+        ends = {tp: min(end, at[tp]) for tp, end in ends.items()}
+    return {tp: max(end, begins[tp]) for tp, end in ends.items()}
+
+
+def _follows(record: ConsumerRecord, ahead: dict[TopicPartition, int], tp: TopicPartition) -> bool:
+    """Whether a frame comes after the rows; once one has, the partition is looked at no more.
+
+    Raises:
+        ReadingError: frames between are missing.
+    """
+    number = orjson.loads(record.value)["n"]
+    if number <= ahead[tp]:
+        return False
+    if number != ahead[tp] + 1:
+        raise ReadingError(
+            f"{tp.topic}/{tp.partition}: the rows are those of frame {ahead[tp]}, and the journal goes on with {number}"
+        )
+    del ahead[tp]
+    return True
+
+
+async def _take_up_new(conn: Connection, consumer: AIOKafkaConsumer, reading: MergedReading, wanted: Wanted) -> None:
+    positions = await reading.positions()
+    new = [tp for tp in await partitions_of(conn, wanted.topics) if tp not in positions]
+    if new:
+        reading.take_up(positions | await consumer.beginning_offsets(new))
