@@ -2,12 +2,14 @@
 
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from switchboard.audit.findings import AuditInputError
 from switchboard.contracts.recorded_log import RecordedLogError
 from switchboard.contracts.routing_file import RoutingFileError
 from switchboard.kafka.admin import TopicError, WrongTopicsError
 from switchboard.kafka.clients import BrokerAwayError
 from switchboard.kafka.jars import BrokerUnavailableError
 from switchboard.kafka.ledger import LedgerLostError
+from switchboard.kafka.reading import ReadingError
 from switchboard.kafka.restore import RestoreError
 from switchboard.router.resetting import NoSuchSourceError
 from switchboard.router.router import RouterError
@@ -27,6 +29,8 @@ def exit_code_of(error: BaseException) -> int | None:
         case SettingsError() | WrongTopicsError() | NoSuchSourceError() | AddressTakenError():
             return WRONG_USE
         case RecordedLogError() | RoutingFileError() | TopicError() | RouterError() | OSError():
+            return FAULT
+        case AuditInputError() | ReadingError():
             return FAULT
         case LedgerLostError() | RestoreError() | BrokerUnavailableError() | KafkaError():
             return FAULT
