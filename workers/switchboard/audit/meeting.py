@@ -58,25 +58,24 @@ class Meeting:
             LogEndedError: there is none, nor will there be.
         """
         rules, wanted = want
-        head = self.head()
         begun = self._cursor
-        while head is not None:
+        while (head := self.head()) is not None:
             _number(wanted, head["id"])
             if head == wanted:
                 self._take()
                 return
             if _is_same(head, wanted):
+                if not self._is_doubtful(wanted):
+                    self._differs(rules, wanted, head)
+                self._take()
+                return
+            if self._is_doubtful(head):
+                self._take()  # the log is believed
+            elif self._is_doubtful(wanted) or not self._set_aside(head, wanted):
                 break
-            if not self._is_doubtful(head):
-                break
-            self._take()  # the log is believed
-            head = self.head()
-        if head is not None and _is_same(head, wanted):
-            if not self._is_doubtful(wanted):
-                self._differs(rules, wanted, head)
-            self._take()
-        elif not self._is_doubtful(wanted) and not (self._cursor != begun and wanted["type"] in _OWN_ID):
-            self._miss(rules, wanted, head)  # what follows in the settle is worked out anew after what was believed
+        if self._is_doubtful(wanted) or (self._cursor != begun and wanted["type"] in _OWN_ID and not self._aside):
+            return  # what follows in the settle is worked out anew after what was believed
+        self._miss(rules, wanted, head)
 
     def believe(self) -> None:
         """Book the offers and requests of those in doubt that the log has next, as far as they are known at all."""
@@ -88,6 +87,18 @@ class Meeting:
                 return
             self._take()
 
+    def _set_aside(self, head: Decision, wanted: Decision) -> bool:
+        """Whether the decision called for comes later in the frame, and the next one is in its way."""
+        later = self._later(wanted)
+        if later is None:
+            return False
+        why = impossible(self.pool, head)
+        if why is None and later > self._cursor + 1:
+            return False
+        self._aside.append((head, why or _uncalled(head)))
+        self._cursor += 1
+        return True
+
     def _miss(self, rules: tuple[str, ...], wanted: Decision, head: Decision | None) -> None:
         """The next decision is not the one called for: it is elsewhere, mangled, or there is none."""
         for entry in self._aside:
@@ -95,21 +106,20 @@ class Meeting:
                 self._aside.remove(entry)
                 self._misplaced(rules, entry[0])
                 return
+        later = self._later(wanted)
         why = impossible(self.pool, head) if head is not None else None
-        later = next((d for d in self._found[self._cursor + 1 :] if _is_same(d, wanted)), None)
-        if later is not None and head is not None:
-            if why is not None:
-                self._aside.append((head, why))
-                self._cursor += 1
-                self.meet((rules, wanted))
-            else:
-                self._found.remove(later)
-                self._misplaced(rules, later)
+        if later is not None:
+            self._misplaced(rules, self._found.pop(later))
         elif head is not None and _is_mangled(head, wanted, is_possible=why is None):
             self._differs(why[0] if why is not None else rules, wanted, head, why)
             self._take()
         else:
             self._missing(rules, wanted, head)
+
+    def _later(self, wanted: Decision) -> int | None:
+        """Where in the rest of the frame the decision stands that is called for now."""
+        ahead = range(self._cursor + 1, len(self._found))
+        return next((at for at in ahead if _is_same(self._found[at], wanted)), None)
 
     def _misplaced(self, rules: tuple[str, ...], found: Decision) -> None:
         rules = ("R3", *rules)
@@ -124,7 +134,7 @@ class Meeting:
         elif why is not None:
             found = f"{found}; {why[1]}"
         else:
-            rules = (*rules_of_differences(wanted, head), *rules)
+            rules = (*rules_of_differences(wanted, head), *(("R9",) if head["type"] == "chat-assigned" else rules))
         self._doubt(wanted)
         self._tell(tuple(dict.fromkeys(rules)), head, expected, found)
 
@@ -140,20 +150,20 @@ class Meeting:
     def end(self) -> None:
         """The frame is over: tell what nothing called for."""
         for aside, why in self._aside:
-            self._uncalled(aside, why)
+            self._extra(aside, why)
         self._aside.clear()
         while (decision := self.head()) is not None:
             if self._is_doubtful(decision):
                 self._take()
             else:
-                self._uncalled(decision, impossible(self.pool, decision))
+                self._extra(decision, impossible(self.pool, decision) or _uncalled(decision))
                 self._cursor += 1
         self._check_ids()
         if self._settled:
             self._end_doubts()
 
-    def _uncalled(self, decision: Decision, why: Reason | None) -> None:
-        rules, instead = why if why is not None else (UNCALLED[decision["type"]], "nothing in this frame calls for it")
+    def _extra(self, decision: Decision, why: Reason) -> None:
+        rules, instead = why
         self._tell(rules, decision, f"no {decision['type']} here: {instead}", told(decision))
         book(self.pool, decision)
 
@@ -222,6 +232,10 @@ class Meeting:
                 found=found,
             )
         )
+
+
+def _uncalled(decision: Decision) -> Reason:
+    return UNCALLED[decision["type"]], "nothing in this frame calls for it"
 
 
 def _number(wanted: Decision, decision_id: str | None) -> None:
