@@ -4,6 +4,7 @@ from typing import Final
 
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from switchboard.audit.findings import AuditInputError
 from switchboard.contracts.recorded_log import RecordedLogError
 from switchboard.contracts.routing_file import RoutingFileError
 from switchboard.kafka.admin import TopicError, WrongTopicsError
@@ -34,6 +35,7 @@ EXIT_CODES: Final[dict[type[Exception], int]] = {
     RulesError: WRONG_USE,
     SettingsError: WRONG_USE,
     WrongTopicsError: WRONG_USE,
+    AuditInputError: FAULT,
     BrokerUnavailableError: FAULT,
     KafkaError: FAULT,
     LedgerLostError: FAULT,

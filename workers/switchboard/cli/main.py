@@ -10,6 +10,7 @@ import click
 from switchboard.cli.failures import exit_code_of
 
 COMMANDS: Final = {
+    "audit": "switchboard.cli.audit:audit",
     "broker": "switchboard.cli.broker:broker",
     "config": "switchboard.cli.config:config",
     "dead-letter": "switchboard.cli.dead_letter:dead_letter",

@@ -1,0 +1,183 @@
+"""What each event about an agent changes and calls for (R7, R12, R18, R19)."""
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import Any, Final
+
+from switchboard.audit import chats, clockwork, wants
+from switchboard.audit.books import Agent, Pool, Want
+from switchboard.audit.configured import Profile
+
+_NO_SIGN: Final = frozenset({"agent-absent", "agent-lost"})
+
+
+def note_sign(pool: Pool, kind: str, data: dict[str, Any]) -> None:
+    """R18: any event that names the agent, but for a few, shows that it is there, whatever comes of it."""
+    agent = pool.agents.get(data.get("agent_id", ""))
+    if agent is None or kind in _NO_SIGN or data.get("by", "agent") != "agent":
+        return
+    agent.last_sign = pool.service
+    if agent.absent == "silent":
+        _end_absence(pool, agent)
+
+
+def logged_in(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+    """R18: while logged in it sets profile, status and overrides as a first login would."""
+    agent = pool.agents.get(data["agent_id"]) or _appear(pool, data["agent_id"])
+    agent.own_mode, agent.own_max_sessions = data.get("mode"), data.get("max_sessions")
+    set_profile(pool, agent, pool.config.profile(data.get("profile")))
+    yield from _set_status(pool, agent, data.get("status", "available"))
+
+
+def logged_out(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+    """R18: `agent-logged-out`."""
+    agent = pool.agents.get(data["agent_id"])
+    if agent is not None:
+        yield from leave(pool, agent, "agent-logged-out")
+
+
+def lost(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+    """R18: `agent-lost`."""
+    agent = pool.agents.get(data["agent_id"])
+    if agent is not None:
+        yield from leave(pool, agent, "agent-lost")
+
+
+def leave(pool: Pool, agent: Agent, reason: str) -> Iterator[Want]:
+    """R18: offers end, active chats wait again, wrapping chats are closed, and the agent is gone."""
+    pool.withdraw(agent)
+    yield from chats.rescind(pool, agent, reason)
+    for chat in agent.held("active"):
+        yield ("I4", "R18"), wants.requeued(pool, chat, chat.queue, reason)
+    for chat in agent.held("wrapping"):
+        yield ("I4", "R18"), wants.closed(pool, chat, "concluded")
+    pool.stop_asking(agent)
+    for chat in list(agent.sessions.values()):  # only where the log says otherwise
+        pool.take_away(chat)
+    del pool.agents[agent.id]
+    pool.touched.pop(agent.id, None)
+
+
+def status_changed(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+    """R18: `agent-status-changed`."""
+    agent = pool.agents.get(data["agent_id"])
+    if agent is not None:
+        yield from _set_status(pool, agent, data["status"])
+
+
+def absent(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+    """R18: `agent-absent`; of one absent already it is ignored."""
+    agent = pool.agents.get(data["agent_id"])
+    if agent is not None and not agent.absent:
+        yield from become_absent(pool, agent, "told")
+
+
+def become_absent(pool: Pool, agent: Agent, how: str) -> Iterator[Want]:
+    """R18: an absent agent is treated as unavailable."""
+    agent.absent = how
+    pool.withdraw(agent)
+    pool.touched[agent.id] = agent
+    yield from chats.rescind(pool, agent, "agent-absent")
+
+
+def present(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+    """R18: `agent-present` restores the status before."""
+    agent = pool.agents.get(data["agent_id"])
+    if agent is not None:
+        _end_absence(pool, agent)
+    yield from ()
+
+
+def heartbeat(_pool: Pool, _data: dict[str, Any]) -> Iterator[Want]:
+    """R18: a sign, and nothing besides."""
+    yield from ()
+
+
+def capacity_changed(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+    """R19: what is given holds for this login."""
+    agent = pool.agents.get(data["agent_id"])
+    if agent is not None:
+        agent.own_mode = data.get("mode", agent.own_mode)
+        agent.own_max_sessions = data.get("max_sessions", agent.own_max_sessions)
+        _turned_to_pull(pool, agent)
+        pool.touched[agent.id] = agent
+    yield from ()
+
+
+def request_chat(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+    """R12, step by step."""
+    agent = pool.agents.get(data["agent_id"])
+    if agent is None:
+        if not pool.config.implicit_login:
+            yield ("R12",), wants.request_rejected(pool, data, "not-logged-in")
+            return
+        agent = _appear(pool, data["agent_id"])
+        set_profile(pool, agent, pool.config.profile(data.get("profile")))
+    request_id = data.get("request_id")
+    if request_id is not None:
+        if request_id in agent.request_ids:
+            return
+        agent.request_ids.append(request_id)
+    if agent.returns:
+        agent.status, agent.returns = "available", False
+        pool.touched[agent.id] = agent
+    if agent.request is not None:
+        return
+    if not agent.available:
+        yield ("R12",), wants.request_rejected(pool, data, "not-available")
+    elif not agent.has_room:
+        yield ("R12",), wants.request_rejected(pool, data, "at-capacity")
+    else:
+        pool.ask(agent, "manual")
+
+
+def request_cancelled(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+    """R12: only a manual request is withdrawn so."""
+    agent = pool.agents.get(data["agent_id"])
+    if agent is not None and agent.request is not None and agent.request.origin == "manual":
+        pool.withdraw(agent)
+    yield from ()
+
+
+def set_profile(pool: Pool, agent: Agent, profile: Profile) -> None:
+    """Give an agent a profile, or the same one as it is configured now (R20)."""
+    pool.stop_asking(agent)
+    agent.profile = profile
+    _turned_to_pull(pool, agent)
+    clockwork.arm_agent(pool, agent)
+    pool.touched[agent.id] = agent
+
+
+def _appear(pool: Pool, agent_id: str) -> Agent:
+    """R7: the lot is drawn at login."""
+    frame, index = pool.position
+    drawn = blake2b(f"{agent_id}@{frame}.{index}".encode(), key=pool.config.seed, digest_size=8).digest()
+    agent = Agent(agent_id, pool.config.profile(None), int.from_bytes(drawn, "big"), pool.service)
+    pool.agents[agent_id] = agent
+    pool.logins += 1
+    pool.doubtful_agents.pop(agent_id, None)
+    clockwork.arm_silence(pool, agent)
+    return agent
+
+
+def _set_status(pool: Pool, agent: Agent, status: str) -> Iterator[Want]:
+    """R18: it ends an absence and R12's return; becoming unavailable ends request and offers."""
+    _end_absence(pool, agent)
+    agent.status, agent.returns = status, False
+    pool.touched[agent.id] = agent
+    if status == "unavailable":
+        pool.withdraw(agent)
+        yield from chats.rescind(pool, agent, "agent-unavailable")
+
+
+def _end_absence(pool: Pool, agent: Agent) -> None:
+    if agent.absent:
+        agent.absent = ""
+        pool.touched[agent.id] = agent
+        clockwork.arm_silence(pool, agent)
+
+
+def _turned_to_pull(pool: Pool, agent: Agent) -> None:
+    """R12: a request of push origin is withdrawn when its agent turns to pull."""
+    if agent.request is not None and agent.request.origin == "push" and agent.mode == "pull":
+        pool.withdraw(agent)

@@ -1,0 +1,211 @@
+"""The auditor: frames and decisions in, findings out. I1 to I8 and the rules behind them, with none of the engine."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Any, Final, Protocol
+
+from switchboard.audit import agents, chats, clockwork
+from switchboard.audit.books import Pool, Want
+from switchboard.audit.configuring import configure
+from switchboard.audit.findings import Report
+from switchboard.audit.meeting import Decision, LogEndedError, Meeting
+from switchboard.audit.passing import pass_time
+from switchboard.audit.settling import settle
+
+Work = Callable[[Pool, dict[str, Any]], Iterator[Want]]
+
+_WORK: Final[Mapping[str, Work]] = {
+    "pool-configured": configure,
+    "agent-logged-in": agents.logged_in,
+    "chat-arrival": chats.arrival,
+    "request-chat": agents.request_chat,
+    "chat-accepted": chats.accepted,
+    "chat-declined": chats.declined,
+    "chat-abandoned": chats.abandoned,
+    "chat-concluded": chats.concluded,
+    "chat-released": chats.released,
+    "chat-transferred": chats.transferred,
+    "agent-logged-out": agents.logged_out,
+    "agent-status-changed": agents.status_changed,
+    "agent-absent": agents.absent,
+    "agent-present": agents.present,
+    "agent-lost": agents.lost,
+    "agent-heartbeat": agents.heartbeat,
+    "agent-capacity-changed": agents.capacity_changed,
+    "request-cancelled": agents.request_cancelled,
+}
+
+
+class Event(Protocol):
+    """An event, as the codec decodes it."""
+
+    @property
+    def type(self) -> str:
+        """One of the contract's."""
+        ...
+
+    @property
+    def pool(self) -> str:
+        """Its pool."""
+        ...
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Its own fields."""
+        ...
+
+
+class Frame(Protocol):
+    """A frame of the journal, as the codec decodes it."""
+
+    @property
+    def n(self) -> int:
+        """Its number in its shard."""
+        ...
+
+    @property
+    def at(self) -> int:
+        """The clock, ms since 1970."""
+        ...
+
+    @property
+    def run(self) -> int:
+        """Service time since the frame before, ms."""
+        ...
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """What happened, in order."""
+        ...
+
+
+@dataclass(slots=True)
+class _Shard:
+    clock: int = 0
+    service: int = 0
+    meetings: dict[str, Meeting] = field(default_factory=dict)
+    due: list[tuple[int, str]] = field(default_factory=list)
+    """Heap of (service time, pool): when pools are to be looked at again."""
+    has_ended: bool = False
+    """The decision log ended too early: no more is looked at."""
+
+
+class Auditor:
+    """Follows the shards of a router, frame by frame, each from its first."""
+
+    def __init__(self) -> None:
+        self.report = Report()
+        self._shards: dict[int, _Shard] = {}
+
+    def follow(
+        self, shard: int, frame: Frame, decisions: list[Decision], *, place: str = "", is_last: bool = False
+    ) -> None:
+        """Hold one frame's decisions against what the rules call for.
+
+        Args:
+            shard: Whose journal the frame is of.
+            frame: The shard's next frame.
+            decisions: Those whose ids name this frame, in order; of several pools, each pool's in order.
+            place: Where the frame stands, for the findings.
+            is_last: The decision log ends with these.
+        """
+        state = self._shards.setdefault(shard, _Shard())
+        if state.has_ended:
+            return
+        report = self.report
+        report.frames += 1
+        report.events += len(frame.events)
+        report.decisions += len(decisions)
+        walk = _Walk(shard, state, frame, report, place, is_last=is_last)
+        for decision in decisions:
+            walk.found.setdefault(decision["pool"], []).append(decision)
+            report.offers += decision["type"] == "chat-assigned"
+            report.chats += decision["type"] == "chat-queued"
+        try:
+            walk.pass_time()
+            walk.happen()
+            walk.end()
+        except LogEndedError:
+            state.has_ended = True
+
+
+class _Walk:
+    """One frame."""
+
+    def __init__(self, shard: int, state: _Shard, frame: Frame, report: Report, place: str, *, is_last: bool) -> None:
+        self._shard = shard
+        self._state = state
+        self._frame = frame
+        self._report = report
+        self._place = place
+        self._is_last = is_last
+        self._active: dict[str, Meeting] = {}
+        self.found: dict[str, list[Decision]] = {}
+        """By pool."""
+
+    def pass_time(self) -> None:
+        """R1: pool by pool in id order, what is due fires; then service time and clock have moved."""
+        state, frame = self._state, self._frame
+        end = state.service + frame.run
+        for pool_id in sorted(_due_pools(state, end)):
+            meeting = self._meeting(pool_id)
+            pool = meeting.pool
+            pool.clock, pool.service, pool.position = state.clock, state.service, (frame.n, -1)
+            pass_time(meeting, frame.at, end)
+        state.service = end
+        state.clock = max(state.clock, frame.at)
+
+    def happen(self) -> None:
+        """The events, in order, each settled before the next (R3)."""
+        state, frame = self._state, self._frame
+        for index, event in enumerate(frame.events):
+            meeting = self._active.get(event.pool) or self._meeting(event.pool)
+            pool = meeting.pool
+            pool.clock, pool.service, pool.position = state.clock, state.service, (frame.n, index)
+            agents.note_sign(pool, event.type, event.data)
+            for want in _WORK[event.type](pool, event.data):
+                meeting.meet(want)
+            settle(meeting)
+
+    def end(self) -> None:
+        """What the log has beyond what was called for; and when to look again."""
+        for pool_id in self.found:
+            self._meeting(pool_id)
+        for meeting in self._active.values():
+            pool = meeting.pool
+            pool.clock, pool.service = self._state.clock, self._state.service
+            meeting.end()
+            clockwork.tidy(pool)
+            _schedule(self._state, pool)
+            self._report.logins += pool.logins
+            pool.logins = 0
+
+    def _meeting(self, pool_id: str) -> Meeting:
+        meeting = self._active.get(pool_id)
+        if meeting is None:
+            meeting = self._state.meetings.get(pool_id)
+            if meeting is None:
+                meeting = self._state.meetings[pool_id] = Meeting(Pool(pool_id), self._shard, self._report)
+            self._active[pool_id] = meeting
+            found = self.found.get(pool_id, [])
+            meeting.begin(self._frame.n, self._place, found, is_last=self._is_last)
+        return meeting
+
+
+def _due_pools(state: _Shard, end: int) -> set[str]:
+    found = set()
+    while state.due and state.due[0][0] <= end:
+        due, pool_id = heappop(state.due)
+        pool = state.meetings[pool_id].pool
+        if pool.scheduled == due:
+            pool.scheduled = -1
+            found.add(pool_id)
+    return found
+
+
+def _schedule(state: _Shard, pool: Pool) -> None:
+    due = clockwork.next_due(pool)
+    if due is not None and not 0 <= pool.scheduled <= due:
+        pool.scheduled = due
+        heappush(state.due, (due, pool.id))

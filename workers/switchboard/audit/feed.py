@@ -1,0 +1,143 @@
+"""Decisions from one or several ordered sources, given out frame by frame."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from switchboard.audit.findings import IDS, AuditInputError, Finding
+from switchboard.contracts.schema_files import compiled, load
+
+Decision: TypeAlias = dict[str, Any]
+
+_VALIDATORS: Final = {
+    path.removeprefix("decisions/").removesuffix(".json"): compiled(path)
+    for path in load()
+    if path.startswith("decisions/")
+}
+
+
+@dataclass(slots=True)
+class Placed:
+    """A decision, and where it stands."""
+
+    shard: int
+    frame: int
+    number: int
+    decision: Decision
+    place: str
+    """`FILE:LINE`, or topic, partition and offset."""
+
+
+def read_decision(value: bytes, place: str) -> Placed:
+    """The decision that a line or a record's value is.
+
+    Raises:
+        AuditInputError: it is none; the message names the place and says what is wrong.
+    """
+    try:
+        decision = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise AuditInputError(f"{place}: expected a decision as JSON: {error}") from None
+    kind = decision.get("type") if isinstance(decision, dict) else None
+    validator = _VALIDATORS.get(kind) if isinstance(kind, str) else None
+    if validator is None:
+        raise AuditInputError(f"{place}: expected a decision, as replay writes them; got type {kind!r}")
+    if not validator.is_valid(decision):
+        fault = next(iter(validator.iter_errors(decision)))
+        raise AuditInputError(f"{place}: no {kind}: {fault.message}")
+    pool, *numbers = decision["id"].rsplit("/", 3)
+    if len(numbers) != 3 or pool != decision["pool"] or not all(each.isdecimal() for each in numbers):
+        raise AuditInputError(f"{place}: expected an id POOL/SHARD/FRAME/N of its pool, got {decision['id']!r}")
+    shard, frame, number = map(int, numbers)
+    return Placed(shard, frame, number, decision, place)
+
+
+@dataclass(slots=True)
+class Source:
+    """One file or partition; each shard's decisions in order, the shards mixed as they are."""
+
+    ahead: dict[int, deque[Placed]] = field(default_factory=dict)
+    """By shard: what was read and not given out. It grows with what one shard is ahead of another."""
+    has_ended: bool = False
+
+    def lacks(self, shard: int, frame: int) -> bool:
+        """Whether more must be read before all decisions of the shard up to that frame are known."""
+        ahead = self.ahead.get(shard)
+        return not self.has_ended and not (ahead and ahead[-1].frame > frame)
+
+    def put(self, placed: Placed | None) -> None:
+        """Add what was read; None: there is no more."""
+        if placed is None:
+            self.has_ended = True
+        else:
+            self.ahead.setdefault(placed.shard, deque()).append(placed)
+
+    def take(self, shard: int, frame: int) -> Iterator[Placed]:
+        """What stands before the shard's first decision of a later frame."""
+        ahead = self.ahead.get(shard)
+        while ahead and ahead[0].frame <= frame:
+            yield ahead.popleft()
+
+
+class Feed:
+    """The decisions of several sources together."""
+
+    def __init__(self, sources: list[Source]) -> None:
+        self._sources = sources
+
+    def of(self, shard: int, frame: int) -> tuple[list[Decision], list[Finding]]:
+        """The decisions of the shard's next frame: in their source's order, by number where there are several.
+
+        Beside them what stands behind decisions of later frames.
+        """
+        filled: list[list[Placed]] = []
+        strays: list[Finding] = []
+        for source in self._sources:
+            placed = []
+            for each in source.take(shard, frame):
+                if each.frame == frame:
+                    placed.append(each)
+                else:
+                    strays.append(_stray(each, f"decisions of frame {frame} or later: the frame is over"))
+            if placed:
+                filled.append(placed)
+        if len(filled) > 1:
+            together = sorted((each for placed in filled for each in placed), key=lambda each: each.number)
+            return [each.decision for each in together], strays
+        return [each.decision for placed in filled for each in placed], strays
+
+    def is_over(self, shard: int) -> bool:
+        """Whether no source has any more of this shard."""
+        return all(source.has_ended and not source.ahead.get(shard) for source in self._sources)
+
+    def rest(self, last: dict[int, int]) -> Iterator[Finding]:
+        """Of each shard that goes on beyond its last frame in the log: one finding. All is to be read by then."""
+        left: dict[int, list[Placed]] = {}
+        for source in self._sources:
+            for shard, ahead in source.ahead.items():
+                left.setdefault(shard, []).extend(ahead)
+        for shard, placed in left.items():
+            if placed:
+                end = f"the log ends with frame {last[shard]}" if shard in last else f"the log has no shard {shard}"
+                more = f", the first of {len(placed)}" if len(placed) > 1 else ""
+                yield _stray(placed[0], f"no decision: {end}; take a log that goes as far as the decisions", more)
+
+
+def _stray(placed: Placed, expected: str, more: str = "") -> Finding:
+    decision = placed.decision
+    return Finding(
+        rules=(IDS,),
+        shard=placed.shard,
+        frame=placed.frame,
+        at=decision["at"],
+        place=placed.place,
+        pool=decision["pool"],
+        decision=decision["id"],
+        chat_id=decision.get("chat_id"),
+        agent_id=decision.get("agent_id"),
+        expected=expected,
+        found=f"{decision['type']} of frame {placed.frame}{more}",
+    )
