@@ -67,6 +67,9 @@ def _compacted(segment_bytes: int) -> dict[str, str]:
         "segment.ms": str(10 * MINUTE_MS),
         "min.cleanable.dirty.ratio": "0.1",
         "delete.retention.ms": str(5 * MINUTE_MS),
+        # Rows as they stood at one commit are read within seconds (`record --from-rows`): none of them may be compacted
+        # away meanwhile, because of a later one that is not wanted.
+        "min.compaction.lag.ms": str(MINUTE_MS),
         "max.compaction.lag.ms": str(10 * MINUTE_MS),
     }
 
