@@ -83,6 +83,10 @@ async def _demo(
         tally, crowd = Tally(), _crowd(days, seed)
         where = f"bus {conn.bootstrap}   monitor {running.monitor_address}/api/queues"
         say(f"{where}   Ctrl-C ends it")
+        say(
+            f"to look in from another terminal: export SWITCHBOARD_BOOTSTRAP_SERVERS={conn.bootstrap} "
+            f"SWITCHBOARD_TOPIC_PREFIX={running.names.prefix} SWITCHBOARD_SOURCE_PREFIX={running.names.source_prefix}"
+        )
         if seconds is not None:
             loop.call_later(seconds, stop.set)
         began = time.monotonic()
