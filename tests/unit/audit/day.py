@@ -87,7 +87,11 @@ def at(decisions: Decisions, frame: int, kind: str, who: str) -> int:
 
 def drop(frame: int, kind: str, who: str) -> Plant:
     """The decision is not in the log."""
-    return lambda decisions: decisions[frame].pop(at(decisions, frame, kind, who)) and None
+
+    def plant(decisions: Decisions) -> None:
+        del decisions[frame][at(decisions, frame, kind, who)]
+
+    return plant
 
 
 def double(frame: int, kind: str, who: str) -> Plant:
