@@ -70,6 +70,7 @@ class Router:
         self._served: dict[int, Served] = {}
         self._suspicions: dict[int, Suspicion] = {}
         self._failed: asyncio.Future[None] | None = None
+        metrics.present_shards(plan.shards)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Route until `stop` is set; then finish what is under way and leave, within 5 s.
@@ -187,7 +188,8 @@ class Router:
             log.warning("its events are to be applied one by one: %s", error)
         except (LedgerLostError, RestoreError, BrokerAwayError, KafkaError, TimeoutError, BrokenOffError) as error:
             end = "lost"
-            metrics.COMMITS.labels("failed").inc()
+            if served.shard is not None and isinstance(error, LedgerLostError):
+                metrics.COMMITS.labels("failed").inc()
             log.warning("shard %s is opened again in %s s: %r", index, RETRY_SECONDS, error)
         finally:
             served.opening = False
