@@ -11,6 +11,7 @@ from faust.web.base import BlueprintManager
 
 from switchboard.kafka.clients import Connection, options
 from switchboard.kafka.topics import Topic
+from switchboard.monitor.following import FollowingTransport
 from switchboard.monitor.rows import MalformedRowError
 from switchboard.monitor.tables import Record, Tables, apply
 from switchboard.monitor.web import strict_json
@@ -62,14 +63,15 @@ def new_app(conn: Connection, *, group_id: str, replication: int, host: str, por
 
 
 def keep_tables(app: Any, tables: Tables, topics: Mapping[str, Topic]) -> None:
-    """Have the app keep the tables as the topics are: it reads them from their beginnings at each start.
+    """Have the app keep the tables as the topics are: it reads them from where the tables stand, at first all of them.
 
     Args:
         app: as `new_app` made it.
         tables: changed in place.
         topics: what is read, by name on the bus.
     """
-    # acks=False: no offset is ever committed, so `consumer_auto_offset_reset` tells where to begin.
+    app.transport = FollowingTransport(app, tables, topics)
+    # acks=False: no offset is ever committed. The tables tell where to read on.
     rows = app.topic(
         *topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw",
         acks=False, allow_empty=True,

@@ -48,8 +48,8 @@ class Record:
 def apply(tables: Tables, record: Record) -> None:
     """Take one record into the tables; one that was taken before changes nothing.
 
-    After a rebalance a topic is read again from its beginning. Skipping what was applied keeps the tables from going
-    back in time meanwhile: the uncompacted end of a topic holds many older rows of the same key.
+    Around a rebalance records are read twice. Skipping what was applied keeps the tables from going back in time: the
+    uncompacted end of a topic holds many older rows of the same key.
 
     Raises:
         MalformedRowError: the record is no row of its topic. What its key held before is gone: nothing is shown
