@@ -23,6 +23,18 @@ from tests.waiting import eventually
 MEANT_FOR_OTHERS = {"PROCESSING_GUARANTEE": "at_least_once", "WEB_PORT": "1", "BROKER_URL": "kafka://127.0.0.1:1"}
 """Variables that Faust would put above what it is told."""
 
+NOTHING_COUNTED = {
+    "arrived": 0,
+    "answered": 0,
+    "answered_in_time": 0,
+    "abandoned": 0,
+    "abandoned_soon": 0,
+    "service_level": None,
+    "service_level_without_short": None,
+    "mean_wait_seconds": None,
+    "longest_wait_seconds": None,
+}
+
 Answer = tuple[int, Any]
 
 
@@ -216,6 +228,7 @@ async def test_committed_rows_appear_with_their_public_fields_and_vanish_with_th
     ]
     (queue,) = await monitor.first("/api/queues")
     assert queue.pop("oldest_wait_seconds") > 0
+    assert queue.pop("now") == queue.pop("today") == NOTHING_COUNTED
     assert queue == {
         "pool": "default",
         "queue": "sales",
@@ -224,6 +237,9 @@ async def test_committed_rows_appear_with_their_public_fields_and_vanish_with_th
         "offered": 0,
         "active": 1,
         "wrapping": 0,
+        "agents_requesting": 1,
+        "sessions_free": 1,
+        "agents_available": 1,
     }
 
     await rows.commit(1, agent("bob", "shop"))
