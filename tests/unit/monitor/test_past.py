@@ -13,10 +13,17 @@ from tests.floors import NOON, Floor
 
 
 def test_a_decision_that_stands_twice_on_the_topic_counts_once() -> None:
-    """By its id, which ascends for each pool within a partition; another pool's, and another partition's, are others."""
+    """By its id, which ascends for each pool within a partition; another pool's and another partition's are others."""
     floor, past = Floor(), Past()
     first, second = floor.queued(0, "c1"), floor.queued(1, "c2")
-    for partition, decision in ((0, first), (0, second), (0, first), (0, second), (1, first), (0, Floor("b").queued(2))):
+    for partition, decision in (
+        (0, first),
+        (0, second),
+        (0, first),
+        (0, second),
+        (1, first),
+        (0, Floor("b").queued(2)),
+    ):
         past.take(partition, decision)
     assert past.counting.windows.today(("default", "sales"), NOON).arrived == 3
     assert past.counting.windows.today(("b", "sales"), NOON).arrived == 1
@@ -24,7 +31,10 @@ def test_a_decision_that_stands_twice_on_the_topic_counts_once() -> None:
 
 def test_a_record_that_is_read_twice_counts_once() -> None:
     """As around a rebalance."""
-    tables, value = Tables(), Floor().value("chat-queued", 0, chat_id="c", queue="sales", arrived_at="2024-05-01T12:00:00Z")
+    tables, value = (
+        Tables(),
+        Floor().value("chat-queued", 0, chat_id="c", queue="sales", arrived_at="2024-05-01T12:00:00Z"),
+    )
     for _ in range(2):
         apply(tables, Record(Topic.ASSIGNMENT, 0, 7, b"c", value))
     assert tables.past.counting.windows.today(("default", "sales"), NOON).arrived == 1
@@ -85,7 +95,7 @@ def test_a_story_that_began_before_the_reading_says_so() -> None:
     (chat,) = chats_named(tables, "c1", None)
     assert (chat["is_whole"], len(chat["decisions"]), chat["open"]) == (False, 1, None)
     assert chat["decisions"][0]["words"] == (
-        "Offered to ann after 5.0 s: ann had been asking longest (1 agent asking); "
+        "Offered to ann after 5.0 s: ann was the only agent asking; "
         "of 3 chats waiting, this was the one that had waited longest."
     )
 

@@ -41,12 +41,14 @@ POLICY: Final = {
 
 def why_words(assigned: Mapping[str, Any]) -> str:
     """Why this chat and this agent, of a `chat-assigned`; a sentence without its full stop."""
-    why = assigned["why"]
-    agent = f"{assigned['agent_id']} {AGENT_ORDER.get(why['agent_order'], why['agent_order'])}"
+    why, agent_id = assigned["why"], assigned["agent_id"]
+    agent = f"{agent_id} {AGENT_ORDER.get(why['agent_order'], why['agent_order'])}"
     if why["agent_order"] == "transfer":
         return agent
-    agent += f" ({_count(why['requests'], 'agent')} asking)"
-    return f"{agent}; of {_count(why['waiting'], 'chat')} waiting, this was {POLICY.get(why['policy'], why['policy'])}"
+    agent = f"{agent_id} was the only agent asking" if why["requests"] == 1 else f"of {why['requests']} asking, {agent}"
+    if why["waiting"] == 1:
+        return f"{agent}, this the only chat waiting"
+    return f"{agent}; of {why['waiting']} chats waiting, this was {POLICY.get(why['policy'], why['policy'])}"
 
 
 def decision_words(fields: Mapping[str, Any]) -> str:
@@ -95,7 +97,3 @@ def _span(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

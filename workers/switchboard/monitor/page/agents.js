@@ -1,4 +1,4 @@
-import { span } from "./format.js";
+import { count, span } from "./format.js";
 import { Keyed, make, mark, say } from "./keyed.js";
 import { chatLink } from "./story.js";
 
@@ -15,6 +15,7 @@ export class Agents {
   constructor(list, counter) {
     this.#keyed = new Keyed(list, build, show, byName);
     this.#counter = counter;
+    this.summary = "";
   }
 
   get size() {
@@ -32,7 +33,8 @@ export class Agents {
       available += 1;
       free += row.free;
     }
-    say(this.#counter, `${available} of ${this.size} available, ${free} sessions free`);
+    this.summary = `${available} of ${count(this.size, "agent")} available, ${count(free, "session")} free`;
+    say(this.#counter, this.summary);
   }
 
   /** Let the requests grow older. */

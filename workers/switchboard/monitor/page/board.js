@@ -45,7 +45,7 @@ function tick() {
   const now = live.now();
   queues.tick(now);
   agents.tick(now);
-  verdict.show(queues.rows(), now, queues.inTime);
+  verdict.show(queues.rows(), now, queues.inTime, agents.summary);
   showLiveness(now);
 }
 

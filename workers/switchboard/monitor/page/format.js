@@ -10,6 +10,11 @@ export function span(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
+/** A figure of many waits, to the nearest second. */
+export function rounded(seconds) {
+  return span(seconds === null ? null : Math.round(seconds));
+}
+
 /** The same in words, for a sentence and for those who hear it. */
 export function spanWords(seconds) {
   const whole = Math.max(0, Math.floor(seconds));

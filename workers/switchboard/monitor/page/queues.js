@@ -1,4 +1,4 @@
-import { percent, span } from "./format.js";
+import { percent, rounded, span } from "./format.js";
 import { Keyed, make, mark, say } from "./keyed.js";
 
 // In the order of the table's head; `show` gives the text of a cell.
@@ -12,8 +12,8 @@ const CELLS = [
   { name: "In time, today", classes: "number level-today", show: (row) => percent(row.today.service_level), more: (row) => without(row.today) },
   { name: "Answered today", classes: "number minor answered", show: (row) => String(row.today.answered) },
   { name: "Left today", classes: "number minor abandoned", show: (row) => String(row.today.abandoned) },
-  { name: "Mean wait today", classes: "number minor", show: (row) => span(row.today.mean_wait_seconds) },
-  { name: "Longest today", classes: "number minor", show: (row) => span(row.today.longest_wait_seconds) },
+  { name: "Mean wait today", classes: "number minor", show: (row) => rounded(row.today.mean_wait_seconds) },
+  { name: "Longest today", classes: "number minor", show: (row) => rounded(row.today.longest_wait_seconds) },
 ];
 
 // Without those who left almost at once; said only where it makes a difference.

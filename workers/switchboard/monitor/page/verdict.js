@@ -11,13 +11,13 @@ export class Verdict {
     this.last = "";
   }
 
-  show(queues, now, inTime) {
+  show(queues, now, inTime, agents) {
     const waiting = queues
       .filter((row) => row.waiting)
       .map((row) => ({ row, wait: waited(row, now), standing: state(row, now, inTime) }))
       .sort((one, other) => SEVERITY[other.standing] - SEVERITY[one.standing] || other.wait - one.wait);
     if (!waiting.length) {
-      this.#tell("calm", "Nobody is waiting", queues.length ? "" : "No queue is configured or in use.", "Nobody is waiting");
+      this.#tell("calm", "Nobody is waiting", agents && `${agents}.`, "Nobody is waiting");
       return;
     }
     const [{ row, wait, standing }] = waiting;
