@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from switchboard.kafka.admin import create_topics
+from switchboard.kafka.clients import Connection
+from switchboard.kafka.local_broker import LocalBroker
+from switchboard.kafka.topics import TopicNames, TopicPlan
 from tests.floors import Floor, rfc3339
-from tests.monitors import Rows, Start, agent, chat, decision, gone
+from tests.monitors import Rows, Start, agent, chat, decision, gone, starting
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">\u202e'\"&amp;</script>"
 """An id that would be markup, were it ever taken for markup."""
@@ -50,7 +54,7 @@ async def test_a_chat_is_seen_to_arrive_to_be_assigned_and_to_be_accepted(
     await rows.commit(0, chat("c1", "offered"), an_agent("ann", **offered), decision(floor.assigned(1)))
     await expect(assignments).to_have_count(1)
     await expect(assignments).to_contain_text("c1 to ann, offered")
-    await expect(assignments).to_contain_text("ann was the only agent asking; of 3 chats waiting")
+    await expect(assignments).to_contain_text("Why: ann was the only agent asking; of 3 chats waiting")
     await expect(page.locator("#agents .slot.offered")).to_have_count(1)
     await expect(verdict).to_have_text("Nobody is waiting")
 
@@ -135,6 +139,22 @@ async def test_a_monitor_that_hangs_is_told_of(page: Page, rows: Rows, start: St
     await expect(page.locator("#stale")).to_be_hidden(timeout=30_000)
 
 
+async def test_a_bus_that_is_away_is_told_of(
+    page: Page, private_broker: LocalBroker, bus_prefix: str, port: int, address: str
+) -> None:
+    """The monitor is well and shows what it has: that is not what is so any more."""
+    conn, names = Connection(private_broker.bootstrap), TopicNames(bus_prefix, bus_prefix)
+    await create_topics(conn, TopicPlan(names, shards=1, replication=1, min_insync=1), bus_partitions=1)
+    async with starting(conn, names, port) as start:
+        await (await start()).first("/healthz")
+        await live(page, address)
+        private_broker.kill()
+        stale = page.locator("#stale")
+        await expect(stale).to_contain_text("The monitor gets nothing from the bus", timeout=30_000)
+        private_broker.restart()
+        await expect(stale).to_be_hidden(timeout=30_000)
+
+
 async def test_five_hundred_agents_stay_smooth(page: Page, rows: Rows, start: Start, address: str) -> None:
     """Every agent changing at once is shown in less than 100 ms; one that changes alone touches only its own row."""
     watch = """
@@ -158,7 +178,7 @@ async def test_five_hundred_agents_stay_smooth(page: Page, rows: Rows, start: St
         last = page.locator("#agents li").last.locator(".slot.active")
         await expect(last).to_have_attribute("title", f"active: c{turn}")
     took = (await page.evaluate("window.took"))["board:agents"]
-    assert sorted(took)[len(took) // 2] < 100, took  # measured: 12 ms to 25 ms on one core
+    assert sorted(took)[len(took) // 2] < 100, took  # measured: 8 ms, on a machine with other work 25 ms
     assert await page.evaluate("window.first === document.querySelector('#agents li')")
 
     changed = """
@@ -203,7 +223,10 @@ async def test_the_keyboard_reaches_everything(
     await (await start()).first("/healthz")
     await live(page, address)
     focused = """
-        (() => { const at = document.activeElement; return at.id || at.getAttribute("aria-label") || at.textContent; })()
+        (() => {
+            const at = document.activeElement;
+            return at.id || at.getAttribute("aria-label") || at.textContent;
+        })()
     """
     reached = []
     for _ in range(7):

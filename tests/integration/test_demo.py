@@ -56,7 +56,7 @@ async def test_a_bounded_demo_ends_with_a_summary_and_a_check_that_holds(broker_
 
 
 async def test_ctrl_c_ends_a_demo_clean(broker_bootstrap: str) -> None:
-    """Without --for it goes on until it is told to end; its wallboard answers meanwhile; then comes the same summary."""
+    """Without --for it goes on until it is told to end; the wallboard answers meanwhile; then comes the summary."""
     process = await start_demo(broker_bootstrap)
     said: list[str] = []
     reading = asyncio.create_task(_read(process, said))

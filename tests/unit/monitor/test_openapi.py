@@ -92,7 +92,7 @@ async def test_every_answer_is_as_described(client: Client) -> None:
 
 async def test_every_event_of_the_stream_is_as_described(client: Client) -> None:
     """Whoever comes is told the settings, then all there is, then that it is live."""
-    seen = {}
+    seen: dict[str, Any] = {}
     async with client.get("/api/stream") as answer:
         assert answer.content_type == "text/event-stream"
         while len(seen) < len(EVENTS):

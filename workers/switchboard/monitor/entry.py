@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from pydantic import SecretStr
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -86,7 +87,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def guard(door: Door) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def guard(door: Door) -> Middleware:
     """A middleware that lets nobody in who may not read."""
 
     @web.middleware

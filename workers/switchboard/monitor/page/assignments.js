@@ -45,7 +45,7 @@ function build(row) {
   const what = make("div", "what", chat, ` to ${row.agent_id}, `, element.outcome);
   const waited = row.waited_seconds < 1 ? "at once" : `after ${spanWords(row.waited_seconds)}`;
   const when = make("div", "when", `${clock(row.at)} · ${row.queue} · ${waited}`);
-  element.append(what, when, make("div", "why", `${row.why.words}.`));
+  element.append(what, when, make("div", "why", `Why: ${row.why.words}.`));
   return element;
 }
 

@@ -32,7 +32,10 @@ live.open({
     queues.take(told);
     tick();
   },
-  agents: (told) => agents.take(told),
+  agents(told) {
+    agents.take(told);
+    tick();
+  },
   assignments(told) {
     assignments.take(told);
     story.refresh();
