@@ -122,10 +122,10 @@ def test_two_copies_must_agree_wherever_there_are_two(replication: int, expected
 def test_the_readers_token_may_stand_in_a_file_and_has_to_be_long(folder: Path) -> None:
     """One that could be guessed is refused, wherever it stands."""
     (folder / "token").write_text("a-long-secret-of-readers\n")
-    token = load(web_token_file="token").reader_token()
+    token = load(web_token_file=folder / "token").reader_token()
     assert token is not None
     assert token.get_secret_value() == "a-long-secret-of-readers"
     assert load().reader_token() is None
     (folder / "token").write_text("short\n")
-    with pytest.raises(SettingsError, match="web_token_file: token holds less than 16 characters"):
-        load(web_token_file="token").reader_token()
+    with pytest.raises(SettingsError, match="holds less than 16 characters"):
+        load(web_token_file=folder / "token").reader_token()

@@ -50,7 +50,7 @@ function build(row) {
   element.slots = make("span", "slots");
   element.state = make("span", "state");
   element.asking = make("span", "asking");
-  element.append(make("span", "name", row.agent_id), element.slots, element.state, element.asking);
+  element.append(make("span", "name", row.agent_id), element.slots, make("span", "more", element.state, element.asking));
   return element;
 }
 
