@@ -8,12 +8,14 @@ import click
 from switchboard.cli.failures import BROKER_AWAY, FAULT, WRONG_USE
 from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.clients import BrokerAwayError
-from switchboard.monitor.worker import AddressTakenError, MonitorError, serve
+from switchboard.monitor.entry import ExposedError
+from switchboard.monitor.worker import AddressTakenError, MonitorError, Serving, serve
 from switchboard.settings import Settings
 
 EXIT_CODES = {
     MonitorError: FAULT,
     AddressTakenError: WRONG_USE,
+    ExposedError: WRONG_USE,
     WrongTopicsError: WRONG_USE,
     BrokerAwayError: BROKER_AWAY,
 }
@@ -40,10 +42,15 @@ async def _serve_until_signal(settings: Settings) -> None:
     await serve(
         settings.connection(),
         settings.topic_names(),
+        Serving(
+            host=settings.web_host,
+            port=settings.web_port,
+            token=settings.reader_token(),
+            service_level_seconds=settings.service_level_seconds,
+            zone=settings.time_zone,
+        ),
         group_id=settings.group_id,
         replication=settings.replication,
-        host=settings.web_host,
-        port=settings.web_port,
         broker_wait_seconds=settings.broker_wait_seconds,
         stop=stop,
     )
