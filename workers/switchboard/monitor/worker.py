@@ -108,7 +108,7 @@ async def serve(
     tables.applied = {_place(topics, at): offset - 1 for at, offset in firsts.items()}
     with _address_told(serving.host, serving.port):
         port = serving.port or _free_port(serving.host)
-    pulse = Pulse()
+    pulse = Pulse(time.time())  # it has just answered
     stream = Stream(tables, pulse, {"service_level_seconds": serving.service_level_seconds, "time_zone": serving.zone})
     with tempfile.TemporaryDirectory(prefix="switchboard-monitor-") as folder:
         app = new_app(
