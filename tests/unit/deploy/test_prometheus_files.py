@@ -1,0 +1,62 @@
+"""The rules and alerts that are shipped: valid, tried with promtool, about metrics that there are, each with a page."""
+
+import re
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from tests.prometheus import DEPLOY, names_in, promtool, rules, served_names
+from tests.routers import REPOSITORY
+
+ALERTS: Final = {rule["alert"]: rule for rule in rules() if "alert" in rule}
+RECORDED: Final = {rule["record"] for rule in rules() if "record" in rule}
+each_alert = pytest.mark.parametrize("alert", ALERTS)
+
+
+def test_the_configuration_and_its_rules_are_valid() -> None:
+    """`promtool check config` finds nothing, in the rules that it names either."""
+    told = promtool("check", "config", "prometheus.yml")
+    assert "2 rule files found" in told
+    assert "FAILED" not in told
+
+
+def test_rules_and_alerts_do_what_their_cases_say() -> None:
+    """`promtool test rules` on all of `deploy/prometheus/tests`."""
+    files = sorted(path.name for path in (DEPLOY / "tests").glob("*.yml"))
+    assert promtool("test", "rules", *files, cwd=DEPLOY / "tests").count("SUCCESS") == len(files)
+
+
+def _cases(alert: str) -> list[dict[str, Any]]:
+    files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (DEPLOY / "tests").glob("*.yml")]
+    tests = [each for file in files for test in file["tests"] for each in test.get("alert_rule_test", ())]
+    return [each for each in tests if each["alertname"] == alert]
+
+
+@each_alert
+def test_an_alert_has_a_case_that_fires_and_one_that_does_not(alert: str) -> None:
+    """An alert that never fires is worth as little as one that always does."""
+    assert {bool(case["exp_alerts"]) for case in _cases(alert)} == {True, False}
+
+
+@each_alert
+def test_an_alert_says_how_bad_it_is_and_where_to_read_on(alert: str) -> None:
+    """Severity, summary, description, and a runbook page: what it means, what to look at, what to do."""
+    rule = ALERTS[alert]
+    assert rule["labels"]["severity"] in ("critical", "warning")
+    assert rule["annotations"].keys() == {"summary", "description", "runbook"}
+    page = (REPOSITORY / rule["annotations"]["runbook"]).read_text(encoding="utf-8")
+    assert f"`{alert}`" in page
+    assert re.findall(r"^## (.+)$", page, re.MULTILINE) == ["What it means", "Look at", "Do"]
+
+
+def test_every_runbook_page_is_that_of_an_alert() -> None:
+    """No page is left over."""
+    named = {rule["annotations"]["runbook"] for rule in ALERTS.values()}
+    assert named == {str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "docs/runbooks").glob("*.md")}
+
+
+def test_rules_ask_for_metrics_that_there_are() -> None:
+    """Those that a router serves, and those that other rules record."""
+    for rule in rules():
+        assert names_in(rule["expr"]) - served_names() - RECORDED == set(), rule["expr"]
