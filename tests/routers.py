@@ -343,10 +343,10 @@ class Bus:
 
 @asynccontextmanager
 async def a_bus(
-    bootstrap: str, prefix: str, *, shards: int = 1, bus_partitions: int = 2, session_ms: int = SESSION_MS
+    where: str | Connection, prefix: str, *, shards: int = 1, bus_partitions: int = 2, session_ms: int = SESSION_MS
 ) -> AsyncIterator[Bus]:
-    """A bus with its topics made."""
-    conn = Connection(bootstrap)
+    """A bus with its topics made, on the broker of this host:port or of this connection."""
+    conn = Connection(where) if isinstance(where, str) else where
     plan = TopicPlan(TopicNames(prefix, prefix), shards=shards, replication=1, min_insync=1)
     await create_topics(conn, plan, bus_partitions=bus_partitions)
     bus = Bus(conn, plan, f"{prefix}group", session_ms)

@@ -8,12 +8,16 @@ import click
 from switchboard.cli.failures import BROKER_AWAY, FAULT, WRONG_USE
 from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.clients import BrokerAwayError
+from switchboard.kafka.refusals import SecurityError
+from switchboard.kafka.rights import NotAllowedError
 from switchboard.monitor.worker import AddressTakenError, MonitorError, serve
 from switchboard.settings import Settings
 
 EXIT_CODES = {
     MonitorError: FAULT,
     AddressTakenError: WRONG_USE,
+    NotAllowedError: WRONG_USE,
+    SecurityError: WRONG_USE,
     WrongTopicsError: WRONG_USE,
     BrokerAwayError: BROKER_AWAY,
 }

@@ -13,10 +13,12 @@ from aiokafka.errors import KafkaError
 from switchboard import metrics
 from switchboard.domain.engine import OtherFormatError
 from switchboard.kafka.admin import require_topics
+from switchboard.kafka.allowed import denial, require_rights
 from switchboard.kafka.clients import BrokerAwayError, wait_for_broker
 from switchboard.kafka.ledger import FencedError, LedgerLostError
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS, FencedTooOftenError, Ownership, OwnershipError
 from switchboard.kafka.restore import RestoreError
+from switchboard.kafka.rights import NotAllowedError, router_rights
 from switchboard.kafka.topics import TopicPlan
 from switchboard.router.bounded import BrokenOffError, bounded
 from switchboard.router.shard import EngineFailedError, Plan, Shard, Suspicion, TimersFailedError
@@ -76,6 +78,8 @@ class Router:
 
         Raises:
             BrokerAwayError: no broker answered at the start.
+            SecurityError: one is there and does not let us in.
+            NotAllowedError: the cluster does not allow what a router needs, or no longer does.
             WrongTopicsError: the topics can't be worked with.
             RouterError: the router can't go on.
         """
@@ -94,6 +98,7 @@ class Router:
 
     async def _look_at_bus(self) -> None:
         await wait_for_broker(self._plan.conn, self._broker_seconds)
+        await require_rights(self._plan.conn, router_rights(self._plan.names, self._plan.group))
         for difference in await require_topics(self._plan.conn, self._topics):
             log.warning("%s", difference)
 
@@ -108,7 +113,10 @@ class Router:
                 self._failed.result()
             if member.done():
                 member.result()
-        except (OwnershipError, FencedTooOftenError, SourceGoneError, NoStartError, OtherFormatError) as error:
+        except OwnershipError as error:
+            missing = denial(error)
+            raise RouterError(str(error)) if missing is None else NotAllowedError([missing]) from error
+        except (FencedTooOftenError, SourceGoneError, NoStartError, OtherFormatError) as error:
             raise RouterError(str(error)) from error
         finally:
             for task in (watchdog, member):
@@ -159,7 +167,7 @@ class Router:
         except TimersFailedError as error:
             log.critical("shard %s stops: the engine fails as time passes; it needs a human: %s", index, error)
             served.stopped = str(error)
-        except (SourceGoneError, NoStartError, FencedTooOftenError, OtherFormatError) as error:
+        except (SourceGoneError, NoStartError, FencedTooOftenError, OtherFormatError, NotAllowedError) as error:
             self._fail(error)
         except Exception as error:
             log.exception("shard %s: unexpected", index)
