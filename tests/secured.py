@@ -8,25 +8,31 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 import trustme
-from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
+from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
 from cryptography.hazmat.primitives import serialization
 
 from switchboard.kafka.admin import session
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.local_broker import LocalBroker, free_port
 from switchboard.kafka.rights import Resource, Right
+from tests.waiting import eventually
 
 PASSWORD = "a pass-word: with $igns"  # noqa: S105 - of a broker that ends with the test
 SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 
-RESOURCES = {Resource.TOPIC: 2, Resource.GROUP: 3, Resource.TRANSACTIONAL_ID: 5}
+RESOURCES = {Resource.TOPIC: 2, Resource.GROUP: 3, Resource.CLUSTER: 4, Resource.TRANSACTIONAL_ID: 5}
 LITERAL, PREFIXED = 3, 4
 ALLOW = 3
+ANY = 1
+
+Acl = tuple[int | str, ...]
+"""Kind, name and pattern of the resource, principal, host, operation, permission: in the order of Kafka's protocol."""
 
 PROPERTIES = """\
 listeners=PLAINTEXT://127.0.0.1:{{port}},CONTROLLER://127.0.0.1:{{controller_port}},\
@@ -113,12 +119,29 @@ class Secured:
         return {"sasl_username": user, "sasl_password": PASSWORD}
 
     async def allow(self, rights: dict[str, Iterable[Right]]) -> None:
-        """Allow users what they are to be allowed, by name; one request for all."""
-        await self._ask(_Allow([_acl(user, right) for user, some in rights.items() for right in some]))
+        """Allow users what they are to be allowed, by name; one request for all. It holds when this returns."""
+        acls = {user: {_acl(user, right) for right in some} for user, some in rights.items()}
+        await self._ask(_Allow([acl for some in acls.values() for acl in some]))
+        for user, some in acls.items():
+            # A broker learns what the controller has noted a little later.
+            await eventually(partial(self._acls, user), some.issubset)
 
     async def disallow(self, user: str, right: Right) -> None:
         """Take a right back."""
-        await self._ask(_Disallow([_acl(user, right)]))
+        acl = _acl(user, right)
+        await self._ask(_Disallow([acl]))
+        await eventually(partial(self._acls, user), lambda there: acl not in there)
+
+    async def _acls(self, user: str) -> set[Acl]:
+        """What a user is allowed."""
+        every = DescribeAclsRequest(ANY, None, ANY, f"User:{user}", None, ANY, ANY)
+        async with session(self.for_setting_up) as client:
+            answer = await client._send_request(every)
+        return {
+            (on["resource_type"], on["resource_name"], on["resource_pattern_type"], *acl.values())
+            for on in answer.to_object()["resources"]
+            for acl in on["acls"]
+        }
 
     async def _ask(self, request: Any) -> None:
         async with session(self.for_setting_up) as client:
@@ -130,7 +153,7 @@ class Secured:
 class _Allow(CreateAclsRequest):  # type: ignore[misc] # aiokafka is untyped
     """aiokafka's, for many at a time."""
 
-    def __init__(self, acls: list[tuple[Any, ...]]) -> None:
+    def __init__(self, acls: list[Acl]) -> None:
         self._acls = acls
 
     def build(self, request_struct_class: Any) -> Any:
@@ -138,14 +161,14 @@ class _Allow(CreateAclsRequest):  # type: ignore[misc] # aiokafka is untyped
 
 
 class _Disallow(DeleteAclsRequest):  # type: ignore[misc]
-    def __init__(self, acls: list[tuple[Any, ...]]) -> None:
+    def __init__(self, acls: list[Acl]) -> None:
         self._acls = acls
 
     def build(self, request_struct_class: Any) -> Any:
         return request_struct_class(self._acls)
 
 
-def _acl(user: str, right: Right) -> tuple[Any, ...]:
+def _acl(user: str, right: Right) -> Acl:
     pattern = PREFIXED if right.prefixed else LITERAL
     return (RESOURCES[right.resource], right.name, pattern, f"User:{user}", "*", right.operation.value, ALLOW)
 

@@ -7,6 +7,7 @@ import click
 import orjson
 
 from switchboard.kafka.rights import (
+    Resource,
     Right,
     config_rights,
     monitor_rights,
@@ -67,7 +68,7 @@ def commands(rights: Iterable[Right], bootstrap: str, principal: str) -> list[st
     alike = groupby(rights, lambda each: (each.operation, each.resource, each.prefixed))
     return [
         f"kafka-acls.sh --bootstrap-server {bootstrap} --add --allow-principal {principal} --operation {operation}"
-        + "".join(f" --{resource} {each.name}" for each in some)
+        + "".join(f" --{resource}" + f" {each.name}" * (resource is not Resource.CLUSTER) for each in some)
         + " --resource-pattern-type prefixed" * prefixed
         for (operation, resource, prefixed), some in alike
     ]

@@ -18,6 +18,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.metadata import MetadataRequest_v5, MetadataResponse_v5
+from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
 from switchboard.kafka.admin import TOPIC_AUTHORIZATION_FAILED, session
@@ -63,6 +64,8 @@ async def _has(client: AIOKafkaAdminClient, right: Right, told: dict[str, int]) 
             return await _may_look_up(client, COORDINATOR_OF_GROUP, right.name)
         case Resource.TRANSACTIONAL_ID:
             return await _may_look_up(client, COORDINATOR_OF_TRANSACTIONS, right.name)
+        case Resource.CLUSTER:
+            return await _may_write_idempotently(client)
 
 
 async def _on_topics(client: AIOKafkaAdminClient, topics: set[str]) -> dict[str, int]:
@@ -88,6 +91,13 @@ async def _may_look_up(client: AIOKafkaAdminClient, kind: int, name: str) -> boo
     return True
 
 
+async def _may_write_idempotently(client: AIOKafkaAdminClient) -> bool:
+    """What a cluster allows on itself is told only to who may describe it, so a producer id is asked for."""
+    asked = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=0)
+    answer = await client._send_request(asked)  # noqa: SLF001 - there is no public way
+    return bool(answer.error_code != ClusterAuthorizationFailedError.errno)
+
+
 def denial(error: BaseException | None) -> str | None:
     """The right that is missing, if that is what is behind an error."""
     for each in _causes(error):
@@ -100,7 +110,7 @@ def denial(error: BaseException | None) -> str | None:
             case TransactionalIdAuthorizationFailed():
                 return f"{Operation.WRITE} on transactional-id {what}"
             case ClusterAuthorizationFailedError():
-                return "the cluster's own right that this takes"
+                return f"{Operation.IDEMPOTENT_WRITE} on cluster"
     return None
 
 

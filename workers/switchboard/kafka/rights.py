@@ -25,6 +25,7 @@ class Operation(Enum):
     CREATE = 5
     DESCRIBE = 8
     DESCRIBE_CONFIGS = 10
+    IDEMPOTENT_WRITE = 12
 
     def __str__(self) -> str:
         return self.name.title().replace("_", "")
@@ -36,6 +37,7 @@ class Resource(StrEnum):
     TOPIC = "topic"
     GROUP = "group"
     TRANSACTIONAL_ID = "transactional-id"
+    CLUSTER = "cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Right:
         return f"{self.operation} on {self.resource} {self.name}{like}"
 
 
+CLUSTER: Final = "kafka-cluster"
+"""The cluster's name, as a thing to have rights on."""
 OWN: Final = tuple(topic for topic, spec in TOPICS.items() if spec.writer is not Writer.BUS)
 WRITTEN: Final = tuple(topic for topic, spec in TOPICS.items() if spec.writer is Writer.ROUTER)
 BUS: Final = tuple(topic for topic, spec in TOPICS.items() if spec.writer is Writer.BUS)
@@ -77,7 +81,9 @@ def monitor_rights(names: TopicNames, group_id: str, read: Iterable[Topic]) -> l
     return [
         *on_topics(names, Operation.READ, read),
         Right(Operation.READ, Resource.GROUP, f"{group_id}-monitor-", prefixed=True),
+        # Faust reads committed records only if it may write: it starts producers, and never writes with them.
         Right(Operation.WRITE, Resource.TRANSACTIONAL_ID, f"{group_id}-monitor-", prefixed=True),
+        Right(Operation.IDEMPOTENT_WRITE, Resource.CLUSTER, CLUSTER),
     ]
 
 

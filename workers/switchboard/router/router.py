@@ -194,6 +194,9 @@ class Router:
             end = "engine failed"
             log.warning("its events are to be applied one by one: %s", error)
         except (LedgerLostError, RestoreError, BrokerAwayError, KafkaError, TimeoutError, BrokenOffError) as error:
+            missing = denial(error)
+            if missing is not None:
+                raise NotAllowedError([missing]) from error  # trying again every second would not help
             end = "lost"
             metrics.COMMITS.labels("failed").inc()
             log.warning("shard %s is opened again in %s s: %r", index, RETRY_SECONDS, error)
