@@ -5,7 +5,7 @@ It is reached in set-up at a plain listener, whose anonymous user is the only su
 
 import base64
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -79,7 +79,7 @@ class Secured:
         """As the super user."""
         return Connection(self.broker.bootstrap)
 
-    def by(self, mechanism: str, user: str = "worker") -> dict[str, object]:
+    def by(self, mechanism: str, user: str = "worker") -> dict[str, Any]:
         """The settings of a user who comes in this way; for OAUTHBEARER there is a user of any name."""
         match mechanism:
             case "mTLS":
@@ -103,7 +103,7 @@ class Secured:
         file.write_text(".".join([*parts, ""]))
         return file
 
-    def certificate_of(self, user: str) -> dict[str, object]:
+    def certificate_of(self, user: str) -> dict[str, Any]:
         """The settings of a client's certificate, whose key has a password."""
         return {
             "certificate_file": self.folder / f"{user}.pem",
@@ -111,14 +111,14 @@ class Secured:
             "key_password": PASSWORD,
         }
 
-    def _tls(self, protocol: str, bootstrap: str) -> dict[str, object]:
+    def _tls(self, protocol: str, bootstrap: str) -> dict[str, Any]:
         return {"bootstrap_servers": bootstrap, "security_protocol": protocol, "ca_file": self.folder / "ca.pem"}
 
     @staticmethod
-    def _password(user: str) -> dict[str, object]:
+    def _password(user: str) -> dict[str, Any]:
         return {"sasl_username": user, "sasl_password": PASSWORD}
 
-    async def allow(self, rights: dict[str, Iterable[Right]]) -> None:
+    async def allow(self, rights: Mapping[str, Iterable[Right]]) -> None:
         """Allow users what they are to be allowed, by name; one request for all. It holds when this returns."""
         acls = {user: {_acl(user, right) for right in some} for user, some in rights.items()}
         await self._ask(_Allow([acl for some in acls.values() for acl in some]))

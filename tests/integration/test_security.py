@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import orjson
@@ -18,7 +19,7 @@ from tests.waiting import eventually
 WAYS_IN = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "mTLS")
 ROUTING = "[[pools.default.queues]]\nname = 'default'\n[[pools.default.profiles]]\nname = 'default'\n"
 
-Change = Callable[[Secured], dict[str, object]]
+Change = Callable[[Secured], dict[str, Any]]
 
 WRONG: dict[str, tuple[str, Change, tuple[str, ...]]] = {
     "a wrong password": ("PLAIN", lambda _: {"sasl_password": "guessed"}, ("sasl_username worker", "sasl_password")),
@@ -64,11 +65,11 @@ WRONG: dict[str, tuple[str, Change, tuple[str, ...]]] = {
 async def test_every_worker_and_tool_comes_in(secured: Secured, bus_prefix: str, tmp_path: Path, way_in: str) -> None:
     """Topics, configuration, router, monitor and recorder, over TLS with ACLs on: one chat goes all the way."""
     settings = secured.by(way_in)
-    conn = Settings(**settings).connection()  # type: ignore[arg-type]
+    conn = Settings(**settings).connection()
     routing, recorded = tmp_path / "routing.toml", tmp_path / "bus.jsonl"
     routing.write_text(ROUTING)
     async with a_bus(secured.for_setting_up, bus_prefix) as bus:
-        needs = rights_of(Settings(**bus.settings()))  # type: ignore[arg-type]
+        needs = rights_of(Settings(**bus.settings()))
         await secured.allow({"worker": [right for some in needs.values() for right in some]})
     async with a_bus(conn, bus_prefix) as bus:
         async with bus.router(**settings) as router, a_monitor(**bus.settings(**settings)) as address:

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from typing import Final
 
 import click
 
@@ -13,7 +14,7 @@ from switchboard.kafka.rights import NotAllowedError
 from switchboard.monitor.worker import AddressTakenError, MonitorError, serve
 from switchboard.settings import Settings
 
-EXIT_CODES = {
+EXIT_CODES: Final[dict[type[Exception], int]] = {
     MonitorError: FAULT,
     AddressTakenError: WRONG_USE,
     NotAllowedError: WRONG_USE,

@@ -109,7 +109,13 @@ async def _route(settings: Settings, start: Start | None, stop: asyncio.Event) -
         merge_wait=settings.merge_wait_ms / 1000,
         start=start,
     )
-    worker = Router(plan, settings.topic_plan(), settings.session_timeout_ms, settings.broker_wait_seconds)
+    worker = Router(
+        plan,
+        settings.topic_plan(),
+        settings.session_timeout_ms,
+        settings.broker_wait_seconds,
+        settings.instance_id,
+    )
     web = await serve(worker, settings.metrics_host, settings.metrics_port)
     try:
         await worker.run(stop)

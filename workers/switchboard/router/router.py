@@ -64,11 +64,14 @@ class Router:
         topics: TopicPlan,
         session_timeout_ms: int = SESSION_TIMEOUT_MS,
         broker_seconds: float = BROKER_SECONDS,
+        instance_id: str | None = None,
     ) -> None:
         self._plan = plan
         self._topics = topics
         self._broker_seconds = broker_seconds
-        self._ownership = Ownership(plan.conn, plan.group, plan.names, self, session_timeout_ms=session_timeout_ms)
+        self._ownership = Ownership(
+            plan.conn, plan.group, plan.names, self, session_timeout_ms=session_timeout_ms, instance_id=instance_id
+        )
         self._served: dict[int, Served] = {}
         self._suspicions: dict[int, Suspicion] = {}
         self._failed: asyncio.Future[None] | None = None
