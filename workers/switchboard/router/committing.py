@@ -9,7 +9,7 @@ from typing import Any, Final
 from switchboard import metrics
 from switchboard.domain.engine import Outcome
 from switchboard.kafka.ledger import CommitBatch, Ledger
-from switchboard.router import counting
+from switchboard.router import counting, telling
 from switchboard.router.merging import Taken
 
 GROUP_EVENTS: Final = 4_000
@@ -112,3 +112,4 @@ class Committer:
             metrics.COMMITS.labels("committed").inc()
             for taken, outcome in group.told:
                 counting.count(taken, outcome)
+                telling.tell(self._ledger.shard, taken, outcome)

@@ -168,12 +168,17 @@ class Router:
             while not served.stop.is_set() and not await self._serve_once(index, served):
                 pass
         except TimersFailedError as error:
-            log.critical("shard %s stops: the engine fails as time passes; it needs a human: %s", index, error)
+            log.critical(
+                "shard %s stops: the engine fails as time passes; it needs a human: %s",
+                index,
+                error,
+                extra={"shard": index},
+            )
             served.stopped = str(error)
         except (SourceGoneError, NoStartError, FencedTooOftenError, OtherFormatError, NotAllowedError) as error:
             self._fail(error)
         except Exception as error:
-            log.exception("shard %s: unexpected", index)
+            log.exception("shard %s: unexpected", index, extra={"shard": index})
             self._fail(error)
 
     async def _serve_once(self, index: int, served: Served) -> bool:
@@ -192,23 +197,26 @@ class Router:
             end = "fenced"
             metrics.FENCED.inc()
             metrics.COMMITS.labels("fenced").inc()
-            log.warning("shard %s was taken over, or its transaction ran out of time: %s", index, error)
+            told = "shard %s was taken over, or its transaction ran out of time: %s"
+            log.warning(told, index, error, extra={"shard": index})
         except EngineFailedError as error:
             end = "engine failed"
-            log.warning("its events are to be applied one by one: %s", error)
+            log.warning("its events are to be applied one by one: %s", error, extra={"shard": index})
         except (LedgerLostError, RestoreError, BrokerAwayError, KafkaError, TimeoutError, BrokenOffError) as error:
             missing = denial(error)
             if missing is not None:
                 raise NotAllowedError([missing]) from error  # trying again every second would not help
             end = "lost"
             metrics.COMMITS.labels("failed").inc()
-            log.warning("shard %s is opened again in %s s: %r", index, RETRY_SECONDS, error)
+            log.warning("shard %s is opened again in %s s: %r", index, RETRY_SECONDS, error, extra={"shard": index})
         finally:
             served.opening = False
             served.shard = None
             metrics.SHARD_OWNED.labels(str(index)).set(0)
             with contextlib.suppress(TimeoutError, BrokenOffError):
                 await bounded(shard.close(clean=end == "stopped"), CLOSE_SECONDS, f"closing shard {index}")
+        if end == "stopped":
+            log.info("shard %s is given up", index, extra={"shard": index})
         if end == "fenced" and not served.stop.is_set():
             return not await self._ownership.may_retake(index)
         if end == "lost":
