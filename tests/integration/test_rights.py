@@ -32,7 +32,7 @@ async def bus(secured: Secured, bus_prefix: str) -> AsyncIterator[Bus]:
 
 def as_user(secured: Secured, user: str) -> Connection:
     """The connection of a user of any name."""
-    return Settings(**secured.by("OAUTHBEARER", user)).connection()  # type: ignore[arg-type]
+    return Settings(**secured.by("OAUTHBEARER", user)).connection()
 
 
 def rights(bus: Bus) -> dict[str, list[Right]]:
@@ -110,8 +110,8 @@ async def test_each_command_does_its_work_with_its_rights_alone(secured: Secured
     routing, recorded = tmp_path / "routing.toml", tmp_path / "bus.jsonl"
     routing.write_text("[[pools.default.queues]]\nname = 'default'\n[[pools.default.profiles]]\nname = 'default'\n")
 
-    async def does(worker: str, *command: str, **settings: object) -> str:
-        ran = await bus.run(*command, **secured.by("OAUTHBEARER", prefix + worker), **settings)
+    async def does(worker: str, *command: str) -> str:
+        ran = await bus.run(*command, **secured.by("OAUTHBEARER", prefix + worker))
         assert ran.code == 0, (command, ran.err)
         return ran.out
 

@@ -69,7 +69,7 @@ async def test_every_worker_and_tool_comes_in(secured: Secured, bus_prefix: str,
     routing, recorded = tmp_path / "routing.toml", tmp_path / "bus.jsonl"
     routing.write_text(ROUTING)
     async with a_bus(secured.for_setting_up, bus_prefix) as bus:
-        needs = rights_of(Settings(**bus.settings()))
+        needs = rights_of(Settings(**bus.settings()))  # type: ignore[arg-type]
         await secured.allow({"worker": [right for some in needs.values() for right in some]})
     async with a_bus(conn, bus_prefix) as bus:
         async with bus.router(**settings) as router, a_monitor(**bus.settings(**settings)) as address:
