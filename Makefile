@@ -7,7 +7,7 @@ FOR    ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types format unit integration bench broker docs lock clean
+.PHONY: help setup demo test lint types format unit integration browser bench broker docs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ setup: $(STAMPS)/run  ## make .venv with the `switchboard` command
 demo: $(STAMPS)/run java  ## chats from real call arrivals through a real broker (FOR=30s ends it by itself)
 	@$(BIN)/switchboard demo $(if $(FOR),--for $(FOR))
 
-test: lint types unit integration  ## everything that must pass
+test: lint types unit integration browser  ## everything that must pass
 
 lint: $(STAMPS)/dev  ## style, formatting and the import rules between the rooms
 	$(BIN)/ruff check .
@@ -31,8 +31,11 @@ types: $(STAMPS)/dev  ## strict types
 unit: $(STAMPS)/dev  ## tests that need no broker
 	$(BIN)/pytest tests/unit tests/contract tests/property tests/golden
 
-integration: $(STAMPS)/dev java kcat  ## tests on a real Apache Kafka broker, kills and stops included
+integration: $(STAMPS)/dev java kcat prometheus  ## tests on a real Apache Kafka broker, kills and stops included
 	$(BIN)/pytest tests/integration tests/chaos
+
+browser: $(STAMPS)/dev java chromium  ## the wallboard in a real browser
+	$(BIN)/pytest tests/browser
 
 bench: $(STAMPS)/dev java  ## measure, and print the report that docs/benchmarks.md holds
 	$(BIN)/python -m tests.benchmarks
@@ -73,9 +76,9 @@ $(STAMPS)/dev: $(STAMPS)/run requirements/dev.txt
 	@touch $@
 
 # KAFKA_BOOTSTRAP names a cluster to use instead: then no Java is needed.
-.PHONY: java kcat
+.PHONY: java kcat chromium prometheus
 java:
 	@[ -n "$$KAFKA_BOOTSTRAP" ] || sh deploy/kafka/need-java.sh
 
-kcat:
-	@command -v kcat >/dev/null || sh deploy/kafka/need-debian.sh kcat
+kcat chromium prometheus:
+	@command -v $@ >/dev/null || sh deploy/need-debian.sh $@

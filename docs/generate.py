@@ -26,6 +26,7 @@ from switchboard.contracts.codec import OWN_TYPES
 from switchboard.contracts.schema_files import root
 from switchboard.domain.decisions import Decision
 from switchboard.kafka.topics import TOPICS, Writer
+from switchboard.metrics.spans import Spans
 from switchboard.settings import ENV_PREFIX, Settings
 
 REFERENCE: Final = Path(__file__).resolve().parent / "reference"
@@ -95,7 +96,7 @@ def settings() -> str:
 
 def metrics_page() -> str:
     """Every metric with its labels."""
-    found = [each for each in vars(metrics).values() if isinstance(each, MetricWrapperBase | metrics.Latency)]
+    found = [each for each in vars(metrics).values() if isinstance(each, MetricWrapperBase | Spans)]
     rows = [row for each in found for row in _metric(each)]
     return "\n".join([heads.METRICS, table(("metric", "kind", "labels", "meaning"), rows)])
 
@@ -150,7 +151,7 @@ def _default(field: FieldInfo) -> str:
     return "" if field.default is None else "empty" if field.default == "" else f"`{field.default}`"
 
 
-def _metric(collector: MetricWrapperBase | metrics.Latency) -> Iterator[tuple[str, str, str, str]]:
+def _metric(collector: MetricWrapperBase | Spans) -> Iterator[tuple[str, str, str, str]]:
     labels = ", ".join(f"`{label}`" for label in getattr(collector, "_labelnames", ()))
     for each in collector.collect():
         name = f"{each.name}_total" if each.type == "counter" else each.name

@@ -8,7 +8,7 @@ import pytest
 
 from switchboard.kafka.local_broker import LocalBroker, bootstrap_from_environment
 
-BROKER_ROOMS = {"integration", "chaos"}
+BROKER_ROOMS = {"integration", "chaos", "browser"}
 """Folders whose tests run on a real broker."""
 
 _ran_on_broker: set[str] = set()

@@ -9,4 +9,4 @@ command -v mvn >/dev/null || missing="$missing maven"
 [ -z "$missing" ] && exit 0
 echo "the local Kafka broker needs Java 17 or newer and Maven (or set KAFKA_BOOTSTRAP to a cluster of your own)" >&2
 # shellcheck disable=SC2086
-exec sh "$here/need-debian.sh" $missing
+exec sh "$here/../need-debian.sh" $missing

@@ -105,6 +105,9 @@ def _replay(runs: int) -> Iterator[str]:
     yield ""
     yield f"Budget: 60,000 events/s: {', '.join(_kept(rate >= 60_000) for rate in rates)}."
     yield ""
+    small, large = (measure_replay.measure_memory(events) for events in (100_000, 1_000_000))
+    yield f"Memory for a journal log of 100,000 events: {small:.0f} MB; of 1,000,000: {large:.0f} MB."
+    yield ""
     yield "A line of a bus log is parsed, its payload parsed and checked (about 10 us), decided as a frame of its own"
     yield "(10 us) and its decisions encoded; a journal log's frames are checked and decided by the hundred."
     yield ""

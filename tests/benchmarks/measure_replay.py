@@ -1,5 +1,7 @@
 """Offline replay: a recorded log to its decision log."""
 
+import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -56,6 +58,27 @@ def measure(events: int = 200_000) -> list[ReplayRun]:
         return [_replay("bus log", bus), _replay("journal log, frames of 500", journal)]
 
 
+def measure_memory(events: int) -> float:
+    """MB that `switchboard replay` holds at most for a journal log of so many events, in a process of its own.
+
+    At 6 ms an event the ids of closed chats, which are remembered for ten minutes, are soon as many as they get.
+    """
+    traffic = make(Shape(), events)
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "journal.jsonl")
+        _write_journal(traffic, log, ms_an_event=6.0)
+        del traffic
+        code = (
+            "from switchboard.cli import main\n"
+            "try: main()\n"
+            # Not getrusage: what it tells is at least what the parent held when it forked.
+            "finally: print(*(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+        )
+        command = [sys.executable, "-c", code, "replay", str(log), "--out", str(log.with_suffix(".out"))]
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return int(told) / 1024
+
+
 def _write_bus(traffic: Traffic, path: Path) -> None:
     with path.open("wb") as log:
         for number, event in enumerate([*traffic.setting, *traffic.measured]):
@@ -65,9 +88,9 @@ def _write_bus(traffic: Traffic, path: Path) -> None:
             log.write(encode_record(record) + b"\n")
 
 
-def _write_journal(traffic: Traffic, path: Path) -> None:
+def _write_journal(traffic: Traffic, path: Path, ms_an_event: float = 0.1) -> None:
     with path.open("wb") as log:
-        for frame in framed([*traffic.setting, *traffic.measured], 500):
+        for frame in framed([*traffic.setting, *traffic.measured], 500, ms_an_event=ms_an_event):
             record = Record("journal", 0, frame.n, frame.at, None, encode_frame(frame))
             log.write(encode_record(record) + b"\n")
 

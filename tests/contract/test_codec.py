@@ -269,7 +269,8 @@ def test_a_mapping_stands_between_reading_and_checking() -> None:
     assert bad.detail.startswith("/chat_id minLength")
 
 
-_SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
+_NUMBERS = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False)
+_SCALARS = st.none() | st.booleans() | _NUMBERS | st.text(max_size=5)
 _POOLS = st.sampled_from(["x", "default", "a b", ""]) | _SCALARS
 _BODIES = st.dictionaries(st.sampled_from(["pool", "type", "chat_id", "agent_id", "data", "id"]), _POOLS)
 _HEADERS = st.lists(

@@ -23,7 +23,7 @@ def test_a_recorded_day_is_decided_as_it_was(name: str) -> None:
     made: list[bytes] = []
     tally = Tally()
     offline.replay(FOLDER / name, lambda lines: made.extend(lines.splitlines(keepends=True)), tally, lambda: None)
-    assert tally.events > 900
+    assert tally.events > 700
     for now, then in zip_longest(made, read_lines(decision_log(FOLDER / name))):
         assert now == then
 

@@ -28,7 +28,7 @@ async def test_what_is_put_while_a_commit_is_under_way_goes_together_into_the_ne
 ) -> None:
     """Two transactions for three frames, in order: the marker of the first stands between, and none in the second."""
     times: list[float] = []
-    committer = Committer(ledger, times.append)
+    committer = Committer(ledger, times.append, lambda *_: None)
     await committer.put(journaled(0), [], None)
     await asyncio.sleep(0)  # the first is under way
     await committer.put(journaled(1), [], None)
@@ -44,7 +44,7 @@ async def test_what_is_put_while_a_commit_is_under_way_goes_together_into_the_ne
 
 async def test_no_more_waits_than_a_group_holds(ledger: Ledger, read_all: ReadAll) -> None:
     """Whoever puts more than that waits for the commit under way, so that what is not committed stays bounded."""
-    committer = Committer(ledger, lambda _: None)
+    committer = Committer(ledger, lambda _: None, lambda *_: None)
     taken = [Taken(0, 0, None, None)] * (GROUP_EVENTS // 2 + 1)  # type: ignore[arg-type] # only counted
     await committer.put(journaled(0), [], None)
     await asyncio.sleep(0)
@@ -61,7 +61,7 @@ async def test_a_lost_commit_is_told_at_the_next_step_and_nothing_after_it_is_vi
     ledger: Ledger, conn: Connection, names: TopicNames, read_all: ReadAll
 ) -> None:
     """Fenced in mid-work: those who put, check or settle are told, and what was put behind it is not written."""
-    committer = Committer(ledger, lambda _: None)
+    committer = Committer(ledger, lambda _: None, lambda *_: None)
     await committer.put(journaled(0), [], None)
     await committer.settle()
     usurper = Ledger(conn, f"{names.prefix}shard-0", names, 0)

@@ -56,19 +56,19 @@ async def test_a_bounded_demo_ends_with_a_summary_and_a_check_that_holds(broker_
 
 
 async def test_ctrl_c_ends_a_demo_clean(broker_bootstrap: str) -> None:
-    """Without --for it goes on until it is told to end; its monitor answers meanwhile; then comes the same summary."""
+    """Without --for it goes on until it is told to end; the wallboard answers meanwhile; then comes the summary."""
     process = await start_demo(broker_bootstrap)
     said: list[str] = []
     reading = asyncio.create_task(_read(process, said))
 
     async def queues() -> list[dict[str, Any]]:
-        found = re.search(r"monitor (http://127\.0\.0\.1:\d+/api/queues)", "".join(said))
+        found = re.search(r"wallboard (http://127\.0\.0\.1:\d+/)", "".join(said))
         if found is None:
             assert process.returncode is None, "".join(said)
             return []
         async with aiohttp.ClientSession() as http:
             try:
-                async with http.get(found[1]) as answer:
+                async with http.get(found[1] + "api/queues") as answer:
                     return await answer.json() if answer.status == 200 else []
             except aiohttp.ClientError:
                 return []

@@ -15,7 +15,7 @@ from switchboard.monitor import worker as monitor
 from switchboard.router.router import Router
 from switchboard.router.shard import Plan
 from switchboard.settings import Settings
-from tests.monitors import a_monitor
+from tests.monitor_process import a_monitor
 from tests.routers import EARLIEST, Bus, a_bus
 from tests.secured import Secured
 
@@ -74,10 +74,9 @@ async def test_a_monitor_without_one_of_its_rights_names_it_and_ends(secured: Se
         serving = monitor.serve(
             as_user(secured, user),
             bus.names,
+            monitor.Serving("127.0.0.1", 0),
             group_id=bus.group,
             replication=1,
-            host="127.0.0.1",
-            port=0,
             broker_wait_seconds=5,
             stop=asyncio.Event(),
         )

@@ -56,7 +56,7 @@ async def test_metrics_tell_what_was_done(broker_bootstrap: str, bus_prefix: str
         assert 0 < found['switchboard_restore_seconds{shard="0"}'] < 30
         assert found['switchboard_last_progress_timestamp_seconds{shard="0"}'] > 1_700_000_000
         topic = bus.names.of(Topic.CHAT_ARRIVAL)
-        assert found[f'switchboard_lag_records{{partition="0",topic="{topic}"}}'] == 0
+        assert found[f'switchboard_lag_records{{partition="0",shard="0",topic="{topic}"}}'] == 0
         assert any(name.startswith("switchboard_events_ignored_total{") for name in found)
         assert any(name.startswith("switchboard_build_info{") for name in found)
         served = {re.split(r"[{ ]", name)[0] for name in found}

@@ -11,7 +11,7 @@ import pytest
 
 from switchboard.cli.rights import rights_of
 from switchboard.settings import Settings
-from tests.monitors import a_monitor
+from tests.monitor_process import a_monitor
 from tests.routers import a_bus, run
 from tests.secured import Secured
 from tests.waiting import eventually

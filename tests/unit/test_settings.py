@@ -73,6 +73,10 @@ def test_all_faults_are_told_at_once_with_where_they_came_from(folder: Path, mon
         ({"frame_events": 2001}, "frame_events is 2001"),
         ({"min_insync": 4}, "min_insync is 4, expected at most replication, which is 3"),
         ({"ca_file": "nowhere.pem"}, "ca_file: there is no file nowhere.pem"),
+        ({"web_token": "short"}, "web_token is **"),
+        ({"time_zone": "Mars/Olympus"}, "time_zone is 'Mars/Olympus'"),
+        ({"time_zone": "../etc/passwd"}, "time_zone is '../etc/passwd'"),
+        ({"service_level_seconds": 0}, "service_level_seconds is 0"),
         ({"security_protocol": "SASL_SSL"}, "SASL_SSL, which needs sasl_username and sasl_password"),
         ({"security_protocol": "SASL_SSL", "sasl_mechanism": "OAUTHBEARER"}, "which needs sasl_token_file"),
     ],
@@ -113,3 +117,15 @@ def test_secrets_are_read_from_files_and_never_shown(folder: Path, monkeypatch: 
 def test_two_copies_must_agree_wherever_there_are_two(replication: int, expected: int) -> None:
     """min.insync.replicas is 2 unless set, and 1 only where there is a single copy."""
     assert load(replication=replication).topic_plan().min_insync == expected
+
+
+def test_the_readers_token_may_stand_in_a_file_and_has_to_be_long(folder: Path) -> None:
+    """One that could be guessed is refused, wherever it stands."""
+    (folder / "token").write_text("a-long-secret-of-readers\n")
+    token = load(web_token_file=folder / "token").reader_token()
+    assert token is not None
+    assert token.get_secret_value() == "a-long-secret-of-readers"
+    assert load().reader_token() is None
+    (folder / "token").write_text("short\n")
+    with pytest.raises(SettingsError, match="holds less than 16 characters"):
+        load(web_token_file=folder / "token").reader_token()

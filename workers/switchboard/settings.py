@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
@@ -33,7 +34,11 @@ FILES: Final = (
     "key_password_file",
     "sasl_password_file",
     "sasl_token_file",
+    "web_token_file",
 )
+
+TOKEN_LENGTH: Final = 16
+"""The least: a token can be tried at as fast as the server answers."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 """0: any that is free."""
@@ -115,9 +120,17 @@ class Settings(BaseSettings):
     metrics_port: Port = 9464
     """0: any that is free."""
     web_host: str = "127.0.0.1"
-    """Where the monitor serves its JSON."""
+    """Where the monitor serves the wallboard and its JSON."""
     web_port: Port = 8080
     """0: any that is free."""
+    web_token: SecretStr | None = Field(None, min_length=TOKEN_LENGTH)
+    """What the wallboard's readers must show; needed where web_host can be reached by others than this machine."""
+    web_token_file: Path | None = None
+    """The file that holds it, instead."""
+    service_level_seconds: float = Field(20, gt=0, le=86_400)
+    """A chat answered within so long was answered in time."""
+    time_zone: str = "UTC"
+    """Whose midnight the wallboard's day begins at: a name such as Europe/Berlin."""
 
     @classmethod
     def settings_customise_sources(
@@ -136,13 +149,20 @@ class Settings(BaseSettings):
     def _fit_together(self) -> Self:
         wrong = [
             f"{secret} and {secret}_file are both set: one of them is enough"
-            for secret in ("key_password", "sasl_password")
+            for secret in ("key_password", "sasl_password", "web_token")
             if getattr(self, secret) is not None and getattr(self, f"{secret}_file") is not None
         ]
         for name in FILES:
             path = getattr(self, name)
             if path is not None and not path.is_file():
                 wrong.append(f"{name}: there is no file {path}")
+        try:
+            ZoneInfo(self.time_zone)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            wrong.append(
+                f"time_zone is {self.time_zone!r}, expected a name of this machine's time zone data (package tzdata), "
+                f"such as Europe/Berlin"
+            )
         if self.min_insync > self.replication:
             wrong.append(f"min_insync is {self.min_insync}, expected at most replication, which is {self.replication}")
         if self.security_protocol.startswith("SASL"):
@@ -173,6 +193,17 @@ class Settings(BaseSettings):
             sasl_password=self._secret("sasl_password"),
             sasl_token_file=self.sasl_token_file,
         )
+
+    def reader_token(self) -> SecretStr | None:
+        """What the wallboard's readers must show, if anything.
+
+        Raises:
+            SettingsError: the file holds too little.
+        """
+        token = self._secret("web_token")
+        if token is not None and len(token.get_secret_value()) < TOKEN_LENGTH:
+            raise SettingsError(f"web_token_file: {self.web_token_file} holds less than {TOKEN_LENGTH} characters")
+        return token
 
     def topic_names(self) -> TopicNames:
         """The topics' names on the bus."""

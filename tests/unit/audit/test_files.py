@@ -157,7 +157,7 @@ def test_the_command_tells_findings_and_ends_with_1(day: Path, tmp_path: Path) -
     done = command(day, written(tmp_path / "decisions.jsonl", made))
     assert done.exit_code == 1
     assert done.output.startswith("I4 R15: pool default, chat c1, agent ana\n  when      frame 9 of shard 0, ")
-    assert "1 findings; looked at 22 frames" in done.output
+    assert "1 finding; looked at 22 frames" in done.output
 
 
 def test_the_command_prints_data(day: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from switchboard.monitor.figures import Figures
 from switchboard.monitor.rows import ChatRow
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.views import agents_view, queues_view
@@ -39,18 +40,21 @@ def test_a_queue_counts_its_chats_by_stage_and_tells_the_oldest_that_waits() -> 
         chat("sales", "wrapping", 1),
     ]
     tables = Tables(chats={str(number): row for number, row in enumerate(rows)})
-    assert queues_view(tables, None, at(60)) == [
-        {
-            "pool": "default",
-            "queue": "sales",
-            "waiting": 2,
-            "oldest_arrived_at": "2024-05-01T12:00:20.250Z",
-            "oldest_wait_seconds": 39.75,
-            "offered": 1,
-            "active": 2,
-            "wrapping": 1,
-        },
-    ]
+    (told,) = queues_view(tables, None, at(60))
+    assert told.pop("now") == told.pop("today") == Figures().told()
+    assert told == {
+        "pool": "default",
+        "queue": "sales",
+        "waiting": 2,
+        "oldest_arrived_at": "2024-05-01T12:00:20.250Z",
+        "oldest_wait_seconds": 39.75,
+        "offered": 1,
+        "active": 2,
+        "wrapping": 1,
+        "agents_requesting": 0,
+        "sessions_free": 0,
+        "agents_available": 0,
+    }
 
 
 def test_a_configured_queue_is_told_of_even_when_it_is_empty() -> None:
@@ -75,3 +79,34 @@ def test_a_wait_is_never_negative() -> None:
     """The router's clock may be ahead of the monitor's."""
     tables = Tables(chats={"x": chat("sales", "waiting", 5)})
     assert queues_view(tables, None, NOON)[0]["oldest_wait_seconds"] == 0.0
+
+
+def test_who_can_take_a_chat_is_told_by_the_queues_that_the_agents_profiles_serve() -> None:
+    """Of the available ones: who asks, and the sessions free. Without a configuration each agent serves each queue."""
+
+    def agent(name: str, profile: str, free: int, *, asking: bool, status: str = "available") -> dict[str, object]:
+        request = {"origin": "push", "requested_at": "2024-05-01T12:00:00.000Z"} if asking else None
+        row = {"pool": "default", "agent_id": name, "profile": profile, "status": status, "free": free}
+        return row | {"request": request}
+
+    rows = [
+        agent("ann", "both", 2, asking=True),
+        agent("bob", "sales", 1, asking=False),
+        agent("cid", "both", 3, asking=False, status="absent"),
+        agent("dan", "none", 4, asking=True),
+    ]
+    tables = Tables(
+        agents={str(row["agent_id"]): row for row in rows},
+        queues={"default": ("sales", "help")},
+        profiles={"default": {"both": ("sales", "help"), "sales": ("sales",), "none": ()}},
+    )
+
+    def told() -> dict[str, tuple[int, int, int]]:
+        return {
+            row["queue"]: (row["agents_requesting"], row["sessions_free"], row["agents_available"])
+            for row in queues_view(tables, None, NOON)
+        }
+
+    assert told() == {"sales": (1, 3, 2), "help": (1, 2, 1)}
+    tables.profiles.clear()
+    assert told() == {"sales": (2, 7, 3), "help": (2, 7, 3)}

@@ -5,17 +5,35 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from pydantic import SecretStr
 
+from switchboard.monitor.entry import Door, ExposedError, add_sign_in, guard
+from switchboard.monitor.page import add_page
+from switchboard.monitor.pulse import Pulse
+from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.web import add_routes, strict_json
 
 Client = TestClient[web.Request, web.Application]
 
+TOKEN = "a-long-secret-of-readers"  # noqa: S105 - of this test
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+def application(tables: Tables, door: Door, restored: list[bool]) -> web.Application:
+    """The web server as the monitor makes it, without Faust."""
+    app = web.Application(middlewares=[strict_json, guard(door)])
+    add_routes(app, tables, Stream(tables, Pulse(), {}), lambda: bool(restored))
+    add_sign_in(app, door)
+    add_page(app)
+    return app
+
 
 @pytest.fixture
 def tables() -> Tables:
     """Tables with one agent whose id would be markup in a page."""
-    return Tables(agents={"default/x": {"pool": "default", "agent_id": '<script>"é"</script>'}})
+    agent = {"pool": "default", "agent_id": '<script>"é"</script>', "status": "absent"}
+    return Tables(agents={"default/x": agent})
 
 
 @pytest.fixture
@@ -27,8 +45,7 @@ def restored() -> list[bool]:
 @pytest.fixture
 async def client(tables: Tables, restored: list[bool]) -> AsyncIterator[Client]:
     """A client of the API."""
-    app = web.Application(middlewares=[strict_json])
-    add_routes(app, tables, lambda: bool(restored))
+    app = application(tables, Door("127.0.0.1", None), restored)
     async with TestClient(TestServer(app)) as each:
         yield each
 
@@ -40,7 +57,11 @@ async def client(tables: Tables, restored: list[bool]) -> AsyncIterator[Client]:
         ("GET", "/api/queues?pool=default", 200),
         ("HEAD", "/api/agents", 200),
         ("GET", "/healthz", 200),
-        ("GET", "/", 404),
+        ("GET", "/nothing", 404),
+        ("GET", "/api/agents/nobody", 404),
+        ("GET", "/api/chats/nothing", 404),
+        ("GET", "/api/openapi.json", 200),
+        ("HEAD", "/api/stream", 405),
         ("GET", "/<script>", 404),
         ("POST", "/api/agents", 405),
     ],
@@ -83,3 +104,102 @@ async def test_half_a_table_is_never_shown(client: Client, restored: list[bool],
         assert answer.status == 503
         assert answer.headers["Retry-After"] == "1"
         assert await answer.json() == {"status": "restoring"}
+
+
+async def test_an_agent_is_found_by_any_id(client: Client, tables: Tables) -> None:
+    """Whatever stands in it, percent-encoded; where several pools know it, the pool must be named."""
+    for pool in ("a", "b"):
+        tables.agents[f"{pool}/x/y z?"] = {"pool": pool, "agent_id": "x/y z?", "status": "absent"}
+    async with client.get("/api/agents/x%2Fy%20z%3F?pool=b") as answer:
+        assert await answer.json() == tables.agents["b/x/y z?"]
+    async with client.get("/api/agents/x%2Fy%20z%3F") as answer:
+        assert answer.status == 409
+        assert (await answer.json())["pools"] == ["a", "b"]
+
+
+@pytest.mark.parametrize("path", ["/", "/board.js", "/board.css", "/icon.svg", "/sign-in"])
+async def test_the_page_may_run_its_own_script_and_nothing_else(client: Client, path: str) -> None:
+    """No script or style inline or from elsewhere, no frame around it, and nothing is kept."""
+    async with client.get(path) as answer:
+        assert answer.status == 200
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        body = await answer.text()
+    assert "style=" not in body
+    assert "innerHTML" not in body
+    assert "http://" not in body.replace("http://www.w3.org/", "")
+    assert "https://" not in body
+
+
+@pytest.mark.parametrize(
+    ("host", "status"), [("127.0.0.1:1", 200), ("localhost", 200), ("[::1]:8", 200), ("evil.test", 421)]
+)
+async def test_without_a_token_another_hosts_name_is_refused(client: Client, host: str, status: int) -> None:
+    """A page on the internet whose name is made to stand for 127.0.0.1 reads nothing through somebody's browser."""
+    async with client.get("/api/agents", headers={"Host": host}) as answer:
+        assert answer.status == status
+
+
+@pytest.fixture
+async def guarded(tables: Tables) -> AsyncIterator[Client]:
+    """A client of a server that wants the token."""
+    app = application(tables, Door("0.0.0.0", SecretStr(TOKEN)), [True])  # noqa: S104 - what is tested
+    async with TestClient(TestServer(app)) as each:
+        yield each
+
+
+@pytest.mark.parametrize("path", ["/api/agents", "/api/stream", "/api/openapi.json", "/board.js", "/nothing"])
+@pytest.mark.parametrize(
+    "shown", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}, {"Cookie": f"switchboard={TOKEN}"}]
+)
+async def test_with_a_token_nothing_is_told_without_it(guarded: Client, path: str, shown: dict[str, str]) -> None:
+    """401, and how to show it; not even what there is."""
+    async with guarded.get(path, headers=shown) as answer:
+        assert answer.status == 401
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert await answer.json() == {"error": "Unauthorized"}
+
+
+async def test_the_token_opens_the_api_and_probes_need_none(guarded: Client) -> None:
+    """As `Authorization: Bearer`, under whatever name the server is reached."""
+    async with guarded.get("/api/agents", headers=BEARER | {"Host": "board.example"}) as answer:
+        assert answer.status == 200
+    async with guarded.get("/healthz") as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize("way", ["address", "form"])
+async def test_a_browser_signs_in_once_and_its_cookie_is_out_of_reach(guarded: Client, way: str) -> None:
+    """No script and no other site can use it, it does not hold the token, and the address forgets the token at once."""
+    async with guarded.get("/", allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, "/sign-in")
+    if way == "address":
+        signing_in = guarded.get("/", params={"token": TOKEN}, allow_redirects=False)
+    else:
+        signing_in = guarded.post("/sign-in", data={"token": TOKEN}, allow_redirects=False)
+    async with signing_in as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, "/")
+        cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert TOKEN not in cookie
+    shown = {"Cookie": cookie.partition(";")[0]}
+    async with guarded.get("/api/agents", headers=shown) as answer:
+        assert answer.status == 200
+
+
+async def test_a_wrong_token_signs_nobody_in(guarded: Client) -> None:
+    """It leads back to the form, without a cookie."""
+    async with guarded.post("/sign-in", data={"token": "wrong"}, allow_redirects=False) as answer:
+        assert answer.headers["Location"] == "/sign-in?wrong"
+        assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "board.example"])  # noqa: S104 - what is tested
+def test_an_address_that_others_reach_needs_a_token(host: str) -> None:
+    """The monitor does not start, and says what to set."""
+    with pytest.raises(ExposedError, match="SWITCHBOARD_WEB_TOKEN"):
+        Door(host, None)

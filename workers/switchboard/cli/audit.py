@@ -77,6 +77,6 @@ def _tell(report: Report, seconds: float, *, as_json: bool) -> None:
         click.echo(finding.line())
     if report.found > len(report.findings):
         click.echo(f"... and {report.found - len(report.findings):,} more")
-    verdict = f"{report.found:,} findings" if report.found else "nothing found"
+    verdict = f"{report.found:,} finding{'s' * (report.found != 1)}" if report.found else "nothing found"
     rate = report.events / max(seconds, 1e-3)
     click.echo(f"{verdict}; looked at {report.looked_at()} in {seconds:.1f} s ({rate:,.0f} events/s)")

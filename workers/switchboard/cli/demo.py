@@ -81,8 +81,12 @@ async def _demo(
     async with office(conn, settings, folder, say) as running:
         days = shipped_days()
         tally, crowd = Tally(), _crowd(days, seed)
-        where = f"bus {conn.bootstrap}   monitor {running.monitor_address}/api/queues"
+        where = f"wallboard {running.monitor_address}/   bus {conn.bootstrap}"
         say(f"{where}   Ctrl-C ends it")
+        say(
+            f"to look in from another terminal: export SWITCHBOARD_BOOTSTRAP_SERVERS={conn.bootstrap} "
+            f"SWITCHBOARD_TOPIC_PREFIX={running.names.prefix} SWITCHBOARD_SOURCE_PREFIX={running.names.source_prefix}"
+        )
         if seconds is not None:
             loop.call_later(seconds, stop.set)
         began = time.monotonic()

@@ -27,7 +27,7 @@ async def show(console: Console, board: Board, policies: Mapping[str, str], tall
         policies: each pool's.
         tally: the counts.
         day: the recorded day that is played, as 1999-02-22.
-        where: what to say of broker and monitor.
+        where: what to say of wallboard and broker.
     """
     began = time.monotonic()
 

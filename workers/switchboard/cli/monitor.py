@@ -11,12 +11,14 @@ from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.clients import BrokerAwayError
 from switchboard.kafka.refusals import SecurityError
 from switchboard.kafka.rights import NotAllowedError
-from switchboard.monitor.worker import AddressTakenError, MonitorError, serve
+from switchboard.monitor.entry import ExposedError
+from switchboard.monitor.worker import AddressTakenError, MonitorError, Serving, serve
 from switchboard.settings import Settings
 
 EXIT_CODES: Final[dict[type[Exception], int]] = {
     MonitorError: FAULT,
     AddressTakenError: WRONG_USE,
+    ExposedError: WRONG_USE,
     NotAllowedError: WRONG_USE,
     SecurityError: WRONG_USE,
     WrongTopicsError: WRONG_USE,
@@ -45,10 +47,15 @@ async def _serve_until_signal(settings: Settings) -> None:
     await serve(
         settings.connection(),
         settings.topic_names(),
+        Serving(
+            host=settings.web_host,
+            port=settings.web_port,
+            token=settings.reader_token(),
+            service_level_seconds=settings.service_level_seconds,
+            zone=settings.time_zone,
+        ),
         group_id=settings.group_id,
         replication=settings.replication,
-        host=settings.web_host,
-        port=settings.web_port,
         broker_wait_seconds=settings.broker_wait_seconds,
         stop=stop,
     )

@@ -113,10 +113,13 @@ def _told(led: Circumstances) -> Iterator[tuple[int, str]]:
     """Lines, each with how far it is set in."""
     yield 0, f"frame {led.frame} of shard {led.shard}, {led.at}, {led.run_ms:,} ms of service time after the one before"
     yield 0, "in it:" if led.events else "in it: no event, only time that passed"
-    for event in led.events[:EVENTS_SHOWN]:
+    shown = led.events
+    if len(shown) > EVENTS_SHOWN:
+        shown = [event for event in shown if _names(event, led)][:EVENTS_SHOWN]
+    for event in shown:
         yield 1, _event(event)
-    if len(led.events) > EVENTS_SHOWN:
-        yield 1, f"and {len(led.events) - EVENTS_SHOWN:,} more"
+    if len(led.events) > len(shown):
+        yield 1, f"and {len(led.events) - len(shown):,} more"
     yield 0, f"before it, in pool {led.pool}:"
     for row in led.agents:
         yield 1, _agent(row)
@@ -126,6 +129,12 @@ def _told(led: Circumstances) -> Iterator[tuple[int, str]]:
     yield 1, f"asking, in agent order (of {led.requests:,} requests): {asking or 'nobody who may be served'}"
     for queue in led.queues:
         yield 1, _queue(queue)
+
+
+def _names(event: Event, led: Circumstances) -> bool:
+    """Whether an event is about the chat or the agent of the decision."""
+    about = (event.data.get("chat_id"), event.data.get("agent_id"), event.data.get("to_agent"))
+    return event.pool == led.pool and any(name in led.subjects for name in about)
 
 
 def _event(event: Event) -> str:

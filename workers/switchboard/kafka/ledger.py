@@ -80,7 +80,7 @@ class Ledger:
         self._conn = conn
         self._transactional_id = transactional_id
         self._names = names
-        self.shard = shard
+        self._shard = shard
         self._producer: AIOKafkaProducer | None = None
         self._lost: LedgerLostError | None = None
 
@@ -121,7 +121,7 @@ class Ledger:
         if self._lost is not None:
             raise self._lost
         if self._producer is None:
-            raise LedgerLostError(f"the ledger of shard {self.shard} is not open")
+            raise LedgerLostError(f"the ledger of shard {self._shard} is not open")
         packed = self._pack(self._producer, batch)
         if not packed:
             return
@@ -144,7 +144,7 @@ class Ledger:
         # 1. begin
         await producer.begin_transaction()
         # 3. send; this waits where a partition's batch before is still on its way
-        answers = [await producer.send_batch(each, name, partition=self.shard) for name, each in packed]
+        answers = [await producer.send_batch(each, name, partition=self._shard) for name, each in packed]
         # 4. check: aiokafka's commit_transaction() commits even where a batch was rejected, since it never looks at
         #    the futures. Decisions became visible without their rows.
         for answer in await asyncio.gather(*answers, return_exceptions=True):
@@ -169,7 +169,7 @@ class Ledger:
         cause = _first_cause(self._producer, cause)
         fenced = isinstance(cause, ProducerFenced | InvalidProducerEpoch)
         told = "its deadline passed" if isinstance(cause, TimeoutError) else f"{type(cause).__name__}: {cause}"
-        message = f"ledger of shard {self.shard} ({self._transactional_id}): {what}: {told}"
+        message = f"ledger of shard {self._shard} ({self._transactional_id}): {what}: {told}"
         self._lost = FencedError(message) if fenced else LedgerLostError(message)
         self._lost.__cause__ = cause
         producer, self._producer = self._producer, None

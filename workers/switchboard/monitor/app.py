@@ -1,7 +1,7 @@
 """The Faust app: its settings, and the agent that keeps the tables."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -14,7 +14,6 @@ from switchboard.kafka.topics import Topic
 from switchboard.monitor.following import FollowingTransport
 from switchboard.monitor.rows import MalformedRowError
 from switchboard.monitor.tables import Record, Tables, apply
-from switchboard.monitor.web import strict_json
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +21,16 @@ SESSION_SECONDS: Final = 8
 """A monitor that hangs is dropped from its group after this, and not after Faust's own 60 s."""
 
 
-def new_app(conn: Connection, *, group_id: str, replication: int, host: str, port: int, folder: Path) -> Any:
+def new_app(
+    conn: Connection,
+    *,
+    group_id: str,
+    replication: int,
+    host: str,
+    port: int,
+    folder: Path,
+    middlewares: Sequence[Any] = (),
+) -> Any:
     """A Faust app that reads committed records only, writes nothing and makes no topic.
 
     Args:
@@ -32,6 +40,7 @@ def new_app(conn: Connection, *, group_id: str, replication: int, host: str, por
         host: the address that the web server listens at.
         port: likewise.
         folder: where Faust keeps its working files; the monitor has none.
+        middlewares: of the web server.
     """
     app = faust.App(
         # A group of its own for each run: every monitor is given every partition, and one that was killed leaves no
@@ -54,7 +63,7 @@ def new_app(conn: Connection, *, group_id: str, replication: int, host: str, por
         datadir=folder,
         web_bind=host,
         web_port=port,
-        web_application_options={"middlewares": [strict_json]},
+        web_application_options={"middlewares": middlewares},
     )
     # The guarantee holds only in what Faust takes for a worker process: without this, aborted records are read too.
     app.in_worker = True

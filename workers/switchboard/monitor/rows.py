@@ -35,7 +35,7 @@ def agent_row(value: bytes) -> dict[str, Any]:
     Raises:
         MalformedRowError: it is no JSON object, or lacks a field.
     """
-    row = _object(value)
+    row = json_object(value)
     try:
         request = row["request"]
         return {
@@ -54,7 +54,7 @@ def chat_row(value: bytes) -> ChatRow | None:
     Raises:
         MalformedRowError: it is no JSON object, or a field is missing or of another kind.
     """
-    row = _object(value)
+    row = json_object(value)
     try:
         if row["stage"] == "closed":
             return None
@@ -69,7 +69,12 @@ def chat_row(value: bytes) -> ChatRow | None:
         raise MalformedRowError(f"not a row of a chat: {fault!r}") from fault
 
 
-def _object(value: bytes) -> dict[str, Any]:
+def json_object(value: bytes) -> dict[str, Any]:
+    """The object that a record's value is.
+
+    Raises:
+        MalformedRowError: it is none.
+    """
     try:
         row = orjson.loads(value)
     except orjson.JSONDecodeError as fault:

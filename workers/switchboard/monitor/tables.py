@@ -1,7 +1,7 @@
-"""The monitor's tables: what the rows on the bus say now.
+"""The monitor's tables: what the rows on the bus say now, and what the decisions on it said today.
 
-They hold nothing that the topics don't: the topics are compacted, so reading them from their beginnings fills the
-tables again, whatever became of the process that held them.
+They hold nothing that the topics don't: reading the compacted ones from their beginnings, and the decisions from
+midnight, fills the tables again, whatever became of the process that held them.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 from switchboard.contracts.cloudevents import Headers
 from switchboard.contracts.codec import BadInput, decode_event
 from switchboard.kafka.topics import Topic
-from switchboard.monitor.rows import ChatRow, agent_row, chat_row
+from switchboard.monitor.decisions import decided
+from switchboard.monitor.past import Past
+from switchboard.monitor.rows import ChatRow, MalformedRowError, agent_row, chat_row
 
 Row = TypeVar("Row")
 
@@ -29,6 +31,10 @@ class Tables:
     """Open ones only."""
     queues: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The names of each configured pool's queues."""
+    profiles: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    """The queues that each profile of each configured pool serves."""
+    past: Past = field(default_factory=Past)
+    """What the decisions tell."""
     applied: dict[Place, int] = field(default_factory=dict)
     """The last offset applied of each partition."""
 
@@ -65,7 +71,9 @@ def apply(tables: Tables, record: Record) -> None:
         case Topic.OPEN_CHATS:
             _put(tables.chats, record, chat_row)
         case Topic.ROUTING_CONFIG:
-            _configure(tables.queues, record)
+            _configure(tables, record)
+        case Topic.ASSIGNMENT:
+            _decide(tables.past, record)
         case _:
             raise ValueError(f"no table is made of {record.topic}")
 
@@ -81,12 +89,29 @@ def _put(rows: dict[str, Row], record: Record, read: Callable[[bytes], Row | Non
         rows[_key(record)] = row
 
 
-def _configure(queues: dict[str, tuple[str, ...]], record: Record) -> None:
+def _configure(tables: Tables, record: Record) -> None:
     if record.value is None:
-        queues.pop(_key(record), None)
+        tables.queues.pop(_key(record), None)
+        tables.profiles.pop(_key(record), None)
         return
     place = (record.topic, record.partition, record.offset)
     event = decode_event(record.topic, record.headers, record.value, source=place)
     # A bad one is for the router to set aside; like the router, the monitor keeps to the configuration before.
     if not isinstance(event, BadInput) and event.type == "pool-configured":
-        queues[event.pool] = tuple(queue["name"] for queue in event.data["config"]["queues"])
+        config = event.data["config"]
+        queues = tuple(queue["name"] for queue in config["queues"])
+        tables.queues[event.pool] = queues
+        # A profile without a list of queues serves them all; one with an empty list serves none.
+        tables.profiles[event.pool] = {
+            profile["name"]: tuple(profile.get("queues", queues)) for profile in config["profiles"]
+        }
+
+
+def _decide(past: Past, record: Record) -> None:
+    if record.value is None:
+        return
+    decision = decided(record.value)
+    try:
+        past.take(record.partition, decision)
+    except (KeyError, TypeError, ValueError) as fault:
+        raise MalformedRowError(f"not a decision of type {decision.fields['type']}: {fault!r}") from fault

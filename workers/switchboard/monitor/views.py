@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from switchboard.monitor.availability import Availability, availability
 from switchboard.monitor.tables import Tables
 
 
@@ -25,17 +26,15 @@ class QueueCount:
 
 
 def queues_view(tables: Tables, pool: str | None, now: datetime) -> list[dict[str, Any]]:
-    """The queues, of all pools or of one, by pool and name: those that are configured and those that hold a chat.
+    """The queues, of all pools or of one, by pool and name: those configured, in use, or counted in today.
 
     `oldest_wait_seconds` runs from `oldest_arrived_at` to `now`, to the millisecond, and is never negative: the
     router's clock may be ahead of this machine's. Both are null while nobody waits.
     """
-    counts = {
-        (configured, queue): QueueCount()
-        for configured, queues in tables.queues.items()
-        if pool is None or configured == pool
-        for queue in queues
-    }
+    windows, moment = tables.past.counting.windows, now.timestamp()
+    known = {(configured, queue) for configured, queues in tables.queues.items() for queue in queues}
+    known |= windows.queues(moment)
+    counts = {key: QueueCount() for key in known if pool in (None, key[0])}
     for chat in tables.chats.values():
         if pool is not None and chat.pool != pool:
             continue
@@ -51,7 +50,13 @@ def queues_view(tables: Tables, pool: str | None, now: datetime) -> list[dict[st
                 count.active += 1
             case "wrapping":
                 count.wrapping += 1
-    return [_queue(key, counts[key], now) for key in sorted(counts)]
+    can_take = availability(tables, set(counts))
+    return [
+        _queue(key, counts[key], now)
+        | _available(can_take.get(key, Availability()))
+        | {"now": windows.now(key, moment).told(), "today": windows.today(key, moment).told()}
+        for key in sorted(counts)
+    ]
 
 
 def _queue(key: tuple[str, str], count: QueueCount, now: datetime) -> dict[str, Any]:
@@ -59,7 +64,7 @@ def _queue(key: tuple[str, str], count: QueueCount, now: datetime) -> dict[str, 
         "pool": key[0],
         "queue": key[1],
         "waiting": count.waiting,
-        "oldest_arrived_at": None if count.oldest is None else _rfc3339(count.oldest),
+        "oldest_arrived_at": None if count.oldest is None else rfc3339(count.oldest),
         "oldest_wait_seconds": None if count.oldest is None else _seconds(count.oldest, now),
         "offered": count.offered,
         "active": count.active,
@@ -67,7 +72,16 @@ def _queue(key: tuple[str, str], count: QueueCount, now: datetime) -> dict[str, 
     }
 
 
-def _rfc3339(moment: datetime) -> str:
+def _available(figures: Availability) -> dict[str, int]:
+    return {
+        "agents_requesting": figures.requesting,
+        "sessions_free": figures.free,
+        "agents_available": figures.available,
+    }
+
+
+def rfc3339(moment: datetime) -> str:
+    """In UTC, to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

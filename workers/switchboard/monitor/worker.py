@@ -5,11 +5,16 @@ import contextlib
 import logging
 import socket
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
+from pydantic import SecretStr
 
 from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.allowed import require_rights
@@ -19,12 +24,18 @@ from switchboard.kafka.rights import monitor_rights
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.monitor.app import keep_tables, new_app
 from switchboard.monitor.ends import last_offsets
+from switchboard.monitor.entry import Door, add_sign_in, guard
+from switchboard.monitor.page import add_page
+from switchboard.monitor.pulse import Pulse, feel
+from switchboard.monitor.starts import LEAD_SECONDS, first_offsets
+from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Place, Tables
-from switchboard.monitor.web import add_routes
+from switchboard.monitor.web import add_routes, strict_json
+from switchboard.monitor.windows import start_of_day
 
 log = logging.getLogger(__name__)
 
-READ: Final = (Topic.AGENT_CAPACITY, Topic.OPEN_CHATS, Topic.ROUTING_CONFIG)
+READ: Final = (Topic.AGENT_CAPACITY, Topic.OPEN_CHATS, Topic.ROUTING_CONFIG, Topic.ASSIGNMENT)
 
 STOP_SECONDS: Final = 4
 """For a clean stop: nothing is lost by cutting it short, and whoever sent the signal waits 5 s."""
@@ -38,14 +49,28 @@ class AddressTakenError(Exception):
     """The web address can't be had."""
 
 
+@dataclass(slots=True, frozen=True)
+class Serving:
+    """How the monitor shows what it knows."""
+
+    host: str
+    port: int
+    """0 for any that is free."""
+    token: SecretStr | None = None
+    """What readers must show; needed where others than this machine reach the host."""
+    service_level_seconds: float = 20.0
+    """Chats answered within so long are answered in time."""
+    zone: str = "UTC"
+    """The time zone whose midnight a day begins at."""
+
+
 async def serve(
     conn: Connection,
     names: TopicNames,
+    serving: Serving,
     *,
     group_id: str,
     replication: int,
-    host: str,
-    port: int,
     broker_wait_seconds: float,
     stop: asyncio.Event,
 ) -> None:
@@ -54,10 +79,9 @@ async def serve(
     Args:
         conn: the cluster.
         names: the topics' names on it.
+        serving: where, to whom, and by which measures.
         group_id: of the installation.
         replication: likewise.
-        host: the address to serve at.
-        port: likewise; 0 for any that is free.
         broker_wait_seconds: how long a broker may be away at the start.
         stop: ends it.
 
@@ -66,41 +90,71 @@ async def serve(
         SecurityError: one is there and does not let us in.
         NotAllowedError: the cluster does not allow what the monitor needs.
         WrongTopicsError: a topic is missing.
+        ExposedError: others could read, and there is no token.
         AddressTakenError: the address can't be had.
         MonitorError: Faust gave up.
     """
+    door = Door(serving.host, serving.token)
     await wait_for_broker(conn, broker_wait_seconds)
     await require_rights(conn, monitor_rights(names, group_id, READ))
     topics = {names.of(topic): topic for topic in READ}
+    tables = Tables()
+    tables.past.counting.in_time = serving.service_level_seconds
+    tables.past.counting.windows.zone = ZoneInfo(serving.zone)
     try:
-        awaited = await _last_offsets(conn, topics)
+        there = await _partitions(conn, topics)
+        awaited = {_place(topics, at): offset for at, offset in (await last_offsets(conn, there)).items()}
+        # What was decided before today, but for what may reach into it, counts as taken already.
+        since = start_of_day(time.time(), tables.past.counting.windows.zone) - LEAD_SECONDS
+        decisions = [at for at in there if topics[at.topic] is Topic.ASSIGNMENT]
+        firsts = await first_offsets(conn, decisions, since)
     except (KafkaError, TimeoutError) as away:
         raise BrokerAwayError(f"the broker at {conn.bootstrap} went away: {away!r}") from away
-    tables = Tables()
-    with _address_told(host, port):
-        port = port or _free_port(host)
+    tables.applied = {_place(topics, at): offset - 1 for at, offset in firsts.items()}
+    with _address_told(serving.host, serving.port):
+        port = serving.port or _free_port(serving.host)
+    pulse = Pulse()
+    stream = Stream(tables, pulse, {"service_level_seconds": serving.service_level_seconds, "time_zone": serving.zone})
     with tempfile.TemporaryDirectory(prefix="switchboard-monitor-") as folder:
-        app = new_app(conn, group_id=group_id, replication=replication, host=host, port=port, folder=Path(folder))
+        app = new_app(
+            conn,
+            group_id=group_id,
+            replication=replication,
+            host=serving.host,
+            port=port,
+            folder=Path(folder),
+            middlewares=(strict_json, guard(door)),
+        )
         keep_tables(app, tables, topics)
-        add_routes(app.web.web_app, tables, lambda: _reached(tables, awaited))
+        add_routes(app.web.web_app, tables, stream, lambda: _reached(tables, awaited))
+        add_sign_in(app.web.web_app, door)
+        add_page(app.web.web_app)
+        beside = [asyncio.create_task(stream.run()), asyncio.create_task(feel(conn, there, pulse))]
         try:
-            with _address_told(host, port):
+            with _address_told(serving.host, port):
                 await app.start()
+            host = serving.host
             log.info("serving at http://%s:%d", f"[{host}]" if ":" in host else host, port)
             await _until(stop, app)
         finally:
+            stream.close()
+            for task in beside:
+                task.cancel()
             await _stop(app)
 
 
-async def _last_offsets(conn: Connection, topics: Mapping[str, Topic]) -> dict[Place, int]:
+async def _partitions(conn: Connection, topics: Mapping[str, Topic]) -> list[TopicPartition]:
     there = await partitions_of(conn, topics)
     missing = topics.keys() - {place.topic for place in there}
     for name in sorted(missing):
         # The configuration only adds the names of queues that nobody waits in: a bus may have none.
         if topics[name] is not Topic.ROUTING_CONFIG:
             raise WrongTopicsError(f"topic {name} does not exist: make it with `switchboard topics create`")
-    last = await last_offsets(conn, there)
-    return {(topics[place.topic], place.partition): offset for place, offset in last.items()}
+    return there
+
+
+def _place(topics: Mapping[str, Topic], at: TopicPartition) -> Place:
+    return topics[at.topic], at.partition
 
 
 def _reached(tables: Tables, awaited: dict[Place, int]) -> bool:

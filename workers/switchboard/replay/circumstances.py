@@ -42,6 +42,8 @@ class Circumstances:
     at: str
     run_ms: int
     events: list[Event]
+    subjects: list[str]
+    """The chats and agents that the decision names."""
     pool: str
     agents: list[dict[str, Any]]
     """The rows of the agents that the decision names, as on `agent-capacity`."""
@@ -85,8 +87,9 @@ def _told(difference: Difference) -> list[dict[str, Any]]:
 
 def _look(engine: Engine, frame: Frame, told: list[dict[str, Any]]) -> Circumstances:
     pool_id = _first_text(told, "pool") or (frame.events[0].pool if frame.events else "default")
+    subjects = [*_texts(told, "chat_id"), *_texts(told, "agent_id")]
     found = Circumstances(
-        engine.shard, frame.n, format_ms(frame.at), frame.run, frame.events, pool_id, [], [], 0, [], []
+        engine.shard, frame.n, format_ms(frame.at), frame.run, frame.events, subjects, pool_id, [], [], 0, [], []
     )
     pool = engine.pools.get(pool_id)
     if pool is None:

@@ -9,7 +9,6 @@ from typing import Any, Final
 from switchboard import metrics
 from switchboard.domain.engine import Outcome
 from switchboard.kafka.ledger import CommitBatch, Ledger
-from switchboard.router import counting, telling
 from switchboard.router.merging import Taken
 
 GROUP_EVENTS: Final = 4_000
@@ -33,11 +32,18 @@ class Committer:
     Args:
         ledger: open.
         committed: told the (monotonic) time of each commit that was made.
+        count: told, after the commit, of each `put`, in order: what was taken, and what came of it.
     """
 
-    def __init__(self, ledger: Ledger, committed: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        committed: Callable[[float], None],
+        count: Callable[[list[Taken], Outcome | None], None],
+    ) -> None:
         self._ledger = ledger
         self._committed = committed
+        self._count = count
         self._next = Group()
         self._task: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
@@ -111,5 +117,4 @@ class Committer:
             metrics.COMMIT.observe(now - began)
             metrics.COMMITS.labels("committed").inc()
             for taken, outcome in group.told:
-                counting.count(taken, outcome)
-                telling.tell(self._ledger.shard, taken, outcome)
+                self._count(taken, outcome)

@@ -75,6 +75,7 @@ class Router:
         self._served: dict[int, Served] = {}
         self._suspicions: dict[int, Suspicion] = {}
         self._failed: asyncio.Future[None] | None = None
+        metrics.present_shards(plan.shards)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Route until `stop` is set; then finish what is under way and leave, within 5 s.
@@ -207,7 +208,8 @@ class Router:
             if missing is not None:
                 raise NotAllowedError([missing]) from error  # trying again every second would not help
             end = "lost"
-            metrics.COMMITS.labels("failed").inc()
+            if served.shard is not None and isinstance(error, LedgerLostError):
+                metrics.COMMITS.labels("failed").inc()
             log.warning("shard %s is opened again in %s s: %r", index, RETRY_SECONDS, error, extra={"shard": index})
         finally:
             served.opening = False

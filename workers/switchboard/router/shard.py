@@ -20,14 +20,16 @@ from switchboard.kafka.ledger import CLEAN_COMMIT_SECONDS, CommitBatch, Ledger
 from switchboard.kafka.ownership import shard_id
 from switchboard.kafka.restore import restore
 from switchboard.kafka.topics import Topic, TopicNames
-from switchboard.router import counting, packing
+from switchboard.router import packing
 from switchboard.router.committing import Committer
+from switchboard.router.counting import Tally
 from switchboard.router.merging import Taken
 from switchboard.router.service_time import ServiceTime
 from switchboard.router.sharding import shard_of
 from switchboard.router.sources import Offsets, Sources
 from switchboard.router.starting import Start, first_offsets
-from switchboard.router.telling import raised
+from switchboard.router.survey import Shown, Survey
+from switchboard.router.telling import raised, tell
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,9 @@ TURN: Final = 100
 """Records handled (about 0.5 ms) between turns of the event loop, if there are more. The commit under way has a dozen
 answers of the broker to act on, and would wait for each until the next frame is made (a drain: 20,400 against 15,600).
 """
-SURVEY_SECONDS: Final = 1.0
+TELL_SECONDS: Final = 1.0
+SURVEY_SHARE: Final = 0.01
+"""Of the time a survey of the pools may take: 5 ms for 10,000 agents are fine once a second, more comes more seldom."""
 STUCK_SECONDS: Final = 20.0
 
 
@@ -95,10 +99,16 @@ class Shard:
         self._sources = Sources(plan.conn, plan.names, shard_id(plan.group, index), plan.merge_wait, suspicion.poison)
         self._service = ServiceTime()
         self._engine = Engine(index)
-        self._committer = Committer(self._ledger, self._note_commit)
+        self._tally = Tally(self._engine)
+        self._committer = Committer(self._ledger, self._note_commit, self._count)
         self._framed = time.monotonic()
-        self._surveyed = 0.0
-        self._survey = counting.Survey()
+        self._told = 0.0
+        self._survey = Survey()
+        self._survey_due = 0.0
+        self._shown = Shown()
+        self._restored = 0.0
+        """How long it took, s."""
+        self._progress = time.time()
         self.committed = time.monotonic()
         """When (monotonic) the last commit was made."""
         self._caught_up = time.monotonic()
@@ -118,6 +128,7 @@ class Shard:
         await self._ledger.open()
         rows = await restore(plan.conn, plan.names, self.index)
         self._engine = Engine.restore(self.index, _engine_rows(rows))
+        self._tally = Tally(self._engine)
         self._offsets = packing.offsets_in({key.decode(): value for key, value in rows[Topic.SHARD_PROGRESS].items()})
         if not self._offsets:
             self._offsets = await first_offsets(plan.conn, plan.names, plan.start)
@@ -127,10 +138,9 @@ class Shard:
         elif plan.start is not None:
             log.info("the shard goes on where it was; --from is for a first start only", extra={"shard": self.index})
         await self._sources.open(self._offsets)
-        seconds = time.monotonic() - began
-        metrics.RESTORE.labels(str(self.index)).set(seconds)
+        self._restored = time.monotonic() - began
         self._framed = self.committed = self._caught_up = time.monotonic()
-        opened = {"shard": self.index, "seconds": round(seconds, 3), "frame": self._engine.frame}
+        opened = {"shard": self.index, "seconds": round(self._restored, 3), "frame": self._engine.frame}
         log.info("shard %s is open after %.2f s, at frame %s", *opened.values(), extra=opened)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -173,6 +183,7 @@ class Shard:
     async def close(self, *, clean: bool) -> None:
         """Let the shard go."""
         self._survey.clear()
+        self._shown.tell({})
         await self._committer.abandon()
         await asyncio.gather(self._sources.close(), self._ledger.close(clean=clean))
 
@@ -211,7 +222,7 @@ class Shard:
         now = time.monotonic()
         before = self._service.stopped
         run = self._service.run(now, read_to_end=self._sources.read_to_end)
-        metrics.SERVICE_TIME_STOPPED.inc(self._service.stopped - before)
+        metrics.SERVICE_TIME_STOPPED.labels(str(self.index)).inc(self._service.stopped - before)
         self._framed = now
         await self._advance(taken, run)
 
@@ -290,21 +301,34 @@ class Shard:
         self.committed = now
         self._service.committed(now)
 
+    def _count(self, taken: list[Taken], outcome: Outcome | None) -> None:
+        self._tally.count(taken, outcome)
+        tell(self.index, taken, outcome)
+
     def _tell(self) -> None:
         """Now and then: what lag tools and dashboards want to know."""
         now = time.monotonic()
-        if now - self._surveyed < SURVEY_SECONDS:
+        if now - self._told < TELL_SECONDS:
             return
-        self._surveyed = now
+        self._told = now
         self._sources.tell_group(self._offsets)
-        self._survey.show(self._engine)
         lags = self._sources.lag
         if not any(lags.values()):
             self._caught_up = now
-        for tp, lag in lags.items():
-            metrics.LAG.labels(tp.topic, str(tp.partition)).set(lag)
         if self._sources.read_to_end or now - self.committed < TICK_SECONDS:
-            metrics.PROGRESS.labels(str(self.index)).set_to_current_time()
+            self._progress = time.time()
+        shard = str(self.index)
+        self._shown.tell(
+            {
+                (metrics.RESTORE, (shard,)): self._restored,
+                (metrics.PROGRESS, (shard,)): self._progress,
+                **{(metrics.LAG, (tp.topic, str(tp.partition), shard)): lag for tp, lag in lags.items()},
+            }
+        )
+        if now >= self._survey_due:
+            self._survey.show(self._engine)
+            ended = time.monotonic()
+            self._survey_due = ended + (ended - now) / SURVEY_SHARE
 
 
 def _source(taken: Taken) -> Source:

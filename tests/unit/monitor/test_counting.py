@@ -1,0 +1,110 @@
+"""From decisions to figures: each chat counts once in each queue that it enters, and its customer's wait is told."""
+
+from typing import Any
+
+import pytest
+
+from switchboard.monitor.counting import Counting
+from switchboard.monitor.decisions import Decided
+from tests.floors import NOON, Floor
+
+FLOOR = Floor()
+
+
+def figures(*decisions: Decided, queue: str = "sales") -> dict[str, Any]:
+    """What is told of a queue after the decisions; what is nothing is left out."""
+    counting = Counting()
+    for each in decisions:
+        counting.count(each)
+    told = counting.windows.today(("default", queue), NOON + 600).told()
+    assert counting.windows.now(("default", queue), NOON + 600).told() == told
+    return {name: value for name, value in told.items() if value}
+
+
+def test_an_answer_is_in_time_up_to_the_limit_and_waits_run_to_the_acceptance() -> None:
+    """Not to the offer: 20 s to the acceptance are in time, a moment more is not."""
+    chats = [
+        decision
+        for chat_id, accepted in (("c1", 20.0), ("c2", 20.001))
+        for decision in (FLOOR.queued(0, chat_id), FLOOR.assigned(5, chat_id), FLOOR.confirmed(accepted, chat_id))
+    ]
+    assert figures(*chats) == {
+        "arrived": 2,
+        "answered": 2,
+        "answered_in_time": 1,
+        "service_level": 0.5,
+        "service_level_without_short": 0.5,
+        "mean_wait_seconds": 20.0,
+        "longest_wait_seconds": 20.001,
+    }
+
+
+def test_a_customer_who_leaves_lowers_the_service_level_and_one_who_left_at_once_only_the_first() -> None:
+    """Of all answered or left; the second one leaves those out who left within 5 s."""
+    told = figures(
+        FLOOR.queued(0, "c1"), FLOOR.assigned(1, "c1"), FLOOR.confirmed(2, "c1"),
+        FLOOR.queued(0, "c2"), FLOOR.closed(4.9, "abandoned", "c2"),
+        FLOOR.queued(0, "c3"), FLOOR.closed(5, "abandoned", "c3"),
+        FLOOR.queued(0, "c4"), FLOOR.closed(90, "queue-timed-out", "c4"),
+    )  # fmt: skip
+    assert (told["arrived"], told["answered"], told["abandoned"], told["abandoned_soon"]) == (4, 1, 3, 1)
+    assert (told["service_level"], told["service_level_without_short"]) == (0.25, 0.3333)
+
+
+def test_a_chat_that_waits_still_is_in_no_service_level() -> None:
+    """It has arrived; how it ends is not known."""
+    assert figures(FLOOR.queued(0)) == {"arrived": 1}
+
+
+def test_an_offer_that_ended_leaves_the_wait_running() -> None:
+    """Declined and offered again: one arrival, one answer, the whole wait."""
+    told = figures(
+        FLOOR.queued(0), FLOOR.assigned(1), FLOOR.ended(5, "declined"), FLOOR.requeued(5, "declined"),
+        FLOOR.assigned(10), FLOOR.confirmed(30),
+    )  # fmt: skip
+    assert (told["arrived"], told["answered"], told["mean_wait_seconds"]) == (1, 1, 30.0)
+
+
+def test_a_chat_that_overflows_enters_the_other_queue_with_the_wait_it_has() -> None:
+    """The queue that it left has neither answered nor lost it."""
+    story = (
+        FLOOR.queued(0), FLOOR.requeued(60, "overflow", queue="help"), FLOOR.assigned(61, queue="help"),
+        FLOOR.confirmed(62, queue="help"),
+    )  # fmt: skip
+    assert figures(*story) == {"arrived": 1}
+    told = figures(*story, queue="help")
+    assert (told["arrived"], told["answered"], told["mean_wait_seconds"]) == (1, 1, 62.0)
+
+
+@pytest.mark.parametrize("reason", ["transferred", "agent-lost"])
+def test_a_chat_that_was_answered_and_waits_again_is_a_new_arrival(reason: str) -> None:
+    """Its customer begins to wait then: not at the chat's arrival, which was answered."""
+    told = figures(
+        FLOOR.queued(0), FLOOR.assigned(1), FLOOR.confirmed(2), FLOOR.requeued(300, reason), FLOOR.assigned(301),
+        FLOOR.confirmed(303), FLOOR.closed(500, "concluded"),
+    )  # fmt: skip
+    assert (told["arrived"], told["answered"], told["mean_wait_seconds"]) == (2, 2, 2.5)
+    assert "abandoned" not in told
+
+
+def test_a_transfer_from_agent_to_agent_is_no_answer_of_a_queue() -> None:
+    """The customer was answered before, and did not wait."""
+    told = figures(
+        FLOOR.queued(0), FLOOR.assigned(1), FLOOR.confirmed(2), FLOOR.assigned(100, origin="transfer"),
+        FLOOR.confirmed(110), FLOOR.closed(200, "concluded"),
+    )  # fmt: skip
+    assert (told["arrived"], told["answered"]) == (1, 1)
+
+
+def test_a_chat_from_before_the_reading_began_is_known_by_its_offer() -> None:
+    """The offer tells when it arrived; of an answer without that nothing is known, and nothing counted."""
+    assert figures(FLOOR.assigned(30), FLOOR.confirmed(40))["mean_wait_seconds"] == 40.0
+    assert figures(FLOOR.confirmed(40), FLOOR.closed(50, "concluded")) == {}
+
+
+def test_open_chats_are_all_that_is_remembered() -> None:
+    """One that is closed leaves nothing behind but its figures."""
+    counting = Counting()
+    for each in (FLOOR.queued(0), FLOOR.assigned(1), FLOOR.confirmed(2), FLOOR.closed(3, "concluded")):
+        counting.count(each)
+    assert counting.journeys == {}

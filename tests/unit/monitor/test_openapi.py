@@ -1,0 +1,107 @@
+"""The description of the web API, held against its answers."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import jsonschema_rs
+import orjson
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from switchboard.kafka.topics import Topic
+from switchboard.monitor.entry import Door, guard
+from switchboard.monitor.pulse import Pulse
+from switchboard.monitor.stream import Stream
+from switchboard.monitor.tables import Record, Tables, apply
+from switchboard.monitor.web import OPENAPI, add_routes, strict_json
+from tests.floors import Floor
+
+Client = TestClient[web.Request, web.Application]
+
+AGENT: dict[str, Any] = {
+    "agent_id": "ann", "pool": "default", "profile": "all", "mode": "push", "status": "available", "max_sessions": 2,
+    "sessions": [{"chat_id": "c1", "stage": "active", "offer_id": "default/0/2/0"}], "free": 1,
+    "request": {"origin": "push", "requested_at": "2024-05-01T12:00:00.000Z"}, "engine": {},
+}  # fmt: skip
+CHAT = {"pool": "default", "queue": "sales", "stage": "waiting", "arrived_at": "2024-05-01T12:00:00.000Z"}
+
+EVENTS = {
+    "board": "Board",
+    "queues": "QueueChanges",
+    "agents": "AgentChanges",
+    "assignments": "AssignmentChanges",
+    "heartbeat": "Heartbeat",
+}
+
+
+def tables() -> Tables:
+    """A floor where something has happened."""
+    floor, made = Floor(), Tables()
+    rows = [(Topic.AGENT_CAPACITY, "default/ann", AGENT), (Topic.OPEN_CHATS, "default/c2", CHAT)]
+    for topic, key, row in rows:
+        apply(made, Record(topic, 0, 0, key.encode(), orjson.dumps(row)))
+    for offset, each in enumerate(
+        (floor.queued(0), floor.assigned(1), floor.confirmed(2), floor.closed(9, "concluded"))
+    ):
+        apply(made, Record(Topic.ASSIGNMENT, 0, offset, b"c1", each.value))
+    return made
+
+
+def check(schema: dict[str, Any], value: Any) -> None:
+    """Hold a value against a schema of the description."""
+    jsonschema_rs.Draft202012Validator(schema | {"components": OPENAPI["components"]}, validate_formats=True).validate(
+        value
+    )
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    """A client of the API."""
+    app = web.Application(middlewares=[strict_json, guard(Door("127.0.0.1", None))])
+    made = tables()
+    stream = Stream(made, Pulse(1.0), {"service_level_seconds": 20.0, "time_zone": "UTC"})
+    add_routes(app, made, stream, lambda: True)
+    async with TestClient(TestServer(app)) as each:
+        yield each
+
+
+def test_it_is_openapi_3_1() -> None:
+    """Any tool that reads OpenAPI reads it."""
+    OpenAPIV31SpecValidator(OPENAPI).validate()
+
+
+async def test_every_answer_is_as_described(client: Client) -> None:
+    """All paths, with the fields that are named and no others; refusals too."""
+    paths = {
+        "/api/queues": ["/api/queues", "/api/queues?pool=none"],
+        "/api/agents": ["/api/agents"],
+        "/api/agents/{agent_id}": ["/api/agents/ann", "/api/agents/nobody"],
+        "/api/chats/{chat_id}": ["/api/chats/c1", "/api/chats/c2?pool=default", "/api/chats/none"],
+        "/api/openapi.json": ["/api/openapi.json"],
+        "/healthz": ["/healthz"],
+    }
+    assert set(paths) | {"/api/stream"} == set(OPENAPI["paths"])
+    for described, asked in paths.items():
+        for path in asked:
+            async with client.get(path) as answer:
+                response = OPENAPI["paths"][described]["get"]["responses"][str(answer.status)]
+                check(response["content"]["application/json"]["schema"], await answer.json())
+
+
+async def test_every_event_of_the_stream_is_as_described(client: Client) -> None:
+    """Whoever comes is told the settings, then all there is, then that it is live."""
+    seen: dict[str, Any] = {}
+    async with client.get("/api/stream") as answer:
+        assert answer.content_type == "text/event-stream"
+        while len(seen) < len(EVENTS):
+            line = (await answer.content.readline()).decode()
+            if line.startswith("event: "):
+                kind = line.removeprefix("event: ").strip()
+                data = orjson.loads((await answer.content.readline()).decode().removeprefix("data: "))
+                check({"$ref": f"#/components/schemas/{EVENTS[kind]}"}, data)
+                seen[kind] = data
+    assert list(seen) == list(EVENTS)
+    assert [row["agent_id"] for row in seen["agents"]["changed"]] == ["ann"]
+    assert [row["outcome"] for row in seen["assignments"]["changed"]] == ["accepted"]

@@ -1,0 +1,115 @@
+"""What is kept of the decisions: each counts once, and memory has a bound."""
+
+import orjson
+
+from switchboard.kafka.topics import Topic
+from switchboard.monitor.offers import MOST_OFFERS, Offers
+from switchboard.monitor.past import Past
+from switchboard.monitor.rows import MalformedRowError
+from switchboard.monitor.single import chats_named
+from switchboard.monitor.stories import KEPT_SECONDS, MOST_DECISIONS, Stories
+from switchboard.monitor.tables import Record, Tables, apply
+from tests.floors import NOON, Floor
+
+
+def test_a_decision_that_stands_twice_on_the_topic_counts_once() -> None:
+    """By its id, which ascends for each pool within a partition; another pool's and another partition's are others."""
+    floor, past = Floor(), Past()
+    first, second = floor.queued(0, "c1"), floor.queued(1, "c2")
+    for partition, decision in (
+        (0, first),
+        (0, second),
+        (0, first),
+        (0, second),
+        (1, first),
+        (0, Floor("b").queued(2)),
+    ):
+        past.take(partition, decision)
+    assert past.counting.windows.today(("default", "sales"), NOON).arrived == 3
+    assert past.counting.windows.today(("b", "sales"), NOON).arrived == 1
+
+
+def test_a_record_that_is_read_twice_counts_once() -> None:
+    """As around a rebalance."""
+    tables, value = (
+        Tables(),
+        Floor().value("chat-queued", 0, chat_id="c", queue="sales", arrived_at="2024-05-01T12:00:00Z"),
+    )
+    for _ in range(2):
+        apply(tables, Record(Topic.ASSIGNMENT, 0, 7, b"c", value))
+    assert tables.past.counting.windows.today(("default", "sales"), NOON).arrived == 1
+
+
+def test_what_is_no_decision_is_refused_with_what_is_wrong() -> None:
+    """Whatever it is; the tables stay as they were."""
+    tables = Tables()
+    bad = [b"{", b"[]", b"{}", b'{"id":"x","type":"chat-queued","at":"2024-05-01T12:00:00Z"}']
+    bad.append(orjson.dumps({"id": "default/0/1/0", "type": "chat-queued", "at": "2024-05-01T12:00:00Z"}))
+    for offset, value in enumerate(bad):
+        try:
+            apply(tables, Record(Topic.ASSIGNMENT, 0, offset, b"c", value))
+        except MalformedRowError:
+            continue
+        raise AssertionError(value)
+    assert tables.past.counting.journeys == {}
+
+
+def test_a_story_is_kept_while_its_chat_is_open_and_half_an_hour_beyond() -> None:
+    """All decisions about it, in order; then it is gone."""
+    floor, stories = Floor(), Stories()
+    for each in (floor.queued(0), floor.assigned(1), floor.confirmed(2), floor.closed(3, "concluded")):
+        stories.take(each)
+    story = stories.of("default", "c1")
+    assert story is not None
+    assert story.is_whole
+    assert [orjson.loads(value)["type"] for value in story.decisions] == [
+        "chat-queued", "chat-assigned", "assignment-confirmed", "chat-closed",
+    ]  # fmt: skip
+    stories.forget(NOON + 3 + KEPT_SECONDS)
+    assert stories.of("default", "c1") is not None
+    stories.forget(NOON + 4 + KEPT_SECONDS)
+    assert stories.of("default", "c1") is None
+
+
+def test_stories_have_a_bound_and_those_that_ended_go_first() -> None:
+    """Chats without end, refusals of ids that are made up, and decisions without end about one chat."""
+    floor, stories = Floor(), Stories(most_chats=3)
+    stories.take(floor.queued(0, "open"))
+    for number in range(10):
+        stories.take(floor.queued(1, f"c{number}"))
+        stories.take(floor.closed(2, "abandoned", f"c{number}"))
+        stories.take(floor.made("accept-rejected", 2, chat_id=f"x{number}", agent_id="ann", reason="unknown-chat"))
+    assert set(stories.open) == {("default", "open")}
+    assert set(stories.ended) == {("default", "c8"), ("default", "c9")}
+    for _ in range(MOST_DECISIONS):
+        stories.take(floor.requeued(3, "declined", "open"))
+    story = stories.of("default", "open")
+    assert story is not None
+    assert (len(story.decisions), story.is_whole) == (MOST_DECISIONS, False)
+
+
+def test_a_story_that_began_before_the_reading_says_so() -> None:
+    """Its first decisions are not kept here."""
+    tables = Tables()
+    tables.past.take(0, Floor().assigned(5))
+    (chat,) = chats_named(tables, "c1", None)
+    assert (chat["is_whole"], len(chat["decisions"]), chat["open"]) == (False, 1, None)
+    assert chat["decisions"][0]["words"] == (
+        "Offered to ann after 5.0 s: ann was the only agent asking; "
+        "of 3 chats waiting, this was the one that had waited longest."
+    )
+
+
+def test_an_offer_tells_how_it_ended_and_the_latest_are_kept() -> None:
+    """Accepted, or why not; a row that was handed out before stays as it was."""
+    floor, offers = Floor(), Offers()
+    offers.take(floor.assigned(1, "c1"))
+    handed_out = offers.latest["offer-c1"]
+    offers.take(floor.confirmed(2, "c1"))
+    assert (handed_out["outcome"], offers.latest["offer-c1"]["outcome"]) == (None, "accepted")
+    for number in range(MOST_OFFERS):
+        offers.take(floor.assigned(3, f"d{number}"))
+    assert len(offers.latest) == MOST_OFFERS
+    assert "offer-c1" not in offers.latest
+    offers.take(floor.ended(4, "missed", "d5"))
+    assert offers.latest["offer-d5"]["outcome"] == "missed"

@@ -1,0 +1,46 @@
+"""Windows of a minute, and days."""
+
+from zoneinfo import ZoneInfo
+
+from switchboard.monitor.windows import Windows, start_of_day
+from tests.floors import NOON
+
+SALES = ("default", "sales")
+HOUR = 3600
+
+
+def counted(*moments: float, zone: str = "UTC") -> Windows:
+    """An arrival at each of the moments."""
+    windows = Windows(ZoneInfo(zone))
+    for moment in moments:
+        for figures in windows.at(SALES, moment):
+            figures.arrived += 1
+    return windows
+
+
+def test_now_is_the_running_minute_and_the_fourteen_before_it() -> None:
+    """A window goes as a whole, when the minute after its fifteenth begins."""
+    windows = counted(NOON, NOON + 59, NOON + 60, NOON + 14 * 60)
+    assert windows.now(SALES, NOON + 14 * 60 + 59).arrived == 4
+    assert windows.now(SALES, NOON + 15 * 60).arrived == 2
+    assert windows.today(SALES, NOON + 15 * 60).arrived == 4
+
+
+def test_a_day_ends_at_midnight_of_its_time_zone() -> None:
+    """Midnight in Berlin in May is 22:00 UTC, and in January 23:00."""
+    windows = counted(NOON, NOON + 10 * HOUR, zone="Europe/Berlin")
+    assert windows.today(SALES, NOON + 10 * HOUR - 1).arrived == 2  # the second is ahead: a router's clock may be
+    assert windows.today(SALES, NOON + 10 * HOUR).arrived == 1
+    assert start_of_day(NOON, ZoneInfo("Europe/Berlin")) == NOON - 14 * HOUR
+    assert start_of_day(1705320000, ZoneInfo("Europe/Berlin")) == 1705320000 - 13 * HOUR  # 2024-01-15, noon UTC
+
+
+def test_what_is_over_is_dropped() -> None:
+    """However many days it runs, a queue has sixteen windows and two days, and one that is quiet none."""
+    windows = counted(*(NOON + minute * 60 for minute in range(3 * 24 * 60)))
+    assert len(windows.minutes[SALES]) == 16
+    assert len(windows.days[SALES]) == 2
+    windows.forget(NOON + 4 * 24 * HOUR)
+    assert not windows.minutes
+    assert not windows.days
+    assert windows.queues(NOON + 4 * 24 * HOUR) == set()

@@ -1,0 +1,153 @@
+"""Gauges tell the state of the pools that are ours, and of no others."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from switchboard import metrics
+from switchboard.domain.engine import Engine
+from switchboard.domain.events import Event, Frame
+from switchboard.router import labels
+from switchboard.router.survey import Survey
+
+
+def told(name: str, **of: str) -> float | None:
+    """What a metric says now; None if it has no such series."""
+    return metrics.REGISTRY.get_sample_value(name, of)
+
+
+@pytest.fixture
+def survey(monkeypatch: pytest.MonkeyPatch) -> Iterator[Survey]:
+    """Of one shard, in a process that has met no pool yet."""
+    monkeypatch.setattr(labels, "_named", set())
+    survey = Survey()
+    yield survey
+    survey.clear()
+
+
+def configured(*queues: str, **profile: object) -> Event:
+    """A configuration of pool `p`."""
+    rows = [{"name": queue} for queue in queues]
+    return Event("pool-configured", "p", {"config": {"queues": rows, "profiles": [{"name": "a", **profile}]}})
+
+
+def chat(name: str, queue: str, **more: object) -> Event:
+    """A chat arrives in pool `p`."""
+    return Event("chat-arrival", "p", {"chat_id": name, "queue": queue, **more})
+
+
+def agent(what: str, name: str, **more: object) -> Event:
+    """Something happens to an agent of pool `p`."""
+    return Event(what, "p", {"agent_id": name, **more})
+
+
+def test_gauges_follow_the_pools_and_go_with_the_shard(survey: Survey) -> None:
+    """Depth by queue, agents by status; a queue that is gone and a shard that is let go have none."""
+    engine = Engine(0)
+    events = [configured("old", "new"), chat("c", "old"), agent("agent-logged-in", "ana", status="unavailable")]
+    engine.apply(Frame(0, 1000, 0, events))
+    survey.show(engine)
+    assert told("switchboard_queue_depth", pool="p", queue="old") == 1
+    assert told("switchboard_queue_depth", pool="p", queue="new") == 0
+    assert told("switchboard_agents", pool="p", status="unavailable") == 1
+    engine.apply(Frame(1, 2000, 0, [configured("new")]))
+    survey.show(engine)
+    assert told("switchboard_queue_depth", pool="p", queue="old") is None
+    assert told("switchboard_queue_depth", pool="p", queue="new") == 1
+    survey.clear()
+    assert told("switchboard_queue_depth", pool="p", queue="new") is None
+    assert told("switchboard_agents", pool="p", status="unavailable") is None
+
+
+def test_pools_beyond_200_are_told_together(survey: Survey) -> None:
+    """Anyone who may write to the bus may name pools: that must not fill the memory of whoever gathers metrics."""
+    engine = Engine(0)
+    pools = [f"pool-{number}" for number in range(labels.MOST_POOLS + 3)]
+    engine.apply(Frame(0, 1000, 0, [Event("chat-arrival", pool, {"chat_id": "c"}) for pool in pools]))
+    survey.show(engine)
+    assert told("switchboard_queue_depth", pool="pool-199", queue="default") == 1
+    assert told("switchboard_queue_depth", pool="pool-200", queue="default") is None
+    assert told("switchboard_queue_depth", pool="other", queue="other") == 3
+
+
+def test_the_three_availability_figures_tell_who_could_take_from_a_queue(survey: Survey) -> None:
+    """Available agents who serve it, their free sessions, and those who are asking; each at zero where nobody is."""
+    engine = Engine(0)
+    events = [
+        Event(
+            "pool-configured",
+            "p",
+            {
+                "config": {
+                    "queues": [{"name": "sales"}, {"name": "help"}, {"name": "nobody"}],
+                    "profiles": [
+                        {"name": "both", "queues": ["sales", "help"], "max_sessions": 3},
+                        {"name": "one", "queues": ["help"], "mode": "pull", "max_sessions": 2},
+                    ],
+                }
+            },
+        ),
+        agent("agent-logged-in", "ana", profile="both"),
+        agent("agent-logged-in", "bob", profile="one"),
+        agent("agent-logged-in", "cyd", profile="one", status="unavailable"),
+        chat("c", "sales"),
+    ]
+    engine.apply(Frame(0, 1000, 0, events))
+    survey.show(engine)
+    figures = ("agents_available", "sessions_free", "agents_requesting")
+    seen = {
+        queue: [told(f"switchboard_{each}", pool="p", queue=queue) for each in figures]
+        for queue in ("sales", "help", "nobody")
+    }
+    # Ana has just been offered a chat and asks for none until it is decided; Bob pulls and has not asked.
+    assert seen == {"sales": [1, 2, 0], "help": [2, 4, 0], "nobody": [0, 0, 0]}
+    assert [told("switchboard_sessions", pool="p", stage=stage) for stage in ("offered", "active", "wrapping")] == [
+        1,
+        0,
+        0,
+    ]
+    engine.apply(Frame(1, 2000, 0, [Event("chat-accepted", "p", {"chat_id": "c", "agent_id": "ana"})]))
+    survey.show(engine)
+    assert told("switchboard_agents_requesting", pool="p", queue="sales") == 1
+    assert told("switchboard_sessions", pool="p", stage="active") == 1
+
+
+def test_a_queue_is_stuck_only_if_an_agent_who_asks_may_take_a_chat_of_it(survey: Survey) -> None:
+    """I5: one who has just declined the chat may not; were an asking agent overlooked, it would be told."""
+    engine = Engine(0)
+    engine.apply(Frame(0, 1000, 0, [configured("q"), agent("agent-logged-in", "ana"), chat("c", "q")]))
+    engine.apply(Frame(1, 2000, 0, [Event("chat-declined", "p", {"chat_id": "c", "agent_id": "ana"})]))
+    survey.show(engine)
+    assert told("switchboard_queue_depth", pool="p", queue="q") == 1
+    assert told("switchboard_agents_requesting", pool="p", queue="q") == 1
+    assert told("switchboard_queue_stuck", pool="p", queue="q") == 0
+    engine.pools["p"].passings.clear()  # as if the engine had overlooked her
+    survey.show(engine)
+    assert told("switchboard_queue_stuck", pool="p", queue="q") == 1
+
+
+def test_the_oldest_wait_is_that_of_the_first_chat(survey: Survey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In seconds since its arrival, by the wall clock, though no frame was made since; 0 for an empty queue."""
+    engine = Engine(0)
+    engine.apply(Frame(0, 60_000, 0, [configured("q", "empty"), chat("c", "q"), chat("d", "q")]))
+    monkeypatch.setattr("switchboard.router.survey.time.time", lambda: 102.5)
+    survey.show(engine)
+    assert told("switchboard_oldest_wait_seconds", pool="p", queue="q") == 42.5
+    assert told("switchboard_oldest_wait_seconds", pool="p", queue="empty") == 0
+
+
+def test_a_pool_has_all_its_counters_as_soon_as_it_is_known(survey: Survey) -> None:
+    """A rate over a counter that begins at 1 misses its first step."""
+    engine = Engine(0)
+    config = replace(configured("first"), pool="just-configured")
+    engine.apply(Frame(0, 1000, 0, [config]))
+    survey.show(engine)
+    of = {"pool": "just-configured", "queue": "first"}
+    assert told("switchboard_arrivals_total", **of) == 0
+    assert told("switchboard_waits_ended_total", **of, outcome="answered") == 0
+    assert told("switchboard_offers_ended_total", **of, outcome="missed") == 0
+    assert told("switchboard_wait_seconds_bucket", **of, le="20.0") == 0
+    assert told("switchboard_decisions_total", pool="just-configured", type="chat-closed") == 0
+    refused = {"type": "accept-rejected", "reason": "stale-offer"}
+    assert told("switchboard_refusals_total", pool="just-configured", **refused) == 0

@@ -1,0 +1,60 @@
+"""The registry: labels that are known beforehand are there, and histograms count as Prometheus says they do."""
+
+import inspect
+import re
+from typing import get_args
+
+import pytest
+from prometheus_client import CollectorRegistry, Histogram
+
+from switchboard import metrics
+from switchboard.domain import chats, engine
+from switchboard.domain.decisions import Decision
+from switchboard.metrics import label_sets
+from switchboard.metrics.spans import Spans
+
+
+def test_every_reason_to_ignore_an_event_is_a_series_from_the_start() -> None:
+    """As the handlers of the engine give them (R21)."""
+    for kind, handler in engine._HANDLERS.items():
+        source = inspect.getsource(handler)
+        if "_end_unknown(" in source:
+            source += inspect.getsource(chats._end_unknown)
+        assert set(re.findall(r'return [^\n]*"([a-z-]+)"', source)) == set(label_sets.IGNORED.get(kind, ())), kind
+
+
+def test_decision_types_and_their_reasons_are_those_of_the_contract() -> None:
+    """Thirteen types, and four that refuse something."""
+    assert len(label_sets.DECISION_TYPES) == len(get_args(Decision)) == 13
+    assert {kind: len(reasons) for kind, reasons in label_sets.REFUSALS.items()} == {
+        "request-rejected": 3,
+        "accept-rejected": 4,
+        "decline-rejected": 1,
+        "transfer-rejected": 4,
+    }
+
+
+@pytest.mark.parametrize("number", [3, 200])
+def test_many_values_at_once_count_as_the_library_counts_them(number: int) -> None:
+    """Bounds belong to their bucket, what is beyond the last goes to +Inf, and below zero is zero."""
+    bounds = (0.5, 1.0, 2.0)
+    values = [(place % 26 - 1) / 10 for place in range(number)]
+    registry = CollectorRegistry()
+    registry.register(spans := Spans("ours", "A test's.", ["pool"], bounds))
+    theirs = Histogram("theirs", "A test's.", ["pool"], buckets=bounds, registry=registry)
+    spans.observe_all(values, ("p",))
+    for value in values:
+        theirs.labels("p").observe(max(0.0, value))
+    for le in ("0.5", "1.0", "2.0", "+Inf"):
+        of = {"pool": "p", "le": le}
+        assert registry.get_sample_value("ours_bucket", of) == registry.get_sample_value("theirs_bucket", of)
+    told = registry.get_sample_value("ours_sum", {"pool": "p"})
+    assert told == pytest.approx(registry.get_sample_value("theirs_sum", {"pool": "p"}))
+
+
+def test_no_metric_has_a_label_for_a_chat_or_an_agent() -> None:
+    """Ids would make a series each."""
+    families = list(metrics.REGISTRY.collect())
+    assert len(families) > 25
+    names = {label for family in families for sample in family.samples for label in sample.labels}
+    assert names <= {"pool", "queue", "type", "reason", "why", "outcome", "le", "shard", "version", "status", "stage"}

@@ -1,0 +1,181 @@
+"""The metrics of the router: one registry, names and meanings in one place. No ids are labels.
+
+Figures of pools and queues are told by the router that serves their shard, and by no other.
+"""
+
+from importlib.metadata import version
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+from switchboard.contracts.codec import REASONS
+from switchboard.domain.events import EVENT_TYPES
+from switchboard.metrics import label_sets
+from switchboard.metrics.spans import Spans
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # they double the series, and no dashboard reads them
+
+REGISTRY: Final = CollectorRegistry()
+
+_LATENCY: Final = (0.002, 0.004, 0.006, 0.008, 0.012, 0.016, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+"""Around the budgets: 12 ms median, 25 ms p99."""
+_WAIT: Final = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1_800)
+"""The thresholds that service levels are agreed on, up to the wait limit of a queue that sets none (R17)."""
+_ACCEPT: Final = (1, 2, 3, 5, 8, 10, 15, 20, 30, 60, 120, 285)
+"""Up to the offer timeout: 15 s unless set, 285 s at most (R10)."""
+
+# What was done: counted when its commit was made, so that a retry or a replay never counts twice.
+EVENTS: Final = Counter("switchboard_events", "Events journaled.", ["type"], registry=REGISTRY)
+DEAD_LETTERS: Final = Counter(
+    "switchboard_dead_letters", "Records set aside on dead-letter.", ["reason"], registry=REGISTRY
+)
+IGNORED: Final = Counter(
+    "switchboard_events_ignored", "Events that changed nothing, and why.", ["type", "why"], registry=REGISTRY
+)
+DECISIONS: Final = Counter("switchboard_decisions", "Decisions made.", ["pool", "type"], registry=REGISTRY)
+REFUSALS: Final = Counter(
+    "switchboard_refusals",
+    "Requests, accepts, declines and transfers that were refused, by decision type and reason.",
+    ["pool", "type", "reason"],
+    registry=REGISTRY,
+)
+ARRIVALS: Final = Counter(
+    "switchboard_arrivals", "Chats that arrived, by the queue in which they did.", ["pool", "queue"], registry=REGISTRY
+)
+WAITS_ENDED: Final = Counter(
+    "switchboard_waits_ended",
+    "Chats whose first wait ended, by the queue in which they arrived: answered, abandoned, short-abandoned (within "
+    "5 s) or timed-out. Their sum is what service level calls offered.",
+    ["pool", "queue", "outcome"],
+    registry=REGISTRY,
+)
+WAIT: Final = Spans(
+    "switchboard_wait_seconds",
+    "First wait of the chats that were answered: from arrival to the first accepted offer, by queue of arrival.",
+    ["pool", "queue"],
+    _WAIT,
+)
+OFFERS_ENDED: Final = Counter(
+    "switchboard_offers_ended",
+    "Offers that ended: accepted, automatic (accepted by expiry), or why they were not accepted.",
+    ["pool", "queue", "outcome"],
+    registry=REGISTRY,
+)
+ACCEPT: Final = Spans(
+    "switchboard_accept_seconds",
+    "From an offer to its acceptance by the agent; acceptance by expiry is left out.",
+    ["pool", "queue"],
+    _ACCEPT,
+)
+
+# How things stand: looked at about once a second.
+QUEUE_DEPTH: Final = Gauge("switchboard_queue_depth", "Chats that wait.", ["pool", "queue"], registry=REGISTRY)
+OLDEST_WAIT: Final = Gauge(
+    "switchboard_oldest_wait_seconds",
+    "Time since the arrival of the chat that comes first in the queue; 0 if none waits.",
+    ["pool", "queue"],
+    registry=REGISTRY,
+)
+AGENTS_REQUESTING: Final = Gauge(
+    "switchboard_agents_requesting",
+    "Agents who serve the queue and whose request could be met now: available, a session free, no delay running.",
+    ["pool", "queue"],
+    registry=REGISTRY,
+)
+SESSIONS_FREE: Final = Gauge(
+    "switchboard_sessions_free",
+    "Free sessions of the available agents who serve the queue. An agent counts for each queue served.",
+    ["pool", "queue"],
+    registry=REGISTRY,
+)
+AGENTS_AVAILABLE: Final = Gauge(
+    "switchboard_agents_available",
+    "Available agents who serve the queue, busy or not. An agent counts for each queue served.",
+    ["pool", "queue"],
+    registry=REGISTRY,
+)
+QUEUE_STUCK: Final = Gauge(
+    "switchboard_queue_stuck",
+    "1 while a chat waits that an agent who is asking could take: it must never be (rule I5).",
+    ["pool", "queue"],
+    registry=REGISTRY,
+)
+AGENTS: Final = Gauge("switchboard_agents", "Agents logged in.", ["pool", "status"], registry=REGISTRY)
+SESSIONS: Final = Gauge("switchboard_sessions", "Chats that agents hold.", ["pool", "stage"], registry=REGISTRY)
+
+# How the router fares.
+EVENT_TO_DECISION: Final = Spans(
+    "switchboard_event_to_decision_seconds",
+    "From an event's record timestamp to its decisions being visible.",
+    [],
+    _LATENCY,
+)
+COMMIT: Final = Histogram("switchboard_commit_seconds", "Time that a commit took.", buckets=_LATENCY, registry=REGISTRY)
+COMMITS: Final = Counter("switchboard_commits", "Commits, by what became of them.", ["outcome"], registry=REGISTRY)
+FENCED: Final = Counter("switchboard_fenced", "Times a shard was taken over from this router.", registry=REGISTRY)
+LAG: Final = Gauge(
+    "switchboard_lag_records",
+    "Records there and not yet taken. Each shard reads all partitions by itself, and leaves what is not its own.",
+    ["topic", "partition", "shard"],
+    registry=REGISTRY,
+)
+RESTORE: Final = Gauge("switchboard_restore_seconds", "Time that the last restore took.", ["shard"], registry=REGISTRY)
+PROGRESS: Final = Gauge(
+    "switchboard_last_progress_timestamp_seconds",
+    "When the shard was last known to go on: it committed, or had nothing to do.",
+    ["shard"],
+    registry=REGISTRY,
+)
+SERVICE_TIME_STOPPED: Final = Counter(
+    "switchboard_service_time_stopped_seconds",
+    "Time that did not count as service time, since the router was not caught up.",
+    ["shard"],
+    registry=REGISTRY,
+)
+SHARD_OWNED: Final = Gauge(
+    "switchboard_shard_owned", "1 while this router serves the shard.", ["shard"], registry=REGISTRY
+)
+BUILD: Final = Gauge("switchboard_build_info", "1, with the version.", ["version"], registry=REGISTRY)
+
+BY_QUEUE: Final = (QUEUE_DEPTH, OLDEST_WAIT, AGENTS_REQUESTING, SESSIONS_FREE, AGENTS_AVAILABLE, QUEUE_STUCK)
+"""Gauges of each queue."""
+
+for _spans in (WAIT, ACCEPT, EVENT_TO_DECISION):
+    REGISTRY.register(_spans)
+for _type in EVENT_TYPES:
+    EVENTS.labels(_type)
+for _reason in REASONS:
+    DEAD_LETTERS.labels(_reason)
+for _type, _whys in label_sets.IGNORED.items():
+    for _why in _whys:
+        IGNORED.labels(_type, _why)
+for _outcome in label_sets.COMMIT_OUTCOMES:
+    COMMITS.labels(_outcome)
+BUILD.labels(version("chat-switchboard")).set(1)
+
+
+def present_pool(pool: str) -> None:
+    """Have the series of a pool from now on."""
+    for name in label_sets.DECISION_TYPES:
+        DECISIONS.labels(pool, name)
+    for name, reasons in label_sets.REFUSALS.items():
+        for reason in reasons:
+            REFUSALS.labels(pool, name, reason)
+
+
+def present_queue(pool: str, queue: str) -> None:
+    """Have the series of a queue from now on."""
+    ARRIVALS.labels(pool, queue)
+    for outcome in label_sets.WAIT_OUTCOMES:
+        WAITS_ENDED.labels(pool, queue, outcome)
+    for outcome in label_sets.OFFER_OUTCOMES:
+        OFFERS_ENDED.labels(pool, queue, outcome)
+    for spans in (WAIT, ACCEPT):
+        spans.present((pool, queue))
+
+
+def present_shards(shards: int) -> None:
+    """Have the series of every shard from the start, whoever serves it."""
+    for index in range(shards):
+        SHARD_OWNED.labels(str(index))
+        SERVICE_TIME_STOPPED.labels(str(index))

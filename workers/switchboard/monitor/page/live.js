@@ -1,0 +1,85 @@
+// The stream of events: comes back by itself, and knows when what is shown is no longer so.
+
+const QUIET_MS = 6500; // three heartbeats of 2 s are missing
+const AGAIN_MS = 1000;
+const BUS_SECONDS = 12;
+
+export class Live {
+  #source = null;
+  #heardAt = null; // performance.now()
+  #restoring = false;
+
+  constructor() {
+    this.serverAt = null; // the last heartbeat's time there, and when it was heard here
+    this.serverHeard = 0;
+    this.beat = null;
+  }
+
+  /** @param handlers {kind: (data) => …}, and `tick`, called twice a second */
+  open(handlers) {
+    this.handlers = handlers;
+    this.#open();
+    setInterval(() => this.#check(), 500);
+  }
+
+  /** The time at the monitor, in ms since 1970: clocks of wallboards are wrong. */
+  now() {
+    return this.serverAt === null ? Date.now() : this.serverAt + performance.now() - this.serverHeard;
+  }
+
+  /** What is wrong, if anything: {since, why}; `since` in the monitor's time, null if nothing was heard yet. */
+  fault() {
+    if (this.#heardAt === null) return { since: null, why: this.#restoring ? "restoring" : "unreachable" };
+    const silence = performance.now() - this.#heardAt;
+    if (silence > QUIET_MS || this.#source === null) return { since: this.now() - silence, why: "unreachable" };
+    const answered = this.beat?.bus_answered_at;
+    if (answered && this.now() - Date.parse(answered) > BUS_SECONDS * 1000) {
+      return { since: Date.parse(answered), why: "bus" };
+    }
+    return null;
+  }
+
+  #open() {
+    const source = new EventSource("/api/stream");
+    this.#source = source;
+    for (const kind of ["board", "queues", "agents", "assignments", "heartbeat"]) {
+      source.addEventListener(kind, (event) => {
+        if (source !== this.#source) return;
+        const began = performance.now();
+        this.#heardAt = began;
+        const data = JSON.parse(event.data);
+        if (kind === "heartbeat") {
+          [this.beat, this.serverAt, this.serverHeard] = [data, Date.parse(data.at), began];
+        }
+        this.handlers[kind]?.(data);
+        performance.measure(`board:${kind}`, { start: began });
+        performance.clearMeasures(`board:${kind}`);
+      });
+    }
+    source.addEventListener("error", () => this.#again(source));
+  }
+
+  #check() {
+    const stillConnecting = this.#heardAt === null;
+    if (this.#source && !stillConnecting && performance.now() - this.#heardAt > QUIET_MS) this.#again(this.#source);
+    this.handlers.tick();
+  }
+
+  // A browser comes back by itself after a broken line, but not after a refusal: so it is always done here.
+  #again(source) {
+    if (source !== this.#source) return;
+    source.close();
+    this.#source = null;
+    this.handlers.tick();
+    setTimeout(async () => {
+      try {
+        const answer = await fetch("/healthz", { cache: "no-store" });
+        this.#restoring = answer.status === 503;
+        if (answer.ok && (await fetch("/api/queues", { cache: "no-store" })).status === 401) location.assign("/sign-in");
+      } catch {
+        this.#restoring = false;
+      }
+      this.#open();
+    }, AGAIN_MS);
+  }
+}

@@ -1,0 +1,77 @@
+// One chat's story, at #chat=ID&pool=POOL.
+import { clock } from "./format.js";
+import { make, say } from "./keyed.js";
+
+/** A link to a chat's story. */
+export function chatLink(pool, chatId, classes, text) {
+  const link = make("a", classes, text);
+  link.href = `#${new URLSearchParams({ chat: chatId, pool })}`;
+  return link;
+}
+
+export class Story {
+  #dialog;
+  #asked = null; // {chat, pool}
+  #shown = ""; // what was answered last
+
+  constructor(dialog) {
+    this.#dialog = dialog;
+    const part = (name) => dialog.querySelector(`#story-${name}`);
+    [this.title, this.state, this.list] = [part("title"), part("state"), part("list")];
+    part("close").addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => {
+      this.#asked = null;
+      // Kept out of the history: back leads away from the board, not through every chat that was looked at.
+      history.replaceState(null, "", location.pathname);
+    });
+    addEventListener("hashchange", () => this.#open());
+    this.#open();
+  }
+
+  /** Ask again, if a story is open. */
+  refresh() {
+    if (this.#asked) this.#ask();
+  }
+
+  #open() {
+    const hash = new URLSearchParams(location.hash.slice(1));
+    if (!hash.get("chat")) return;
+    this.#asked = { chat: hash.get("chat"), pool: hash.get("pool") };
+    this.#shown = "";
+    say(this.title, `Chat ${this.#asked.chat}`);
+    say(this.state, "Asking …");
+    this.list.replaceChildren();
+    if (!this.#dialog.open) this.#dialog.showModal();
+    this.#ask();
+  }
+
+  async #ask() {
+    const asked = this.#asked;
+    const pool = asked.pool ? `?${new URLSearchParams({ pool: asked.pool })}` : "";
+    let told;
+    try {
+      const answer = await fetch(`/api/chats/${encodeURIComponent(asked.chat)}${pool}`);
+      told = await answer.json();
+    } catch {
+      told = { error: "The monitor can't be reached" };
+    }
+    const text = JSON.stringify(told);
+    if (asked !== this.#asked || text === this.#shown) return;
+    this.#shown = text;
+    if (told.error) {
+      const pools = told.pools ? ` (${told.pools.join(", ")})` : "";
+      say(this.state, `${told.error}${pools}.`);
+      return;
+    }
+    const { open, is_whole: isWhole, decisions } = told;
+    const stands = open ? `Now ${open.stage}, queue ${open.queue}.` : "Over.";
+    say(this.state, `Pool ${told.pool}. ${stands}${isWhole ? "" : " What was decided first is no longer kept here."}`);
+    this.list.replaceChildren(
+      ...decisions.map((decision) => {
+        const time = make("time", "", clock(decision.at));
+        time.dateTime = decision.at;
+        return make("li", "", time, make("span", "", decision.words));
+      }),
+    );
+  }
+}
