@@ -151,15 +151,15 @@ class Router:
 async def a_router(start: str | None = None, **settings: object) -> AsyncIterator[Router]:
     """A router process with these settings; it is killed at the end if it is still there, and its log is printed."""
     arguments = ["run", "router", *(["--from", start] if start is not None else [])]
+    async with a_process([*_COMMAND, *arguments], environment(**settings), Path(tempfile.gettempdir())) as router:
+        yield router
+
+
+@asynccontextmanager
+async def a_process(command: list[str], env: dict[str, str], folder: Path) -> AsyncIterator[Router]:
+    """A router started by this command; it is killed at the end if it is still there, and its log is printed."""
     with tempfile.TemporaryFile() as log:
-        process = await asyncio.create_subprocess_exec(
-            *_COMMAND,
-            *arguments,
-            stdout=log,
-            stderr=log,
-            env=environment(**settings),
-            cwd=tempfile.gettempdir(),
-        )
+        process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log, env=env, cwd=folder)
         router = Router(process, log)
         try:
             yield router
@@ -343,10 +343,10 @@ class Bus:
 
 @asynccontextmanager
 async def a_bus(
-    bootstrap: str, prefix: str, *, shards: int = 1, bus_partitions: int = 2, session_ms: int = SESSION_MS
+    where: str | Connection, prefix: str, *, shards: int = 1, bus_partitions: int = 2, session_ms: int = SESSION_MS
 ) -> AsyncIterator[Bus]:
-    """A bus with its topics made."""
-    conn = Connection(bootstrap)
+    """A bus with its topics made, on the broker of this host:port or of this connection."""
+    conn = Connection(where) if isinstance(where, str) else where
     plan = TopicPlan(TopicNames(prefix, prefix), shards=shards, replication=1, min_insync=1)
     await create_topics(conn, plan, bus_partitions=bus_partitions)
     bus = Bus(conn, plan, f"{prefix}group", session_ms)

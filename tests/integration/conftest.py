@@ -1,6 +1,6 @@
 """Topics of a test's own on the broker of the run, and a look at what is in them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 from aiokafka.structs import ConsumerRecord, TopicPartition
@@ -10,6 +10,7 @@ from switchboard.kafka.admin import create_topics
 from switchboard.kafka.clients import Connection, reader
 from switchboard.kafka.ledger import CommitBatch
 from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
+from tests.secured import Secured, a_secured_broker
 
 ReadAll = Callable[..., Awaitable[list[ConsumerRecord]]]
 
@@ -61,3 +62,10 @@ def journaled(number: int) -> CommitBatch:
     batch = CommitBatch()
     batch.add(Topic.JOURNAL, None, b'{"n":%d}' % number, list(JOURNAL_HEADERS))
     return batch
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """A broker of this run that asks who is there and what they may do."""
+    with a_secured_broker(tmp_path_factory.mktemp("secured")) as broker:
+        yield broker

@@ -59,9 +59,11 @@ class Told:
 
 
 @asynccontextmanager
-async def member(conn: Connection, names: TopicNames, told: Told) -> AsyncIterator[Ownership]:
-    """A member in this process, which leaves at the end."""
-    ownership = Ownership(conn, names.prefix, names, told, session_timeout_ms=SESSION_MS)
+async def member(
+    conn: Connection, names: TopicNames, told: Told, instance_id: str | None = None
+) -> AsyncIterator[Ownership]:
+    """A member in this process, which leaves at the end, or as a static one only ends."""
+    ownership = Ownership(conn, names.prefix, names, told, session_timeout_ms=SESSION_MS, instance_id=instance_id)
     running = asyncio.create_task(ownership.run())
     try:
         yield ownership
@@ -123,6 +125,34 @@ async def test_members_share_the_shards_and_take_over_from_one_that_leaves(
         assert second.held == frozenset()
         await holds(first, 2)
         assert time.monotonic() - left_at < SESSION_MS / 1000 + 1
+
+
+async def test_a_static_member_that_comes_back_has_its_shards_and_disturbs_nobody(
+    conn: Connection, names: TopicNames
+) -> None:
+    """Restarted within its session, under its own name: the other member is never told to give anything up."""
+    first, second, again = Told(), Told(), Told()
+    async with member(conn, names, first, "router-0"):
+        await holds(first, 2)
+        async with member(conn, names, second, "router-1"):
+            await divided(first, second)
+            held = second.held
+            heard = len(first.heard)
+        async with member(conn, names, again, "router-1"):
+            assert await holds(again, 1) == held
+            assert len(first.heard) == heard
+
+
+async def test_a_static_member_that_does_not_come_back_is_followed_after_its_session(
+    conn: Connection, names: TopicNames
+) -> None:
+    """Its shards wait for it, but not for ever."""
+    first, second = Told(), Told()
+    async with member(conn, names, first, "router-0"):
+        await holds(first, 2)
+        async with member(conn, names, second, "router-1"):
+            await divided(first, second)
+        assert await holds(first, 2) == {0, 1}
 
 
 async def test_a_third_member_stands_by(conn: Connection, names: TopicNames) -> None:

@@ -69,9 +69,9 @@ async def test_a_broker_that_goes_away_while_a_shard_is_opened_is_waited_for(
 
     async def interrupted(conn: Connection, topics: Iterable[str]) -> list[TopicPartition]:
         nonlocal listings
-        listings += 1
-        if listings == 1:
+        if listings == 0:
             await asyncio.to_thread(private_broker.kill)
+        listings += 1  # only now: it is what the test starts the broker again upon
         return await partitions_of(conn, topics)
 
     monkeypatch.setattr("switchboard.router.sources.partitions_of", interrupted)

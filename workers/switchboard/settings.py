@@ -102,6 +102,8 @@ class Settings(BaseSettings):
     """min.insync.replicas of our topics; 0 stands for 2, or 1 where replication is 1."""
     group_id: str = Field("switchboard", pattern=r"^[A-Za-z0-9._-]{1,200}$")
     """The installation's name: its consumer groups and transactional ids begin with it."""
+    instance_id: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]{1,200}$")
+    """A name of this router's own that it has again after a restart: its shards then wait for it, instead of moving."""
     session_timeout_ms: int = Field(SESSION_TIMEOUT_MS, ge=500, le=300_000)
     """A router not heard of for so long loses its shards."""
     frame_events: int = Field(2_000, ge=1, le=2_000)

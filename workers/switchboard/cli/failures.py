@@ -12,7 +12,9 @@ from switchboard.kafka.clients import BrokerAwayError
 from switchboard.kafka.jars import BrokerUnavailableError
 from switchboard.kafka.ledger import LedgerLostError
 from switchboard.kafka.reading import ReadingError
+from switchboard.kafka.refusals import SecurityError
 from switchboard.kafka.restore import RestoreError
+from switchboard.kafka.rights import NotAllowedError
 from switchboard.replay.against import NoSuchShardError
 from switchboard.replay.explain import UnknownIdError
 from switchboard.replay.whatif.extracting import NothingToCompareError
@@ -31,8 +33,10 @@ EXIT_CODES: Final[dict[type[Exception], int]] = {
     KafkaConnectionError: BROKER_AWAY,
     AddressTakenError: WRONG_USE,
     NoSuchShardError: WRONG_USE,
+    NotAllowedError: WRONG_USE,
     NoSuchSourceError: WRONG_USE,
     RulesError: WRONG_USE,
+    SecurityError: WRONG_USE,
     SettingsError: WRONG_USE,
     WrongTopicsError: WRONG_USE,
     AuditInputError: FAULT,

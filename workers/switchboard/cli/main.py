@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "explain": "switchboard.cli.explain:explain",
     "record": "switchboard.cli.record:record",
     "replay": "switchboard.cli.replay:replay",
+    "rights": "switchboard.cli.rights:rights",
     "run": "switchboard.cli.run:run",
     "settings": "switchboard.cli.settings:settings",
     "simulate": "switchboard.cli.simulate:simulate",

@@ -2,20 +2,25 @@
 
 import asyncio
 import signal
+from typing import Final
 
 import click
 
 from switchboard.cli.failures import BROKER_AWAY, FAULT, WRONG_USE
 from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.clients import BrokerAwayError
+from switchboard.kafka.refusals import SecurityError
+from switchboard.kafka.rights import NotAllowedError
 from switchboard.monitor.entry import ExposedError
 from switchboard.monitor.worker import AddressTakenError, MonitorError, Serving, serve
 from switchboard.settings import Settings
 
-EXIT_CODES = {
+EXIT_CODES: Final[dict[type[Exception], int]] = {
     MonitorError: FAULT,
     AddressTakenError: WRONG_USE,
     ExposedError: WRONG_USE,
+    NotAllowedError: WRONG_USE,
+    SecurityError: WRONG_USE,
     WrongTopicsError: WRONG_USE,
     BrokerAwayError: BROKER_AWAY,
 }

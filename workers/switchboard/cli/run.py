@@ -1,6 +1,7 @@
 """`switchboard run`: the workers."""
 
 import asyncio
+import logging
 import signal
 import subprocess
 import sys
@@ -11,13 +12,15 @@ import click
 import uvloop
 
 from switchboard.cli.collector import relax_collector
-from switchboard.cli.logs import set_up_logs
+from switchboard.cli.logs import LEVEL_SIGNALS, set_up_logs
 from switchboard.cli.monitor import run_monitor
 from switchboard.router.router import Router
 from switchboard.router.shard import Plan
 from switchboard.router.starting import Start
 from switchboard.router.web import serve
 from switchboard.settings import Settings, load
+
+log = logging.getLogger(__name__)
 
 FROM = click.option(
     "--from", "start", default=None, help="Where a first start on a bus begins: earliest, latest or a time (RFC 3339)."
@@ -48,6 +51,7 @@ def router(start: str | None) -> None:
     settings = load()
     set_up_logs(settings)
     _run_until_signal(lambda stop: _route(settings, begin, stop))
+    log.info("the router has stopped")
 
 
 @run.command()
@@ -87,6 +91,8 @@ async def _first_end(workers: list[subprocess.Popen[bytes]]) -> int:
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    for each in LEVEL_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(each, _pass_on, each, workers)
     ends = [asyncio.ensure_future(asyncio.to_thread(worker.wait)) for worker in workers]
     stopping = asyncio.ensure_future(stop.wait())
     done, _ = await asyncio.wait([*ends, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -96,6 +102,12 @@ async def _first_end(workers: list[subprocess.Popen[bytes]]) -> int:
             worker.send_signal(signal.SIGTERM)
     codes = await asyncio.gather(*ends)
     return 0 if stopping in done else next((code for code in codes if code > 0), 0)
+
+
+def _pass_on(number: signal.Signals, workers: list[subprocess.Popen[bytes]]) -> None:
+    for worker in workers:
+        if worker.poll() is None:
+            worker.send_signal(number)
 
 
 async def _route(settings: Settings, start: Start | None, stop: asyncio.Event) -> None:
@@ -109,7 +121,13 @@ async def _route(settings: Settings, start: Start | None, stop: asyncio.Event) -
         merge_wait=settings.merge_wait_ms / 1000,
         start=start,
     )
-    worker = Router(plan, settings.topic_plan(), settings.session_timeout_ms, settings.broker_wait_seconds)
+    worker = Router(
+        plan,
+        settings.topic_plan(),
+        settings.session_timeout_ms,
+        settings.broker_wait_seconds,
+        settings.instance_id,
+    )
     web = await serve(worker, settings.metrics_host, settings.metrics_port)
     try:
         await worker.run(stop)

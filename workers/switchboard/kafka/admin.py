@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,9 +11,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError
 
-from switchboard.kafka.clients import BrokerAwayError, Connection, admin
+from switchboard.kafka.clients import BrokerAwayError, Connection, admin, options
+from switchboard.kafka.refusals import SecurityError, refusal
+from switchboard.kafka.rights import NotAllowedError, Operation, Resource, Right
 from switchboard.kafka.topics import ENOUGH_TO_START, TOPICS, Topic, TopicPlan, Writer, partitions
 
+UNKNOWN_TOPIC: Final = 3
+TOPIC_AUTHORIZATION_FAILED: Final = 29
 TOPIC_ALREADY_EXISTS: Final = 36
 VISIBLE_SECONDS: Final = 30
 """A topic is made by the controller and known to the brokers a little later."""
@@ -59,13 +63,19 @@ async def session(conn: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
 
     Raises:
         BrokerAwayError: no broker answers.
+        SecurityError: one is there and does not let us in.
     """
     client = admin(conn)
     try:
         try:
             await client.start()
         except KafkaConnectionError as away:
-            raise BrokerAwayError(f"no broker answers at {conn.bootstrap}: {away}") from away
+            refused = await refusal(options(conn))
+            if refused is not None and refused.sure:
+                raise SecurityError(refused.told) from away
+            raise BrokerAwayError(
+                f"no broker answers at {conn.bootstrap}: {refused.told if refused is not None else away}",
+            ) from away
         yield client
     finally:
         await client.close()
@@ -82,10 +92,11 @@ async def create_topics(conn: Connection, plan: TopicPlan, *, bus_partitions: in
     Raises:
         TopicError: the broker refused one.
         BrokerAwayError: no broker answers.
+        NotAllowedError: some we may not see.
     """
     wanted = [topic for topic in Topic if bus_partitions is not None or TOPICS[topic].writer is not Writer.BUS]
     async with session(conn) as client:
-        there = await _describe(client)
+        there = await describe(client, map(plan.names.of, wanted))
         missing = [topic for topic in wanted if plan.names.of(topic) not in there]
         if missing:
             answer = await client.create_topics(
@@ -104,9 +115,10 @@ async def check_topics(conn: Connection, plan: TopicPlan) -> list[Difference]:
 
     Raises:
         BrokerAwayError: no broker answers.
+        NotAllowedError: some we may not see.
     """
     async with session(conn) as client:
-        there = await _describe(client)
+        there = await describe(client, map(plan.names.of, Topic))
         settings = await _settings(client, [t for t in Topic if plan.names.of(t) in there], plan)
     return [difference for topic in Topic for difference in _differences(topic, plan, there, settings)]
 
@@ -117,6 +129,7 @@ async def require_topics(conn: Connection, plan: TopicPlan) -> list[Difference]:
     Raises:
         WrongTopicsError: something can't be worked with, such as a partition count that is not `shards`.
         BrokerAwayError: no broker answers.
+        NotAllowedError: some we may not see.
     """
     found = await check_topics(conn, plan)
     fatal = [difference for difference in found if difference.fatal]
@@ -129,15 +142,23 @@ def _new(topic: Topic, plan: TopicPlan, count: int) -> NewTopic:
     return NewTopic(plan.names.of(topic), count, plan.replication, topic_configs=plan.settings(topic))
 
 
-async def _describe(client: AIOKafkaAdminClient) -> dict[str, list[dict[str, Any]]]:
-    """The partitions of each topic that there is."""
-    return {told["topic"]: told["partitions"] for told in await client.describe_topics(None)}
+async def describe(client: AIOKafkaAdminClient, topics: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """The partitions of each of these topics that there is.
+
+    Raises:
+        NotAllowedError: some we may not see. (Asked for all topics a broker leaves those out, as if there were none.)
+    """
+    told = await client.describe_topics(sorted(topics))
+    hidden = [each["topic"] for each in told if each["error_code"] == TOPIC_AUTHORIZATION_FAILED]
+    if hidden:
+        raise NotAllowedError(Right(Operation.DESCRIBE, Resource.TOPIC, name) for name in hidden)
+    return {each["topic"]: each["partitions"] for each in told if each["error_code"] != UNKNOWN_TOPIC}
 
 
 async def _until_visible(client: AIOKafkaAdminClient, names: set[str]) -> None:
     until = time.monotonic() + VISIBLE_SECONDS
     while True:
-        there = await _describe(client)
+        there = await describe(client, names)
         led = {name for name, parts in there.items() if parts and all(part["leader"] >= 0 for part in parts)}
         if names <= led:
             return
@@ -155,12 +176,15 @@ async def _settings(client: AIOKafkaAdminClient, topics: list[Topic], plan: Topi
         if TOPICS[topic].writer is not Writer.BUS
     ]
     answers = await client.describe_configs(asked) if asked else []
+    resources = [resource for answer in answers for resource in answer.to_object()["resources"]]
+    hidden = [each["resource_name"] for each in resources if each["error_code"] == TOPIC_AUTHORIZATION_FAILED]
+    if hidden:
+        raise NotAllowedError(Right(Operation.DESCRIBE_CONFIGS, Resource.TOPIC, name) for name in hidden)
     return {
         resource["resource_name"]: {
             entry["config_names"]: entry["config_value"] for entry in resource["config_entries"]
         }
-        for answer in answers
-        for resource in answer.to_object()["resources"]
+        for resource in resources
     }
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.abc import AbstractTokenProvider
+from aiokafka import conn as connecting
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer import fetcher
 from aiokafka.errors import KafkaError
@@ -21,6 +22,8 @@ from pydantic import SecretStr
 from switchboard.kafka.closing import close_fetcher
 from switchboard.kafka.lenient import LenientRecords
 from switchboard.kafka.quiet import thin_out
+from switchboard.kafka.refusals import Refusal, SecurityError, refusal
+from switchboard.kafka.tokens import HearingAuthenticator, TokenFile
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
@@ -35,6 +38,9 @@ MetadataRequest.__init__.__defaults__ = (None, False)
 
 # With the back-off below, a broker that is away would fill the log with some 400 lines a second.
 thin_out("aiokafka")
+
+# A token that is not accepted would pass for one that is.
+connecting.OAuthAuthenticator = HearingAuthenticator
 
 # A header name that is no UTF-8 would end every reader of its partition.
 fetcher.MemoryRecords = LenientRecords
@@ -81,31 +87,15 @@ class Connection:
     """OAUTHBEARER: the file that holds the token, read anew for each connection, so that it may be renewed."""
 
 
-class TokenFile(AbstractTokenProvider):  # type: ignore[misc] # aiokafka is untyped
-    """An OAUTHBEARER token kept in a file by whatever renews it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    async def token(self) -> str:
-        """The token as it is now."""
-        return await asyncio.to_thread(lambda: self._path.read_text(encoding="utf-8").strip())
-
-
 def options(conn: Connection) -> dict[str, Any]:
     """What every aiokafka client is told; call it within the running loop's thread.
 
     Raises:
-        OSError, ssl.SSLError: a TLS file can't be read.
+        SecurityError: a TLS file can't be used.
     """
     told: dict[str, Any] = {"bootstrap_servers": conn.bootstrap, "security_protocol": conn.security_protocol}
     if conn.security_protocol in ("SSL", "SASL_SSL"):
-        told["ssl_context"] = create_ssl_context(
-            cafile=conn.ca_file,
-            certfile=conn.certificate_file,
-            keyfile=conn.key_file,
-            password=conn.key_password.get_secret_value() if conn.key_password else None,
-        )
+        told["ssl_context"] = _tls(conn)
     if conn.security_protocol.startswith("SASL"):
         told["sasl_mechanism"] = conn.sasl_mechanism
         told["sasl_plain_username"] = conn.sasl_username
@@ -113,6 +103,24 @@ def options(conn: Connection) -> dict[str, Any]:
         if conn.sasl_mechanism == "OAUTHBEARER" and conn.sasl_token_file:
             told["sasl_oauth_token_provider"] = TokenFile(conn.sasl_token_file)
     return told
+
+
+def _tls(conn: Connection) -> ssl.SSLContext:
+    # An encrypted key with no password would have OpenSSL ask for one on the terminal.
+    password = conn.key_password.get_secret_value() if conn.key_password else ""
+    try:
+        context: ssl.SSLContext = create_ssl_context(cafile=conn.ca_file)
+    except OSError as error:
+        raise SecurityError(f"ca_file {conn.ca_file} can't be used: {error}") from error
+    if conn.certificate_file is not None:
+        try:
+            context.load_cert_chain(conn.certificate_file, conn.key_file, password)
+        except OSError as error:
+            raise SecurityError(
+                f"certificate_file {conn.certificate_file} can't be used with key_file {conn.key_file}: {error} (do "
+                f"they belong together, and is key_password the key's?)",
+            ) from error
+    return context
 
 
 def reader(conn: Connection, *, committed: bool = True) -> AIOKafkaConsumer:
@@ -197,17 +205,24 @@ async def wait_for_broker(conn: Connection, seconds: float) -> None:
 
     Raises:
         BrokerAwayError: none did within `seconds`; the message says where and what to look at.
+        SecurityError: one is there and does not let us in; waiting would not help.
     """
     until = time.monotonic() + seconds
+    refused: Refusal | None = None
     while (left := until - time.monotonic()) > 0:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(left):
                 if await _answers(conn):
                     return
+                refused = await refusal(options(conn))
+                if refused is not None and refused.sure:
+                    raise SecurityError(refused.told)
                 await asyncio.sleep(0.25)
+    hint = (
+        refused.told if refused is not None else "is it running, are bootstrap_servers and the security settings right?"
+    )
     raise BrokerAwayError(
-        f"no broker answers at {conn.bootstrap} ({conn.security_protocol}; waited {seconds:g} s): is it running, are "
-        f"bootstrap_servers and the security settings right?",
+        f"no broker answers at {conn.bootstrap} ({conn.security_protocol}; waited {seconds:g} s): {hint}",
     )
 
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -64,11 +65,18 @@ class LocalBroker:
 
     Args:
         port: the port on 127.0.0.1 to listen on; a free one if None.
+        properties: more of the broker's own properties, or others in place of those above; `{port}` and
+            `{controller_port}` in them stand for the ports.
+        users: SCRAM credentials that it has from its first start, as `--add-scram` of Kafka's storage tool takes them.
     """
 
-    def __init__(self, port: int | None = None) -> None:
-        self.port = port or _free_port()
+    def __init__(
+        self, port: int | None = None, *, properties: Mapping[str, str] | None = None, users: Sequence[str] = ()
+    ) -> None:
+        self.port = port or free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
+        self._properties = dict(properties or {})
+        self._users = users
         self._folder: Path | None = None
         self._java: subprocess.Popen[bytes] | None = None
         self._watch: subprocess.Popen[bytes] | None = None
@@ -160,11 +168,15 @@ class LocalBroker:
     def _format(self, java: str, libs: Path) -> Path:
         folder = Path(tempfile.mkdtemp(prefix="switchboard-kafka-"))
         properties = folder / "server.properties"
+        # Of a property that is there twice, the later one counts.
+        more = "".join(f"{name}={value}\n" for name, value in self._properties.items())
+        controller_port = free_port(besides=self.port)
         properties.write_text(
-            PROPERTIES.format(port=self.port, controller_port=_free_port(besides=self.port), data=folder / "data"),
+            (PROPERTIES + more).format(port=self.port, controller_port=controller_port, data=folder / "data"),
             encoding="utf-8",
         )
-        tool = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties)]
+        users = [word for user in self._users for word in ("--add-scram", user)]
+        tool = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties), *users]
         done = subprocess.run(  # noqa: S603 - fixed words
             [java, "-XX:TieredStopAtLevel=1", *LOGGING, "-cp", f"{libs}/*", *tool],
             capture_output=True,
@@ -193,7 +205,7 @@ class LocalBroker:
             time.sleep(0.02)
 
 
-def _free_port(besides: int | None = None) -> int:
+def free_port(besides: int | None = None) -> int:
     """A port of 127.0.0.1 that nothing listens on, below the range that outgoing connections take theirs from.
 
     (In that range a client that reconnects to a broker that is down may one day get that very port as its own, and be

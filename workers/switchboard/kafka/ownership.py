@@ -80,6 +80,8 @@ class Ownership:
         shards: is told what to open and what to close. At each change of membership all that is held is given up
             first (the protocol is the eager one), then all that is assigned is taken.
         session_timeout_ms: after so long without a heartbeat the shards are another's.
+        instance_id: makes this a static member of the group: it does not leave at its end, and who comes back with the
+            same id within the session has the same shards, with no change of membership for the others.
     """
 
     def __init__(
@@ -90,12 +92,14 @@ class Ownership:
         shards: Shards,
         *,
         session_timeout_ms: int = SESSION_TIMEOUT_MS,
+        instance_id: str | None = None,
     ) -> None:
         self._conn = conn
         self._group = routers_group(group_id)
         self._journal = names.of(Topic.JOURNAL)
         self._shards = shards
         self._session_timeout_ms = session_timeout_ms
+        self._instance_id = instance_id
         self._consumer: AIOKafkaConsumer | None = None
         self._owned: frozenset[int] = frozenset()
         self._heartbeat_at = 0.0
@@ -122,6 +126,7 @@ class Ownership:
         self._consumer = consumer = AIOKafkaConsumer(
             **options(self._conn),
             group_id=self._group,
+            group_instance_id=self._instance_id,
             session_timeout_ms=self._session_timeout_ms,
             heartbeat_interval_ms=self._session_timeout_ms // HEARTBEATS_A_SESSION,
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from aiokafka.structs import TopicPartition
 
-from switchboard.kafka.admin import session
+from switchboard.kafka.admin import describe, session
 from switchboard.kafka.clients import Connection
 
 
@@ -16,11 +16,13 @@ async def partitions_of(conn: Connection, topics: Iterable[str]) -> list[TopicPa
 
     Raises:
         BrokerAwayError: no broker answers.
+        NotAllowedError: some we may not see.
     """
+    wanted = list(topics)
     async with session(conn) as client:
-        there = {told["topic"]: told["partitions"] for told in await client.describe_topics(None)}
+        there = await describe(client, wanted)
     return [
         TopicPartition(name, partition)
-        for name in topics
+        for name in wanted
         for partition in sorted(told["partition"] for told in there.get(name, ()))
     ]

@@ -17,8 +17,10 @@ from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 
 from switchboard.kafka.admin import WrongTopicsError
+from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import BrokerAwayError, Connection, wait_for_broker
 from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.rights import monitor_rights
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.monitor.app import keep_tables, new_app
 from switchboard.monitor.ends import last_offsets
@@ -85,6 +87,8 @@ async def serve(
 
     Raises:
         BrokerAwayError: no broker answered in time. One that goes away later is waited for.
+        SecurityError: one is there and does not let us in.
+        NotAllowedError: the cluster does not allow what the monitor needs.
         WrongTopicsError: a topic is missing.
         ExposedError: others could read, and there is no token.
         AddressTakenError: the address can't be had.
@@ -92,6 +96,7 @@ async def serve(
     """
     door = Door(serving.host, serving.token)
     await wait_for_broker(conn, broker_wait_seconds)
+    await require_rights(conn, monitor_rights(names, group_id, READ))
     topics = {names.of(topic): topic for topic in READ}
     tables = Tables()
     tables.past.counting.in_time = serving.service_level_seconds

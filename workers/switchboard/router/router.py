@@ -13,10 +13,12 @@ from aiokafka.errors import KafkaError
 from switchboard import metrics
 from switchboard.domain.engine import OtherFormatError
 from switchboard.kafka.admin import require_topics
+from switchboard.kafka.allowed import denial, require_rights
 from switchboard.kafka.clients import BrokerAwayError, wait_for_broker
 from switchboard.kafka.ledger import FencedError, LedgerLostError
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS, FencedTooOftenError, Ownership, OwnershipError
 from switchboard.kafka.restore import RestoreError
+from switchboard.kafka.rights import NotAllowedError, router_rights
 from switchboard.kafka.topics import TopicPlan
 from switchboard.router.bounded import BrokenOffError, bounded
 from switchboard.router.shard import EngineFailedError, Plan, Shard, Suspicion, TimersFailedError
@@ -62,11 +64,14 @@ class Router:
         topics: TopicPlan,
         session_timeout_ms: int = SESSION_TIMEOUT_MS,
         broker_seconds: float = BROKER_SECONDS,
+        instance_id: str | None = None,
     ) -> None:
         self._plan = plan
         self._topics = topics
         self._broker_seconds = broker_seconds
-        self._ownership = Ownership(plan.conn, plan.group, plan.names, self, session_timeout_ms=session_timeout_ms)
+        self._ownership = Ownership(
+            plan.conn, plan.group, plan.names, self, session_timeout_ms=session_timeout_ms, instance_id=instance_id
+        )
         self._served: dict[int, Served] = {}
         self._suspicions: dict[int, Suspicion] = {}
         self._failed: asyncio.Future[None] | None = None
@@ -77,6 +82,8 @@ class Router:
 
         Raises:
             BrokerAwayError: no broker answered at the start.
+            SecurityError: one is there and does not let us in.
+            NotAllowedError: the cluster does not allow what a router needs, or no longer does.
             WrongTopicsError: the topics can't be worked with.
             RouterError: the router can't go on.
         """
@@ -95,6 +102,7 @@ class Router:
 
     async def _look_at_bus(self) -> None:
         await wait_for_broker(self._plan.conn, self._broker_seconds)
+        await require_rights(self._plan.conn, router_rights(self._plan.names, self._plan.group))
         for difference in await require_topics(self._plan.conn, self._topics):
             log.warning("%s", difference)
 
@@ -109,7 +117,10 @@ class Router:
                 self._failed.result()
             if member.done():
                 member.result()
-        except (OwnershipError, FencedTooOftenError, SourceGoneError, NoStartError, OtherFormatError) as error:
+        except OwnershipError as error:
+            missing = denial(error)
+            raise RouterError(str(error)) if missing is None else NotAllowedError([missing]) from error
+        except (FencedTooOftenError, SourceGoneError, NoStartError, OtherFormatError) as error:
             raise RouterError(str(error)) from error
         finally:
             for task in (watchdog, member):
@@ -158,12 +169,17 @@ class Router:
             while not served.stop.is_set() and not await self._serve_once(index, served):
                 pass
         except TimersFailedError as error:
-            log.critical("shard %s stops: the engine fails as time passes; it needs a human: %s", index, error)
+            log.critical(
+                "shard %s stops: the engine fails as time passes; it needs a human: %s",
+                index,
+                error,
+                extra={"shard": index},
+            )
             served.stopped = str(error)
-        except (SourceGoneError, NoStartError, FencedTooOftenError, OtherFormatError) as error:
+        except (SourceGoneError, NoStartError, FencedTooOftenError, OtherFormatError, NotAllowedError) as error:
             self._fail(error)
         except Exception as error:
-            log.exception("shard %s: unexpected", index)
+            log.exception("shard %s: unexpected", index, extra={"shard": index})
             self._fail(error)
 
     async def _serve_once(self, index: int, served: Served) -> bool:
@@ -182,21 +198,27 @@ class Router:
             end = "fenced"
             metrics.FENCED.inc()
             metrics.COMMITS.labels("fenced").inc()
-            log.warning("shard %s was taken over, or its transaction ran out of time: %s", index, error)
+            told = "shard %s was taken over, or its transaction ran out of time: %s"
+            log.warning(told, index, error, extra={"shard": index})
         except EngineFailedError as error:
             end = "engine failed"
-            log.warning("its events are to be applied one by one: %s", error)
+            log.warning("its events are to be applied one by one: %s", error, extra={"shard": index})
         except (LedgerLostError, RestoreError, BrokerAwayError, KafkaError, TimeoutError, BrokenOffError) as error:
+            missing = denial(error)
+            if missing is not None:
+                raise NotAllowedError([missing]) from error  # trying again every second would not help
             end = "lost"
             if served.shard is not None and isinstance(error, LedgerLostError):
                 metrics.COMMITS.labels("failed").inc()
-            log.warning("shard %s is opened again in %s s: %r", index, RETRY_SECONDS, error)
+            log.warning("shard %s is opened again in %s s: %r", index, RETRY_SECONDS, error, extra={"shard": index})
         finally:
             served.opening = False
             served.shard = None
             metrics.SHARD_OWNED.labels(str(index)).set(0)
             with contextlib.suppress(TimeoutError, BrokenOffError):
                 await bounded(shard.close(clean=end == "stopped"), CLOSE_SECONDS, f"closing shard {index}")
+        if end == "stopped":
+            log.info("shard %s is given up", index, extra={"shard": index})
         if end == "fenced" and not served.stop.is_set():
             return not await self._ownership.may_retake(index)
         if end == "lost":

@@ -29,6 +29,7 @@ from switchboard.router.sharding import shard_of
 from switchboard.router.sources import Offsets, Sources
 from switchboard.router.starting import Start, first_offsets
 from switchboard.router.survey import Shown, Survey
+from switchboard.router.telling import raised, tell
 
 log = logging.getLogger(__name__)
 
@@ -135,11 +136,12 @@ class Shard:
             packing.pack_offsets(batch, self._offsets)
             await self._ledger.commit(batch)
         elif plan.start is not None:
-            log.info("shard %s goes on where it was; --from is for a first start only", self.index)
+            log.info("the shard goes on where it was; --from is for a first start only", extra={"shard": self.index})
         await self._sources.open(self._offsets)
         self._restored = time.monotonic() - began
         self._framed = self.committed = self._caught_up = time.monotonic()
-        log.info("shard %s is open after %.2f s, at frame %s", self.index, self._restored, self._engine.frame)
+        opened = {"shard": self.index, "seconds": round(self._restored, 3), "frame": self._engine.frame}
+        log.info("shard %s is open after %.2f s, at frame %s", *opened.values(), extra=opened)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve the shard until `stop` is set, then finish the commit under way.
@@ -253,17 +255,19 @@ class Shard:
         except Exception as error:
             await self._committer.settle()  # or the time that passed in the frame before would be lost with it
             self._suspect(frame, error)
-            raise EngineFailedError(f"shard {self.index}, frame {frame.n}: {type(error).__name__}: {error}") from error
+            raise EngineFailedError(f"shard {self.index}, frame {frame.n}: {raised(error)}") from error
         await self._committer.put(batch, self._mine(taken), outcome)
 
     def _suspect(self, frame: Frame, error: Exception) -> None:
         sources = [event.source for event in frame.events]
         told = f"{type(error).__name__}: {error}"
         if not sources:
-            raise TimersFailedError(f"shard {self.index}, frame {frame.n}, {frame.run} ms: {told}") from error
+            raise TimersFailedError(f"shard {self.index}, frame {frame.n}, {frame.run} ms: {raised(error)}") from error
         if len(sources) == 1 and sources[0] in self._suspicion.suspects:
             self._suspicion.poison[sources[0]] = told
-            log.critical("the engine fails on %s: set aside on dead-letter: %s", sources[0], told, exc_info=error)
+            place = {"shard": self.index, **dict(zip(("topic", "partition", "offset"), sources[0], strict=True))}
+            log.critical("the engine fails on %s: set aside on dead-letter: %s", sources[0], raised(error), extra=place)
+            log.debug("the engine fails: %s", told, exc_info=error, extra=place)
         else:
             self._suspicion.suspects.update(sources)
             self._suspicion.run = frame.run
@@ -299,6 +303,7 @@ class Shard:
 
     def _count(self, taken: list[Taken], outcome: Outcome | None) -> None:
         self._tally.count(taken, outcome)
+        tell(self.index, taken, outcome)
 
     def _tell(self) -> None:
         """Now and then: what lag tools and dashboards want to know."""

@@ -1,0 +1,156 @@
+"""The files of deploy/ are what Kubernetes, Compose and Docker take, and name only what there is."""
+
+import re
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from compose_spec import PyCompose
+
+from switchboard.contracts.routing_file import read_routing_file
+from switchboard.settings import Settings
+from tests.deploy.manifests import (
+    DEPLOY,
+    PREFIX,
+    Manifest,
+    compose,
+    generated,
+    kubernetes,
+    kustomization,
+    pods,
+    settings_of,
+    variables,
+)
+
+OLDEST_KUBERNETES = "1.29"
+"""The schemas of Kubernetes that we keep to."""
+NOT_ITS_OWN = {"ServiceMonitor"}
+"""Kinds of an operator's: Kubernetes has no schema of them."""
+
+CHECKED = [each for each in kubernetes() if each["kind"] not in NOT_ITS_OWN]
+
+
+class _InFull(yaml.SafeDumper):
+    """YAML without anchors: the checker reads none."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """All."""
+        del data
+        return True
+
+
+@pytest.mark.parametrize("manifest", CHECKED, ids=lambda each: f"{each['kind']} {each['metadata']['name']}")
+def test_kubernetes_takes_every_manifest(manifest: Manifest) -> None:
+    """Checked strictly against Kubernetes' own schema: a misspelt field is a fault, not ignored."""
+    kubernetes_validate.validate(manifest, OLDEST_KUBERNETES, strict=True)
+
+
+def test_a_misspelt_field_is_found() -> None:
+    """The check above is one: it fails on a fault."""
+    manifest = next(each for each in kubernetes() if each["kind"] == "StatefulSet")
+    manifest["spec"]["template"]["spec"]["containers"][0]["livenesProbe"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(manifest, OLDEST_KUBERNETES, strict=True)
+
+
+def test_compose_takes_its_file() -> None:
+    """Read by a parser of the Compose specification; a service uses configs, volumes and services that there are."""
+    whole = compose()
+    assert PyCompose.from_yaml(yaml.dump(whole, Dumper=_InFull)).service_names() == sorted(whole["services"])
+    for name, service in whole["services"].items():
+        mounted = {volume.split(":")[0] for volume in service.get("volumes", ())}
+        assert {source for source in mounted if not source.startswith("./")} <= whole["volumes"].keys(), name
+        assert {each["source"] for each in service.get("configs", ())} <= whole["configs"].keys(), name
+        assert set(service.get("depends_on", ())) <= whole["services"].keys(), name
+
+
+def test_every_variable_is_a_setting() -> None:
+    """A name that there is not would be refused at the start."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    found = [(name, where) for name, where in variables() if name.startswith(PREFIX)]
+    assert found
+    assert [(name, where) for name, where in found if name not in known] == []
+
+
+def test_what_the_kustomization_lists_is_there() -> None:
+    """Every resource and every file; the settings that containers take them from are generated."""
+    folder = DEPLOY / "kubernetes"
+    files = {file.name for file in folder.glob("*.yaml")} - {"kustomization.yaml"}
+    assert files == set(kustomization()["resources"])
+    for made in kustomization()["configMapGenerator"]:
+        assert all((folder / file).is_file() for file in made.get("files", ()))
+    assert generated("switchboard-settings")["SWITCHBOARD_SASL_PASSWORD_FILE"].startswith("/etc/switchboard/secrets/")
+
+
+@pytest.mark.parametrize("file", ["routing.toml", "kubernetes/routing.toml"])
+def test_the_routing_files_have_no_faults(file: str) -> None:
+    """They can be applied as they are."""
+    assert [pool["pool"] for pool in read_routing_file(DEPLOY / file)] == ["default"]
+
+
+@pytest.mark.parametrize("name", [*pods()])
+def test_a_pod_can_do_little(name: str) -> None:
+    """No root, nothing of its image to be written, no capabilities, no token of the cluster, bounded memory."""
+    pod = pods()[name]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    for container in pod["containers"]:
+        held = container["securityContext"]
+        assert held["readOnlyRootFilesystem"] is True
+        assert held["allowPrivilegeEscalation"] is False
+        assert held["capabilities"] == {"drop": ["ALL"]}
+        assert container["resources"]["limits"]["memory"]
+        assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
+        assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]  # noqa: S108 - all that is writable
+
+
+def test_selectors_select_the_pods() -> None:
+    """Services, budget and policies are about pods that there are."""
+    labels = [
+        each["spec"]["template"]["metadata"]["labels"]
+        for each in kubernetes()
+        if each["kind"] in ("StatefulSet", "Deployment", "Job")
+    ]
+    for each in kubernetes():
+        match each["kind"]:
+            case "Service":
+                selector = each["spec"]["selector"]
+            case "NetworkPolicy":
+                selector = each["spec"]["podSelector"]["matchLabels"]
+            case "StatefulSet" | "Deployment" | "PodDisruptionBudget":
+                selector = each["spec"]["selector"]["matchLabels"]
+            case _:
+                continue
+        assert any(selector.items() <= pod.items() for pod in labels), each["metadata"]["name"]
+    scraped = next(each for each in kubernetes() if each["kind"] == "ServiceMonitor")["spec"]["selector"]["matchLabels"]
+    services = [each["metadata"]["labels"] for each in kubernetes() if each["kind"] == "Service"]
+    assert len([each for each in services if scraped.items() <= each.items()]) == 1
+
+
+def test_a_routers_probes_ask_what_it_serves() -> None:
+    """Liveness asks for progress and readiness for restored shards, at the port of its metrics."""
+    (router,) = pods()["switchboard-router"]["containers"]
+    assert router["ports"] == [{"name": "metrics", "containerPort": Settings.model_fields["metrics_port"].default}]
+    assert router["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
+    assert router["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
+    assert settings_of(router)["SWITCHBOARD_INSTANCE_ID"] == "metadata.name"
+
+
+def test_images_are_pinned_and_come_from_no_named_registry() -> None:
+    """Each has a version, and which registry serves it is the reader's own choice."""
+    images = [service["image"] for service in compose()["services"].values()]
+    images += re.findall(r"^FROM (\S+)", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    for image in images:
+        name, _, tag = image.partition(":")
+        assert tag, image
+        assert tag != "latest", image
+        assert "." not in name.split("/")[0], image
+
+
+def test_the_image_runs_as_nobody_in_particular() -> None:
+    """Its user is a number other than root's, which is how Kubernetes can tell, and the one that the pods have."""
+    user = re.search(r"^USER (\d+):(\d+)$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    assert user
+    assert {int(user[1])} == {pod["securityContext"]["runAsUser"] for pod in pods().values()} != {0}

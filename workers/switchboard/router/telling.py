@@ -1,0 +1,44 @@
+"""What is logged of a commit: dead letters without what is in them, and at debug who was decided on."""
+
+import logging
+
+from switchboard.contracts.codec import BadInput
+from switchboard.domain.engine import Outcome
+from switchboard.kafka.quiet import Thinned
+from switchboard.router.merging import Taken
+
+log = logging.getLogger(__name__)
+
+set_aside = logging.getLogger("switchboard.dead-letter")
+set_aside.addFilter(Thinned())  # a producer gone wrong sends thousands a second
+
+
+def tell(shard: int, taken: list[Taken], outcome: Outcome | None) -> None:
+    """Log what has become visible.
+
+    Args:
+        shard: whose it is.
+        taken: the records that it was made of.
+        outcome: what was decided on them, if they made a frame.
+    """
+    detailed = log.isEnabledFor(logging.DEBUG)
+    for each in taken:
+        if not isinstance(each.what, BadInput):
+            continue
+        record = each.record
+        place = {"shard": shard, "topic": record.topic, "partition": record.partition, "offset": record.offset}
+        set_aside.warning("set aside on dead-letter: %s", each.what.reason, extra=place)
+        if detailed:
+            log.debug("set aside on dead-letter: %s: %s", each.what.reason, each.what.detail, extra=place)
+    if detailed and outcome is not None:
+        for decision in outcome.decisions:
+            log.debug("decided: %s", decision, extra={"shard": shard})
+
+
+def raised(error: BaseException) -> str:
+    """What was raised and where, without its message: of an engine's error that is likely to be someone's id."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+    return f"{type(error).__name__}{where}"
