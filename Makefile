@@ -32,7 +32,7 @@ unit: $(STAMPS)/dev  ## tests that need no broker
 	$(BIN)/pytest tests/unit tests/contract tests/property tests/golden
 
 integration: $(STAMPS)/dev java kcat prometheus  ## tests on a real Apache Kafka broker, kills and stops included
-	$(BIN)/pytest tests/integration tests/chaos
+	$(BIN)/pytest tests/integration tests/deploy tests/chaos
 
 browser: $(STAMPS)/dev java chromium  ## the wallboard in a real browser
 	$(BIN)/pytest tests/browser
