@@ -116,8 +116,9 @@ async def test_two_swapped_decisions_are_found_whichever_they_are(log: Path) -> 
         b'{"id":7}\n',
         b'{"id":"default/7/0/0","type":"chat-queued"}\n',
         b'{"id":"default/0/999/0","type":"chat-queued"}\n',
+        '{"id":"p/²/1/0","type":"chat-queued"}\n'.encode(),
     ],
-    ids=["no-json", "no-object", "no-text", "of-another-shard", "of-a-later-frame"],
+    ids=["no-json", "no-object", "no-text", "of-another-shard", "of-a-later-frame", "of-no-shard"],
 )
 async def test_a_strangers_line_does_not_keep_the_rest_from_being_compared(log: Path, stranger: bytes) -> None:
     """Whatever it says that it is."""

@@ -44,7 +44,7 @@ def id_of(value: bytes) -> str:
 def key_of(value: bytes) -> Key | None:
     """The frame that a decision says it is of, by its id (`POOL/SHARD/FRAME/N`); None: it says none. About 0.5 us."""
     parts = id_of(value).split("/")
-    if len(parts) != 4 or not (parts[1].isdigit() and parts[2].isdigit()):
+    if len(parts) != 4 or not all(part.isascii() and part.isdigit() for part in parts[1:3]):  # "²" is a digit, too
         return None
     return int(parts[1]), int(parts[2])
 
