@@ -248,10 +248,27 @@ def test_both_lives_of_an_id_that_was_used_again_are_told(tmp_path: Path) -> Non
         (2, [event("chat-accepted", chat_id="c1", agent_id="ana")]),
         (700, [event("chat-arrival", chat_id="c1")]),
     )
-    assert "The id was used again later: chat 1 of 2" in told
-    assert "The id was used again later: chat 2 of 2" in told
+    assert "The id was used more than once: chat 1 of 2" in told
+    assert "The id was used again: chat 2 of 2" in told
     assert "Closed at 08:00:01.000 (abandoned)." in " ".join(told.split())
     assert "Still waiting in queue default when the log ends at 08:11:40.000" in " ".join(told.split())
+
+
+def test_an_end_before_the_second_arrival_of_an_id_is_told_with_the_second_chat(tmp_path: Path) -> None:
+    """It is why that chat was closed at once, and has nothing to do with the first, which was long forgotten."""
+    told = chat_told(
+        tmp_path,
+        "c1",
+        (0, [event("chat-arrival", chat_id="c1")]),
+        (5, [event("chat-abandoned", chat_id="c1")]),
+        (700, [event("chat-abandoned", chat_id="c1")]),
+        (720, [event("chat-arrival", chat_id="c1")]),
+    )
+    first, again, second = told.partition("The id was used again: chat 2 of 2")
+    assert again
+    assert "08:11:40.000" not in first
+    assert part(second, "11:40.000")[-1].startswith("No such chat was known")
+    assert part(second, "12:00.000")[0].startswith("The chat arrived when its end had been told already")
 
 
 def test_lines_keep_to_the_width(tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ def _chat(story: ChatStory) -> Iterator[Line]:
     for number, life in enumerate(lives, start=1):
         if len(lives) > 1:
             yield Line("")
-            yield Line(f"The id was used again later: chat {number} of {len(lives)}", bold=True)
+            used = "The id was used more than once" if number == 1 else "The id was used again"
+            yield Line(f"{used}: chat {number} of {len(lives)}", bold=True)
         yield Line(f"{day(life.moments[0].at)}, times in UTC. {_summary(life, story.ends_at, last=life is lives[-1])}")
         yield Line("")
         before = life.moments[0].at

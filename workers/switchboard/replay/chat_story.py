@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from switchboard.domain.decisions import AssignmentEnded, ChatQueued, Decision
+from switchboard.domain.decisions import AssignmentEnded, ChatClosed, ChatQueued, Decision
 from switchboard.domain.events import Event
 from switchboard.domain.pool import Pool
 from switchboard.domain.rows import chat_value
@@ -35,10 +35,11 @@ class Moment:
 
 @dataclass(slots=True)
 class Life:
-    """A chat from its arrival on; an id may be used again once it was forgotten (R13)."""
+    """A chat from its arrival on, or from what came before it; an id may be used again once it was forgotten (R13)."""
 
     moments: list[Moment] = field(default_factory=list)
     has_arrived: bool = False
+    is_closed: bool = False
 
 
 @dataclass(slots=True)
@@ -98,7 +99,7 @@ class ChatWitness:
         own = [decision for decision in made if getattr(decision, "chat_id", None) == self._chat_id]
         agents = {agent for decision in own if (agent := getattr(decision, "agent_id", None)) is not None}
         also = [each for each in made if each not in own and getattr(each, "agent_id", None) in agents]
-        life = _life(story, own)
+        life = _life(story, pool, own)
         turned_down = self._turned_down.setdefault(pool.id, {})
         for decision in own:
             if isinstance(decision, AssignmentEnded) and decision.reason in ("declined", "missed"):
@@ -121,13 +122,20 @@ class ChatWitness:
         self._choice = None
 
 
-def _life(story: ChatStory, own: list[Decision]) -> Life:
-    """The life that a moment belongs to: an arrival begins one, but for what was told of the chat before it came."""
+def _life(story: ChatStory, pool: Pool, own: list[Decision]) -> Life:
+    """The life that a moment belongs to: an arrival begins one, but for what was told of the chat before it came.
+
+    So does an ending that is remembered for a chat to come (R13), once the chat before it was closed.
+    """
     arrives = any(isinstance(decision, ChatQueued) for decision in own)
-    if not story.lives or (arrives and story.lives[-1].has_arrived):
+    remembered = pool.remembered.get(story.chat_id)
+    ends_early = remembered is not None and not remembered.arrived
+    last = story.lives[-1] if story.lives else None
+    if last is None or (arrives and last.has_arrived) or (ends_early and last.is_closed):
         story.lives.append(Life())
     life = story.lives[-1]
     life.has_arrived = life.has_arrived or arrives
+    life.is_closed = life.is_closed or any(isinstance(decision, ChatClosed) for decision in own)
     return life
 
 
