@@ -79,15 +79,23 @@ async def test_what_retention_has_deleted_is_not_called_a_difference(bus: Bus, t
     shard = max((each for each in (0, 1)), key=lambda each: _count(bus, each))
     tp = TopicPartition(bus.names.of(Topic.ASSIGNMENT), shard)
     middle = [each.offset for each in bus.seen[Topic.ASSIGNMENT] if each.partition == shard][_count(bus, shard) // 2]
-    admin = AIOKafkaAdminClient(**options(bus.conn))
-    await admin.start()
-    try:
-        await admin.delete_records({tp: RecordsToDelete(before_offset=middle)})
-    finally:
-        await admin.close()
+    await _delete(bus, {tp: middle})
     code, body = await verify(bus, record(tmp_path / "journal.jsonl", bus.seen[Topic.JOURNAL]))
     assert (code, body["equal"]) == (0, True)
     assert int(str(body["gone"])) > 0
+
+
+async def test_a_log_of_which_retention_has_left_no_decision_is_not_called_equal(bus: Bus, tmp_path: Path) -> None:
+    """Nothing was compared: exit code 1, in words."""
+    tps = [
+        TopicPartition(bus.names.of(each), shard) for each in (Topic.ASSIGNMENT, Topic.PUSH_REQUEST) for shard in (0, 1)
+    ]
+    await _delete(bus, dict.fromkeys(tps, -1))
+    log = record(tmp_path / "journal.jsonl", bus.seen[Topic.JOURNAL])
+    code, body = await verify(bus, log)
+    assert (code, body["equal"], body["same"], body["first"]) == (1, False, 0, None)
+    ran = await bus.run("verify", log)
+    assert "nothing was compared" in ran.out
 
 
 async def test_a_log_of_more_shards_than_are_set_is_refused_in_words(bus: Bus, tmp_path: Path) -> None:
@@ -97,6 +105,16 @@ async def test_a_log_of_more_shards_than_are_set_is_refused_in_words(bus: Bus, t
     assert ran.code == 2
     assert "the log is of shard 1" in ran.err
     assert "SWITCHBOARD_SHARDS" in ran.err
+
+
+async def _delete(bus: Bus, before: dict[TopicPartition, int]) -> None:
+    """As retention does: all before an offset; -1 is the end."""
+    admin = AIOKafkaAdminClient(**options(bus.conn))
+    await admin.start()
+    try:
+        await admin.delete_records({tp: RecordsToDelete(before_offset=offset) for tp, offset in before.items()})
+    finally:
+        await admin.close()
 
 
 def _count(bus: Bus, shard: int) -> int:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from switchboard.cli.verify_view import summary
 from switchboard.contracts.log_files import read_lines
 from switchboard.contracts.log_frames import Tally
 from switchboard.contracts.recorded_log import RecordedLogError
@@ -192,6 +193,14 @@ async def test_more_strangers_than_are_looked_through_do_not_hide_what_follows_f
     verified = await verify(log, [*strangers, *lines])
     assert first(verified).place.difference.kind is Kind.MISSING
     assert verified.same == 1
+
+
+@pytest.mark.parametrize(("same", "nothing"), [(0, True), (1, False)])
+def test_where_retention_has_deleted_all_nothing_is_equal(same: int, nothing: bool) -> None:
+    """What is left of the decisions is compared, and must be something."""
+    verified = Verified(decisions=5, same=same, gone=3)
+    assert (verified.nothing_compared, verified.equal) == (nothing, not nothing)
+    assert ("nothing was compared" in " ".join(summary(verified))) == nothing
 
 
 async def test_a_cut_decision_log_is_refused_with_its_line(log: Path) -> None:

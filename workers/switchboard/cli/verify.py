@@ -35,7 +35,8 @@ def verify(ctx: click.Context, log: Path, decisions: Path | None, *, as_json: bo
     """Replay a recorded LOG and compare with the decisions that were made, byte for byte. Exit code 1: they differ.
 
     DECISIONS is a decision log, as `switchboard replay` writes it, plain, gzip or zstd. Without it a journal log is
-    held against the live topics assignment and push-request.
+    held against the live topics assignment and push-request; if they keep none of its decisions any more, that is exit
+    code 1 too.
 
     \b
     Example:

@@ -42,6 +42,11 @@ def summary(verified: Verified) -> Iterator[str]:
     same, made = verified.same, verified.decisions
     if verified.equal:
         yield f"equal, byte for byte and in order: {same:,} decisions"
+    elif verified.nothing_compared:
+        yield (
+            "nothing was compared: the topics keep none of the log's decisions any more. Verify the log with a "
+            "decision log, if one was kept"
+        )
     else:
         yield f"{same:,} of the replay's {made:,} decisions were found as they are"
     if verified.frames_differ:

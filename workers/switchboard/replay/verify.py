@@ -47,9 +47,14 @@ class Verified:
     first: FirstDifference | None = None
 
     @property
+    def nothing_compared(self) -> bool:
+        """Whether retention has deleted all that the log's decisions could have been held against."""
+        return self.gone > 0 and self.same == 0 and self.first is None
+
+    @property
     def equal(self) -> bool:
-        """Whether there is no difference, and all could be compared."""
-        return self.first is None and self.other_version is None
+        """Whether there is no difference, and there was something to compare up to the log's end."""
+        return self.first is None and self.other_version is None and not self.nothing_compared
 
 
 async def verify(log: Path, against: Against, tally: Tally, progress: Callable[[], None]) -> Verified:
