@@ -64,6 +64,18 @@ def test_wrong_use_is_told_with_what_was_expected(command: list[str], said: str)
     assert said in done.output
 
 
+def test_a_report_never_takes_the_place_of_its_log(tmp_path: Path) -> None:
+    """Neither by its name nor by another; exit code 2."""
+    log, link = write_day(tmp_path / "day.jsonl", hours=1), tmp_path / "link.html"
+    link.symlink_to(log)
+    before = log.read_bytes()
+    for report in (log, link):
+        done = CliRunner().invoke(whatif, [str(log), "--agents", "+1", "--seeds", "1", "--report", str(report)])
+        assert done.exit_code == 2
+        assert "is the log itself" in done.output
+    assert log.read_bytes() == before
+
+
 def test_a_setting_that_is_none_is_wrong_use() -> None:
     """The nearest name is told."""
     done = CliRunner().invoke(whatif, ["--day", "1999-02-22", "--set", "profile.maxsessions=2"])

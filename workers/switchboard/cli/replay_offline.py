@@ -9,6 +9,7 @@ import click
 import orjson
 
 from switchboard.cli.collector import relax_collector
+from switchboard.cli.out_files import refuse_as_out
 from switchboard.cli.progress import progress
 from switchboard.contracts.log_files import writing_lines
 from switchboard.contracts.log_frames import Tally
@@ -37,8 +38,7 @@ def replay_offline(log: Path, out: Path, *, skip_bad: bool, as_json: bool) -> No
 def _write(log: Path, out: Path, tally: Tally, tell: Callable[[], None], *, skip_bad: bool) -> int:
     if str(out) == "-":
         return offline.replay(log, sys.stdout.buffer.write, tally, tell, skip_bad=skip_bad)
-    if out.exists() and out.samefile(log):
-        raise click.UsageError(f"--out {out} is the log itself")
+    refuse_as_out("--out", out, log)
     with writing_lines(out) as file:
         return offline.replay(log, file.write, tally, tell, skip_bad=skip_bad)
 

@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from switchboard.cli.duration import Duration
+from switchboard.cli.out_files import refuse_as_out
 from switchboard.replay.whatif.rules import Setting, Variant, named_by, setting, variant
 
 BASE: Final = "unchanged"
@@ -72,6 +73,8 @@ def whatif(
         )
     if (log is None) == (day is None):
         raise click.UsageError("expected a LOG, or --day for a shipped day of arrivals, and not both")
+    if report is not None and log is not None:
+        refuse_as_out("--report", report, log)
     variants = [Variant(BASE), *_variants(sets, agents, named)]
     from switchboard.cli import whatif_run  # noqa: PLC0415 - --help has to work without the extra
 

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from switchboard.cli.collector import relax_collector
 from switchboard.contracts.routing_file import read_routing_file
+from switchboard.contracts.whole_files import replacing
 from switchboard.replay.whatif.assumed_day import OFFICE, AssumedDay, shift_workers
 from switchboard.replay.whatif.assumptions import assumptions
 from switchboard.replay.whatif.comparing import Interval, Result, compare
@@ -68,7 +69,8 @@ def run(wanted: Wanted, *, report: Path | None, as_json: bool) -> None:
             console.print(f"{number:,} bad lines, {reason}; the first: {scenario.tally.examples[reason]}", markup=False)
     told = Told(wanted.title, results, recorded, assumptions(scenario, wanted.seeds), wanted.threshold)
     if report is not None:
-        report.write_text(page(told), encoding="utf-8")
+        with replacing(report) as file:
+            file.write(page(told).encode())
         console.print(f"the report is in {report}", markup=False)
     if as_json:
         click.echo(orjson.dumps(as_data(told), option=orjson.OPT_INDENT_2))

@@ -9,6 +9,8 @@ from typing import BinaryIO, Final, cast
 
 import zstandard
 
+from switchboard.contracts.whole_files import replacing
+
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _CHUNK: Final = 1 << 18
@@ -77,8 +79,11 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 @contextmanager
 def writing_lines(path: Path) -> Iterator[BinaryIO]:
-    """A new file to write to; compressed where its name ends in `.gz` or `.zst`, the same bytes each time."""
-    with path.open("wb") as file:
+    """A new file to write to; compressed where its name ends in `.gz` or `.zst`, the same bytes each time.
+
+    It takes the place of what is there once it is whole.
+    """
+    with replacing(path) as file:
         if path.suffix == ".gz":
             with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as compressed:  # neither a name nor a time is in it
                 yield cast("BinaryIO", compressed)

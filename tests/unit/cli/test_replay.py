@@ -1,0 +1,69 @@
+"""`switchboard replay --out`: what is there stays until there is something better."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from switchboard.cli.replay import replay
+from switchboard.contracts.log_files import read_lines
+from switchboard.contracts.recorded_log import RecordedLogError
+from tests.unit.replay.logs import decided, journal
+from tests.unit.rules.story import event
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Three chats arrive."""
+    return journal(
+        tmp_path / "journal.jsonl", *((second, [event("chat-arrival", chat_id=f"c{second}")]) for second in range(3))
+    )
+
+
+def run(log: Path, out: Path) -> Result:
+    """Replay a log to a decision log."""
+    return CliRunner().invoke(replay, [str(log), "--out", str(out)])
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "jsonl.zst"])
+def test_a_replay_that_fails_leaves_the_old_decision_log_as_it_was(tmp_path: Path, log: Path, suffix: str) -> None:
+    """A log that is cut; and where there was none, there is none afterwards."""
+    cut = tmp_path / "cut.jsonl.gz"
+    cut.write_bytes(gzip.compress(log.read_bytes())[:-20])
+    out, none = tmp_path / f"old.{suffix}", tmp_path / f"none.{suffix}"
+    out.write_bytes(b"kept")
+    before = set(tmp_path.iterdir())
+    for each in (out, none):
+        assert isinstance(run(cut, each).exception, RecordedLogError)
+    assert out.read_bytes() == b"kept"
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "jsonl.zst"])
+def test_a_replay_takes_the_place_of_an_older_one(tmp_path: Path, log: Path, suffix: str) -> None:
+    """With the old one's rights, through a link too, compressed by the name's ending, and nothing stays beside it."""
+    out, link = tmp_path / f"old.{suffix}", tmp_path / f"link.{suffix}"
+    out.write_bytes(b"old")
+    out.chmod(0o600)
+    link.symlink_to(out)
+    lines = decided(log)
+    before = set(tmp_path.iterdir())
+    assert run(log, link).exit_code == 0
+    assert list(read_lines(out)) == lines
+    assert out.read_bytes()[:2] == {"jsonl": b'{"', "jsonl.gz": b"\x1f\x8b", "jsonl.zst": b"\x28\xb5"}[suffix]
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert link.is_symlink()
+    assert set(tmp_path.iterdir()) == before
+    assert run(log, Path("/dev/null")).exit_code == 0
+
+
+def test_a_decision_log_never_takes_the_place_of_its_log(tmp_path: Path, log: Path) -> None:
+    """Nor is it written into it first, where the log has the name that is taken for that."""
+    part = log.rename(tmp_path / "out.jsonl.part")
+    before = part.read_bytes()
+    for out in (part, tmp_path / "out.jsonl"):
+        ran = run(part, out)
+        assert ran.exit_code == 2
+        assert "name another file" in ran.output
+    assert part.read_bytes() == before
