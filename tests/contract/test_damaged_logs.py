@@ -124,7 +124,7 @@ def test_a_piece_is_written_when_it_is_large_or_old(tmp_path: Path, monkeypatch:
     with (tmp_path / "log").open("wb") as file:
         now = [100.0]
         monkeypatch.setattr("switchboard.contracts.log_pieces.time.monotonic", lambda: now[0])
-        writer = PieceWriter(file)
+        writer = PieceWriter(lambda: file)
 
         def on_disk() -> int:
             return (tmp_path / "log").stat().st_size
@@ -137,6 +137,38 @@ def test_a_piece_is_written_when_it_is_large_or_old(tmp_path: Path, monkeypatch:
         assert on_disk() == 2
         writer.write(b"x" * 1024 * 1024 + b"\n")
         assert on_disk() == 2 + 1024 * 1024 + 1
+
+
+def test_a_recording_that_fails_before_its_first_record_changes_nothing(tmp_path: Path) -> None:
+    """Neither is an old log lost, nor is there an empty one afterwards, unless it is asked for."""
+    old, none = tmp_path / "old.jsonl", tmp_path / "none.jsonl"
+    old.write_bytes(b"kept")
+    for log in (old, none):
+        with pytest.raises(ConnectionError), writing_pieces(log, replace=True):
+            raise ConnectionError
+    assert (old.read_bytes(), none.exists()) == (b"kept", False)
+    with writing_pieces(none) as writer:
+        assert not none.exists()
+        writer.open()
+    assert none.read_bytes() == b""
+
+
+def test_what_was_recorded_before_an_error_is_kept(tmp_path: Path) -> None:
+    """It takes the place of an old log only where that is asked for."""
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(b"old")
+    with pytest.raises(FileExistsError), writing_pieces(log) as writer:
+        writer.write(b"new\n")
+    assert log.read_bytes() == b"old"
+
+    def fail() -> None:
+        with writing_pieces(log, replace=True) as writer:
+            writer.write(b"new\n")
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        fail()
+    assert log.read_bytes() == b"new\n"
 
 
 def test_what_a_recording_compresses_is_a_log_as_any_other(tmp_path: Path) -> None:

@@ -213,7 +213,7 @@ async def test_a_bus_is_recorded_in_the_routers_merge_order(
         assert (odd.key, odd.payload) == (b"\xfe", b"\xff")
         assert {line.headers for line in lines if line.topic.endswith("chat-arrival")} == {(("trace", b"\x00\xfe"),)}
         window = ("--from", "2026-01-31T08:00:01Z", "--to", "2026-01-31T08:00:02Z")
-        await recorded(bus, log, "--bus", *window)
+        await recorded(bus, log, "--bus", "--force", *window)
         assert [line.ts for line in read_log(log)] == [BEGUN_MS + 1000 + 5 * number for number in range(200)]
 
 
@@ -309,6 +309,7 @@ async def test_topics_that_are_not_there_are_told(broker_bootstrap: str, bus_pre
         log = str(tmp_path / "log.jsonl")
         ran = await bus.run("record", "--out", log, "--topics", "nowhere")
         assert (ran.code, "no such topic: nowhere" in ran.err) == (2, True)
+        assert not (tmp_path / "log.jsonl").exists()
         told = await recorded(bus, tmp_path / "log.jsonl", "--topics", "chat-arrival,nowhere")
         assert (told["records"], told["missing"]) == (1, ["nowhere"])
         ran = await bus.run("record", "--out", log, "--follow", "--to", "latest")

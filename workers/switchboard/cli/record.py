@@ -55,6 +55,7 @@ class Time(click.ParamType):
 @click.option("--to", "until", type=Time(), help="End before there: latest (unless given), where the topics end now.")
 @click.option("--from-rows", is_flag=True, help="Begin with the shards' rows as they are now, then the frames after.")
 @click.option("--follow", is_flag=True, help="Go on until Ctrl-C.")
+@click.option("--force", is_flag=True, help="Put the log in the place of a file of that name, once records come.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.pass_context
 def record(
@@ -67,12 +68,14 @@ def record(
     until: Start | None,
     from_rows: bool,
     follow: bool,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Record topics to a log, as `kcat -J` writes it: committed records, in no group, touching no offset.
 
     A journal log can be replayed, verified and explained exactly. It has to begin with each shard's first frame, or
-    with --from-rows. However the recording ends, the log can be read: all but the last second is in it.
+    with --from-rows. However the recording ends, the log can be read: all but the last second is in it. A file that is
+    there is refused, unless --force is given.
 
     \b
     Example:
@@ -84,6 +87,8 @@ def record(
         raise click.UsageError("--follow has no end: leave out --to")
     if from_rows and (what != "journal" or topics or begin is not None):
         raise click.UsageError("--from-rows is for the journal, and says itself where it begins")
+    if out.exists() and not force:
+        raise click.UsageError(f"--out {out} is there already: name another file, or give --force to replace it")
     settings = load()
     wanted = Wanted(
         _topics(settings.topic_names(), what, topics),
@@ -94,8 +99,10 @@ def record(
         merge_wait=settings.merge_wait_ms / 1000,
     )
     began = time.monotonic()
-    with writing_pieces(out) as writer, progress("recording") as bar:
+    with writing_pieces(out, replace=force) as writer, progress("recording") as bar:
         told, stopped = asyncio.run(_record(settings, wanted, writer, bar))
+        if follow or not stopped:
+            writer.open()  # of topics without a record the log is empty
     _tell(told, out, time.monotonic() - began, stopped=stopped and not follow, as_json=as_json)
     if stopped and not follow:
         ctx.exit(INTERRUPTED)

@@ -20,10 +20,12 @@ class PieceWriter:
     """Collects lines, and writes them as pieces that each end with a line.
 
     A piece is a run of plain lines, a gzip member or a zstd frame: one after another they are a file as any other.
+    The file is opened when the first of them is written.
     """
 
-    def __init__(self, file: BinaryIO, compress: Callable[[bytes], bytes] = bytes) -> None:
-        self._file = file
+    def __init__(self, opened: Callable[[], BinaryIO], compress: Callable[[bytes], bytes] = bytes) -> None:
+        self._opened = opened
+        self._file: BinaryIO | None = None
         self._compress = compress
         self._lines: list[bytes] = []
         self._size = 0
@@ -44,15 +46,42 @@ class PieceWriter:
     def flush(self) -> None:
         """Write what is at hand."""
         if self._lines:
-            self._file.write(self._compress(b"".join(self._lines)))
-            self._file.flush()
+            file = self.open()
+            file.write(self._compress(b"".join(self._lines)))
+            file.flush()
             self._lines, self._size = [], 0
         self._began = time.monotonic()
 
+    def open(self) -> BinaryIO:
+        """The file, opened now if it was not before."""
+        if self._file is None:
+            self._file = self._opened()
+        return self._file
+
+    def close(self) -> None:
+        """Write what is at hand, to the disk; a file that was not opened is left alone."""
+        try:
+            self.flush()
+            if self._file is not None:
+                os.fsync(self._file.fileno())
+        finally:
+            if self._file is not None:
+                self._file.close()
+
 
 @contextmanager
-def writing_pieces(path: Path) -> Iterator[PieceWriter]:
-    """A new file, compressed where its name ends in `.gz` or `.zst`; on the disk when this ends, also by an error."""
+def writing_pieces(path: Path, *, replace: bool = False) -> Iterator[PieceWriter]:
+    """A new file, compressed where its name ends in `.gz` or `.zst`; on the disk when this ends, also by an error.
+
+    It is made with its first piece: whatever ends this before leaves what is there, or nothing.
+
+    Args:
+        path: the file.
+        replace: put it in the place of one that is there.
+
+    Raises:
+        FileExistsError: one is there.
+    """
     compress: Callable[[bytes], bytes]
     match path.suffix:
         case ".gz":
@@ -61,13 +90,11 @@ def writing_pieces(path: Path) -> Iterator[PieceWriter]:
             compress = zstandard.ZstdCompressor().compress
         case _:
             compress = bytes
-    with path.open("wb") as file:
-        writer = PieceWriter(file, compress)
-        try:
-            yield writer
-        finally:
-            writer.flush()
-            os.fsync(file.fileno())
+    writer = PieceWriter(lambda: path.open("wb" if replace else "xb"), compress)
+    try:
+        yield writer
+    finally:
+        writer.close()
 
 
 def _gzip_member(lines: bytes) -> bytes:
