@@ -1,0 +1,101 @@
+"""The agents of a re-simulation: who is who where ids are shared, and who can be added or taken away."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from switchboard.contracts.codec import encode_frame
+from switchboard.contracts.recorded_log import Record, writing_log
+from switchboard.domain.events import Event, Frame
+from switchboard.replay.whatif.comparing import Result, compare
+from switchboard.replay.whatif.past import AgentKey, AgentPast
+from switchboard.replay.whatif.rules import Variant, setting, variant
+from switchboard.replay.whatif.scenario import Recorded, read_recorded
+from switchboard.replay.whatif.staff import names_of, staff_of
+
+START = 1_000_000
+CONFIG: dict[str, Any] = {
+    "queues": [{"name": "first"}, {"name": "second"}],
+    "profiles": [
+        {"name": "desk", "queues": ["first"], "max_sessions": 1, "wrap_up": False},
+        {"name": "second-line", "queues": ["second"], "max_sessions": 1, "wrap_up": False},
+    ],
+}
+ANA, BOB = {"agent_id": "ana"}, {"agent_id": "bob"}
+
+
+def _recorded(path: Path, *happened: tuple[float, str, str, dict[str, Any]]) -> Recorded:
+    """A log of these events, each at so many seconds, in a pool."""
+    with writing_log(path) as write:
+        before = START
+        for number, (second, kind, pool, data) in enumerate(happened):
+            at = START + round(1000 * second)
+            frame = Frame(number, at, at - before, [Event(kind, pool, data)])
+            write(Record("journal", 0, frame.n, frame.at, None, encode_frame(frame)))
+            before = at
+    return read_recorded(path, 2.0, lambda: None)
+
+
+def _passed_on(path: Path, *namesakes: tuple[float, str, str, dict[str, Any]]) -> Recorded:
+    """Ten chats that ana passes on to bob in pool p, who has each for 100 s."""
+    chats: list[tuple[float, str, str, dict[str, Any]]] = []
+    for number in range(10):
+        chat, at = {"chat_id": f"c{number}"}, 10 + 200 * number
+        chats += [
+            (at, "chat-arrival", "p", chat),
+            (at + 2, "chat-accepted", "p", chat | ANA),
+            (at + 32, "chat-transferred", "p", chat | {"to_agent": "bob"}),
+            (at + 34, "chat-accepted", "p", chat | BOB),
+            (at + 134, "chat-concluded", "p", chat | BOB),
+        ]
+    return _recorded(
+        path,
+        (0, "pool-configured", "p", {"config": CONFIG}),
+        (0, "pool-configured", "q", {"config": CONFIG}),
+        (1, "agent-logged-in", "p", ANA | {"profile": "desk"}),
+        (2, "agent-logged-in", "p", BOB | {"profile": "second-line"}),
+        *namesakes,
+        *chats,
+        (2100, "agent-heartbeat", "p", ANA),
+    )
+
+
+def _under(day: Recorded, text: str) -> Result:
+    return compare(day, [variant(text)], ("1",), 20_000)[0]
+
+
+def test_a_chat_is_passed_on_to_the_agent_of_its_pool_whoever_else_has_that_id(tmp_path: Path) -> None:
+    """An idle namesake in another pool, and one whose id looks like pool and id, are other people."""
+    namesakes = (
+        (3.0, "agent-logged-in", "q", BOB),
+        (4.0, "agent-logged-in", "q", {"agent_id": "bob@p"}),
+    )
+    day = _passed_on(tmp_path / "day.jsonl", *namesakes)
+    again = _under(day, "agents=+0")
+    recorded = day.measures.figures(20_000)
+    assert again.figures[0]["occupancy"] == pytest.approx(recorded["occupancy"], rel=0.02)
+    assert sorted(again.runs[0].assignments.values()) == [10, 10]
+
+
+def test_agents_keep_their_names_whoever_is_taken_away() -> None:
+    """What is drawn for an agent hangs on the name: all variants must meet the same people."""
+    agents: dict[AgentKey, AgentPast] = {key: AgentPast(key) for key in (("p", "bob"), ("q", "bob"), ("q", "cleo"))}
+    names = names_of(agents)
+    assert len(set(names.values())) == 3
+    assert names["q", "cleo"] == "cleo"
+    for pool in "pq":
+        fewer = Variant("fewer", (setting(f"agents[{pool}]=-1"),))
+        ways = staff_of(agents, {"p": CONFIG, "q": CONFIG}, fewer, "1").ways
+        assert {past.key: name for name, past in ways.items()}.items() <= names.items()
+        assert len(ways) == 2
+
+
+def test_no_two_agents_have_one_name() -> None:
+    """Neither one whose id is like another's with its pool, nor one who is added."""
+    keys: list[AgentKey] = [("p", "bob"), ("q", "bob"), ("r", "bob@p"), ("p@p", "bob"), ("r", "added-1")]
+    assert len(set(names_of(keys).values())) == len(keys)
+    agents = {key: AgentPast(key) for key in keys}
+    more = Variant("more", (setting("agents=-1"), setting("agents=+2")))
+    staff = staff_of(agents, dict.fromkeys(("p", "q", "r", "p@p"), CONFIG), more, "1")
+    assert len(staff.ways) == len(staff.posts) == 6
