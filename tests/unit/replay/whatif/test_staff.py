@@ -10,7 +10,7 @@ from switchboard.contracts.recorded_log import Record, writing_log
 from switchboard.domain.events import Event, Frame
 from switchboard.replay.whatif.comparing import Result, compare
 from switchboard.replay.whatif.past import AgentKey, AgentPast
-from switchboard.replay.whatif.rules import Variant, setting, variant
+from switchboard.replay.whatif.rules import RulesError, Variant, setting, variant
 from switchboard.replay.whatif.scenario import Recorded, read_recorded
 from switchboard.replay.whatif.staff import names_of, staff_of
 
@@ -99,3 +99,11 @@ def test_no_two_agents_have_one_name() -> None:
     more = Variant("more", (setting("agents=-1"), setting("agents=+2")))
     staff = staff_of(agents, dict.fromkeys(("p", "q", "r", "p@p"), CONFIG), more, "1")
     assert len(staff.ways) == len(staff.posts) == 6
+
+
+@pytest.mark.parametrize("number", ["-100", "+1"])
+def test_a_log_in_which_nobody_works_says_so(number: str, tmp_path: Path) -> None:
+    """There is no colleague whose hours another could have, and nobody to take away."""
+    day = _recorded(tmp_path / "day.jsonl", (0, "chat-arrival", "p", {"chat_id": "a"}))
+    with pytest.raises(RulesError, match="no agent works in this log"):
+        _under(day, f"agents={number}")

@@ -35,6 +35,8 @@ def staff_of(
     taken = {*names.values(), *(agent_id for _, agent_id in agents)}
     for pool, number in variant.head_counts():
         scope = [key for key in agents if pool in (None, key[0])]
+        if not agents:
+            raise RulesError(f"{variant.name}: no agent works in this log: there is nobody to add to or to take from")
         if not scope:
             raise RulesError(f"{variant.name}: there is no agent in pool {pool}: agents work in {_pools(agents)}")
         if number < 0:
