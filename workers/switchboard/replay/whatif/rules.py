@@ -32,8 +32,6 @@ _FIELDS: Final[Mapping[str, Mapping[str, Shape]]] = {
 _match: Final = re.compile(r"\s*([a-z]+)(?:\[([^\]]*)\])?(?:\.([A-Za-z_]+))?\s*=\s*(.*?)\s*").fullmatch
 _between: Final = re.compile(r",(?=\s*[a-z]+(?:\[[^\]]*\])?(?:\.[A-Za-z_]+)?\s*=)")
 """A comma between two settings, not one within a list of queues."""
-
-
 MOST_AGENTS: Final = 10_000
 """More or fewer, in one setting: as many as `--staff` takes."""
 
