@@ -8,6 +8,7 @@ import pytest
 from switchboard.contracts.codec import encode_frame
 from switchboard.contracts.recorded_log import Record, writing_log
 from switchboard.domain.events import Event, Frame
+from switchboard.replay.whatif.assumptions import assumptions
 from switchboard.replay.whatif.comparing import Result, compare
 from switchboard.replay.whatif.past import AgentKey, AgentPast
 from switchboard.replay.whatif.rules import RulesError, Variant, setting, variant
@@ -107,3 +108,42 @@ def test_a_log_in_which_nobody_works_says_so(number: str, tmp_path: Path) -> Non
     day = _recorded(tmp_path / "day.jsonl", (0, "chat-arrival", "p", {"chat_id": "a"}))
     with pytest.raises(RulesError, match="no agent works in this log"):
         _under(day, f"agents={number}")
+
+
+def test_who_only_asks_for_chats_works_as_long_in_the_log_as_in_its_re_simulation(tmp_path: Path) -> None:
+    """From the first request to the close of the last chat, though nothing is heard of the agent after its last event.
+
+    What becomes of the pool later, such as another configuration, adds nothing.
+    """
+    pull = {"queues": [{"name": "q"}], "profiles": [{"name": "desk", "mode": "pull", "wrap_up": False}]}
+    day = _recorded(
+        tmp_path / "day.jsonl",
+        (0, "pool-configured", "p", {"config": pull}),
+        (0, "agent-logged-in", "p", BOB | {"status": "unavailable"}),
+        (10, "request-chat", "p", ANA),
+        (20, "chat-arrival", "p", {"chat_id": "a"}),
+        (22, "chat-accepted", "p", {"chat_id": "a"} | ANA),
+        (322, "chat-concluded", "p", {"chat_id": "a", "by": "customer"}),
+        (1000, "pool-configured", "p", {"config": pull | {"seed": "other"}}),
+        (3600, "agent-heartbeat", "p", BOB),
+    )
+    hours = day.measures.figures(20_000)["agent_hours"]
+    assert hours == pytest.approx(312 / 3600)
+    assert _under(day, "agents=+0").figures[0]["agent_hours"] == pytest.approx(hours, rel=0.02)
+    assert any("close of the last chat" in each for each in assumptions(day, 1))
+
+
+def test_who_only_asks_for_chats_and_still_has_one_stays_to_the_end(tmp_path: Path) -> None:
+    """In the log and in its re-simulation."""
+    pull = {"queues": [{"name": "q"}], "profiles": [{"name": "desk", "mode": "pull"}]}
+    day = _recorded(
+        tmp_path / "day.jsonl",
+        (0, "pool-configured", "p", {"config": pull}),
+        (10, "request-chat", "p", ANA),
+        (20, "chat-arrival", "p", {"chat_id": "a"}),
+        (22, "chat-accepted", "p", {"chat_id": "a"} | ANA),
+        (1010, "chat-arrival", "p", {"chat_id": "b"}),
+    )
+    assert [each.type for each in day.past.agents["p", "ana"].plan] == ["agent-logged-in"]
+    assert day.measures.figures(20_000)["agent_hours"] == pytest.approx(1000 / 3600)
+    assert _under(day, "agents=+0").figures[0]["agent_hours"] == pytest.approx(1000 / 3600)
