@@ -85,6 +85,34 @@ def test_a_chat_that_is_passed_on_has_a_stint_with_each_agent() -> None:
     assert past.chats[0].waits == [(1_000, False), (1_000, False), (0, False)]
 
 
+@pytest.mark.parametrize(
+    ("target", "stint"),
+    [
+        ({"to_queue": "other"}, Stint(50_000, "to_queue", "other")),
+        ({"to_agent": "bob"}, Stint(50_000, "to_agent", "bob")),
+    ],
+)
+def test_a_chat_that_is_passed_on_while_wrapping_waits_from_then_on(target: dict[str, str], stint: Stint) -> None:
+    """The wrap-up is time with the first agent, not time that the customer waited; nor did the chat end there."""
+    bob = {"agent_id": "bob"}
+    past = _past(
+        PUSH,
+        (0, "agent-logged-in", ANA),
+        (1, "chat-arrival", _chat("a")),
+        (2, "chat-accepted", _chat("a", **ANA)),
+        (32, "chat-concluded", _chat("a", **ANA)),
+        (40, "agent-logged-in", {**bob, "max_sessions": 1}),
+        (45, "agent-status-changed", {**ANA, "status": "unavailable"}),
+        (52, "chat-transferred", _chat("a", **target)),
+        (55, "chat-accepted", _chat("a", **bob)),
+        (75, "chat-concluded", _chat("a", **bob)),
+        (80, "chat-released", _chat("a", **bob)),
+    )
+    assert past.chats[0].stints == [stint, Stint(20_000, "end")]
+    assert past.chats[0].waits == [(1_000, False), (3_000, False)]
+    assert past.chats[0].wrap_up == 5_000
+
+
 def test_a_click_is_timed_from_the_moment_at_which_the_agent_could_ask() -> None:
     """In pull mode: from login, and again once the request is served and a session is free."""
     past = _past(

@@ -62,6 +62,8 @@ def test_a_variant_without_a_name_is_called_by_what_it_sets() -> None:
         ("profil.mode=pull", "did you mean profile"),
         ("profile.mode", "expected profile.FIELD=VALUE"),
         ("agents=5", "as in agents=+5"),
+        ("agents=+3000000", "at most 10,000 more or fewer agents"),
+        ("agents[retail]=-10001", "at most 10,000 more or fewer agents"),
         ("queue.name=x", "has no field name"),
     ],
 )

@@ -41,8 +41,9 @@ def _of_log(scenario: Recorded) -> Iterator[str]:
     known, past = scenario.known, scenario.past
     yield (
         f"Arrivals, logins, breaks and logouts are those of the log ({len(past.chats):,} chats, {len(past.agents):,} "
-        "agents). Handling and wrap-up of a chat are as recorded; where it was never answered they are those of "
-        "another chat of its queue."
+        "agents). Who never logs in or out, but asks for chats, counts as there from the first sign to the last, or to "
+        "the close of the last chat, in the log's own figures too. Handling and wrap-up of a chat are as recorded; "
+        "where it was never answered they are those of another chat of its queue."
     )
     yield patience_told(known)
     for observed, what, default in (

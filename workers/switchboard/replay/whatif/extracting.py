@@ -1,7 +1,7 @@
 """From the frames of a log to what it tells: chats here, agents in `extracting_agents`."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from switchboard.domain.configuration import UNCONFIGURED
 from switchboard.domain.decisions import Decision
@@ -88,8 +88,8 @@ class Reader:
         at = parse_ms(decision.at)
         match decision.type:
             case "chat-assigned":
-                if each.stage == "active":  # R16: a transfer to an agent
-                    self._end_stint(each, at, Stint(at - each.since, "to_agent", decision.agent_id))
+                if each.stage in ("active", "wrapping"):  # R16: a transfer to an agent
+                    self._end_stint(each, at, "to_agent", decision.agent_id)
                 each.stage = "offered"
             case "assignment-ended" if each.stage == "offered":
                 each.stage = "waiting"
@@ -99,9 +99,9 @@ class Reader:
             case "chat-wrapping":
                 each.chat.stints.append(Stint(at - each.since, "end"))
                 each.stage, each.since = "wrapping", at
-            case "chat-requeued" if each.stage == "active":
+            case "chat-requeued" if each.stage in ("active", "wrapping"):
                 passed_on = decision.reason == "transferred"
-                self._end_stint(each, at, Stint(at - each.since, "to_queue" if passed_on else "cut", decision.queue))
+                self._end_stint(each, at, "to_queue" if passed_on else "cut", decision.queue)
             case "chat-closed":
                 self._closed(each, at, gave_up=decision.reason == "abandoned")
                 del self._open[decision.pool, decision.chat_id]
@@ -117,8 +117,12 @@ class Reader:
         self.chats.append(chat)
         self._open[pool, chat_id] = _Open(chat, "waiting", start + chat.after)
 
-    def _end_stint(self, each: _Open, at: int, stint: Stint) -> None:
-        each.chat.stints.append(stint)
+    def _end_stint(self, each: _Open, at: int, then: Literal["to_queue", "to_agent", "cut"], to: str) -> None:
+        lasts = at - each.since
+        if each.stage == "wrapping":
+            # Passed on while the notes were written: the agent had it until then, and it did not end there.
+            lasts += each.chat.stints.pop().lasts
+        each.chat.stints.append(Stint(lasts, then, to))
         each.stage, each.since = "waiting", at
 
     def _closed(self, each: _Open, at: int, *, gave_up: bool) -> None:

@@ -39,10 +39,15 @@ class AgentReader:
     _may_ask: dict[AgentKey, int] = field(default_factory=dict)
     """Since when agents in pull mode could have asked for a chat, and have not."""
     _sidelined: dict[AgentKey, int] = field(default_factory=dict)
+    signs: set[AgentKey] = field(default_factory=set)
+    """Whose event the last frame held, or a chat that came to or left them."""
     _last_sign: dict[AgentKey, int] = field(default_factory=dict)
+    _held: dict[AgentKey, int] = field(default_factory=dict)
+    """Chats in hand, offers that are not decided left out."""
 
     def step(self, engine: Engine, frame: Frame, decisions: list[Decision]) -> None:
         """Take note of one frame."""
+        self.signs.clear()
         # What timers decided comes first, as it did: offers are missed before the frame's events happen (R1).
         for decision in decisions:
             self._decided(decision)
@@ -51,12 +56,17 @@ class AgentReader:
         for pool in engine.pools.values():
             for agent_id in pool.changed_agents:
                 self._changed((pool.id, agent_id), pool.agents.get(agent_id), frame.at)
+        for key in self.signs:
+            self._last_sign[key] = frame.at
+
+    def left(self) -> list[AgentKey]:
+        """Who never logged in or out by an event, and has no chat in hand: they left at their last sign."""
+        return [key for key in self._there if key not in self._by_event and not self._held.get(key)]
 
     def finished(self) -> dict[AgentKey, AgentPast]:
         """The agents. Who never logged in or out by an event is there from the first sign to the last."""
-        for key, agent in self.agents.items():
-            if key in self._there and key not in self._by_event:
-                agent.plan.append(Planned(self._last_sign[key] - self.start, "agent-logged-out", {}))
+        for key in self.left():
+            self.agents[key].plan.append(Planned(self._last_sign[key] - self.start, "agent-logged-out", {}))
         return self.agents
 
     def _happened(self, engine: Engine, event: Event, at: int) -> None:
@@ -64,7 +74,7 @@ class AgentReader:
         if agent_id is None:
             return
         key = (event.pool, agent_id)
-        self._last_sign[key] = at
+        self.signs.add(key)
         if event.type == "request-chat" and key in self._may_ask:
             self.agents[key].clicks.append(at - self._may_ask.pop(key))
         if event.type == "agent-logged-in":
@@ -98,6 +108,10 @@ class AgentReader:
                 pass
 
     def _changed(self, key: AgentKey, agent: Agent | None, at: int) -> None:
+        held = 0 if agent is None else len(agent.sessions) - agent.undecided
+        if held != self._held.get(key, 0):
+            self._held[key] = held
+            self.signs.add(key)
         if agent is None:
             self._there.discard(key)
             self._may_ask.pop(key, None)

@@ -4,7 +4,7 @@ The same measures for a log and for its re-simulations: each frame is looked at 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -13,6 +13,7 @@ from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
 from switchboard.domain.rfc3339 import parse_ms
 from switchboard.domain.state import Agent
+from switchboard.replay.whatif.past import AgentKey
 from switchboard.simulation.tally import rank
 
 BIN_MS: Final = 30 * 60_000
@@ -66,6 +67,8 @@ class _Hours:
     there_ms: int = 0
     busy_ms: int = 0
     session_ms: int = 0
+    there_by_sign_ms: int = 0
+    """Of the time there, what had passed at the last sign."""
 
     def move(self, at: int, *, ready: bool, held: int) -> None:
         spent = at - self.since
@@ -114,6 +117,20 @@ class Measures:
         for pool in engine.pools.values():
             for agent_id in pool.changed_agents:
                 self._agent((pool.id, agent_id), pool.agents.get(agent_id), frame.at)
+
+    def signs(self, agents: Iterable[AgentKey], at: int) -> None:
+        """These gave a sign in the frame at this time, which `step` has been shown."""
+        for key in agents:
+            hours = self._hours.get(key)
+            if hours is not None:
+                hours.move(at, ready=hours.there, held=hours.held)
+                hours.there_by_sign_ms = hours.there_ms
+
+    def left(self, agents: Iterable[AgentKey]) -> None:
+        """These went at their last sign, though nothing in the log says so. They have no chat in hand."""
+        for key in agents:
+            hours = self._hours[key]
+            hours.there, hours.there_ms = False, hours.there_by_sign_ms
 
     def queue_figures(self, threshold_ms: int) -> dict[str, Figures]:
         """By queue of arrival."""

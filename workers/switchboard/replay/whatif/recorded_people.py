@@ -14,7 +14,7 @@ from statistics import NormalDist
 from typing import Final
 
 from switchboard.replay.whatif.fits import ENOUGH, Patience, exponential, fit_patience, resample, uniform
-from switchboard.replay.whatif.past import AgentPast, ChatPast, Past, Stint
+from switchboard.replay.whatif.past import AgentKey, AgentPast, ChatPast, Past, Stint
 from switchboard.simulation.behaviour import Answer, Away, Behaviour, exponential_ms
 from switchboard.simulation.cast import Line
 from switchboard.simulation.people import End
@@ -104,6 +104,12 @@ class RecordedPeople:
     """By the id that the agent has here: one who is added has the ways of a colleague."""
     heartbeat_every: int = 0
     _shares: dict[str, tuple[float, float]] = field(default_factory=dict)
+    _names: dict[AgentKey, str] = field(init=False)
+    """The ids that agents have here, by those of the log."""
+
+    def __post_init__(self) -> None:
+        """Whose ways are known can be found by pool and id too."""
+        self._names = {past.key: name for name, past in self.agents.items()}
 
     def newcomer(self, number: int) -> tuple[str, Line]:
         """As it arrived."""
@@ -142,10 +148,13 @@ class RecordedPeople:
 
     def pass_on(self, chat_id: str, stint: int, pool: str, colleagues: list[str]) -> Mapping[str, str]:
         """To where it was."""
-        del pool, colleagues
+        del colleagues
         stints = self.known.stints[chat_id]
         seen = stints[stint - 1] if stint <= len(stints) else None
-        return {seen.then: seen.to} if seen is not None and seen.then in ("to_queue", "to_agent") else {}
+        if seen is None or seen.then not in ("to_queue", "to_agent"):
+            return {}
+        # Who was taken away has no other name here: the router refuses it as it would anyone who is not there.
+        return {seen.then: seen.to if seen.then == "to_queue" else self._names.get((pool, seen.to), seen.to)}
 
     def wrap_up(self, agent_id: str, chat_id: str) -> int:
         """As long as it was; where that was not seen, as long as another of the queue."""

@@ -32,6 +32,8 @@ _FIELDS: Final[Mapping[str, Mapping[str, Shape]]] = {
 _match: Final = re.compile(r"\s*([a-z]+)(?:\[([^\]]*)\])?(?:\.([A-Za-z_]+))?\s*=\s*(.*?)\s*").fullmatch
 _between: Final = re.compile(r",(?=\s*[a-z]+(?:\[[^\]]*\])?(?:\.[A-Za-z_]+)?\s*=)")
 """A comma between two settings, not one within a list of queues."""
+MOST_AGENTS: Final = 10_000
+"""More or fewer, in one setting: as many as `--staff` takes."""
 
 
 class RulesError(ValueError):
@@ -123,8 +125,10 @@ def setting(text: str) -> Setting:
         )
     what, name, field_name, value = found.groups()
     if what == "agents":
-        if field_name is not None or not re.fullmatch(r"[+-]\d+", value):
+        if field_name is not None or not re.fullmatch(r"[+-]\d{1,18}", value):
             raise RulesError(f"{text!r}: expected how many more or fewer agents, as in agents=+5 or agents[POOL]=-2")
+        if abs(int(value)) > MOST_AGENTS:
+            raise RulesError(f"{text!r}: expected at most {MOST_AGENTS:,} more or fewer agents")
         sign = f"{int(value):+d}"
         return Setting(f"agents{f'[{name}]' if name else ''} {sign}", what, name, "", int(value))
     if what not in _FIELDS:

@@ -95,7 +95,10 @@ def read_recorded(path: Path, click_median: float, progress: Callable[[], None])
         decisions = engine.apply(frame).decisions
         reader.step(engine, frame, decisions)
         measures.step(engine, frame, decisions)
+        measures.signs(reader.agents.signs, frame.at)
         if not number % 1000:
             progress()
     past = reader.past()
-    return Recorded(past, known_of(past, click_median), measures or Measures(0), tally)
+    measures = measures or Measures(0)
+    measures.left(reader.agents.left())
+    return Recorded(past, known_of(past, click_median), measures, tally)

@@ -1,6 +1,7 @@
 """The agents of a re-simulation: those of the log with their plans, more of them or fewer."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,8 +31,12 @@ def staff_of(
         RulesError: there are not so many to take away, or nobody whose hours an added one could have.
     """
     present = dict(agents)
+    names = names_of(agents)
+    taken = {*names.values(), *(agent_id for _, agent_id in agents)}
     for pool, number in variant.head_counts():
         scope = [key for key in agents if pool in (None, key[0])]
+        if not agents:
+            raise RulesError(f"{variant.name}: no agent works in this log: there is nobody to add to or to take from")
         if not scope:
             raise RulesError(f"{variant.name}: there is no agent in pool {pool}: agents work in {_pools(agents)}")
         if number < 0:
@@ -42,16 +47,32 @@ def staff_of(
                 del present[key]
         for index in range(number):
             model = scope[int(uniform(seed, "added", pool, index) * len(scope))]
-            key = (model[0], _fresh(f"added-{index + 1}", present))
+            name = _fresh(f"added-{index + 1}", taken)
+            taken.add(name)
+            key = (model[0], name)
             present[key] = replace(agents[model], key=key)
-    ids = [agent_id for _, agent_id in present]
+            names[key] = name
     posts, ways = [], {}
-    for (pool, agent_id), past in present.items():
-        # The same id in two pools is two agents.
-        name = agent_id if ids.count(agent_id) == 1 else f"{agent_id}@{pool}"
-        posts.append(_post(name, pool, past.plan, configs[pool], variant))
-        ways[name] = past
+    for key, past in present.items():
+        posts.append(_post(names[key], key[0], past.plan, configs[key[0]], variant))
+        ways[names[key]] = past
     return Staff(posts, ways)
+
+
+def names_of(agents: Iterable[AgentKey]) -> dict[AgentKey, str]:
+    """What each agent of a day is called where a name has to tell one from all others: its id, where that does.
+
+    The same id in two pools is two agents. Name them all before any is taken away: draws depend on the name.
+    """
+    keys = list(agents)
+    times = Counter(agent_id for _, agent_id in keys)
+    taken = set(times)
+    names = {}
+    for pool, agent_id in keys:
+        name = agent_id if times[agent_id] == 1 else _fresh(f"{agent_id}@{pool}", taken)
+        names[pool, agent_id] = name
+        taken.add(name)
+    return names
 
 
 def _post(name: str, pool: str, plan: Sequence[Planned], config: Mapping[str, Any], variant: Variant) -> Post:
@@ -76,8 +97,7 @@ def _post(name: str, pool: str, plan: Sequence[Planned], config: Mapping[str, An
     return Post(name, profile.get("mode", "push"), pool, plan=tuple(planned))
 
 
-def _fresh(name: str, present: Mapping[AgentKey, AgentPast]) -> str:
-    taken = {agent_id for _, agent_id in present}
+def _fresh(name: str, taken: set[str]) -> str:
     while name in taken:
         name += "'"
     return name
