@@ -10,6 +10,7 @@ import pytest
 from switchboard.domain import engine
 from switchboard.domain.pool import Pool
 from switchboard.kafka.topics import Topic
+from switchboard.router import packing
 from switchboard.router.web import serve
 from tests.routers import Bus, a_bus
 
@@ -71,6 +72,30 @@ async def test_failing_events_of_a_large_frame_are_found(
         assert sorted(bus.ids("chat-queued")) == sorted([*(f"c-{number}" for number in range(20)), "late"])
         assert {"agent-3", "agent-17"}.isdisjoint(bus.ids("chat-assigned", "agent_id"))
         assert await bus.check() == 41
+
+
+async def test_an_event_that_makes_a_row_too_large_is_set_aside(
+    broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chat that too many have passed over can't be remembered: who asks for it next is not heard, all else is."""
+    monkeypatch.setattr(packing, "MAX_ROW_BYTES", 1000)  # of agents with such ids some 7,000 would be needed, not 5
+    async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus:
+        async with bus.router_here():
+            await bus.arrive("c-1")
+            for agent in (f"{number}{'x' * 127}" for number in range(8)):
+                await bus.request(agent)
+                await bus.until(lambda: bool(bus.dead) or len(bus.of("chat-assigned")) > len(bus.of("chat-requeued")))
+                if bus.dead:
+                    break
+                await bus.lifecycle("chat-declined", "c-1", agent_id=agent)
+                await bus.until(lambda: len(bus.of("chat-assigned")) == len(bus.of("chat-requeued")))
+            await bus.arrive("c-2")
+            await bus.until_decided("chat-queued", "c-2")
+        [told] = headers(bus)
+        assert told["reason"] == "engine-error"
+        assert "the row of open-chats for default/c-1 takes" in told["detail"]
+        assert told["source-topic"] == bus.names.of(Topic.REQUEST_CHAT)
+        await bus.check()
 
 
 async def test_a_shard_whose_timers_fail_stops_and_says_so(

@@ -46,6 +46,19 @@ def test_time_stands_still_without_a_commit_in_the_last_2_s(service: ServiceTime
     assert service.stopped == pytest.approx(0.1)
 
 
+def test_idle_time_is_not_told_as_stopped(service: ServiceTime) -> None:
+    """With no timer pending no frame is made: nobody misses the time, and no alert is due each morning."""
+    assert service.run(40_000.0, read_to_end=True, pending=False) == 0
+    assert service.stopped == 0
+
+
+def test_it_stands_still_as_long_as_the_router_is_not_caught_up(service: ServiceTime) -> None:
+    """And says so at any time: a timer that is near makes no frames meanwhile."""
+    assert not service.stands(101.0, read_to_end=True)
+    assert service.stands(101.0, read_to_end=False)
+    assert service.stands(102.1, read_to_end=True)
+
+
 def test_a_frame_lets_2_s_pass_at_most() -> None:
     """A process that was stopped catches up on no timers."""
     service = ServiceTime()

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Final
@@ -21,8 +22,8 @@ from switchboard.kafka.topics import Topic, TopicNames
 
 log = logging.getLogger(__name__)
 
-Headers = list[tuple[str, bytes]]
-"""aiokafka takes a list and nothing else."""
+Headers = Sequence[tuple[str, bytes | None]]
+"""A list at run time: aiokafka takes nothing else."""
 Record = tuple[bytes | None, bytes | None, Headers]
 """(key, value, headers); a value of None is a tombstone."""
 

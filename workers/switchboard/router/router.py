@@ -150,6 +150,8 @@ class Router:
     async def give_up(self, shards: frozenset[int]) -> None:
         """Finish with these shards."""
         leaving = [self._served.pop(index) for index in shards if index in self._served]
+        for index in shards:
+            self._suspicions.pop(index, None)  # by the time it comes back, a topic may have been made anew
         for served in leaving:
             served.stop.set()
             if served.opening and served.task is not None:

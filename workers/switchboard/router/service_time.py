@@ -18,25 +18,33 @@ class ServiceTime:
         self._last: float | None = None
         self._committed: float | None = None
         self.stopped = 0.0
-        """Seconds that did not count, in all."""
+        """Seconds that did not count though some timer was pending, in all."""
 
     def committed(self, now: float) -> None:
         """A commit was made."""
         self._committed = now
 
-    def run(self, now: float, *, read_to_end: bool) -> int:
-        """Ms of service time from the frame before to the one that is made now; 0 for a shard's first."""
+    def stands(self, now: float, *, read_to_end: bool) -> bool:
+        """Whether it stands still, the router being not caught up."""
+        return not read_to_end or self._committed is None or now - self._committed > COMMIT_AGE_SECONDS
+
+    def run(self, now: float, *, read_to_end: bool, pending: bool = True) -> int:
+        """Ms of service time from the frame before to the one that is made now; 0 for a shard's first.
+
+        Args:
+            now: the time.
+            read_to_end: whether every source was read to its end just now.
+            pending: whether a timer was pending since the frame before. With none no frame was made, and what did not
+                count was missed by nobody.
+        """
         last, self._last = self._last, now
         if last is None:
             return 0
         passed = now - last
-        current = self._committed is not None and now - self._committed <= COMMIT_AGE_SECONDS
-        if not (read_to_end and current):
-            self.stopped += passed
-            return 0
-        run = int(passed * 1000)
-        if run > LONGEST_MS:
-            self.stopped += passed - LONGEST_MS / 1000
-            return LONGEST_MS
+        stands = self.stands(now, read_to_end=read_to_end)
+        run = 0 if stands else min(int(passed * 1000), LONGEST_MS)
+        if stands or run == LONGEST_MS:
+            self.stopped += passed - run / 1000 if pending else 0.0
+            return run
         self._last = last + run / 1000  # what is less than a ms counts with the next frame
         return run

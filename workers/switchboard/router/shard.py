@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Final
+from typing import Final, NoReturn
 
 import orjson
 
@@ -48,6 +48,8 @@ TURN: Final = 100
 """Records handled (about 0.5 ms) between turns of the event loop, if there are more. The commit under way has a dozen
 answers of the broker to act on, and would wait for each until the next frame is made (a drain: 20,400 against 15,600).
 """
+LEAVE_SECONDS: Final = 0.5
+"""For what is cut short to end: aiokafka's clients now and then do not hear of it, and are closed next anyway."""
 TELL_SECONDS: Final = 1.0
 SURVEY_SHARE: Final = 0.01
 """Of the time a survey of the pools may take: 5 ms for 10,000 agents are fine once a second, more comes more seldom."""
@@ -151,15 +153,29 @@ class Shard:
             EngineFailedError: reopen.
             SourceGoneError, TimersFailedError: stop, and let a human look.
         """
-        stopping = asyncio.ensure_future(stop.wait())
+        stopping, serving = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._serve())
         try:
-            while not stopping.done():
-                await self._turn(stopping)
+            await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            stopping.cancel()
-        await self._committer.settle(CLEAN_COMMIT_SECONDS)
+            # What was read and not put is read again. It may be cut short anywhere: it commits nothing itself.
+            for task in (stopping, serving):
+                task.cancel()
+            await asyncio.wait({stopping, serving}, timeout=LEAVE_SECONDS)
+        if serving.done() and not serving.cancelled():
+            serving.result()
+        try:
+            await self._committer.settle(CLEAN_COMMIT_SECONDS)
+        except TimeoutError:
+            log.warning(
+                "shard %s: the commit under way is given up; what was in it is read again", self.index,
+                extra={"shard": self.index},
+            )  # fmt: skip
 
-    async def _turn(self, stopping: asyncio.Future[Any]) -> None:
+    async def _serve(self) -> NoReturn:
+        while True:
+            await self._turn()
+
+    async def _turn(self) -> None:
         """Read, and do what is to be done about it."""
         taken = await self._sources.take(self._plan.max_events, FRAME_BYTES, self._wait())
         self._committer.check()  # or a failure would be seen at the next event only
@@ -177,7 +193,7 @@ class Shard:
         self._tell()
         if len(mine) < SMALL_FRAME and self._committer.busy:
             # What comes meanwhile makes one frame with what comes next, and is in the very next commit.
-            await self._committer.over(stopping)
+            await self._committer.settle()
             await asyncio.sleep(GATHER_SECONDS)
 
     async def close(self, *, clean: bool) -> None:
@@ -199,8 +215,11 @@ class Shard:
         due = self._engine.next_due()
         if due is None:
             return TICK_SECONDS
-        since = time.monotonic() - self._framed
-        return max(0.0, min(TICK_SECONDS, (due - self._engine.service) / 1000) - since)
+        now = time.monotonic()
+        # While service time stands still nothing becomes due, however near it is.
+        stands = self._service.stands(now, read_to_end=self._sources.read_to_end)
+        until_due = TICK_SECONDS if stands else (due - self._engine.service) / 1000
+        return max(0.0, min(TICK_SECONDS, until_due) - (now - self._framed))
 
     def _due(self) -> bool:
         return self._engine.next_due() is not None and self._wait() <= 0
@@ -221,7 +240,8 @@ class Shard:
         """Make a frame of what was read, apply it and commit it, while the next is being read and applied."""
         now = time.monotonic()
         before = self._service.stopped
-        run = self._service.run(now, read_to_end=self._sources.read_to_end)
+        pending = self._engine.next_due() is not None
+        run = self._service.run(now, read_to_end=self._sources.read_to_end, pending=pending)
         metrics.SERVICE_TIME_STOPPED.labels(str(self.index)).inc(self._service.stopped - before)
         self._framed = now
         await self._advance(taken, run)
