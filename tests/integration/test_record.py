@@ -203,7 +203,7 @@ async def test_a_bus_is_recorded_in_the_routers_merge_order(
         log = tmp_path / "bus.jsonl.zst"
         await recorded(bus, log, "--bus")
         async with bus.router() as router:
-            await bus.until(lambda: len(bus.ids("chat-closed")) == chats, 40)
+            await bus.until(lambda: len(bus.journaled) == 2 * chats, 40)
             await router.stop()
         lines = list(read_log(log))
         sources = [[line.topic, line.partition, line.offset] for line in lines]
