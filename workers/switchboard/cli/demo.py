@@ -81,7 +81,7 @@ async def _demo(
     async with office(conn, settings, folder, say) as running:
         days = shipped_days()
         tally, crowd = Tally(), _crowd(days, seed)
-        where = f"wallboard {running.monitor_address}/   bus {conn.bootstrap}"
+        where = f"wallboard {running.monitor_address}/   metrics {running.metrics_address}   bus {conn.bootstrap}"
         say(f"{where}   Ctrl-C ends it")
         say(
             f"to look in from another terminal: export SWITCHBOARD_BOOTSTRAP_SERVERS={conn.bootstrap} "

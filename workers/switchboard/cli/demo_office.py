@@ -42,6 +42,8 @@ class Office:
     router: Child
     monitor: Child
     monitor_address: str
+    metrics_address: str
+    """The router's, for Prometheus."""
 
 
 @contextmanager
@@ -97,7 +99,15 @@ async def office(
         await _until_ready(router, f"http://127.0.0.1:{metrics_port}/readyz")
         monitor = Child(["run", "monitor"], told, folder / "monitor.log")
         children.append(monitor)
-        yield Office(conn, names, pools, router, monitor, f"http://127.0.0.1:{web_port}")
+        yield Office(
+            conn,
+            names,
+            pools,
+            router,
+            monitor,
+            f"http://127.0.0.1:{web_port}",
+            f"http://127.0.0.1:{metrics_port}/metrics",
+        )
     finally:
         await asyncio.gather(*(asyncio.to_thread(child.stop) for child in children))
         if bootstrap_from_environment() is not None:
