@@ -107,6 +107,15 @@ async def test_a_log_of_more_shards_than_are_set_is_refused_in_words(bus: Bus, t
     assert "SWITCHBOARD_SHARDS" in ran.err
 
 
+async def test_topics_that_are_missing_are_named(bus: Bus, tmp_path: Path) -> None:
+    """A wrong prefix is wrong use, and told at once; it is no difference and no fault, for the audit neither."""
+    log = record(tmp_path / "journal.jsonl", bus.seen[Topic.JOURNAL])
+    for command in (("verify", log), ("audit",)):
+        ran = await bus.run(*command, topic_prefix="nowhere.")
+        assert ran.code == 2
+        assert "no such topic: nowhere.assignment" in ran.err
+
+
 async def _delete(bus: Bus, before: dict[TopicPartition, int]) -> None:
     """As retention does: all before an offset; -1 is the end."""
     admin = AIOKafkaAdminClient(**options(bus.conn))

@@ -12,6 +12,7 @@ from switchboard.audit.findings import AuditInputError, Report
 from switchboard.contracts.codec import decode_frame
 from switchboard.contracts.frames import check_versions
 from switchboard.kafka.clients import wait_for_broker
+from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.reading import Partition, ends_of, opened
 from switchboard.kafka.topics import Topic
 from switchboard.settings import Settings
@@ -24,6 +25,7 @@ async def audit_live(settings: Settings, progress: Callable[[Report], None]) -> 
 
     Raises:
         BrokerAwayError: no broker answers.
+        WrongTopicsError: a topic is missing.
         ReadingError: a partition can't be read to its end.
         AuditInputError: a journal does not begin with frame 0, or a record of it is no frame.
         AuditInputError: a record is no decision.
@@ -31,6 +33,7 @@ async def audit_live(settings: Settings, progress: Callable[[Report], None]) -> 
     conn, names = settings.connection(), settings.topic_names()
     await wait_for_broker(conn, settings.broker_wait_seconds)
     tps = [TopicPartition(names.of(topic), shard) for shard in range(settings.shards) for topic in _TOPICS]
+    await require_partitions(conn, tps)
     ends = await ends_of(conn, tps)
     auditor = Auditor()
     for shard in range(settings.shards):

@@ -32,7 +32,7 @@ def replay_offline(log: Path, out: Path, *, skip_bad: bool, as_json: bool) -> No
             bar(0, 0, f"{tally.events:,} events, {rate:,.0f}/s")
 
         decisions = _write(log, out, tally, tell, skip_bad=skip_bad)
-    _tell(tally, decisions, time.monotonic() - began, as_json=as_json)
+    _tell(tally, decisions, time.monotonic() - began, as_json=as_json, beside=str(out) == "-")
 
 
 def _write(log: Path, out: Path, tally: Tally, tell: Callable[[], None], *, skip_bad: bool) -> int:
@@ -43,7 +43,7 @@ def _write(log: Path, out: Path, tally: Tally, tell: Callable[[], None], *, skip
         return offline.replay(log, file.write, tally, tell, skip_bad=skip_bad)
 
 
-def _tell(tally: Tally, decisions: int, seconds: float, *, as_json: bool) -> None:
+def _tell(tally: Tally, decisions: int, seconds: float, *, as_json: bool, beside: bool) -> None:
     if as_json:
         summary = {
             "frames": tally.frames,
@@ -57,7 +57,7 @@ def _tell(tally: Tally, decisions: int, seconds: float, *, as_json: bool) -> Non
             "furthest_back_ms": tally.furthest_back,
             "seconds": round(seconds, 3),
         }
-        click.echo(orjson.dumps(summary), err=True)
+        click.echo(orjson.dumps(summary), err=beside)  # standard output may be the decision log
         return
     rate = tally.events / max(seconds, 1e-3)
     click.echo(f"{tally.events:,} events, {decisions:,} decisions in {seconds:.1f} s ({rate:,.0f} events/s)", err=True)

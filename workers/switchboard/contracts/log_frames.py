@@ -85,7 +85,7 @@ def journal_frames(
         if expected is None:
             expected = 0 if rows is None else rows.begin(shard, frame.n, tally)
         if frame.n != expected:
-            skip(_error(record, _out_of_order(shard, expected, frame.n)))
+            skip(_error(record, _out_of_order(shard, expected, frame.n, takes_rows=rows is not None)))
             if frame.n < expected:
                 continue
             tally.gaps += 1
@@ -111,13 +111,15 @@ def _frame(record: Record) -> Frame | str:
         return str(error)
 
 
-def _out_of_order(shard: int, expected: int, number: int) -> str:
+def _out_of_order(shard: int, expected: int, number: int, *, takes_rows: bool) -> str:
     told = f"shard {shard}: expected its frame {expected}, got {number}: "
-    if expected == 0:
+    if expected == 0 and takes_rows:
         return told + (
             "a journal log begins with each shard's frame 0, or with its rows, as switchboard record --from-rows "
             "writes them"
         )
+    if expected == 0:
+        return told + "the log has to begin with each shard's frame 0; rows in place of the frames before won't do here"
     return told + "a journal log holds each shard's frames in order and without a gap"
 
 

@@ -11,6 +11,7 @@ from aiokafka.structs import TopicPartition
 from switchboard.contracts.decisions import encode
 from switchboard.domain.decisions import Decision
 from switchboard.kafka.clients import Connection
+from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.reading import Partition, ends_of, opened
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.comparing import Comparison, Difference, by_topic
@@ -118,10 +119,12 @@ class AgainstTopics:
         """Look where the topics end; the stack closes what is opened of them later.
 
         Raises:
+            WrongTopicsError: a topic is missing.
             ReadingError: a transaction stayed open.
         """
         topics = (Topic.ASSIGNMENT, Topic.PUSH_REQUEST)
         tps = [TopicPartition(names.of(topic), shard) for topic in topics for shard in range(shards)]
+        await require_partitions(conn, tps)
         return cls(conn, names, await ends_of(conn, tps), stack)
 
     async def hold(self, key: Key, decisions: list[Decision]) -> Place | None:
