@@ -28,7 +28,7 @@ lint: $(STAMPS)/dev  ## style, formatting and the import rules between the rooms
 types: $(STAMPS)/dev  ## strict types
 	$(BIN)/mypy
 
-unit: $(STAMPS)/dev  ## tests that need no broker
+unit: $(STAMPS)/dev prometheus  ## tests that need no broker
 	$(BIN)/pytest tests/unit tests/contract tests/property tests/golden
 
 integration: $(STAMPS)/dev java kcat prometheus  ## tests on a real Apache Kafka broker, kills and stops included
