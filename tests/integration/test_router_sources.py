@@ -35,7 +35,12 @@ async def test_new_partitions_of_a_source_topic_are_taken_up(
             await bus.until(lambda: len(bus.ids("chat-queued")) == 2)
             async with session(bus.conn) as client:
                 await client.create_partitions({bus.names.of(Topic.CHAT_ARRIVAL): NewPartitions(4)})
-            await bus._producer.client.force_metadata_update()
+
+            async def known() -> int:
+                await bus._producer.client.force_metadata_update()
+                return len(await bus._producer.partitions_for(bus.names.of(Topic.CHAT_ARRIVAL)))
+
+            await eventually(known, lambda count: count == 4)  # brokers learn of them a little later
             for partition in range(4):
                 await bus.say(Topic.CHAT_ARRIVAL, {"chat_id": f"new-{partition}"}, partition=partition)
             await bus.until(lambda: len(bus.ids("chat-queued")) == 6, 30)
