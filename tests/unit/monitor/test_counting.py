@@ -1,4 +1,4 @@
-"""From decisions to figures: each chat counts once in each queue that it enters, and its customer's wait is told."""
+"""From decisions to figures: each chat counts once, when its first wait ends, for the queue in which it arrived."""
 
 from typing import Any
 
@@ -40,12 +40,12 @@ def test_an_answer_is_in_time_up_to_the_limit_and_waits_run_to_the_acceptance() 
 
 
 def test_a_customer_who_leaves_lowers_the_service_level_and_one_who_left_at_once_only_the_first() -> None:
-    """Of all answered or left; the second one leaves those out who left within 5 s."""
+    """Of all answered or left; the second leaves those out who left within 5 s, not those whom the limit sent away."""
     told = figures(
         FLOOR.queued(0, "c1"), FLOOR.assigned(1, "c1"), FLOOR.confirmed(2, "c1"),
         FLOOR.queued(0, "c2"), FLOOR.closed(4.9, "abandoned", "c2"),
         FLOOR.queued(0, "c3"), FLOOR.closed(5, "abandoned", "c3"),
-        FLOOR.queued(0, "c4"), FLOOR.closed(90, "queue-timed-out", "c4"),
+        FLOOR.queued(0, "c4"), FLOOR.closed(3, "queue-timed-out", "c4"),
     )  # fmt: skip
     assert (told["arrived"], told["answered"], told["abandoned"], told["abandoned_soon"]) == (4, 1, 3, 1)
     assert (told["service_level"], told["service_level_without_short"]) == (0.25, 0.3333)
@@ -65,25 +65,28 @@ def test_an_offer_that_ended_leaves_the_wait_running() -> None:
     assert (told["arrived"], told["answered"], told["mean_wait_seconds"]) == (1, 1, 30.0)
 
 
-def test_a_chat_that_overflows_enters_the_other_queue_with_the_wait_it_has() -> None:
-    """The queue that it left has neither answered nor lost it."""
+@pytest.mark.parametrize("reason", ["overflow", "queue-removed"])
+def test_a_chat_that_moves_on_while_it_waits_counts_where_it_arrived(reason: str) -> None:
+    """With the whole wait of its customer, who was promised an answer there."""
     story = (
-        FLOOR.queued(0), FLOOR.requeued(60, "overflow", queue="help"), FLOOR.assigned(61, queue="help"),
+        FLOOR.queued(0), FLOOR.requeued(60, reason, queue="help"), FLOOR.assigned(61, queue="help"),
         FLOOR.confirmed(62, queue="help"),
     )  # fmt: skip
-    assert figures(*story) == {"arrived": 1}
-    told = figures(*story, queue="help")
+    told = figures(*story)
     assert (told["arrived"], told["answered"], told["mean_wait_seconds"]) == (1, 1, 62.0)
+    assert figures(*story, queue="help") == {}
+    told = figures(*story[:2], FLOOR.closed(70, "abandoned", queue="help"))
+    assert (told["arrived"], told["abandoned"]) == (1, 1)
 
 
 @pytest.mark.parametrize("reason", ["transferred", "agent-lost"])
-def test_a_chat_that_was_answered_and_waits_again_is_a_new_arrival(reason: str) -> None:
-    """Its customer begins to wait then: not at the chat's arrival, which was answered."""
+def test_a_chat_that_was_answered_and_waits_again_counts_once(reason: str) -> None:
+    """Service level is about the first wait; who leaves in a later one was answered."""
     told = figures(
         FLOOR.queued(0), FLOOR.assigned(1), FLOOR.confirmed(2), FLOOR.requeued(300, reason), FLOOR.assigned(301),
-        FLOOR.confirmed(303), FLOOR.closed(500, "concluded"),
+        FLOOR.confirmed(303), FLOOR.requeued(400, reason), FLOOR.closed(500, "abandoned"),
     )  # fmt: skip
-    assert (told["arrived"], told["answered"], told["mean_wait_seconds"]) == (2, 2, 2.5)
+    assert (told["arrived"], told["answered"], told["mean_wait_seconds"]) == (1, 1, 2.0)
     assert "abandoned" not in told
 
 
@@ -99,7 +102,15 @@ def test_a_transfer_from_agent_to_agent_is_no_answer_of_a_queue() -> None:
 def test_a_chat_from_before_the_reading_began_is_known_by_its_offer() -> None:
     """The offer tells when it arrived; of an answer without that nothing is known, and nothing counted."""
     assert figures(FLOOR.assigned(30), FLOOR.confirmed(40))["mean_wait_seconds"] == 40.0
+    assert figures(FLOOR.requeued(30, "declined"), FLOOR.assigned(31), FLOOR.confirmed(40))["mean_wait_seconds"] == 40.0
     assert figures(FLOOR.confirmed(40), FLOOR.closed(50, "concluded")) == {}
+
+
+def test_a_chat_from_before_the_reading_began_that_is_transferred_is_taken_for_answered() -> None:
+    """Whether to a queue or to an agent; its next waits are not its first."""
+    assert figures(FLOOR.requeued(30, "transferred"), FLOOR.assigned(31), FLOOR.confirmed(40)) == {}
+    assert figures(FLOOR.requeued(30, "transferred"), FLOOR.closed(40, "abandoned")) == {}
+    assert figures(FLOOR.assigned(31, origin="transfer"), FLOOR.confirmed(40)) == {}
 
 
 def test_open_chats_are_all_that_is_remembered() -> None:

@@ -1,4 +1,4 @@
-"""From decisions to figures: who entered a queue, who was answered, who left, and how long each had waited."""
+"""From decisions to figures: who arrived in a queue, who was answered, who left, and how long each had waited."""
 
 from dataclasses import dataclass, field
 
@@ -13,8 +13,9 @@ class Journey:
     """An open chat as it is counted."""
 
     queue: str
+    """Where it arrived."""
     since: float
-    """What its wait runs from: its arrival; or, where it was answered before, when it came to wait again."""
+    """When that was, in seconds since 1970."""
     answered: bool = False
 
 
@@ -22,8 +23,8 @@ class Journey:
 class Counting:
     """Counts decisions, each of which must come once and, within a pool, in order.
 
-    A chat moved on to another queue while it waits enters that one, and the one it left counts neither an answer nor
-    an abandonment. Its wait runs on, as the customer's does.
+    By the convention of the router's metrics and of `whatif`: a chat counts once, when its first wait ends, for the
+    queue in which it arrived, wherever it was answered.
     """
 
     windows: Windows = field(default_factory=Windows)
@@ -37,14 +38,11 @@ class Counting:
         fields = decided.fields
         match fields["type"]:
             case "chat-queued":
-                self._enter(decided, Journey(fields["queue"], seconds(fields["arrived_at"])))
-            case "chat-requeued":
-                self._requeue(decided)
+                self._arrive(decided)
             case "chat-assigned":
-                # One that arrived before the reading began: how it waited is in the offer. One transferred to this
-                # agent may have been answered before, which can't be told from it: it is not counted.
-                journey = Journey(fields["queue"], seconds(fields["arrived_at"]), fields["origin"] == "transfer")
-                self.journeys.setdefault((decided.pool, fields["chat_id"]), journey)
+                self._know(decided, answered=fields["origin"] == "transfer")
+            case "chat-requeued" if fields["reason"] == "transferred":
+                self._know(decided, answered=True)
             case "assignment-confirmed":
                 self._answer(decided)
             case "chat-closed":
@@ -52,30 +50,34 @@ class Counting:
             case _:
                 pass
 
-    def _enter(self, decided: Decided, journey: Journey) -> None:
-        self.journeys[decided.pool, decided.fields["chat_id"]] = journey
-        for figures in self.windows.at((decided.pool, journey.queue), decided.at):
+    def _arrive(self, decided: Decided) -> None:
+        fields = decided.fields
+        self.journeys[decided.pool, fields["chat_id"]] = Journey(fields["queue"], seconds(fields["arrived_at"]))
+        for figures in self.windows.at((decided.pool, fields["queue"]), decided.at):
             figures.arrived += 1
 
-    def _requeue(self, decided: Decided) -> None:
-        queue = decided.fields["queue"]
-        journey = self.journeys.get((decided.pool, decided.fields["chat_id"]))
-        if journey is None or journey.answered:
-            self._enter(decided, Journey(queue, decided.at))
-        elif journey.queue != queue:
-            self._enter(decided, Journey(queue, journey.since))
+    def _know(self, decided: Decided, *, answered: bool) -> None:
+        """Take up a chat that arrived before the reading began: an offer tells when that was.
+
+        One that is transferred is taken for answered, as nearly all are. Where it had overflowed, or an agent was lost
+        who had answered it, nothing tells: it counts where it is, and once more.
+        """
+        key = (decided.pool, decided.fields["chat_id"])
+        if key not in self.journeys:
+            arrived = decided.fields.get("arrived_at", decided.fields["at"])
+            self.journeys[key] = Journey(decided.fields["queue"], seconds(arrived), answered)
 
     def _answer(self, decided: Decided) -> None:
         journey = self.journeys.get((decided.pool, decided.fields["chat_id"]))
         if journey is None or journey.answered:
             return
         journey.answered = True
-        for figures in self.windows.at((decided.pool, decided.fields["queue"]), decided.at):
+        for figures in self.windows.at((decided.pool, journey.queue), decided.at):
             figures.answer(max(0.0, decided.at - journey.since), self.in_time)
 
     def _close(self, decided: Decided) -> None:
         journey = self.journeys.pop((decided.pool, decided.fields["chat_id"]), None)
         if journey is None or journey.answered:
             return
-        for figures in self.windows.at((decided.pool, decided.fields["queue"]), decided.at):
-            figures.abandon(max(0.0, decided.at - journey.since))
+        for figures in self.windows.at((decided.pool, journey.queue), decided.at):
+            figures.leave(max(0.0, decided.at - journey.since), timed_out=decided.fields["reason"] == "queue-timed-out")

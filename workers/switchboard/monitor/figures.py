@@ -1,4 +1,4 @@
-"""What is counted of a queue over some time."""
+"""What is counted of the chats that arrived in a queue, over some time."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,7 +12,7 @@ class Figures:
     """Counts of one queue. All can be added up, so that windows make days."""
 
     arrived: int = 0
-    """Chats that entered the queue."""
+    """Chats that arrived in the queue."""
     answered: int = 0
     """Chats that an agent accepted, or whose offer was accepted by itself."""
     answered_in_time: int = 0
@@ -20,7 +20,7 @@ class Figures:
     abandoned: int = 0
     """Chats that were closed before anybody accepted them: the customer left, or the queue's limit was over."""
     abandoned_soon: int = 0
-    """Those of them that had waited for less than SHORT_ABANDON_SECONDS."""
+    """Those of them whose customer left within SHORT_ABANDON_SECONDS."""
     waited_seconds: float = 0.0
     """Of all answered ones together."""
     longest_wait_seconds: float = 0.0
@@ -33,10 +33,10 @@ class Figures:
         self.waited_seconds += waited
         self.longest_wait_seconds = max(self.longest_wait_seconds, waited)
 
-    def abandon(self, waited: float) -> None:
-        """Count a customer who left after `waited` seconds."""
+    def leave(self, waited: float, *, timed_out: bool) -> None:
+        """Count a customer who left after `waited` seconds, or whom the queue's limit sent away then."""
         self.abandoned += 1
-        self.abandoned_soon += waited < SHORT_ABANDON_SECONDS
+        self.abandoned_soon += waited < SHORT_ABANDON_SECONDS and not timed_out
 
     def add(self, other: "Figures") -> None:
         """Count what the other has counted."""

@@ -24,7 +24,7 @@ live.open({
     say(
       at("queues-note"),
       `In time: answered within ${spanWords(told.service_level_seconds)}, of all that were answered or left; ` +
-        `in brackets without those who left within 5 s. Today begins at midnight, ${told.time_zone}. ` +
+        `in brackets without those who left within 5 s. A chat counts in the queue where it arrived. Today begins at midnight, ${told.time_zone}. ` +
         "Asking: agents with a request for a chat outstanding. Free: sessions free with available agents.",
     );
   },
