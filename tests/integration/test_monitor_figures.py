@@ -21,7 +21,6 @@ OFFERED = (
     "Offered to ann after 1.0 s: ann was the only agent asking; of 3 chats waiting, this was the one that had waited "
     "longest."
 )
-KEPT = ("arrived", "answered", "abandoned")
 
 
 async def today(monitor: Monitor) -> dict[tuple[str, str], dict[str, Any]]:
@@ -58,7 +57,7 @@ async def test_killed_in_the_middle_of_a_day_it_shows_what_one_that_never_ended_
                 frozen.send(signal.SIGCONT)
             await router.stop()
         await bus.look(500)
-        counted = _count(bus.of("chat-queued", "chat-requeued", "assignment-confirmed", "chat-closed"))
+        counted = _count(bus.of("chat-queued", "assignment-confirmed", "chat-closed"))
 
         async def told() -> list[dict[tuple[str, str], dict[str, Any]]]:
             return [await today(each) for each in (steady, frozen, killed)]
@@ -73,21 +72,21 @@ async def test_killed_in_the_middle_of_a_day_it_shows_what_one_that_never_ended_
 
 
 def _count(decisions: list[dict[str, Any]]) -> dict[str, Counter[tuple[str, str]]]:
-    """Another count of the same: where each chat stands, and what happened to it there."""
-    counted: dict[str, Counter[tuple[str, str]]] = {name: Counter() for name in KEPT}
-    waits_in: dict[tuple[str, str], str | None] = {}
-    for each in decisions:
-        chat, queue = (each["pool"], each["chat_id"]), (each["pool"], each["queue"])
-        match each["type"]:
-            case "chat-queued" | "chat-requeued":
-                counted["arrived"][queue] += waits_in.get(chat) != each["queue"]
-                waits_in[chat] = each["queue"]
-            case "assignment-confirmed":
-                counted["answered"][queue] += waits_in[chat] is not None
-                waits_in[chat] = None
-            case "chat-closed":
-                counted["abandoned"][queue] += waits_in.pop(chat) is not None
-    return counted
+    """Another count of the same: each chat once, in the queue of its arrival. No chat comes twice here."""
+    queue_of = {
+        (each["pool"], each["chat_id"]): (each["pool"], each["queue"])
+        for each in decisions
+        if each["type"] == "chat-queued"
+    }
+    answered, closed = (
+        {(each["pool"], each["chat_id"]) for each in decisions if each["type"] == kind}
+        for kind in ("assignment-confirmed", "chat-closed")
+    )
+    return {
+        "arrived": Counter(queue_of.values()),
+        "answered": Counter(queue_of[chat] for chat in answered),
+        "abandoned": Counter(queue_of[chat] for chat in closed - answered),
+    }
 
 
 async def test_a_start_reads_today_and_the_hour_before_and_nothing_older(conn: Connection, names: TopicNames) -> None:
