@@ -96,6 +96,7 @@ def test_a_pod_can_do_little(name: str) -> None:
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False  # SWITCHBOARD_MONITOR_PORT=tcp://... is no setting: no pod would start
     for container in pod["containers"]:
         held = container["securityContext"]
         assert held["readOnlyRootFilesystem"] is True
@@ -133,7 +134,7 @@ def test_a_routers_probes_ask_what_it_serves() -> None:
     """Liveness asks for progress and readiness for restored shards, at the port of its metrics."""
     (router,) = pods()["switchboard-router"]["containers"]
     assert router["ports"] == [{"name": "metrics", "containerPort": Settings.model_fields["metrics_port"].default}]
-    assert router["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
+    assert router["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "metrics"}
     assert router["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
     assert settings_of(router)["SWITCHBOARD_INSTANCE_ID"] == "metadata.name"
 

@@ -110,7 +110,7 @@ async def test_a_shard_whose_timers_fail_stops_and_says_so(
         await bus.configure(profiles=[{"name": "default", "offer_timeout": 5}])
         async with bus.router_here() as router:
             web = await serve(router, "127.0.0.1", 0)
-            health = "http://{}:{}/healthz".format(*web.addresses[0][:2])
+            address = "http://{}:{}".format(*web.addresses[0][:2])
             await bus.request("ana")
             await bus.arrive("c-1")
             await bus.until_decided("chat-assigned", "c-1")
@@ -124,9 +124,12 @@ async def test_a_shard_whose_timers_fail_stops_and_says_so(
 
             try:
                 await bus.until(lambda: bool(router.health), 40)
-                async with aiohttp.ClientSession() as session, session.get(health) as answer:
-                    assert answer.status == 503
-                    assert "ZeroDivisionError at " in (await answer.json())["shards"]["0"]
+                async with aiohttp.ClientSession(address) as session:
+                    async with session.get("/healthz") as answer:
+                        assert answer.status == 503
+                        assert "ZeroDivisionError at " in (await answer.json())["shards"]["0"]
+                    async with session.get("/livez") as answer:
+                        assert answer.status == 200, "it would stop again after a restart, and other shards with it"
                 assert not router.is_ready
             finally:
                 traffic.cancel()

@@ -71,6 +71,7 @@ async def test_health_and_readiness_tell_a_supervisor_what_to_do(broker_bootstra
         assert (status, body) == (200, '{"healthy": true, "shards": {}}')
         await router.ready()
         assert (await router.get("/readyz")) == (200, '{"ready": true}')
+        assert (await router.get("/livez")) == (200, '{"alive": true}')
         port = (await router.logged(r"127\.0\.0\.1:(\d+)"))[1]
         ran = await bus.run("run", "router", metrics_port=port)
         assert ran.code == 2

@@ -137,6 +137,11 @@ class Router:
         }
 
     @property
+    def is_alive(self) -> bool:
+        """Whether no shard hangs. One that has stopped for a human would stop again after a restart."""
+        return not any(served.shard is not None and served.shard.is_stuck for served in self._served.values())
+
+    @property
     def is_ready(self) -> bool:
         """Whether this router is a member of the group, and each shard that is ours is restored."""
         return self._ownership.heartbeat_at > 0 and all(each.shard is not None for each in self._served.values())

@@ -1,4 +1,7 @@
-"""What a router tells over HTTP: /metrics for Prometheus, /healthz and /readyz for whoever runs it."""
+"""What a router tells over HTTP: /metrics for Prometheus, the rest for whoever runs it: /healthz, /readyz, /livez.
+
+A person asks /healthz whether all is well; a supervisor asks /livez whether to restart it.
+"""
 
 import asyncio
 import logging
@@ -36,10 +39,17 @@ async def serve(router: Router, host: str, port: int) -> web.AppRunner:
     async def tell_ready(_: web.Request) -> web.Response:
         return web.json_response({"ready": router.is_ready}, status=200 if router.is_ready else 503)
 
+    async def tell_alive(_: web.Request) -> web.Response:
+        return web.json_response({"alive": router.is_alive}, status=200 if router.is_alive else 503)
+
     app = web.Application()
-    app.add_routes(
-        [web.get("/metrics", tell_metrics), web.get("/healthz", tell_health), web.get("/readyz", tell_ready)]
-    )
+    for path, handler in {
+        "/metrics": tell_metrics,
+        "/healthz": tell_health,
+        "/readyz": tell_ready,
+        "/livez": tell_alive,
+    }.items():
+        app.router.add_get(path, handler)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, host, port)
