@@ -164,6 +164,13 @@ def test_the_queues_of_a_pool_are_those_of_its_latest_configuration() -> None:
     assert tables.queues == {"shop": ("sales", "support"), "bank": ("loans",)}
 
 
+def test_a_queue_that_a_profile_names_twice_is_served_once() -> None:
+    """The schema allows it; its agents would count twice."""
+    config = {"queues": [{"name": "a"}, {"name": "b"}], "profiles": [{"name": "all", "queues": ["a", "b", "a"]}]}
+    tables = tables_of(record(Topic.ROUTING_CONFIG, 0, "shop", {"pool": "shop", "config": config}))
+    assert tables.profiles == {"shop": {"all": ("a", "b")}}
+
+
 def test_a_bad_configuration_leaves_the_one_before() -> None:
     """The router sets it aside and keeps to the one before; so does the monitor."""
     config = {"queues": [{"name": "sales"}], "profiles": [{"name": "all"}]}

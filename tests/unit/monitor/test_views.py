@@ -94,6 +94,7 @@ def test_who_can_take_a_chat_is_told_by_the_queues_that_the_agents_profiles_serv
         agent("bob", "sales", 1, asking=False),
         agent("cid", "both", 3, asking=False, status="absent"),
         agent("dan", "none", 4, asking=True),
+        agent("eve", "both", 0, asking=True),
     ]
     tables = Tables(
         agents={str(row["agent_id"]): row for row in rows},
@@ -107,6 +108,8 @@ def test_who_can_take_a_chat_is_told_by_the_queues_that_the_agents_profiles_serv
             for row in queues_view(tables, None, NOON)
         }
 
-    assert told() == {"sales": (1, 3, 2), "help": (1, 2, 1)}
+    assert told() == {"sales": (1, 3, 3), "help": (1, 2, 2)}
     tables.profiles.clear()
-    assert told() == {"sales": (2, 7, 3), "help": (2, 7, 3)}
+    assert told() == {"sales": (2, 7, 4), "help": (2, 7, 4)}
+    tables.queues.clear()
+    assert told() == {"default": (2, 7, 4)}

@@ -135,7 +135,7 @@ async def test_the_page_may_run_its_own_script_and_nothing_else(client: Client, 
 
 
 @pytest.mark.parametrize(
-    ("host", "status"), [("127.0.0.1:1", 200), ("localhost", 200), ("[::1]:8", 200), ("evil.test", 421)]
+    ("host", "status"), [("127.0.0.1:1", 200), ("localhost", 200), ("[::1]:8", 200), ("evil.test", 421), ("[::1", 421)]
 )
 async def test_without_a_token_another_hosts_name_is_refused(client: Client, host: str, status: int) -> None:
     """A page on the internet whose name is made to stand for 127.0.0.1 reads nothing through somebody's browser."""

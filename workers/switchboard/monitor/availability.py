@@ -12,7 +12,7 @@ class Availability:
     """Of the agents whose profile serves a queue. An agent who serves several counts in each."""
 
     requesting: int = 0
-    """Agents with an outstanding request: the next chat finds one of them."""
+    """Agents with an outstanding request and a session free for it."""
     free: int = 0
     """Sessions free with agents who are available."""
     available: int = 0
@@ -34,5 +34,5 @@ def availability(tables: Tables, queues: set[Queue]) -> dict[Queue, Availability
             figures = found[pool, queue]
             figures.available += 1
             figures.free += agent["free"]
-            figures.requesting += agent["request"] is not None
+            figures.requesting += agent["request"] is not None and agent["free"] > 0
     return found

@@ -103,7 +103,7 @@ def _configure(tables: Tables, record: Record) -> None:
         tables.queues[event.pool] = queues
         # A profile without a list of queues serves them all; one with an empty list serves none.
         tables.profiles[event.pool] = {
-            profile["name"]: tuple(profile.get("queues", queues)) for profile in config["profiles"]
+            profile["name"]: tuple(dict.fromkeys(profile.get("queues", queues))) for profile in config["profiles"]
         }
 
 
