@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Final
 
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
@@ -11,13 +10,12 @@ from switchboard.audit.feed import Feed, Placed, Source, read_decision
 from switchboard.audit.findings import AuditInputError, Report
 from switchboard.contracts.codec import decode_frame
 from switchboard.contracts.frames import check_versions
+from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import wait_for_broker
 from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.reading import Partition, ends_of, opened
-from switchboard.kafka.topics import Topic
+from switchboard.kafka.rights import AUDITED, Operation, on_topics
 from switchboard.settings import Settings
-
-_TOPICS: Final = (Topic.JOURNAL, Topic.ASSIGNMENT, Topic.PUSH_REQUEST)
 
 
 async def audit_live(settings: Settings, progress: Callable[[Report], None]) -> Report:
@@ -25,6 +23,7 @@ async def audit_live(settings: Settings, progress: Callable[[Report], None]) -> 
 
     Raises:
         BrokerAwayError: no broker answers.
+        NotAllowedError: the cluster does not allow reading one.
         WrongTopicsError: a topic is missing.
         ReadingError: a partition can't be read to its end.
         AuditInputError: a journal does not begin with frame 0, or a record of it is no frame.
@@ -32,7 +31,8 @@ async def audit_live(settings: Settings, progress: Callable[[Report], None]) -> 
     """
     conn, names = settings.connection(), settings.topic_names()
     await wait_for_broker(conn, settings.broker_wait_seconds)
-    tps = [TopicPartition(names.of(topic), shard) for shard in range(settings.shards) for topic in _TOPICS]
+    await require_rights(conn, on_topics(names, Operation.READ, AUDITED))
+    tps = [TopicPartition(names.of(topic), shard) for shard in range(settings.shards) for topic in AUDITED]
     await require_partitions(conn, tps)
     ends = await ends_of(conn, tps)
     auditor = Auditor()
@@ -40,7 +40,7 @@ async def audit_live(settings: Settings, progress: Callable[[Report], None]) -> 
         async with AsyncExitStack() as stack:
             journal, *decided = [
                 await stack.enter_async_context(opened(conn, tp, ends[tp]))
-                for tp in tps[len(_TOPICS) * shard : len(_TOPICS) * (shard + 1)]
+                for tp in tps[len(AUDITED) * shard : len(AUDITED) * (shard + 1)]
             ]
             await _follow(auditor, shard, journal, decided, progress)
     return auditor.report

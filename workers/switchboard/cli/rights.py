@@ -1,57 +1,80 @@
 """`switchboard rights`: what each worker and command must be allowed to do, as commands that allow it."""
 
-from collections.abc import Iterable
-from itertools import groupby
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 import click
 import orjson
 
 from switchboard.kafka.rights import (
+    AUDITED,
+    DECIDED,
+    OWN,
+    Operation,
     Resource,
     Right,
-    config_rights,
+    checking_rights,
+    configuring_rights,
+    creating_rights,
     monitor_rights,
-    publishing_rights,
-    reading_rights,
+    on_topics,
+    resetting_rights,
     router_rights,
-    simulate_rights,
-    topics_rights,
+    simulating_rights,
 )
+from switchboard.kafka.topics import ROWS, SOURCES, Topic
 from switchboard.monitor.worker import READ
 from switchboard.settings import Settings, load
 
 
 def rights_of(settings: Settings) -> dict[str, list[Right]]:
-    """The least rights of each worker and command, by its name."""
+    """The least rights of each worker, and of each command that talks to a broker, by the words of its call."""
     names, group = settings.topic_names(), settings.group_id
+
+    def reading(topics: Iterable[Topic]) -> list[Right]:
+        return on_topics(names, Operation.READ, topics)
+
+    writing_sources = on_topics(names, Operation.WRITE, SOURCES)
     return {
         "router": router_rights(names, group),
         "monitor": monitor_rights(names, group, READ),
-        "topics": topics_rights(names),
-        "config": config_rights(names, group),
-        "simulate": simulate_rights(names),
-        "reading": reading_rights(names),
-        "publishing": publishing_rights(names),
+        "topics create": creating_rights(names, OWN),
+        "topics create --sources": creating_rights(names, Topic),
+        "topics check": checking_rights(names),
+        "topics reset": resetting_rights(names, group, SOURCES),
+        "config apply": configuring_rights(names, group),
+        "config show": reading([Topic.ROUTING_CONFIG]),
+        "record": reading([Topic.JOURNAL]),
+        "record --from-rows": reading([Topic.JOURNAL, *ROWS]),
+        "record --bus": reading(SOURCES),
+        "verify": reading(DECIDED),
+        "audit": reading(AUDITED),
+        "dead-letter list": reading([Topic.DEAD_LETTER]),
+        "dead-letter show": reading([Topic.DEAD_LETTER]),
+        "dead-letter replay": [*reading([Topic.DEAD_LETTER]), *writing_sources],
+        "replay --to-bus": writing_sources,
+        "simulate": simulating_rights(names),
     }
 
 
-@click.command()
-@click.argument("worker", type=click.Choice([*rights_of(Settings.model_construct())]))
-@click.option("--principal", default=None, help="Whom to allow it, such as User:router; User:WORKER unless given.")
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option("--principal", default=None, help="Whom to allow it, such as User:router; User:COMMAND unless given.")
 @click.option("--json", "as_json", is_flag=True, help="Print the rights as JSON.")
-def rights(worker: str, principal: str | None, *, as_json: bool) -> None:
-    """Print the least that a WORKER must be allowed on a cluster with ACLs, as commands for Kafka's kafka-acls.sh.
+def rights(command: tuple[str, ...], principal: str | None, *, as_json: bool) -> None:
+    """Print the least that a COMMAND must be allowed on a cluster with ACLs, as commands for Kafka's kafka-acls.sh.
 
-    The names of topics and groups are those that the settings give. `topics` and `config` stand for the commands of
-    those names; `reading` for record, audit, verify --live and dead-letter list; `publishing` for replay --to-bus and
-    dead-letter replay.
+    COMMAND is `router`, `monitor`, or another as one calls it, such as `topics check` or `record --bus`; `topics` alone
+    stands for all that begin so. Those that talk to no broker are not known. The names of topics and groups are those
+    that the settings give.
 
     \b
     Example:
       switchboard rights router --principal User:router
+      switchboard rights record --bus
     """
     settings = load()
-    found = rights_of(settings)[worker]
+    found = _chosen(command, rights_of(settings))
     if as_json:
         told = [
             {"operation": str(each.operation), "resource": each.resource, "name": each.name, "prefixed": each.prefixed}
@@ -59,16 +82,28 @@ def rights(worker: str, principal: str | None, *, as_json: bool) -> None:
         ]
         click.echo(orjson.dumps(told))
         return
-    for line in commands(found, settings.bootstrap_servers, principal or f"User:{worker}"):
+    for line in commands(found, settings.bootstrap_servers, principal or f"User:{command[0]}"):
         click.echo(line)
+
+
+def _chosen(words: Sequence[str], known: dict[str, list[Right]]) -> list[Right]:
+    told = " ".join(words)
+    if told in known:
+        return known[told]
+    begun = [right for name, some in known.items() if name.startswith(f"{told} ") for right in some]
+    if not begun:
+        raise click.UsageError(f"{told} is none of: {', '.join(known)}")
+    return list(dict.fromkeys(begun))
 
 
 def commands(rights: Iterable[Right], bootstrap: str, principal: str) -> list[str]:
     """The commands that allow these rights, as few as can be: each starts a Java of its own."""
-    alike = groupby(rights, lambda each: (each.operation, each.resource, each.prefixed))
+    alike = defaultdict[tuple[Operation, Resource, bool], list[str]](list)
+    for each in rights:
+        alike[each.operation, each.resource, each.prefixed].append(each.name)
     return [
         f"kafka-acls.sh --bootstrap-server {bootstrap} --add --allow-principal {principal} --operation {operation}"
-        + "".join(f" --{resource}" + f" {each.name}" * (resource is not Resource.CLUSTER) for each in some)
+        + "".join(f" --{resource}" + f" {name}" * (resource is not Resource.CLUSTER) for name in names)
         + " --resource-pattern-type prefixed" * prefixed
-        for (operation, resource, prefixed), some in alike
+        for (operation, resource, prefixed), names in alike.items()
     ]

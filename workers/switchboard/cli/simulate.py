@@ -19,6 +19,7 @@ from switchboard.cli.summary import summary_lines, summary_of
 from switchboard.contracts.routing_file import RoutingFileError, read_routing_file
 from switchboard.domain.events import DEFAULT_POOL
 from switchboard.kafka.clients import wait_for_broker
+from switchboard.kafka.rights import NotAllowedError
 from switchboard.settings import Settings, load
 from switchboard.simulation.behaviour import Behaviour
 from switchboard.simulation.bus import Bus, NoDecisionsTopicError, paced
@@ -160,6 +161,9 @@ async def _simulate(settings: Settings, plan: Plan, console: Console) -> dict[st
     except NoDecisionsTopicError as error:
         await bus.close()
         raise click.ClickException(str(error)) from None
+    except NotAllowedError:
+        await bus.close()
+        raise
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):

@@ -90,22 +90,18 @@ async def create_topics(conn: Connection, plan: TopicPlan, *, bus_partitions: in
         bus_partitions: also make the bus's topics, with so many partitions each, if given.
 
     Raises:
-        TopicError: the broker refused one.
+        TopicError: the broker refused one; nearly always it has made none then.
         BrokerAwayError: no broker answers.
-        NotAllowedError: some we may not see.
+        NotAllowedError: some we may not see, or not make; none was made.
     """
     wanted = [topic for topic in Topic if bus_partitions is not None or TOPICS[topic].writer is not Writer.BUS]
     async with session(conn) as client:
         there = await describe(client, map(plan.names.of, wanted))
         missing = [topic for topic in wanted if plan.names.of(topic) not in there]
         if missing:
-            answer = await client.create_topics(
-                [_new(topic, plan, partitions(topic, plan.shards, bus_partitions or 1)) for topic in missing],
-            )
-            for error in answer.to_object()["topic_errors"]:
-                # Another process may have made it since we looked.
-                if error["error_code"] not in (0, TOPIC_ALREADY_EXISTS):
-                    raise TopicError(f"topic {error['topic']} could not be made: {error['error_message']}")
+            new = [_new(topic, plan, partitions(topic, plan.shards, bus_partitions or 1)) for topic in missing]
+            await _create(client, new, validate_only=True)  # all of them or none
+            await _create(client, new)
             await _until_visible(client, {plan.names.of(topic) for topic in missing})
     return [Created(plan.names.of(topic), topic in missing) for topic in wanted]
 
@@ -140,6 +136,18 @@ async def require_topics(conn: Connection, plan: TopicPlan) -> list[Difference]:
 
 def _new(topic: Topic, plan: TopicPlan, count: int) -> NewTopic:
     return NewTopic(plan.names.of(topic), count, plan.replication, topic_configs=plan.settings(topic))
+
+
+async def _create(client: AIOKafkaAdminClient, new: list[NewTopic], *, validate_only: bool = False) -> None:
+    answer = await client.create_topics(new, validate_only=validate_only)
+    errors = answer.to_object()["topic_errors"]
+    refused = [each["topic"] for each in errors if each["error_code"] == TOPIC_AUTHORIZATION_FAILED]
+    if refused:
+        raise NotAllowedError(Right(Operation.CREATE, Resource.TOPIC, name) for name in refused)
+    for error in errors:
+        # Another process may have made it since we looked.
+        if error["error_code"] not in (0, TOPIC_ALREADY_EXISTS):
+            raise TopicError(f"topic {error['topic']} could not be made: {error['error_message']}")
 
 
 async def describe(client: AIOKafkaAdminClient, topics: Iterable[str]) -> dict[str, list[dict[str, Any]]]:

@@ -4,9 +4,12 @@ from typing import Any, Final
 
 import orjson
 
+from switchboard.kafka.admin import WrongTopicsError
+from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection, transactional_producer
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.reading import read_to_now
+from switchboard.kafka.rights import Operation, configurer, configuring_rights, on_topics
 from switchboard.kafka.topics import Topic, TopicNames
 
 EVENT_TYPE: Final = b"pool-configured"
@@ -16,15 +19,21 @@ async def write_configuration(conn: Connection, names: TopicNames, group: str, p
     """Publish `{"pool": ..., "config": {...}}` events, all in one transaction.
 
     Raises:
+        NotAllowedError: the cluster does not allow it.
+        WrongTopicsError: there is no such topic.
         KafkaError: the broker refused it; nothing was applied.
     """
-    producer = transactional_producer(conn, f"{group}-config")
+    await require_rights(conn, configuring_rights(names, group))
+    topic = names.of(Topic.ROUTING_CONFIG)
+    if not await partitions_of(conn, [topic]):
+        raise WrongTopicsError(f"{topic}: topic is missing; make it with: switchboard topics create")
+    producer = transactional_producer(conn, configurer(group))
     await producer.start()
     try:
         async with producer.transaction():
             sent = [
                 await producer.send(
-                    names.of(Topic.ROUTING_CONFIG),
+                    topic,
                     key=pool["pool"].encode(),
                     value=orjson.dumps(pool),
                     headers=[("ce_type", EVENT_TYPE)],
@@ -41,8 +50,10 @@ async def read_configuration(conn: Connection, names: TopicNames) -> dict[str, A
     """What was last published for each pool: pool -> config.
 
     Raises:
+        NotAllowedError: the cluster does not allow it.
         ReadingError: a transaction stayed open, or the reading stalled.
     """
+    await require_rights(conn, on_topics(names, Operation.READ, (Topic.ROUTING_CONFIG,)))
     found: dict[str, Any] = {}
     tps = await partitions_of(conn, [names.of(Topic.ROUTING_CONFIG)])
     if tps:

@@ -61,11 +61,12 @@ OWN: Final = tuple(topic for topic, spec in TOPICS.items() if spec.writer is not
 WRITTEN: Final = tuple(topic for topic, spec in TOPICS.items() if spec.writer is Writer.ROUTER)
 BUS: Final = tuple(topic for topic, spec in TOPICS.items() if spec.writer is Writer.BUS)
 DECIDED: Final = (Topic.ASSIGNMENT, Topic.PUSH_REQUEST)
+AUDITED: Final = (Topic.JOURNAL, *DECIDED)
 
 
 def router_rights(names: TopicNames, group_id: str) -> list[Right]:
-    """Of `switchboard run router`, and of `topics reset`."""
-    shards = shard_id(group_id, 0).removesuffix("0")
+    """Of `switchboard run router`."""
+    shards = _all_shards(group_id)
     return [
         *on_topics(names, Operation.READ, (*SOURCES, *ROWS)),
         *on_topics(names, Operation.WRITE, WRITTEN),
@@ -87,37 +88,48 @@ def monitor_rights(names: TopicNames, group_id: str, read: Iterable[Topic]) -> l
     ]
 
 
-def topics_rights(names: TopicNames) -> list[Right]:
-    """Of `switchboard topics create` and `check`, for our own topics; `--sources` needs Create on the bus's too."""
+def creating_rights(names: TopicNames, topics: Iterable[Topic]) -> list[Right]:
+    """Of `switchboard topics create`, for those of these topics that are missing."""
+    wanted = list(topics)
+    return [*on_topics(names, Operation.CREATE, wanted), *on_topics(names, Operation.DESCRIBE, wanted)]
+
+
+def checking_rights(names: TopicNames) -> list[Right]:
+    """Of `switchboard topics check`."""
+    return [*on_topics(names, Operation.DESCRIBE, Topic), *on_topics(names, Operation.DESCRIBE_CONFIGS, OWN)]
+
+
+def resetting_rights(names: TopicNames, group_id: str, sources: Iterable[Topic]) -> list[Right]:
+    """Of `switchboard topics reset`, for these topics of the bus."""
     return [
-        *on_topics(names, Operation.CREATE, OWN),
-        *on_topics(names, Operation.DESCRIBE, tuple(Topic)),
-        *on_topics(names, Operation.DESCRIBE_CONFIGS, OWN),
+        *on_topics(names, Operation.DESCRIBE, sources),
+        *on_topics(names, Operation.READ, ROWS),
+        *on_topics(names, Operation.WRITE, (Topic.SHARD_PROGRESS,)),
+        Right(Operation.WRITE, Resource.TRANSACTIONAL_ID, _all_shards(group_id), prefixed=True),
     ]
 
 
-def config_rights(names: TopicNames, group_id: str) -> list[Right]:
-    """Of `switchboard config apply` and `show`."""
+def configuring_rights(names: TopicNames, group_id: str) -> list[Right]:
+    """Of `switchboard config apply`."""
     return [
-        *on_topics(names, Operation.READ, (Topic.ROUTING_CONFIG,)),
         *on_topics(names, Operation.WRITE, (Topic.ROUTING_CONFIG,)),
-        Right(Operation.WRITE, Resource.TRANSACTIONAL_ID, f"{group_id}-config"),
+        Right(Operation.WRITE, Resource.TRANSACTIONAL_ID, configurer(group_id)),
     ]
 
 
-def simulate_rights(names: TopicNames) -> list[Right]:
+def simulating_rights(names: TopicNames) -> list[Right]:
     """Of `switchboard simulate`, whose customers and agents stand in for the bus's own."""
     return [*on_topics(names, Operation.WRITE, BUS), *on_topics(names, Operation.READ, DECIDED)]
 
 
-def reading_rights(names: TopicNames) -> list[Right]:
-    """Of what only reads: `record`, `audit`, `verify --live`, `dead-letter list` and `show`."""
-    return on_topics(names, Operation.READ, tuple(Topic))
+def configurer(group_id: str) -> str:
+    """The transactional id under which configurations are published."""
+    return f"{group_id}-config"
 
 
-def publishing_rights(names: TopicNames) -> list[Right]:
-    """Of what publishes events anew: `replay --to-bus`, and `dead-letter replay`, which also reads."""
-    return [*on_topics(names, Operation.WRITE, BUS), *on_topics(names, Operation.READ, (Topic.DEAD_LETTER,))]
+def _all_shards(group_id: str) -> str:
+    """What the groups and transactional ids of all shards begin with."""
+    return shard_id(group_id, 0).removesuffix("0")
 
 
 def on_topics(names: TopicNames, operation: Operation, topics: Iterable[Topic]) -> list[Right]:

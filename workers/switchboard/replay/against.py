@@ -10,9 +10,11 @@ from aiokafka.structs import TopicPartition
 
 from switchboard.contracts.decisions import encode
 from switchboard.domain.decisions import Decision
+from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.reading import Partition, ends_of, opened
+from switchboard.kafka.rights import DECIDED, Operation, on_topics
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.comparing import Comparison, Difference, by_topic
 from switchboard.replay.found import Finds, Key, following, key_of, lines_of
@@ -119,11 +121,12 @@ class AgainstTopics:
         """Look where the topics end; the stack closes what is opened of them later.
 
         Raises:
+            NotAllowedError: the cluster does not allow reading one.
             WrongTopicsError: a topic is missing.
             ReadingError: a transaction stayed open.
         """
-        topics = (Topic.ASSIGNMENT, Topic.PUSH_REQUEST)
-        tps = [TopicPartition(names.of(topic), shard) for topic in topics for shard in range(shards)]
+        await require_rights(conn, on_topics(names, Operation.READ, DECIDED))
+        tps = [TopicPartition(names.of(topic), shard) for topic in DECIDED for shard in range(shards)]
         await require_partitions(conn, tps)
         return cls(conn, names, await ends_of(conn, tps), stack)
 

@@ -1,7 +1,7 @@
 """Dead letters: what they tell, and putting them back on the topic that they came from."""
 
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,9 +10,11 @@ from aiokafka.structs import TopicPartition
 
 from switchboard.contracts.codec import MAX_VALUE_BYTES
 from switchboard.kafka.admin import WrongTopicsError
+from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection, producer, reader
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.reading import ends_of, read_between, started
+from switchboard.kafka.rights import Operation, on_topics
 from switchboard.kafka.sending import send_as_is
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.router.starting import Start, offsets_at
@@ -116,6 +118,7 @@ async def dead_letters(
     """All dead letters of all shards from a time on: each shard's in order, the shards in any.
 
     Raises:
+        NotAllowedError: the cluster does not allow it.
         WrongTopicsError: there is no such topic.
         ReadingError: it can't be read to its end.
     """
@@ -132,6 +135,7 @@ async def dead_letter_at(conn: Connection, names: TopicNames, place: Place) -> D
     """The dead letter at a place; None: there is none.
 
     Raises:
+        NotAllowedError: the cluster does not allow it.
         WrongTopicsError: there is no such topic.
         ReadingError: it can't be read.
     """
@@ -149,6 +153,7 @@ async def dead_letter_at(conn: Connection, names: TopicNames, place: Place) -> D
 
 
 async def _partitions(conn: Connection, names: TopicNames) -> list[TopicPartition]:
+    await require_rights(conn, on_topics(names, Operation.READ, (Topic.DEAD_LETTER,)))
     topic = names.of(Topic.DEAD_LETTER)
     tps = await partitions_of(conn, [topic])
     if not tps:
@@ -156,14 +161,17 @@ async def _partitions(conn: Connection, names: TopicNames) -> list[TopicPartitio
     return tps
 
 
-async def put_back(conn: Connection, names: TopicNames, letters: Iterable[DeadLetter]) -> None:
+async def put_back(conn: Connection, names: TopicNames, letters: Sequence[DeadLetter]) -> None:
     """Send letters without an obstacle to the topics and partitions that they came from, in this order, as they were.
 
     Raises:
+        NotAllowedError: the cluster does not allow writing one of those topics; none was sent.
         WrongTopicsError: a letter's topic is none that the router reads, or is gone; those before it were sent.
         KafkaError: the broker refused one.
     """
-    there = set(await partitions_of(conn, names.sources))
+    came_from = {letter.source[0] for letter in letters} & names.sources.keys()
+    await require_rights(conn, on_topics(names, Operation.WRITE, (names.sources[name] for name in sorted(came_from))))
+    there = set(await partitions_of(conn, came_from))
     writer = producer(conn)
     await writer.start()
     try:

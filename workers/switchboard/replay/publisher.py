@@ -13,8 +13,10 @@ from aiokafka.partitioner import murmur2
 
 from switchboard.contracts.recorded_log import Record, bare_topic
 from switchboard.kafka.admin import WrongTopicsError
+from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection, producer
 from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.rights import Operation, on_topics
 from switchboard.kafka.sending import send_as_is
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.rebasing import Rebase
@@ -69,11 +71,15 @@ async def publish(
         tell: called after each record.
 
     Raises:
+        NotAllowedError: the cluster does not allow writing a topic; nothing was sent.
         WrongTopicsError: a topic is missing; nothing was sent.
         KafkaError: the broker refused a record.
     """
-    counts = Counter(tp.topic for tp in await partitions_of(conn, names.sources))
-    missing = [name for topic in topics if (name := names.of(Topic(topic))) not in counts]
+    sent_to = [Topic(topic) for topic in topics]
+    await require_rights(conn, on_topics(names, Operation.WRITE, sent_to))
+    wanted = [names.of(topic) for topic in sent_to]
+    counts = Counter(tp.topic for tp in await partitions_of(conn, wanted))
+    missing = [name for name in wanted if name not in counts]
     if missing:
         raise WrongTopicsError(
             f"no such topic: {', '.join(missing)}; make it with: switchboard topics create --sources"
@@ -82,8 +88,8 @@ async def publish(
     writer = producer(conn)
     await writer.start()
     try:
-        for topic in topics:
-            await writer.partitions_for(names.of(Topic(topic)))  # or the first record would wait for it
+        for name in wanted:
+            await writer.partitions_for(name)  # or the first record would wait for it
         await _send_all(writer, names, records, counts, told, speed=speed, rebase=rebase, stop=stop, tell=tell)
     finally:
         await writer.stop()

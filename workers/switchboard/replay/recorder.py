@@ -13,10 +13,12 @@ from aiokafka.structs import TopicPartition
 
 from switchboard.contracts.recorded_log import Record, bare_topic
 from switchboard.kafka.admin import WrongTopicsError
+from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection, reader
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.reading import Offsets, ReadingError, ends_of, started
-from switchboard.kafka.topics import Topic, TopicNames
+from switchboard.kafka.rights import Operation, Resource, Right, on_topics
+from switchboard.kafka.topics import ROWS, Topic, TopicNames
 from switchboard.replay.merged_reading import MergedReading
 from switchboard.replay.row_cut import RowCut, cut_rows
 from switchboard.router.starting import Start, offsets_at
@@ -81,10 +83,13 @@ async def record(
         tell: called after some records, and some ten times a second while none come.
 
     Raises:
+        NotAllowedError: the cluster does not allow reading one.
         WrongTopicsError: none of the topics is there.
         ReadingError: a topic can't be read to its end, or the journal does not go on where the rows stand.
     """
     told = Recorded()
+    rows = on_topics(names, Operation.READ, ROWS) if wanted.from_rows else []
+    await require_rights(conn, [*(Right(Operation.READ, Resource.TOPIC, name) for name in wanted.topics), *rows])
     tps = await partitions_of(conn, wanted.topics)
     told.missing = [name for name in wanted.topics if all(tp.topic != name for tp in tps)]
     if not tps:

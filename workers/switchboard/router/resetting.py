@@ -3,11 +3,13 @@
 import asyncio
 from typing import Final
 
+from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection, reader
 from switchboard.kafka.ledger import CommitBatch, Ledger
 from switchboard.kafka.ownership import shard_id
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.restore import restore
+from switchboard.kafka.rights import resetting_rights
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.router import packing
 from switchboard.router.starting import Start, offsets_at
@@ -27,9 +29,12 @@ async def reset_source(
     It takes the shards' ledgers, so routers that still run are fenced.
 
     Raises:
+        NotAllowedError: the cluster does not allow it.
         NoSuchSourceError: the message names the topics there are.
         LedgerLostError, RestoreError, KafkaError, TimeoutError: the broker does not answer as it should.
     """
+    sources = [names.sources[topic]] if topic in names.sources else []
+    await require_rights(conn, resetting_rights(names, group, sources))
     offsets = await _offsets(conn, names, topic, start)
     for shard in range(shards):
         ledger = Ledger(conn, shard_id(group, shard), names, shard)

@@ -10,8 +10,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from switchboard.domain.rfc3339 import format_ms
+from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection, producer, reader
 from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.rights import DECIDED, simulating_rights
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.simulation.crowd import Crowd
 from switchboard.simulation.diary import Outgoing
@@ -51,10 +53,12 @@ class Bus:
         """Connect, and begin to listen at what is decided from now on.
 
         Raises:
+            NotAllowedError: the cluster does not allow what its people do.
             NoDecisionsTopicError: there is nothing to listen to.
             BrokerAwayError: no broker answers.
         """
-        decided = [self._names.of(topic) for topic in (Topic.ASSIGNMENT, Topic.PUSH_REQUEST)]
+        await require_rights(self._conn, simulating_rights(self._names))
+        decided = [self._names.of(topic) for topic in DECIDED]
         tps = await partitions_of(self._conn, decided)
         if missing := [name for name in decided if name not in {tp.topic for tp in tps}]:
             told = " and ".join(missing)
