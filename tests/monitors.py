@@ -1,13 +1,11 @@
 """Monitors as processes of their own on a bus of a test's own, and a writer of what they read."""
 
-import asyncio
-import os
-import signal
 import socket
-import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from functools import partial
+from typing import IO, Any
 
 import aiohttp
 import orjson
@@ -16,6 +14,7 @@ from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import CommitBatch, Ledger
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.monitor.decisions import Decided
+from tests.routers import Worker, a_process, environment
 from tests.waiting import eventually
 
 MEANT_FOR_OTHERS = {"PROCESSING_GUARANTEE": "at_least_once", "WEB_PORT": "1", "BROKER_URL": "kafka://127.0.0.1:1"}
@@ -24,11 +23,11 @@ MEANT_FOR_OTHERS = {"PROCESSING_GUARANTEE": "at_least_once", "WEB_PORT": "1", "B
 Answer = tuple[int, Any]
 
 
-class Monitor:
-    """A monitor's process and a client of it."""
+class Monitor(Worker):
+    """A `switchboard run monitor` of its own, and a client of it."""
 
-    def __init__(self, process: asyncio.subprocess.Process, port: int, client: aiohttp.ClientSession) -> None:
-        self._process = process
+    def __init__(self, process: Process, log: IO[bytes], port: int, client: aiohttp.ClientSession) -> None:
+        super().__init__(process, log)
         self._url = f"http://127.0.0.1:{port}"
         self._client = client
 
@@ -43,7 +42,12 @@ class Monitor:
 
     async def first(self, path: str) -> Any:
         """The first answer that is no refusal."""
-        return (await eventually(lambda: self.ask(path), lambda answer: answer[0] == 200, seconds=60))[1]
+
+        async def look() -> Answer:
+            assert self.process.returncode is None, f"it ended:\n{self.log}"
+            return await self.ask(path)
+
+        return (await eventually(look, lambda answer: answer[0] == 200, seconds=60))[1]
 
     async def shows(self, path: str, holds: Callable[[list[Any]], bool]) -> list[Answer]:
         """What is told once it holds; every answer before that is kept to look at."""
@@ -57,14 +61,8 @@ class Monitor:
         return answers
 
     async def ends(self, seconds: float) -> tuple[int, str]:
-        """Exit code and stderr, once it has ended."""
-        _, stderr = await asyncio.wait_for(self._process.communicate(), seconds)
-        assert self._process.returncode is not None
-        return self._process.returncode, stderr.decode()
-
-    def send(self, sent: signal.Signals) -> None:
-        """Send it a signal."""
-        self._process.send_signal(sent)
+        """Exit code and log, once it has ended."""
+        return await self.ended(seconds), self.log
 
 
 Start = Callable[..., Awaitable[Monitor]]
@@ -79,43 +77,33 @@ def free_port() -> int:
 
 
 @asynccontextmanager
+async def a_monitor(**settings: object) -> AsyncIterator[Monitor]:
+    """A monitor with these settings, at a port that nobody has unless they say which; killed at the end."""
+    port = settings.setdefault("web_port", free_port())
+    async with aiohttp.ClientSession() as client:
+        kind = partial(Monitor, port=int(str(port)), client=client)
+        async with a_process(kind, "run", "monitor", env=environment(**settings) | MEANT_FOR_OTHERS) as monitor:
+            yield monitor
+
+
+@asynccontextmanager
 async def starting(conn: Connection, names: TopicNames, port: int) -> AsyncIterator[Start]:
     """Starts monitors; those that still run at the end are killed."""
     async with AsyncExitStack() as ending:
-        client = await ending.enter_async_context(aiohttp.ClientSession())
 
-        async def run(bootstrap: str = conn.bootstrap, at: int = port, **settings: str) -> Monitor:
-            told = _settings(bootstrap, names, at) | {
-                f"SWITCHBOARD_{name.upper()}": settings[name] for name in settings
+        async def run(**settings: object) -> Monitor:
+            told = {
+                "bootstrap_servers": conn.bootstrap,
+                "topic_prefix": names.prefix,
+                "source_prefix": names.source_prefix,
+                "group_id": f"{names.prefix}switchboard",
+                "replication": 1,
+                "web_port": port,
+                "broker_wait_seconds": 3,
             }
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", "switchboard", "run", "monitor"),
-                env=os.environ | MEANT_FOR_OTHERS | told,
-                stderr=asyncio.subprocess.PIPE,
-            )
-            ending.push_async_callback(_kill, process)
-            return Monitor(process, at, client)
+            return await ending.enter_async_context(a_monitor(**told | settings))
 
         yield run
-
-
-def _settings(bootstrap: str, names: TopicNames, port: int) -> dict[str, str]:
-    return {
-        "SWITCHBOARD_BOOTSTRAP_SERVERS": bootstrap,
-        "SWITCHBOARD_TOPIC_PREFIX": names.prefix,
-        "SWITCHBOARD_SOURCE_PREFIX": names.source_prefix,
-        "SWITCHBOARD_GROUP_ID": f"{names.prefix}switchboard",
-        "SWITCHBOARD_REPLICATION": "1",
-        "SWITCHBOARD_WEB_PORT": str(port),
-        "SWITCHBOARD_BROKER_WAIT_SECONDS": "3",
-    }
-
-
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.kill()
-        await process.wait()
 
 
 class Rows:

@@ -8,12 +8,12 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import aiohttp
 import orjson
@@ -72,8 +72,8 @@ async def run(*command: str, seconds: float = 40, **settings: object) -> Ran:
     return Ran(process.returncode, out.decode(), err.decode())
 
 
-class Router:
-    """A `switchboard run router` of its own; made by `Bus.router`."""
+class Worker:
+    """A process of `switchboard run`; made by `a_process`."""
 
     def __init__(self, process: Process, log: IO[bytes]) -> None:
         self.process = process
@@ -95,6 +95,31 @@ class Router:
         found = await eventually(look, seconds=seconds)
         assert found is not None
         return found
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    async def kill(self) -> None:
+        """SIGKILL, and wait for its end."""
+        self.process.kill()
+        await self.process.wait()
+
+    async def ended(self, seconds: float = 30) -> int:
+        """Wait for its end; the exit code."""
+        return await asyncio.wait_for(self.process.wait(), seconds)
+
+    async def stop(self) -> float:
+        """SIGTERM; the seconds until it had ended, with exit code 0."""
+        began = time.monotonic()
+        self.process.terminate()
+        code = await self.ended()
+        assert code == 0, f"it ended with {code}:\n{self.log}"
+        return time.monotonic() - began
+
+
+class Router(Worker):
+    """A `switchboard run router` of its own; made by `Bus.router`."""
 
     async def get(self, path: str) -> tuple[int, str]:
         """Ask its web server: status and body."""
@@ -125,49 +150,45 @@ class Router:
         owned = (re.fullmatch(r'switchboard_shard_owned\{shard="(\d+)"\}', name) for name, on in found.items() if on)
         return {int(each[1]) for each in owned if each}
 
-    def send(self, number: signal.Signals) -> None:
-        """Send it a signal."""
-        self.process.send_signal(number)
 
-    async def kill(self) -> None:
-        """SIGKILL, and wait for its end."""
-        self.process.kill()
-        await self.process.wait()
-
-    async def ended(self, seconds: float = 30) -> int:
-        """Wait for its end; the exit code."""
-        return await asyncio.wait_for(self.process.wait(), seconds)
-
-    async def stop(self) -> float:
-        """SIGTERM; the seconds until it had ended, with exit code 0."""
-        began = time.monotonic()
-        self.process.terminate()
-        code = await self.ended()
-        assert code == 0, f"it ended with {code}:\n{self.log}"
-        return time.monotonic() - began
+Started = TypeVar("Started", bound=Worker)
 
 
 @asynccontextmanager
 async def a_router(start: str | None = None, **settings: object) -> AsyncIterator[Router]:
     """A router process with these settings; it is killed at the end if it is still there, and its log is printed."""
-    arguments = ["run", "router", *(["--from", start] if start is not None else [])]
-    async with a_process([*_COMMAND, *arguments], environment(**settings), Path(tempfile.gettempdir())) as router:
+    begin = ["--from", start] if start is not None else []
+    async with a_process(Router, "run", "router", *begin, env=environment(**settings)) as router:
         yield router
 
 
 @asynccontextmanager
-async def a_process(command: list[str], env: dict[str, str], folder: Path) -> AsyncIterator[Router]:
-    """A router started by this command; it is killed at the end if it is still there, and its log is printed."""
+async def a_process(
+    kind: Callable[[Process, IO[bytes]], Started],
+    *arguments: str,
+    env: dict[str, str],
+    entry: Sequence[str] = _COMMAND,
+    folder: str = tempfile.gettempdir(),
+) -> AsyncIterator[Started]:
+    """A worker started by `switchboard` with these arguments; killed at the end if it is still there, its log printed.
+
+    Args:
+        kind: what it is to a test.
+        arguments: of the command.
+        env: the whole environment.
+        entry: another way to the command.
+        folder: where it runs.
+    """
     with tempfile.TemporaryFile() as log:
-        process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log, env=env, cwd=folder)
-        router = Router(process, log)
+        process = await asyncio.create_subprocess_exec(*entry, *arguments, stdout=log, stderr=log, env=env, cwd=folder)
+        worker = kind(process, log)
         try:
-            yield router
+            yield worker
         finally:
             if process.returncode is None:
                 process.kill()
             await process.wait()
-            print(f"--- router {process.pid}, exit code {process.returncode}\n{router.log}")  # noqa: T201
+            print(f"--- {' '.join(arguments)}: {process.pid}, exit code {process.returncode}\n{worker.log}")  # noqa: T201
 
 
 class Bus:

@@ -11,7 +11,7 @@ import pytest
 
 from switchboard.kafka.local_broker import LocalBroker
 from tests.deploy.manifests import DEPLOY, pods, settings_of
-from tests.routers import a_process
+from tests.routers import Router, a_process
 
 REPOSITORY = DEPLOY.parent
 BUILD_SECONDS = 280
@@ -81,7 +81,7 @@ async def test_the_image_routes_with_what_its_manifest_gives(
     )
     assert made.returncode == 0, made.stderr
     assert sys.prefix not in made.stdout + made.stderr
-    async with a_process([entry, *container["args"]], env, tmp_path) as router:
+    async with a_process(Router, *container["args"], env=env, entry=[entry], folder=str(tmp_path)) as router:
         await router.ready()
         assert await router.owned() == {0}
         await router.stop()

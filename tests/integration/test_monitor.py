@@ -158,7 +158,7 @@ async def test_killed_and_restarted_it_shows_the_same_from_its_first_answer(
         probe.bind(("127.0.0.1", 0))
         another: int = probe.getsockname()[1]
     assert another != port
-    assert await told(await start(at=another)) == before
+    assert await told(await start(web_port=another)) == before
 
 
 async def test_stopped_past_its_session_it_goes_on_without_a_gap_or_a_step_back(
@@ -237,7 +237,7 @@ async def test_an_address_that_is_taken_is_named(start: Start, rows: Rows, port:
 
 async def test_a_broker_that_is_away_at_the_start_is_exit_code_3(start: Start, port: int) -> None:
     """After a bounded wait, and saying where it was looked for."""
-    code, stderr = await (await start(bootstrap=f"127.0.0.1:{port}")).ends(20)
+    code, stderr = await (await start(bootstrap_servers=f"127.0.0.1:{port}")).ends(20)
     assert code == 3
     assert f"no broker answers at 127.0.0.1:{port}" in stderr
     assert "Traceback" not in stderr
@@ -260,7 +260,7 @@ async def test_while_the_broker_is_away_it_shows_what_it_has_and_then_goes_on(
     await create_topics(conn, plan)
     async with writing(conn, plan.names) as writer:
         await writer.commit(0, agent("ann"))
-    monitor = await start(bootstrap=conn.bootstrap)
+    monitor = await start(bootstrap_servers=conn.bootstrap)
     assert ids(await monitor.first("/api/agents")) == ["ann"]
     private_broker.kill()
     assert ids(await monitor.first("/api/agents")) == ["ann"]

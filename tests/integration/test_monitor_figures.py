@@ -43,7 +43,7 @@ async def test_killed_in_the_middle_of_a_day_it_shows_what_one_that_never_ended_
         await configure(bus)
         async with bus.router() as router:
             await router.ready()
-            steady, frozen, killed = await start(), await start(at=free_port()), await start(at=port)
+            steady, frozen, killed = await start(), await start(web_port=free_port()), await start(web_port=port)
             async with a_crowd(bus, chats_a_second=20, seed="figures"):
                 await bus.until(lambda: len(bus.of("assignment-confirmed")) > 20, 60)
                 await killed.first("/api/queues")
@@ -52,7 +52,7 @@ async def test_killed_in_the_middle_of_a_day_it_shows_what_one_that_never_ended_
                 frozen.send(signal.SIGSTOP)
                 await killed.ends(5)
                 stopped = time.monotonic()
-                killed = await start(at=port)
+                killed = await start(web_port=port)
                 await bus.until(lambda: time.monotonic() > stopped + 9, 30)  # its session is over after 8 s
                 frozen.send(signal.SIGCONT)
             await router.stop()

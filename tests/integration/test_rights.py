@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import orjson
 import pytest
 
@@ -32,7 +31,7 @@ from switchboard.simulation.bus import Bus as Simulated
 from switchboard.simulation.cast import Cast, Line, mixed_team
 from switchboard.simulation.crowd import Crowd
 from switchboard.simulation.tally import Tally
-from tests.monitor_process import a_monitor
+from tests.monitors import a_monitor
 from tests.routers import EARLIEST, Bus, a_bus
 from tests.secured import Secured
 
@@ -306,14 +305,10 @@ async def test_a_monitor_serves_with_its_rights_alone(secured: Secured, bus: Bus
         await bus.request("ana")
         await bus.arrive("c-1")
         await bus.until_decided("chat-assigned", "c-1")
-    async with (
-        a_monitor(**bus.settings(**secured.by("OAUTHBEARER", user))) as address,
-        aiohttp.ClientSession() as session,
-    ):
-        async with session.get(f"{address}/api/agents") as answer:
-            assert [row["agent_id"] for row in await answer.json()] == ["ana"]
-        async with session.get(f"{address}/api/queues") as answer:
-            sales, quiet = sorted(await answer.json(), key=lambda row: row["queue"], reverse=True)
+    async with a_monitor(**bus.settings(**secured.by("OAUTHBEARER", user))) as monitor:
+        agents, queues = await monitor.first("/api/agents"), await monitor.first("/api/queues")
+    sales, quiet = sorted(queues, key=lambda row: row["queue"], reverse=True)
+    assert [row["agent_id"] for row in agents] == ["ana"]  # agent-capacity
     assert (sales["queue"], sales["offered"]) == ("sales", 1)  # open-chats
     assert quiet["queue"] == "quiet"  # routing-config
     assert sales["today"]["arrived"] == 1  # assignment

@@ -5,16 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import orjson
 import pytest
 
 from switchboard.cli.rights import rights_of
 from switchboard.settings import Settings
-from tests.monitor_process import a_monitor
+from tests.monitors import a_monitor
 from tests.routers import a_bus, run
 from tests.secured import Secured
-from tests.waiting import eventually
 
 WAYS_IN = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "mTLS")
 ROUTING = "[[pools.default.queues]]\nname = 'default'\n[[pools.default.profiles]]\nname = 'default'\n"
@@ -72,18 +70,14 @@ async def test_every_worker_and_tool_comes_in(secured: Secured, bus_prefix: str,
         needs = rights_of(Settings(**bus.settings()))  # type: ignore[arg-type]
         await secured.allow({"worker": [right for some in needs.values() for right in some]})
     async with a_bus(conn, bus_prefix) as bus:
-        async with bus.router(**settings) as router, a_monitor(**bus.settings(**settings)) as address:
+        async with bus.router(**settings) as router, a_monitor(**bus.settings(**settings)) as monitor:
             assert (await bus.run("config", "apply", str(routing), **settings)).code == 0
             await router.ready()
             await bus.request("ana")
             await bus.arrive("c-1")
             assert (await bus.until_decided("chat-assigned", "c-1"))["agent_id"] == "ana"
 
-            async def agents() -> str:
-                async with aiohttp.ClientSession() as session, session.get(f"{address}/api/agents") as answer:
-                    return await answer.text()
-
-            await eventually(agents, lambda told: "ana" in told)
+            await monitor.shows("/api/agents", lambda agents: any(row["agent_id"] == "ana" for row in agents))
         ran = await bus.run("record", "--bus", "--out", str(recorded), **settings)
         assert ran.code == 0, ran.err
         lines = [orjson.loads(line) for line in recorded.read_bytes().splitlines()]
