@@ -1,4 +1,7 @@
-"""aiokafka's log, thinned: while a broker is away it says the same things several hundred times a second."""
+"""What logs leave out: repetitions, and what may be about somebody.
+
+While a broker is away aiokafka says the same things several hundred times a second.
+"""
 
 import logging
 import time
@@ -33,3 +36,12 @@ def thin_out(library: str) -> None:
     for name in list(logging.root.manager.loggerDict):
         if name == library or name.startswith(f"{library}."):
             logging.getLogger(name).addFilter(Thinned())
+
+
+def raised(error: BaseException) -> str:
+    """What was raised and where, without its message: that is likely to hold somebody's id."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+    return f"{type(error).__name__}{where}"

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final, NoReturn
 
@@ -29,11 +29,10 @@ from switchboard.router.sharding import shard_of
 from switchboard.router.sources import Offsets, Sources
 from switchboard.router.starting import Start, first_offsets
 from switchboard.router.survey import Shown, Survey
-from switchboard.router.telling import raised, tell
+from switchboard.router.suspicion import Suspicion
+from switchboard.router.telling import tell
 
 log = logging.getLogger(__name__)
-
-Source = tuple[str, int, int]
 
 TICK_SECONDS: Final = 1.0
 """While a timer is pending a frame is made at least so often."""
@@ -56,14 +55,6 @@ SURVEY_SHARE: Final = 0.01
 STUCK_SECONDS: Final = 20.0
 
 
-class EngineFailedError(Exception):
-    """The engine raised on a frame; reopened, the shard finds out which event it was."""
-
-
-class TimersFailedError(Exception):
-    """The engine raised on the passing of time alone: nobody can go on, and a human must look."""
-
-
 @dataclass(slots=True, frozen=True)
 class Plan:
     """What every shard of a router is told."""
@@ -76,18 +67,6 @@ class Plan:
     merge_wait: float
     """Seconds."""
     start: Start | None
-
-
-@dataclass(slots=True)
-class Suspicion:
-    """What is known of an engine failure; it outlives the reopening of the shard."""
-
-    suspects: set[Source] = field(default_factory=set)
-    """Events of the frame that failed: they are applied one a frame."""
-    run: int = 0
-    """Service time that passed in that frame, ms: it may be the timers that fail."""
-    poison: dict[Source, str] = field(default_factory=dict)
-    """Events that failed alone, with the error."""
 
 
 class Shard:
@@ -180,7 +159,7 @@ class Shard:
         taken = await self._sources.take(self._plan.max_events, FRAME_BYTES, self._wait())
         self._committer.check()  # or a failure would be seen at the next event only
         mine = self._mine(taken)
-        if self._suspicion.suspects and any(_source(each) in self._suspicion.suspects for each in mine):
+        if self._suspicion.falls_on(mine):
             await self._step_by_step(taken)
         elif any(isinstance(each.what, Event) for each in mine) or self._due():
             await self._step(taken)
@@ -249,8 +228,7 @@ class Shard:
     async def _step_by_step(self, taken: list[Taken]) -> None:
         """After a failure: time alone, then each event alone, each committed before the next."""
         await self._step([])
-        run, self._suspicion.run = self._suspicion.run, 0
-        if run:
+        if run := self._suspicion.take_run():
             await self._advance([], run)
         for each in taken:
             if isinstance(each.what, Event) and self._mine([each]):
@@ -258,7 +236,7 @@ class Shard:
             else:
                 await self._commit([each])
             await self._committer.settle()
-            self._suspicion.suspects.discard(_source(each))
+            self._suspicion.clear(each)
 
     async def _advance(self, taken: list[Taken], run: int) -> None:
         events = [each.what for each in self._mine(taken) if isinstance(each.what, Event)]
@@ -274,23 +252,8 @@ class Shard:
             batch = await self._batch(taken, encoded, outcome)
         except Exception as error:
             await self._committer.settle()  # or the time that passed in the frame before would be lost with it
-            self._suspect(frame, error)
-            raise EngineFailedError(f"shard {self.index}, frame {frame.n}: {raised(error)}") from error
+            raise self._suspicion.failed(self.index, frame, error) from error
         await self._committer.put(batch, self._mine(taken), outcome)
-
-    def _suspect(self, frame: Frame, error: Exception) -> None:
-        sources = [event.source for event in frame.events]
-        told = f"{type(error).__name__}: {error}"
-        if not sources:
-            raise TimersFailedError(f"shard {self.index}, frame {frame.n}, {frame.run} ms: {raised(error)}") from error
-        if len(sources) == 1 and sources[0] in self._suspicion.suspects:
-            self._suspicion.poison[sources[0]] = told
-            place = {"shard": self.index, **dict(zip(("topic", "partition", "offset"), sources[0], strict=True))}
-            log.critical("the engine fails on %s: set aside on dead-letter: %s", sources[0], raised(error), extra=place)
-            log.debug("the engine fails: %s", told, exc_info=error, extra=place)
-        else:
-            self._suspicion.suspects.update(sources)
-            self._suspicion.run = frame.run
 
     async def _batch(self, taken: list[Taken], encoded: bytes | None, outcome: Outcome | None) -> CommitBatch:
         batch = CommitBatch()
@@ -349,10 +312,6 @@ class Shard:
             self._survey.show(self._engine)
             ended = time.monotonic()
             self._survey_due = ended + (ended - now) / SURVEY_SHARE
-
-
-def _source(taken: Taken) -> Source:
-    return (taken.record.topic, taken.record.partition, taken.record.offset)
 
 
 def _engine_rows(rows: dict[Topic, dict[bytes, bytes]]) -> Iterator[Row]:

@@ -33,12 +33,3 @@ def tell(shard: int, taken: list[Taken], outcome: Outcome | None) -> None:
     if detailed and outcome is not None:
         for decision in outcome.decisions:
             log.debug("decided: %s", decision, extra={"shard": shard})
-
-
-def raised(error: BaseException) -> str:
-    """What was raised and where, without its message: of an engine's error that is likely to be someone's id."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = "" if trace is None else f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-    return f"{type(error).__name__}{where}"
