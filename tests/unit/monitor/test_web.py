@@ -1,5 +1,6 @@
 """The web API as a client sees it."""
 
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
@@ -104,6 +105,20 @@ async def test_half_a_table_is_never_shown(client: Client, restored: list[bool],
         assert answer.status == 503
         assert answer.headers["Retry-After"] == "1"
         assert await answer.json() == {"status": "restoring"}
+
+
+async def test_a_failure_is_logged_without_an_id_but_at_debug(
+    client: Client, tables: Tables, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The path names an agent, and so may what was raised."""
+    tables.past = None  # type: ignore[assignment]
+    caplog.set_level(logging.DEBUG, "switchboard")
+    async with client.get("/api/chats/eve-4711") as answer:
+        assert answer.status == 500
+    said, detailed = (record for record in caplog.records if record.name == "switchboard.monitor.web")
+    assert said.getMessage().startswith("/api/chats/{chat_id} failed: AttributeError at ")
+    assert said.exc_info is None
+    assert (detailed.levelno, detailed.getMessage()) == (logging.DEBUG, "'/api/chats/eve-4711' failed")
 
 
 async def test_an_agent_is_found_by_any_id(client: Client, tables: Tables) -> None:

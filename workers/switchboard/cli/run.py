@@ -79,6 +79,8 @@ def all_workers(ctx: click.Context, start: str | None) -> None:
       switchboard run all --from earliest
     """
     begin = ["--from", start] if start is not None else []
+    for each in LEVEL_SIGNALS:
+        signal.signal(each, signal.SIG_IGN)  # also for the workers, until they heed it: it would end them
     workers = [_start("router", *begin), _start("monitor")]
     ctx.exit(asyncio.run(_first_end(workers)))
 

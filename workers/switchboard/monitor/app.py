@@ -10,6 +10,7 @@ import faust
 from faust.web.base import BlueprintManager
 
 from switchboard.kafka.clients import Connection, options
+from switchboard.kafka.quiet import raised
 from switchboard.kafka.topics import Topic
 from switchboard.monitor.following import FollowingTransport
 from switchboard.monitor.rows import MalformedRowError
@@ -90,15 +91,17 @@ def keep_tables(app: Any, tables: Tables, topics: Mapping[str, Topic]) -> None:
     async def keep(stream: Any) -> None:
         async for event in stream.events():
             told = event.message
-            place = (topics[told.topic], told.partition, told.offset)
+            place = (told.topic, told.partition, told.offset)
             try:
-                apply(tables, Record(*place, told.key, told.value, told.headers or ()))
+                apply(tables, Record(topics[told.topic], *place[1:], told.key, told.value, told.headers or ()))
             except MalformedRowError as fault:
-                log.warning("%s, partition %d, offset %d: %s", told.topic, told.partition, told.offset, fault)
+                log.warning("%s, partition %d, offset %d: %s", *place, fault.what)
+                log.debug("%s, partition %d, offset %d: %s", *place, fault)
             except Exception as defect:
                 # Raised, it would cost this one record: Faust acknowledges it and starts the agent anew, so the tables
                 # would be wrong for good. Gone down, the monitor is right again once it is restarted.
-                log.exception("%s, partition %d, offset %d", told.topic, told.partition, told.offset)
+                log.critical("%s, partition %d, offset %d: %s", *place, raised(defect))
+                log.debug("%s, partition %d, offset %d", *place, exc_info=defect)
                 await app.crash(defect)
                 return
 

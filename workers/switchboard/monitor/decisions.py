@@ -37,7 +37,7 @@ def decided(value: bytes) -> Decided:
             raise TypeError("type is no text")  # noqa: TRY301 - one place tells of every fault
         return Decided(fields, value, intern(pool), (int(frame), int(number)), seconds(fields["at"]))
     except (AttributeError, KeyError, TypeError, ValueError) as fault:
-        raise MalformedRowError(f"not a decision: {fault!r}") from fault
+        raise MalformedRowError("not a decision", repr(fault)) from fault
 
 
 def seconds(moment: str) -> float:

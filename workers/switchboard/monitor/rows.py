@@ -13,7 +13,12 @@ REQUEST_FIELDS: Final = ("origin", "requested_at")
 
 
 class MalformedRowError(Exception):
-    """A record that is no row of its topic; the message says what is wrong with it."""
+    """A record that is no row of its topic; the message says what is wrong with it, and may quote it."""
+
+    def __init__(self, what: str, detail: object = "") -> None:
+        super().__init__(f"{what}: {detail}" if detail else what)
+        self.what = what
+        """The message, but for what it may quote."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -45,7 +50,7 @@ def agent_row(value: bytes) -> dict[str, Any]:
             "request": None if request is None else {name: request[name] for name in REQUEST_FIELDS},
         }
     except (KeyError, TypeError) as fault:
-        raise MalformedRowError(f"not a row of an agent: {fault!r}") from fault
+        raise MalformedRowError("not a row of an agent", repr(fault)) from fault
 
 
 def chat_row(value: bytes) -> ChatRow | None:
@@ -66,7 +71,7 @@ def chat_row(value: bytes) -> ChatRow | None:
             pool=intern(row["pool"]), queue=intern(row["queue"]), stage=intern(row["stage"]), arrived_at=arrived_at
         )
     except (KeyError, TypeError, ValueError) as fault:
-        raise MalformedRowError(f"not a row of a chat: {fault!r}") from fault
+        raise MalformedRowError("not a row of a chat", repr(fault)) from fault
 
 
 def json_object(value: bytes) -> dict[str, Any]:
@@ -78,7 +83,7 @@ def json_object(value: bytes) -> dict[str, Any]:
     try:
         row = orjson.loads(value)
     except orjson.JSONDecodeError as fault:
-        raise MalformedRowError(f"not JSON: {fault}") from fault
+        raise MalformedRowError("not JSON", fault) from fault
     if not isinstance(row, dict):
         raise MalformedRowError("not a JSON object")
     return row

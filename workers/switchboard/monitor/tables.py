@@ -114,4 +114,4 @@ def _decide(past: Past, record: Record) -> None:
     try:
         past.take(record.partition, decision)
     except (KeyError, TypeError, ValueError) as fault:
-        raise MalformedRowError(f"not a decision of type {decision.fields['type']}: {fault!r}") from fault
+        raise MalformedRowError("not a decision of its type", f"{decision.fields['type']}: {fault!r}") from fault

@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
+from switchboard.kafka.quiet import raised
 from switchboard.monitor.entry import Handler
 from switchboard.monitor.single import agents_named, chats_named
 from switchboard.monitor.stream import Stream
@@ -96,8 +97,10 @@ async def strict_json(request: web.Request, handler: Handler) -> web.StreamRespo
             if name in refused.headers:
                 response.headers[name] = refused.headers[name]
         return response
-    except Exception:
-        log.exception("%r failed", request.path)
+    except Exception as error:
+        route = request.match_info.route.resource
+        log.error("%s failed: %s", "a request" if route is None else route.canonical, raised(error))  # noqa: TRY400
+        log.debug("%r failed", request.path, exc_info=error)
         return _json({"error": "Internal Server Error"}, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 

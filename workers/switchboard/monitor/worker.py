@@ -20,6 +20,7 @@ from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import BrokerAwayError, Connection, wait_for_broker
 from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.quiet import raised
 from switchboard.kafka.rights import monitor_rights
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.monitor.app import keep_tables, new_app
@@ -189,7 +190,9 @@ async def _until(stop: asyncio.Event, app: Any) -> None:
     for wait in waits:
         wait.cancel()
     if not stop.is_set():
-        raise MonitorError(f"Faust gave up ({app.crash_reason!r}): start the monitor again")
+        reason = app.crash_reason
+        told = repr(reason) if reason is None or isinstance(reason, KafkaError) else raised(reason)
+        raise MonitorError(f"Faust gave up ({told}): start the monitor again")
 
 
 async def _stop(app: Any) -> None:
