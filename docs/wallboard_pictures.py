@@ -5,7 +5,6 @@ ADDRESS is what `switchboard demo` prints. Chromium is needed (Debian's package;
 # ruff: noqa: INP001 - run as `python -m docs.wallboard_pictures`, never installed
 
 import io
-import os
 import sys
 from pathlib import Path
 from typing import Final, Literal
@@ -13,16 +12,9 @@ from typing import Final, Literal
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
+from docs.chromium import CHROMIUM
+
 IMAGES: Final = Path(__file__).resolve().parent / "images"
-CHROMIUM: Final = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-FLAGS: Final = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SIZES: Final = {"wide": (1440, 900), "phone": (390, 844)}
 COLOURS: Final = 128
 """Enough for a page of few colours; a picture is then some 100 KB."""
@@ -60,7 +52,7 @@ def main() -> None:
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS, chromium_sandbox=os.geteuid() != 0)
+        browser = play.chromium.launch(**CHROMIUM)
         for size in SIZES:
             take(browser, sys.argv[1], size, "light")
             take(browser, sys.argv[1], size, "dark")

@@ -1,36 +1,24 @@
 """A page in a headless Chromium, and a floor that it can show: rows and decisions on a real broker, a monitor."""
 
-import os
 import time
 from collections.abc import AsyncIterator
-from typing import Final
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
+from docs.chromium import CHROMIUM
 from switchboard.kafka.admin import create_topics
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.topics import TopicNames, TopicPlan
 from tests.floors import Floor
 from tests.monitors import Rows, Start, free_port, starting, writing
 
-CHROMIUM: Final = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-"""Debian's; playwright's own would be fetched from elsewhere."""
-FLAGS: Final = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    """Chromium; without its sandbox where it runs as root, as it then must."""
+    """Chromium, without a window."""
     async with async_playwright() as play:
-        launched = await play.chromium.launch(executable_path=CHROMIUM, args=FLAGS, chromium_sandbox=os.geteuid() != 0)
+        launched = await play.chromium.launch(**CHROMIUM)
         yield launched
         await launched.close()
 
