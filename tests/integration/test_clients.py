@@ -36,15 +36,21 @@ async def test_a_broker_that_comes_late_or_hangs(private_broker: LocalBroker) ->
     await waiting
 
 
-@pytest.mark.parametrize("offset", [2, 99])
-async def test_an_offset_that_is_gone_is_an_error(conn: Connection, names: TopicNames, offset: int) -> None:
-    """Records deleted before they were read, or a topic made anew: the reader says so and does not go on elsewhere."""
+async def ten_records(conn: Connection, names: TopicNames) -> TopicPartition:
+    """Where they are: offsets 0 to 9, each with its number."""
     tp = TopicPartition(names.of(Topic.CHAT_ARRIVAL), 0)
     sender = producer(conn)
     await sender.start()
     for number in range(10):
         await sender.send_and_wait(tp.topic, b"%d" % number, partition=0)
     await sender.stop()
+    return tp
+
+
+@pytest.mark.parametrize("offset", [2, 99])
+async def test_an_offset_that_is_gone_is_an_error(conn: Connection, names: TopicNames, offset: int) -> None:
+    """Records deleted before they were read, or a topic made anew: the reader says so and does not go on elsewhere."""
+    tp = await ten_records(conn, names)
     async with session(conn) as client:
         await client.delete_records({tp: RecordsToDelete(5)})
     consumer = source_reader(conn, f"{names.prefix}group")
@@ -60,12 +66,7 @@ async def test_an_offset_that_is_gone_is_an_error(conn: Connection, names: Topic
 
 async def test_a_reader_of_sources_begins_where_it_is_told(conn: Connection, names: TopicNames) -> None:
     """From an offset that is there it reads on, in order; its offsets may be committed for lag tools to see."""
-    tp = TopicPartition(names.of(Topic.CHAT_ARRIVAL), 0)
-    sender = producer(conn)
-    await sender.start()
-    for number in range(10):
-        await sender.send_and_wait(tp.topic, b"%d" % number, partition=0)
-    await sender.stop()
+    tp = await ten_records(conn, names)
     consumer = source_reader(conn, f"{names.prefix}group")
     await consumer.start()
     try:

@@ -1,12 +1,13 @@
 """Stories of small logs, as they are printed."""
 
+from collections.abc import Iterable
 from io import StringIO
 from pathlib import Path
 
 from rich.console import Console
 
 from switchboard.cli.explain_agent_view import agent_lines
-from switchboard.cli.explain_text import show
+from switchboard.cli.explain_text import Line, show
 from switchboard.cli.explain_view import chat_lines
 from switchboard.contracts.log_frames import Tally
 from switchboard.replay.explain import explain_agent, explain_chat
@@ -16,20 +17,19 @@ from tests.unit.replay.logs import Told, journal
 def chat_told(tmp_path: Path, chat_id: str, *told: Told, pool: str | None = None, width: int = 110) -> str:
     """The story of a chat, in all the pools that know it."""
     log = journal(tmp_path / "journal.jsonl", *told)
-    stories = explain_chat(log, chat_id, pool, Tally(), lambda: None)
-    console = Console(file=StringIO(), width=width, record=True)
-    for story in stories:
-        show(chat_lines(story), console)
-    return console.export_text()
+    return _told(map(chat_lines, explain_chat(log, chat_id, pool, Tally(), lambda: None)), width)
 
 
 def agent_told(tmp_path: Path, agent_id: str, *told: Told, width: int = 110) -> str:
     """The day of an agent."""
     log = journal(tmp_path / "journal.jsonl", *told)
-    stories = explain_agent(log, agent_id, None, Tally(), lambda: None)
+    return _told(map(agent_lines, explain_agent(log, agent_id, None, Tally(), lambda: None)), width)
+
+
+def _told(stories: Iterable[list[Line]], width: int) -> str:
     console = Console(file=StringIO(), width=width, record=True)
-    for story in stories:
-        show(agent_lines(story), console)
+    for lines in stories:
+        show(lines, console)
     return console.export_text()
 
 

@@ -40,6 +40,14 @@ REFUSALS: Final = {
     "at-capacity": "that agent has as many chats as it may have",
     "not-logged-in": "the agent is not logged in",
 }
+REQUEUE_RULES: Final = {
+    "agent-lost": "R18",
+    "agent-logged-out": "R18",
+    "agent-unavailable": "R18",
+    "agent-absent": "R18",
+    "transferred": "R16",
+}
+"""By which rule a chat waits again; R10 where its offer just ended."""
 
 
 def clock(at: str) -> str:
@@ -62,8 +70,8 @@ def decision_words(decision: Decision, own: str | None) -> str:  # noqa: PLR0911
                 f"{decision.seconds_to_accept:.1f} s after the offer{by_itself}. [R10]"
             )
         case AssignmentEnded():
-            of = "" if decision.chat_id == own else f" of chat {decision.chat_id}"
-            return f"The offer{of} to {decision.agent_id} {OFFER_ENDS[decision.reason]}. [R10]"
+            offer = f"The offer{of_chat(decision.chat_id, own)} to {decision.agent_id}"
+            return f"{offer} {OFFER_ENDS[decision.reason]}. [R10]"
         case ChatRequeued():
             return _requeued(decision, own)
         case ChatWrapping():
@@ -111,14 +119,8 @@ def _requeued(decision: ChatRequeued, own: str | None) -> str:
             return f"{chat} moved to queue {decision.queue}, at its place by arrival. [R17]"
         case "queue-removed":
             return f"{chat}'s queue is gone: it waits in the default queue {decision.queue}. [R20]"
-        case "agent-lost" | "agent-logged-out" | "agent-unavailable" | "agent-absent":
-            rule = "R18"
-        case "transferred":
-            rule = "R16"
-        case _:
-            rule = "R10"
     words = requeued(decision, own)
-    return f"{words[0].upper()}{words[1:]}. [{rule}]"
+    return f"{words[0].upper()}{words[1:]}. [{REQUEUE_RULES.get(decision.reason, 'R10')}]"
 
 
 def _closed(decision: ChatClosed, own: str | None) -> str:
@@ -161,4 +163,4 @@ def which_chat(chat_id: str | None, own: str | None) -> str:
 
 def of_chat(chat_id: str | None, own: str | None) -> str:
     """` of chat ID`, but for the one that is spoken of anyway."""
-    return "" if chat_id == own else f" of chat {chat_id}"
+    return "" if chat_id == own else f" of{which_chat(chat_id, own)}"

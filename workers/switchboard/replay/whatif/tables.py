@@ -9,16 +9,31 @@ from switchboard.replay.whatif.measuring import Figures
 from switchboard.replay.whatif.words import percent
 
 
-def _seconds(value: float) -> str:
-    return f"{value:.1f} s"
+@dataclass(slots=True, frozen=True)
+class Unit:
+    """What a figure is in, and how it is written."""
+
+    shown: Callable[[float], str]
+    digits: int = 1
+    """Of an interval or a difference."""
+    times: int = 1
+    """By how much these are multiplied."""
+    of_differences: str = ""
+    """What stands behind one."""
+
+    def bare(self, value: float, sign: str = "") -> str:
+        """An interval or a difference, without its unit; `+` as a sign shows it always."""
+        return f"{self.times * value:{sign}.{self.digits}f}"
 
 
-def _number(value: float) -> str:
+def _count(value: float) -> str:
     return f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:,.1f}"
 
 
-def _fraction(value: float) -> str:
-    return f"{value:.3f}"
+PERCENT: Final = Unit(percent, times=100, of_differences=" points")
+SECONDS: Final = Unit(lambda value: f"{value:.1f} s", of_differences=" s")
+NUMBER: Final = Unit(_count)
+FRACTION: Final = Unit(lambda value: f"{value:.3f}", digits=3)
 
 
 @dataclass(slots=True, frozen=True)
@@ -28,7 +43,11 @@ class Figure:
     name: str
     words: str
     meaning: str
-    shown: Callable[[float], str]
+    unit: Unit
+
+    def shown(self, value: float) -> str:
+        """A value of it."""
+        return self.unit.shown(value)
 
     def title(self, threshold: float) -> str:
         """What it is called, with the threshold of service level in seconds."""
@@ -36,52 +55,52 @@ class Figure:
 
 
 FIGURES: Final = (
-    Figure("offered", "chats offered", "Chats that arrived and whose wait ended in the time looked at.", _number),
+    Figure("offered", "chats offered", "Chats that arrived and whose wait ended in the time looked at.", NUMBER),
     Figure(
         "service_level",
         "answered within {threshold} s",
         "Service level: chats accepted by an agent within this long of their arrival, of all that were offered to the "
         "queue; those who gave up or timed out count as not answered.",
-        percent,
+        PERCENT,
     ),
     Figure(
         "service_level_without_short",
         "… without short abandons",
         "The same, of all offered but those whose customer gave up within 5 s.",
-        percent,
+        PERCENT,
     ),
-    Figure("wait", "mean wait, answered", "From arrival until an agent accepted.", _seconds),
+    Figure("wait", "mean wait, answered", "From arrival until an agent accepted.", SECONDS),
     Figure(
         "wait_p90",
         "90 % waited at most, answered",
         "The wait that nine in ten answered chats did not exceed.",
-        _seconds,
+        SECONDS,
     ),
-    Figure("wait_all", "mean wait, all", "From arrival until accepted, given up or timed out.", _seconds),
-    Figure("wait_all_p90", "90 % waited at most, all", "Likewise.", _seconds),
-    Figure("abandonment", "gave up", "Customers who left before an agent accepted, of all offered.", percent),
-    Figure("timed_out", "timed out", "Chats that the queue's max_wait closed, of all offered.", percent),
-    Figure("left_waiting", "still waiting at the end", "Chats that nobody had answered when the log ends.", _number),
+    Figure("wait_all", "mean wait, all", "From arrival until accepted, given up or timed out.", SECONDS),
+    Figure("wait_all_p90", "90 % waited at most, all", "Likewise.", SECONDS),
+    Figure("abandonment", "gave up", "Customers who left before an agent accepted, of all offered.", PERCENT),
+    Figure("timed_out", "timed out", "Chats that the queue's max_wait closed, of all offered.", PERCENT),
+    Figure("left_waiting", "still waiting at the end", "Chats that nobody had answered when the log ends.", NUMBER),
     Figure(
         "occupancy",
         "occupancy",
         "The share of the agents' time in which they had a chat or its wrap-up in hand, of the time in which they were "
         "available or had one.",
-        percent,
+        PERCENT,
     ),
     Figure(
         "sessions_used",
         "chats at once",
         "Chats in hand, wrap-up included, on average over the same time: with several sessions it can exceed 1.",
-        _fraction,
+        FRACTION,
     ),
-    Figure("agent_hours", "agent hours", "That time, of all agents together.", _number),
-    Figure("assignments_min", "chats an agent, fewest", "Chats accepted by the agent who had fewest.", _number),
-    Figure("assignments_median", "chats an agent, median", "By the agent in the middle.", _number),
-    Figure("assignments_max", "chats an agent, most", "By the agent who had most.", _number),
-    Figure("gini", "unevenness (Gini)", "0: every agent accepted as many; towards 1: one had all of them.", _fraction),
-    Figure("missed", "offers missed", "Offers that expired.", _number),
-    Figure("declined", "offers declined", "Offers that the agent refused.", _number),
+    Figure("agent_hours", "agent hours", "That time, of all agents together.", NUMBER),
+    Figure("assignments_min", "chats an agent, fewest", "Chats accepted by the agent who had fewest.", NUMBER),
+    Figure("assignments_median", "chats an agent, median", "By the agent in the middle.", NUMBER),
+    Figure("assignments_max", "chats an agent, most", "By the agent who had most.", NUMBER),
+    Figure("gini", "unevenness (Gini)", "0: every agent accepted as many; towards 1: one had all of them.", FRACTION),
+    Figure("missed", "offers missed", "Offers that expired.", NUMBER),
+    Figure("declined", "offers declined", "Offers that the agent refused.", NUMBER),
 )
 
 
@@ -91,18 +110,17 @@ def cell(figure: Figure, told: Interval | None) -> str:
         return ""
     if not told.has_spread or told.half == 0:
         return figure.shown(told.mean)
-    return f"{figure.shown(told.mean)} ± {_bare(figure, told.half)}"
+    return f"{figure.shown(told.mean)} ± {figure.unit.bare(told.half)}"
 
 
 def change(figure: Figure, told: Interval | None) -> str | None:
     """A difference from the base; None where there is none at all."""
     if told is None or told.low == told.high == 0:
         return None
-    unit = " points" if figure.shown is percent else " s" if figure.shown is _seconds else ""
+    mean = f"{figure.unit.bare(told.mean, '+')}{figure.unit.of_differences}"
     if not told.has_spread:
-        return f"{_bare(figure, told.mean, sign=True)}{unit}"
-    low, high = _bare(figure, told.low, sign=True), _bare(figure, told.high, sign=True)
-    return f"{_bare(figure, told.mean, sign=True)}{unit} [{low}, {high}]"
+        return mean
+    return f"{mean} [{figure.unit.bare(told.low, '+')}, {figure.unit.bare(told.high, '+')}]"
 
 
 def calibration(recorded: Figures, base: Result, threshold: float) -> str:
@@ -114,9 +132,3 @@ def calibration(recorded: Figures, base: Result, threshold: float) -> str:
             was, again = figure.shown(recorded[figure.name]), cell(figure, span)
             told.append(f"{figure.title(threshold)} {was} as recorded, {again} re-simulated")
     return f"How well the model fits, under the rules as they were: {'; '.join(told)}."
-
-
-def _bare(figure: Figure, value: float, *, sign: bool = False) -> str:
-    """Without its unit."""
-    scaled, digits = (100 * value, 1) if figure.shown is percent else (value, 3 if figure.shown is _fraction else 1)
-    return f"{scaled:+.{digits}f}" if sign else f"{scaled:.{digits}f}"
