@@ -9,6 +9,7 @@ from typing import Final
 import click
 import orjson
 
+from switchboard.cli.out_files import OutFile
 from switchboard.cli.progress import progress
 from switchboard.cli.signals import stop_on_signal
 from switchboard.contracts.log_pieces import PieceWriter, writing_pieces
@@ -43,7 +44,7 @@ class Time(click.ParamType):
 @click.option(
     "--out",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutFile(),
     help="The log to write, compressed where it ends in .gz or .zst.",
 )
 @click.option("--journal", "what", flag_value="journal", default="journal", help="The journal of each shard (default).")

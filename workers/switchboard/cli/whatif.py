@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from switchboard.cli.duration import Duration
-from switchboard.cli.out_files import refuse_as_out
+from switchboard.cli.out_files import OutFile, refuse_as_out
 from switchboard.replay.whatif.rules import Setting, Variant, named_by, setting, variant
 
 BASE: Final = "unchanged"
@@ -36,7 +36,7 @@ EXTRA: Final = ("scipy", "matplotlib")
     type=Duration(),
     help="Assumed median delay to Request Chat, where none is in the log.  [default: 2s]",
 )
-@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with pictures (HTML).")
+@click.option("--report", type=OutFile(), help="Write a page with pictures (HTML).")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def whatif(
     log: Path | None,
