@@ -137,8 +137,11 @@ def replay(
       switchboard dead-letter replay 0@17 0@18
       switchboard dead-letter replay --reason schema --dry-run
     """
-    if sum((bool(places), reason is not None, everything)) != 1:
-        raise click.UsageError("say which: PARTITION@OFFSET..., --reason or --all")
+    match sum((bool(places), reason is not None, everything)):
+        case 0:
+            raise click.UsageError("say which: PARTITION@OFFSET..., --reason or --all")
+        case 2 | 3:
+            raise click.UsageError("PARTITION@OFFSET..., --reason and --all don't go together: give one, not both")
 
     async def choose(conn: Connection, names: TopicNames) -> tuple[list[DeadLetter], dict[str, str]]:
         found: dict[str, DeadLetter] = {}
