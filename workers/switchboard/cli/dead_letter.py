@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 import orjson
 
+from switchboard.cli.asking import ask
 from switchboard.cli.dead_letter_view import fields_of, line_of, text_of
 from switchboard.cli.failures import FAULT
 from switchboard.cli.record import Time
@@ -168,7 +169,7 @@ def replay(
             click.echo(line_of(letter))
     if letters and not dry_run:
         if not yes:
-            click.confirm(f"Replay {len(letters):,} dead letters?", abort=True, err=True)
+            ask(f"Replay {len(letters):,} dead letters?", "nothing was replayed")
         _run(lambda conn, names: put_back(conn, names, letters))
     if as_json:
         told = {"replayed": [fields_of(letter) for letter in letters], "refused": refused, "dry_run": dry_run}

@@ -5,6 +5,7 @@ import asyncio
 import click
 import orjson
 
+from switchboard.cli.asking import ask
 from switchboard.cli.failures import FAULT
 from switchboard.kafka.admin import check_topics, create_topics
 from switchboard.kafka.clients import wait_for_broker
@@ -84,7 +85,7 @@ def reset(topic: str, start: str, *, yes: bool) -> None:
         raise click.BadParameter(str(error), param_hint="--from") from None
     settings = load()
     if not yes:
-        click.confirm(f"The routers must be stopped. Go on reading {topic} from {start}?", abort=True)
+        ask(f"The routers must be stopped. Go on reading {topic} from {start}?", "nothing was reset")
 
     async def set_offsets() -> dict[int, dict[int, int]]:
         conn = settings.connection()
