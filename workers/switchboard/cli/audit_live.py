@@ -33,7 +33,7 @@ async def audit_live(settings: Settings, progress: Callable[[Report], None]) -> 
     conn, names = settings.connection(), settings.topic_names()
     await wait_for_broker(conn, settings.broker_wait_seconds)
     tps = [TopicPartition(names.of(topic), shard) for shard in range(settings.shards) for topic in _TOPICS]
-    await require_partitions(conn, tps)
+    await require_partitions(conn, map(names.of, _TOPICS))
     ends = await ends_of(conn, tps)
     auditor = Auditor()
     for shard in range(settings.shards):

@@ -8,10 +8,9 @@ import click
 import orjson
 
 from switchboard.contracts.routing_file import read_routing_file
-from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.clients import wait_for_broker
 from switchboard.kafka.configuring import read_configuration, write_configuration
-from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.topics import Topic
 from switchboard.settings import load
 
@@ -54,9 +53,7 @@ def apply(file: Path) -> None:
     async def publish() -> None:
         conn, names = settings.connection(), settings.topic_names()
         await wait_for_broker(conn, settings.broker_wait_seconds)
-        topic = names.of(Topic.ROUTING_CONFIG)
-        if not await partitions_of(conn, [topic]):
-            raise WrongTopicsError(f"{topic}: topic is missing; make it with: switchboard topics create")
+        await require_partitions(conn, [names.of(Topic.ROUTING_CONFIG)])
         await write_configuration(conn, names, settings.group_id, pools)
 
     asyncio.run(publish())

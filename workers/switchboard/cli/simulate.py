@@ -18,10 +18,11 @@ from switchboard.cli.duration import Duration
 from switchboard.cli.summary import summary_lines, summary_of
 from switchboard.contracts.routing_file import RoutingFileError, read_routing_file
 from switchboard.domain.events import DEFAULT_POOL
+from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.clients import wait_for_broker
 from switchboard.settings import Settings, load
 from switchboard.simulation.behaviour import Behaviour
-from switchboard.simulation.bus import Bus, NoDecisionsTopicError, paced
+from switchboard.simulation.bus import Bus, paced
 from switchboard.simulation.cast import Cast, Line, cast_of, mixed_team
 from switchboard.simulation.crowd import Crowd
 from switchboard.simulation.recorded_days import (
@@ -157,9 +158,9 @@ async def _simulate(settings: Settings, plan: Plan, console: Console) -> dict[st
     bus = Bus(conn, settings.topic_names(), crowd, tally)
     try:
         await bus.open()
-    except NoDecisionsTopicError as error:
+    except WrongTopicsError:
         await bus.close()
-        raise click.ClickException(str(error)) from None
+        raise
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):

@@ -5,7 +5,7 @@ from typing import Any, Final
 import orjson
 
 from switchboard.kafka.clients import Connection, transactional_producer
-from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.reading import read_to_now
 from switchboard.kafka.topics import Topic, TopicNames
 
@@ -41,15 +41,15 @@ async def read_configuration(conn: Connection, names: TopicNames) -> dict[str, A
     """What was last published for each pool: pool -> config.
 
     Raises:
+        WrongTopicsError: the topic is missing.
         ReadingError: a transaction stayed open, or the reading stalled.
     """
     found: dict[str, Any] = {}
-    tps = await partitions_of(conn, [names.of(Topic.ROUTING_CONFIG)])
-    if tps:
-        async with read_to_now(conn, tps) as batches:
-            async for _, records in batches:
-                for record in records:
-                    body = orjson.loads(record.value) if record.value is not None else {}
-                    if "pool" in body:
-                        found[body["pool"]] = body.get("config")
+    tps = await require_partitions(conn, [names.of(Topic.ROUTING_CONFIG)])
+    async with read_to_now(conn, tps) as batches:
+        async for _, records in batches:
+            for record in records:
+                body = orjson.loads(record.value) if record.value is not None else {}
+                if "pool" in body:
+                    found[body["pool"]] = body.get("config")
     return found

@@ -124,7 +124,7 @@ class AgainstTopics:
         """
         topics = (Topic.ASSIGNMENT, Topic.PUSH_REQUEST)
         tps = [TopicPartition(names.of(topic), shard) for topic in topics for shard in range(shards)]
-        await require_partitions(conn, tps)
+        await require_partitions(conn, map(names.of, topics))
         return cls(conn, names, await ends_of(conn, tps), stack)
 
     async def hold(self, key: Key, decisions: list[Decision]) -> Place | None:

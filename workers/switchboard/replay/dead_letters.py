@@ -11,7 +11,7 @@ from aiokafka.structs import TopicPartition
 from switchboard.contracts.codec import MAX_VALUE_BYTES
 from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.clients import Connection, producer, reader
-from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.partitions import partitions_of, require_partitions
 from switchboard.kafka.reading import ends_of, read_between, started
 from switchboard.kafka.sending import send_as_is
 from switchboard.kafka.topics import Topic, TopicNames
@@ -119,7 +119,7 @@ async def dead_letters(
         WrongTopicsError: there is no such topic.
         ReadingError: it can't be read to its end.
     """
-    tps = await _partitions(conn, names)
+    tps = await require_partitions(conn, [names.of(Topic.DEAD_LETTER)])
     ends = await ends_of(conn, tps)
     async with started(reader(conn), tps) as consumer:
         begins = await offsets_at(consumer, tps, since)
@@ -136,7 +136,7 @@ async def dead_letter_at(conn: Connection, names: TopicNames, place: Place) -> D
         ReadingError: it can't be read.
     """
     tp = TopicPartition(names.of(Topic.DEAD_LETTER), place.partition)
-    if tp not in await _partitions(conn, names):
+    if tp not in await require_partitions(conn, [tp.topic]):
         return None
     ends = await ends_of(conn, [tp])
     async with started(reader(conn), [tp]) as consumer:
@@ -146,14 +146,6 @@ async def dead_letter_at(conn: Connection, names: TopicNames, place: Place) -> D
             for record in records:
                 return read_letter(record)
     return None
-
-
-async def _partitions(conn: Connection, names: TopicNames) -> list[TopicPartition]:
-    topic = names.of(Topic.DEAD_LETTER)
-    tps = await partitions_of(conn, [topic])
-    if not tps:
-        raise WrongTopicsError(f"{topic}: topic is missing; make it with: switchboard topics create")
-    return tps
 
 
 async def put_back(conn: Connection, names: TopicNames, letters: Iterable[DeadLetter]) -> None:

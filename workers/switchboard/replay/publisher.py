@@ -12,9 +12,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 
 from switchboard.contracts.recorded_log import Record, bare_topic
-from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.clients import Connection, producer
-from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.partitions import no_such_topic, partitions_of
 from switchboard.kafka.sending import send_as_is
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.rebasing import Rebase
@@ -73,11 +72,8 @@ async def publish(
         KafkaError: the broker refused a record.
     """
     counts = Counter(tp.topic for tp in await partitions_of(conn, names.sources))
-    missing = [name for topic in topics if (name := names.of(Topic(topic))) not in counts]
-    if missing:
-        raise WrongTopicsError(
-            f"no such topic: {', '.join(missing)}; make it with: switchboard topics create --sources"
-        )
+    if missing := [name for topic in topics if (name := names.of(Topic(topic))) not in counts]:
+        raise no_such_topic(missing)
     told = Published()
     writer = producer(conn)
     await writer.start()

@@ -12,9 +12,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.structs import TopicPartition
 
 from switchboard.contracts.recorded_log import Record, bare_topic
-from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.clients import Connection, reader
-from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.partitions import missing_from, no_such_topic, partitions_of
 from switchboard.kafka.reading import Offsets, ReadingError, ends_of, started
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.merged_reading import MergedReading
@@ -86,9 +85,9 @@ async def record(
     """
     told = Recorded()
     tps = await partitions_of(conn, wanted.topics)
-    told.missing = [name for name in wanted.topics if all(tp.topic != name for tp in tps)]
+    told.missing = missing_from(wanted.topics, tps)
     if not tps:
-        raise WrongTopicsError(f"no such topic: {', '.join(told.missing)}; is topic_prefix or source_prefix right?")
+        raise no_such_topic(told.missing)
     cuts: dict[TopicPartition, RowCut] = {}
     if wanted.from_rows:
         journal = names.of(Topic.JOURNAL)

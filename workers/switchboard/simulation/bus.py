@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.kafka.clients import Connection, producer, reader
-from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.simulation.crowd import Crowd
 from switchboard.simulation.diary import Outgoing
@@ -23,10 +23,6 @@ LONGEST_WAIT_MS: Final = 100
 STOP_SECONDS: Final = 5
 
 Decision = Mapping[str, Any]
-
-
-class NoDecisionsTopicError(Exception):
-    """The topics to which a router writes are not there; the message says how to make them."""
 
 
 def paced(times: Iterator[int], speed: float) -> Iterator[int]:
@@ -51,14 +47,11 @@ class Bus:
         """Connect, and begin to listen at what is decided from now on.
 
         Raises:
-            NoDecisionsTopicError: there is nothing to listen to.
+            WrongTopicsError: there is nothing to listen to.
             BrokerAwayError: no broker answers.
         """
         decided = [self._names.of(topic) for topic in (Topic.ASSIGNMENT, Topic.PUSH_REQUEST)]
-        tps = await partitions_of(self._conn, decided)
-        if missing := [name for name in decided if name not in {tp.topic for tp in tps}]:
-            told = " and ".join(missing)
-            raise NoDecisionsTopicError(f"there is no topic {told}: make it with `switchboard topics create`")
+        tps = await require_partitions(self._conn, decided)
         await self._producer.start()
         await self._consumer.start()
         ends = await self._consumer.end_offsets(tps)
