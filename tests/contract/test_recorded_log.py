@@ -142,6 +142,10 @@ def test_a_cut_or_damaged_compressed_file_is_told(tmp_path: Path, compress: Call
         (b'{"topic":"t","partition":0,"ts":0,"payload":null}\n', "the field offset is missing"),
         (b'{"topic":"t","partition":0,"offset":0,"payload":null}\n', "the field ts is missing"),
         (b'{"topic":"t","partition":0,"offset":0,"ts":0}\n', "the field payload is missing"),
+        (
+            b'{"id":"p/0/1/0","type":"chat-queued","pool":"p","at":"2026-03-01T08:00:00.000Z"}\n',
+            "this is a decision log",
+        ),
         (b'{"topic":"","partition":0,"offset":0,"ts":0,"payload":null}\n', "topic: expected"),
         (b'{"topic":7,"partition":0,"offset":0,"ts":0,"payload":null}\n', "topic: expected"),
         (b'{"topic":"t","partition":"0","offset":0,"ts":0,"payload":null}\n', "partition: expected"),

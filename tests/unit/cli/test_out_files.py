@@ -1,4 +1,4 @@
-"""Files that commands write: what can't be written is said before any work."""
+"""Files that commands write and read: what can't be right is said before any work."""
 
 from pathlib import Path
 
@@ -6,10 +6,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from switchboard.cli.audit import audit
 from switchboard.cli.record import record
 from switchboard.cli.replay import replay
+from switchboard.cli.verify import verify
 from switchboard.cli.whatif import whatif
-from tests.unit.replay.logs import journal
+from tests.unit.replay.logs import decided, journal
 from tests.unit.rules.story import event
 
 
@@ -47,3 +49,21 @@ def test_a_file_in_the_folder_one_is_in_needs_no_folder(
     monkeypatch.chdir(tmp_path)
     assert CliRunner().invoke(replay, [str(log), "--out", "decisions.jsonl"]).exit_code == 0
     assert CliRunner().invoke(replay, [str(log), "--out", "-"]).stdout == Path("decisions.jsonl").read_text()
+
+
+@pytest.mark.parametrize("command", [verify, audit])
+def test_a_log_and_its_decisions_that_are_swapped_are_told(command: click.Command, log: Path, tmp_path: Path) -> None:
+    """Exit code 2; so where both are recorded logs."""
+    decisions = tmp_path / "decisions.jsonl"
+    decisions.write_bytes(b"".join(decided(log)))
+    for arguments, said in (
+        (
+            (decisions, log),
+            f"LOG and DECISIONS seem to be swapped: {decisions} is a decision log, and {log} a recorded",
+        ),
+        ((log, log), f"{log} is a recorded log: expected a decision log"),
+    ):
+        ran = CliRunner().invoke(command, list(map(str, arguments)), env={"COLUMNS": "1000"})
+        assert ran.exit_code == 2
+        assert said in ran.output
+    assert CliRunner().invoke(command, [str(log), str(decisions)]).exit_code == 0

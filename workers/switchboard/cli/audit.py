@@ -17,6 +17,7 @@ from switchboard.audit.findings import Report
 from switchboard.cli.audit_live import audit_live
 from switchboard.cli.collector import relax_collector
 from switchboard.cli.failures import FAULT
+from switchboard.cli.out_files import refuse_swapped
 from switchboard.settings import load
 
 
@@ -40,6 +41,9 @@ def audit(log: Path | None, decisions: tuple[Path, ...], *, as_json: bool) -> No
     """
     if log is not None and not decisions:
         raise click.UsageError("LOG needs its DECISIONS beside it; without either the live topics are read")
+    for each in decisions:
+        if log is not None:
+            refuse_swapped(log, each)
     relax_collector()
     began = time.monotonic()
     with _progress() as progress:

@@ -13,6 +13,7 @@ from rich.console import Console
 from switchboard.cli.collector import relax_collector
 from switchboard.cli.failures import FAULT
 from switchboard.cli.log_progress import log_progress
+from switchboard.cli.out_files import refuse_swapped
 from switchboard.cli.verify_view import show
 from switchboard.contracts.log_frames import Tally
 from switchboard.contracts.recorded_log import Kind, kind_of
@@ -49,6 +50,8 @@ def verify(ctx: click.Context, log: Path, decisions: Path | None, *, as_json: bo
             f"{log} is a log of the bus: its replay numbers decisions otherwise than the live journal did. "
             "Give the decision log to compare it with, or record the journal"
         )
+    if decisions is not None:
+        refuse_swapped(log, decisions)
     relax_collector()
     tally = Tally()
     size = _plain_bytes(decisions)

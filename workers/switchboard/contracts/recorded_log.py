@@ -22,6 +22,9 @@ JOURNAL: Final = "journal"
 PROGRESS: Final = "shard-progress"
 """The topic whose `clock` row says which frame a shard's rows stand after."""
 
+_A_DECISION: Final = {"id", "type", "pool", "at"}
+"""The fields of every line of a decision log."""
+_DECISION: Final = "a decision: this is a decision log, where a journal log or a bus log is expected"
 _FLAT: Final = "headers: expected a list of name, value, name, value, ..."
 
 
@@ -168,7 +171,8 @@ def _record(file: str, number: int, line: bytes) -> Record:
             number,
         )
     except KeyError as error:
-        raise RecordedLogError(file, number, f"the field {error.args[0]} is missing") from None
+        told = _DECISION if body.keys() >= _A_DECISION else f"the field {error.args[0]} is missing"
+        raise RecordedLogError(file, number, told) from None
     except ValueError as error:
         raise RecordedLogError(file, number, str(error)) from None
     except TypeError:
