@@ -111,11 +111,19 @@ def kind_of(path: Path, skip: Skip = refuse) -> Kind:
         skip: told of lines that are no record, as far as they are looked at.
 
     Raises:
-        RecordedLogError: no line is of a topic of ours, or the line that would decide is damaged.
+        RecordedLogError: no line is of a topic of ours, be it because the file is cut before one; or the line that
+            would decide is damaged.
         OSError: the file can't be read.
     """
     has_source = has_rows = False
-    for number, line in _numbered(path, skip):
+    cut: RecordedLogError | None = None
+
+    def note(error: RecordedLogError) -> None:
+        nonlocal cut
+        cut = error
+        skip(error)
+
+    for number, line in _numbered(path, note):
         if ((has_source or has_rows) and b"journal" not in line) or line.isspace():
             continue
         try:
@@ -131,6 +139,8 @@ def kind_of(path: Path, skip: Skip = refuse) -> Kind:
         return Kind.BUS
     if has_rows:
         return Kind.JOURNAL
+    if cut is not None:
+        raise RecordedLogError(cut.file, cut.line, f"{cut.message}; what can be read of it has no line of ours")
     wanted = ", ".join((JOURNAL, *SOURCE_TOPICS))
     raise RecordedLogError(str(path), None, f"no line is of a topic of ours: expected one of {wanted}")
 
