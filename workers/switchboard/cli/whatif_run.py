@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from switchboard.cli.collector import relax_collector
-from switchboard.contracts.recorded_log import Kind, kind_of
+from switchboard.contracts.recorded_log import Kind
 from switchboard.contracts.routing_file import read_routing_file
 from switchboard.contracts.whole_files import replacing
 from switchboard.replay.whatif.assumed_day import OFFICE, AssumedDay, shift_workers
@@ -68,7 +68,7 @@ def run(wanted: Wanted, *, report: Path | None, as_json: bool) -> None:
         recorded = scenario.measures.figures(round(wanted.threshold * 1000))
         for reason, number in sorted(scenario.tally.bad.items()):
             console.print(f"{number:,} bad lines, {reason}; the first: {scenario.tally.examples[reason]}", markup=False)
-        if wanted.log is not None and kind_of(wanted.log) is Kind.BUS:
+        if scenario.tally.kind is Kind.BUS:
             console.print(
                 "a bus log holds no decisions: what is called recorded is a replay of it, in which offers may go to "
                 "other agents than they did, so that their accepts come to nothing: a journal log says what was",
