@@ -4,6 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from switchboard.cli.dead_letter import dead_letter
+from switchboard.cli.dead_letter_view import shown
 
 
 @pytest.mark.parametrize(
@@ -19,3 +20,9 @@ def test_what_to_replay_is_to_be_said_in_one_way(arguments: list[str], said: str
     ran = CliRunner().invoke(dead_letter, ["replay", *arguments], env={"COLUMNS": "200"})
     assert ran.exit_code == 2
     assert said in ran.output
+
+
+@pytest.mark.parametrize(("value", "told"), [(None, "(none)"), (b"", ""), (b"c", "c"), (b"\xff", "hex ff")])
+def test_a_key_or_a_value_that_is_not_there_is_told_in_words(value: bytes | None, told: str) -> None:
+    """An empty one is another thing."""
+    assert shown(value) == told

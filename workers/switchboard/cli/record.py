@@ -20,6 +20,7 @@ from switchboard.replay.recorder import Recorded, Wanted
 from switchboard.replay.recorder import record as record_topics
 from switchboard.router.starting import Start
 from switchboard.settings import Settings, load
+from switchboard.words import counted
 
 INTERRUPTED: Final = 130
 """Exit code of a recording that was stopped before its end."""
@@ -155,7 +156,7 @@ def _tell(told: Recorded, out: Path, seconds: float, *, stopped: bool, as_json: 
         click.echo(orjson.dumps(summary))
         return
     rate = told.records / max(seconds, 1e-3)
-    click.echo(f"{out}: {told.records:,} records in {seconds:.1f} s ({rate:,.0f}/s)")
+    click.echo(f"{out}: {counted(told.records, 'record')} in {seconds:.1f} s ({rate:,.0f}/s)")
     for topic, number in told.by_topic.items():
         click.echo(f"  {topic}: {number:,}")
     for shard, frame in sorted(told.frames.items()):

@@ -34,6 +34,7 @@ from switchboard.simulation.recorded_days import (
     shipped_days,
 )
 from switchboard.simulation.tally import Tally
+from switchboard.words import counted
 
 PARTING_SECONDS: Final = 1.0
 """How long to listen to what comes of everyone's going home."""
@@ -191,7 +192,7 @@ def _telling(status: Status, console: Console, tally: Tally, crowd: Crowd) -> Ca
         last = now
         waiting = sum(chat.stage == "waiting" for chat in crowd.scene.chats.values())
         line = (
-            f"{tally.sent['chat-arrival']:,} chats arrived, {tally.seen['chat-assigned']:,} assigned, "
+            f"{counted(tally.sent['chat-arrival'], 'chat')} arrived, {tally.seen['chat-assigned']:,} assigned, "
             f"{tally.seen['assignment-confirmed']:,} accepted, {waiting:,} waiting"
         )
         if console.is_terminal:

@@ -23,6 +23,7 @@ from switchboard.replay.comparing import Difference
 from switchboard.replay.verify import Verified
 from switchboard.replay.verify import verify as verify_log
 from switchboard.settings import load
+from switchboard.words import counted
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -62,7 +63,7 @@ def verify(ctx: click.Context, log: Path, decisions: Path | None, *, as_json: bo
     else:
         console = Console(highlight=False)
         show(verified, console)
-        console.print(f"[dim]replayed {tally.events:,} events in {tally.frames:,} frames[/dim]")
+        console.print(f"[dim]replayed {counted(tally.events, 'event')} in {counted(tally.frames, 'frame')}[/dim]")
     if not verified.equal:
         ctx.exit(FAULT)
 

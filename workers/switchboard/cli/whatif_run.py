@@ -26,6 +26,7 @@ from switchboard.replay.whatif.tables import FIGURES, Figure, calibration, cell,
 from switchboard.replay.whatif.words import summary
 from switchboard.simulation.behaviour import Behaviour
 from switchboard.simulation.recorded_days import shipped_days
+from switchboard.words import counted
 
 AGENTS: Final = 15
 """Of a recorded day of arrivals: few enough that rules matter."""
@@ -67,7 +68,9 @@ def run(wanted: Wanted, *, report: Path | None, as_json: bool) -> None:
     if isinstance(scenario, Recorded):
         recorded = scenario.measures.figures(round(wanted.threshold * 1000))
         for reason, number in sorted(scenario.tally.bad.items()):
-            console.print(f"{number:,} bad lines, {reason}; the first: {scenario.tally.examples[reason]}", markup=False)
+            console.print(
+                f"{counted(number, 'bad line')}, {reason}; the first: {scenario.tally.examples[reason]}", markup=False
+            )
         if scenario.tally.kind is Kind.BUS:
             console.print(
                 "a bus log holds no decisions: what is called recorded is a replay of it, in which offers may go to "
@@ -144,7 +147,9 @@ def _print(told: Told) -> None:
             console.print(f"  {sentence}", markup=False, highlight=False)
     if told.recorded is not None:
         console.print(calibration(told.recorded, base, told.threshold), style="dim", markup=False, highlight=False)
-    table = Table(title=f"{told.title}, {len(base.runs)} runs each; ± and brackets: 95 %", title_justify="left")
+    table = Table(
+        title=f"{told.title}, {counted(len(base.runs), 'run')} each; ± and brackets: 95 %", title_justify="left"
+    )
     table.add_column("")
     if told.recorded is not None:
         table.add_column("as recorded", justify="right")
