@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 import orjson
-from rich.console import Console
 
 from switchboard.cli.collector import relax_collector
+from switchboard.cli.consoles import wide_console
 from switchboard.cli.failures import FAULT
 from switchboard.cli.log_progress import log_progress
 from switchboard.cli.out_files import refuse_swapped
@@ -61,7 +61,7 @@ def verify(ctx: click.Context, log: Path, decisions: Path | None, *, as_json: bo
     if as_json:
         click.echo(orjson.dumps(_body(verified, tally)))
     else:
-        console = Console(highlight=False)
+        console = wide_console(highlight=False)
         show(verified, console)
         console.print(f"[dim]replayed {counted(tally.events, 'event')} in {counted(tally.frames, 'frame')}[/dim]")
     if not verified.equal:

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import click
 import orjson
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 from switchboard.cli.collector import relax_collector
+from switchboard.cli.consoles import wide_console
 from switchboard.contracts.recorded_log import Kind
 from switchboard.contracts.routing_file import read_routing_file
 from switchboard.contracts.whole_files import replacing
@@ -56,7 +56,7 @@ class Wanted:
 def run(wanted: Wanted, *, report: Path | None, as_json: bool) -> None:
     """Simulate, compare, tell."""
     relax_collector()
-    console = Console(stderr=True)
+    console = wide_console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
         reading = bar.add_task("reading", total=None)
         scenario = _scenario(wanted, lambda: bar.advance(reading))
@@ -139,7 +139,7 @@ def _span(span: Interval) -> dict[str, Any]:
 
 
 def _print(told: Told) -> None:
-    console = Console()
+    console = wide_console()
     base, *others = told.results
     for first, *rest in summary(base, others, told.threshold):
         console.print(first, style="bold", markup=False, highlight=False)
