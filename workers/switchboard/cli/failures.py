@@ -20,7 +20,7 @@ from switchboard.replay.against import NoSuchShardError
 from switchboard.replay.explain import UnknownIdError
 from switchboard.replay.whatif.extracting import NothingToCompareError
 from switchboard.replay.whatif.rules import RulesError
-from switchboard.router.resetting import NoSuchSourceError
+from switchboard.router.resetting import NoSuchSourceError, RoutersRunningError
 from switchboard.router.router import RouterError
 from switchboard.router.web import AddressTakenError
 from switchboard.settings import SettingsError
@@ -37,6 +37,7 @@ EXIT_CODES: Final[dict[type[Exception], int]] = {
     NotAllowedError: WRONG_USE,
     NoSuchSourceError: WRONG_USE,
     PortTakenError: WRONG_USE,
+    RoutersRunningError: WRONG_USE,
     RulesError: WRONG_USE,
     SecurityError: WRONG_USE,
     SettingsError: WRONG_USE,
