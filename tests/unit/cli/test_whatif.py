@@ -41,6 +41,17 @@ def test_the_table_shows_each_variant_beside_what_was_recorded(log: Path) -> Non
         assert part in done.output
 
 
+def test_on_a_narrow_terminal_names_are_told_whole(log: Path) -> None:
+    """Over several lines."""
+    sets = ("profile.max_sessions=2", "profile.offer_timeout=20")
+    command = [str(log), "--set", sets[0], "--set", sets[1], "--variant", "b: agents=+1", "--seeds", "1"]
+    done = CliRunner().invoke(whatif, command, env={"COLUMNS": "70"})
+    assert done.exit_code == 0, done.output
+    head = done.stdout[done.stdout.index("┏") : done.stdout.index("┡")]
+    column = "".join(line.split("┃")[4].strip() for line in head.splitlines() if line.startswith("┃"))
+    assert column == ",".join(sets)
+
+
 def test_of_a_bus_log_it_is_said_that_it_holds_no_decisions(log: Path, tmp_path: Path) -> None:
     """Of a journal log it is not."""
     bus = tmp_path / "bus.jsonl"

@@ -154,7 +154,7 @@ def _print(told: Told) -> None:
     if told.recorded is not None:
         table.add_column("as recorded", justify="right")
     for each in told.results:
-        table.add_column(Text(each.variant.name), justify="right")
+        table.add_column(Text(each.variant.name), justify="right", overflow="fold")
     for figure in FIGURES:
         cells = [_cell(figure, each, base) for each in told.results]
         if any(cells):
