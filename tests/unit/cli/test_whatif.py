@@ -52,6 +52,26 @@ def test_on_a_narrow_terminal_names_are_told_whole(log: Path) -> None:
     assert column == ",".join(sets)
 
 
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        (1, "one run tells no interval: give --seeds 5 or more"),
+        (2, "intervals of 2 runs are too wide to tell much: give --seeds 5 or more"),
+        (5, None),
+    ],
+)
+def test_of_few_runs_it_is_said_that_they_tell_little(log: Path, seeds: int, said: str | None) -> None:
+    """On standard error, and among the assumptions."""
+    done = CliRunner().invoke(whatif, [str(log), "--set", "agents=+1", "--seeds", str(seeds), "--json"])
+    assert done.exit_code == 0, done.output
+    assumed = " ".join(orjson.loads(done.stdout)["assumptions"]).lower()
+    if said is None:
+        assert "--seeds" not in done.stderr + assumed
+    else:
+        assert f"{said}\n" in done.stderr
+        assert f"{said.lower()}." in assumed
+
+
 def test_of_a_bus_log_it_is_said_that_it_holds_no_decisions(log: Path, tmp_path: Path) -> None:
     """Of a journal log it is not."""
     bus = tmp_path / "bus.jsonl"

@@ -23,7 +23,7 @@ from switchboard.replay.whatif.page import Told, page
 from switchboard.replay.whatif.rules import Variant
 from switchboard.replay.whatif.scenario import Recorded, read_recorded
 from switchboard.replay.whatif.tables import FIGURES, Figure, calibration, cell, change
-from switchboard.replay.whatif.words import summary
+from switchboard.replay.whatif.words import few_runs, summary
 from switchboard.simulation.behaviour import Behaviour
 from switchboard.simulation.recorded_days import shipped_days
 from switchboard.words import counted
@@ -57,6 +57,8 @@ def run(wanted: Wanted, *, report: Path | None, as_json: bool) -> None:
     """Simulate, compare, tell."""
     relax_collector()
     console = wide_console(stderr=True)
+    if (doubt := few_runs(wanted.seeds)) is not None:
+        console.print(doubt, markup=False, highlight=False)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
         reading = bar.add_task("reading", total=None)
         scenario = _scenario(wanted, lambda: bar.advance(reading))

@@ -8,13 +8,16 @@ from switchboard.replay.whatif.assumed_day import AssumedDay
 from switchboard.replay.whatif.fits import ENOUGH
 from switchboard.replay.whatif.recorded_people import DEFAULTS, Known
 from switchboard.replay.whatif.scenario import Recorded
+from switchboard.replay.whatif.words import few_runs
 from switchboard.words import counted
 
 
 def assumptions(scenario: Recorded | AssumedDay, seeds: int) -> list[str]:
     """One sentence or two each."""
     told = list(_of_log(scenario) if isinstance(scenario, Recorded) else _of_day(scenario))
-    return [_PEOPLE.format(runs=counted(seeds, "run")), *told, *_MODEL]
+    doubt = few_runs(seeds)
+    doubts = [] if doubt is None else [f"{doubt[0].upper()}{doubt[1:]}."]
+    return [_PEOPLE.format(runs=counted(seeds, "run")), *doubts, *told, *_MODEL]
 
 
 _PEOPLE: Final = (
