@@ -142,6 +142,10 @@ def test_a_cut_or_damaged_compressed_file_is_told(tmp_path: Path, compress: Call
         (b'{"topic":"t","partition":0,"ts":0,"payload":null}\n', "the field offset is missing"),
         (b'{"topic":"t","partition":0,"offset":0,"payload":null}\n', "the field ts is missing"),
         (b'{"topic":"t","partition":0,"offset":0,"ts":0}\n', "the field payload is missing"),
+        (
+            b'{"id":"p/0/1/0","type":"chat-queued","pool":"p","at":"2026-03-01T08:00:00.000Z"}\n',
+            "this is a decision log",
+        ),
         (b'{"topic":"","partition":0,"offset":0,"ts":0,"payload":null}\n', "topic: expected"),
         (b'{"topic":7,"partition":0,"offset":0,"ts":0,"payload":null}\n', "topic: expected"),
         (b'{"topic":"t","partition":"0","offset":0,"ts":0,"payload":null}\n', "partition: expected"),
@@ -202,3 +206,15 @@ def test_a_log_with_no_line_of_ours_is_an_error(tmp_path: Path) -> None:
     for log in (log_of(tmp_path / "a", "orders", "assignment"), log_of(tmp_path / "b")):
         with pytest.raises(RecordedLogError, match="no line is of a topic of ours"):
             kind_of(log)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.ZstdCompressor().compress])
+def test_a_log_that_is_cut_before_a_line_of_ours_is_said_to_be_cut(
+    tmp_path: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    """Where damage is passed over, too: that no line is of ours would be no help."""
+    log = tmp_path / "log.jsonl"
+    whole = compress(log_of(tmp_path / "whole", *["chat-arrival"] * 50).read_bytes())
+    log.write_bytes(whole[:20])
+    with pytest.raises(RecordedLogError, match=r"file is cut.* what can be read of it has no line of ours"):
+        kind_of(log, lambda _: None)

@@ -78,6 +78,28 @@ async def test_a_source_topic_made_anew_stops_the_router_until_it_is_told_where_
             await router.stop()
 
 
+async def test_a_reset_is_refused_while_routers_run(broker_bootstrap: str, bus_prefix: str) -> None:
+    """They are named with their shards; --force resets all the same, and what runs goes on once it was fenced."""
+    async with a_bus(broker_bootstrap, bus_prefix, shards=2) as bus:
+        name = bus.names.of(Topic.CHAT_ARRIVAL)
+        reset = ("topics", "reset", name, "--from", "earliest", "--yes")
+        async with bus.router() as router:
+            await router.ready()
+            await bus.arrive("c-1")
+            await bus.until_decided("chat-queued", "c-1")
+            ran = await bus.run(*reset)
+            assert (ran.code, ran.out) == (2, "")
+            assert "nothing was reset: 1 router runs in group" in ran.err
+            assert ", shards 0, 1\n" in ran.err
+            assert "Traceback" not in ran.err
+            ran = await bus.run(*reset, "--force")
+            assert ran.code == 0, ran.err
+            assert f"shard 1 goes on reading {name} at offsets" in ran.out
+            await router.stop()
+        ran = await bus.run(*reset)
+        assert ran.code == 0, ran.err
+
+
 async def test_a_reset_is_for_source_topics_that_are_there(broker_bootstrap: str, bus_prefix: str) -> None:
     """Any other name is wrong use: told, with those that there are."""
     async with a_bus(broker_bootstrap, bus_prefix) as bus:

@@ -123,7 +123,7 @@ async def test_wrong_use_is_told_before_anything_is_sent(
             ran = await bus.run("simulate", *arguments)
             assert (ran.code, says in ran.err) == (2, True), ran.err
         ran = await bus.run("simulate", topic_prefix=f"{bus_prefix}none.")
-        assert ran.code == 1
+        assert ran.code == 2
         assert "switchboard topics create" in ran.err
         ran = await bus.run("simulate", bootstrap_servers="127.0.0.1:1", broker_wait_seconds=1)
         assert ran.code == 3

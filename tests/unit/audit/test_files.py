@@ -126,7 +126,8 @@ def test_a_decision_behind_later_frames_is_found(day: Path, tmp_path: Path) -> N
     [
         (b"{", "expected a decision as JSON"),
         (b"[]", "expected a decision, as replay writes them"),
-        (b'{"type":"chat-arrival","chat_id":"c"}', "got type 'chat-arrival'"),
+        (b'{"type":"chat-arrival","chat_id":"c"}', 'got type "chat-arrival"'),
+        (b'{"chat_id":"c"}', "got no type"),
         (b'{"type":"chat-wrapping","id":"default/0/1/0","pool":"default"}', "no chat-wrapping: "),
     ],
 )

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from switchboard.audit.diagnosis import differences
 from tests.unit.audit.day import Plant, add, audited, change, double, drop, move, swap
 
 OFFER = "chat-assigned"
@@ -148,3 +149,13 @@ def test_two_faults_apart_are_two_findings() -> None:
     """The auditor goes on after a finding, and what it says later is not of its own making."""
     report = audited(drop(9, "chat-wrapping", "c1"), drop(14, "transfer-rejected", "c9"))
     assert [each.frame for each in report.findings] == [9, 14]
+
+
+def test_a_field_that_differs_is_told_as_json() -> None:
+    """As it stands in the log, not as Python has it; one that is not there at all in words."""
+    want = {"type": "chat-assigned", "why": {"lot": None}, "by_itself": True}
+    found = {"type": "chat-assigned", "why": {"lot": "a"}, "origin": "push"}
+    assert differences(want, found) == (
+        'chat-assigned with why {"lot":null}, by_itself true, no origin',
+        'chat-assigned with why {"lot":"a"}, no by_itself, origin push',
+    )

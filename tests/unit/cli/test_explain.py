@@ -76,9 +76,15 @@ def test_an_agents_day_is_told(log: str) -> None:
     assert story["totals"]["offers"] == 2
 
 
-@pytest.mark.parametrize("arguments", [(), ("chat-17", "--agent", "ana")])
-def test_a_chat_or_an_agent_is_to_be_named(log: str, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "Name a chat, or an agent with --agent."),
+        (("chat-17", "--agent", "ana"), "Name a chat, or an agent with --agent, not both."),
+    ],
+)
+def test_a_chat_or_an_agent_is_to_be_named(log: str, arguments: tuple[str, ...], said: str) -> None:
     """One of the two."""
     ran = CliRunner().invoke(explain, [log, *arguments])
     assert ran.exit_code == 2
-    assert "Name a chat, or an agent with --agent." in ran.output
+    assert said in ran.output

@@ -58,6 +58,18 @@ def test_a_difference_is_exit_code_1_with_the_field_the_frame_and_the_state(log:
     assert "2 of the replay's 3 decisions were found as they are 1 frame differs" in words
 
 
+def test_in_a_pipe_neither_a_table_nor_a_path_is_broken_over_lines(log: Path) -> None:
+    """Unless COLUMNS asks for it."""
+    long = log.rename(log.with_name(f"{'x' * 100}.jsonl"))
+    lines = decided(long)
+    decisions = long.with_name(f"{'y' * 50}.jsonl")
+    decisions.write_bytes(b"".join([lines[0], lines[1].replace(b'"default"', b'"%s"' % (b"d" * 60)), lines[2]]))
+    for columns, whole in ((None, True), ("60", False)):
+        told = CliRunner().invoke(verify, [str(long), str(decisions)], env={"COLUMNS": columns}).output
+        assert (f"{decisions}, line 2: a different decision" in told.splitlines()) is whole
+        assert ("d" * 60 in told) is whole
+
+
 def test_the_json_of_a_difference_holds_both_decisions(log: Path) -> None:
     """And what led to it."""
     lines = decided(log)

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from switchboard.cli.whatif import whatif
+from switchboard.contracts.recorded_log import Record, writing_log
 from switchboard.replay.whatif.rules import RulesError
 from tests.unit.replay.whatif.office import write_day
 
@@ -38,6 +39,50 @@ def test_the_table_shows_each_variant_beside_what_was_recorded(log: Path) -> Non
     assert done.exit_code == 0, done.output
     for part in ("With agents +1, customers would have waited", "as recorded", "unchanged", "answered within 20 s"):
         assert part in done.output
+
+
+def test_on_a_narrow_terminal_names_are_told_whole(log: Path) -> None:
+    """Over several lines."""
+    sets = ("profile.max_sessions=2", "profile.offer_timeout=20")
+    command = [str(log), "--set", sets[0], "--set", sets[1], "--variant", "b: agents=+1", "--seeds", "1"]
+    done = CliRunner().invoke(whatif, command, env={"COLUMNS": "70"})
+    assert done.exit_code == 0, done.output
+    head = done.stdout[done.stdout.index("┏") : done.stdout.index("┡")]
+    column = "".join(line.split("┃")[4].strip() for line in head.splitlines() if line.startswith("┃"))
+    assert column == ",".join(sets)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        (1, "one run tells no interval: give --seeds 5 or more"),
+        (2, "intervals of 2 runs are too wide to tell much: give --seeds 5 or more"),
+        (5, None),
+    ],
+)
+def test_of_few_runs_it_is_said_that_they_tell_little(log: Path, seeds: int, said: str | None) -> None:
+    """On standard error, and among the assumptions."""
+    done = CliRunner().invoke(whatif, [str(log), "--set", "agents=+1", "--seeds", str(seeds), "--json"])
+    assert done.exit_code == 0, done.output
+    assumed = " ".join(orjson.loads(done.stdout)["assumptions"]).lower()
+    if said is None:
+        assert "--seeds" not in done.stderr + assumed
+    else:
+        assert f"{said}\n" in done.stderr
+        assert f"{said.lower()}." in assumed
+
+
+def test_of_a_bus_log_it_is_said_that_it_holds_no_decisions(log: Path, tmp_path: Path) -> None:
+    """Of a journal log it is not."""
+    bus = tmp_path / "bus.jsonl"
+    with writing_log(bus) as write:
+        for number in range(20):
+            write(Record("chat-arrival", 0, number, 1_000 * number, None, b'{"chat_id":"c%d"}' % number))
+            write(Record("request-chat", 0, number, 1_000 * number, None, b'{"agent_id":"ana"}'))
+    for each, told in ((bus, True), (log, False)):
+        done = CliRunner().invoke(whatif, [str(each), "--agents", "+1", "--seeds", "1"])
+        assert done.exit_code == 0, done.output
+        assert ("a bus log holds no decisions" in done.stderr) is told
 
 
 def test_a_recorded_day_of_arrivals_takes_the_place_of_a_log() -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
+import orjson
+
 from switchboard.audit.books import Agent, Chat, Pool
 
 Decision: TypeAlias = Mapping[str, Any]
@@ -52,7 +54,13 @@ def differences(want: Decision, found: Decision) -> tuple[str, str]:
 
 
 def _fields(decision: Decision, names: list[str]) -> str:
-    return f"{decision['type']} with " + ", ".join(f"{name} {decision.get(name)}" for name in names)
+    return f"{decision['type']} with " + ", ".join(
+        f"{name} {_shown(decision[name])}" if name in decision else f"no {name}" for name in names
+    )
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def rules_of_differences(want: Decision, found: Decision) -> tuple[str, ...]:

@@ -44,7 +44,8 @@ def read_decision(value: bytes, place: str) -> Placed:
     kind = decision.get("type") if isinstance(decision, dict) else None
     validator = _VALIDATORS.get(kind) if isinstance(kind, str) else None
     if validator is None:
-        raise AuditInputError(f"{place}: expected a decision, as replay writes them; got type {kind!r}")
+        got = "no type" if kind is None else f"type {orjson.dumps(kind).decode()}"
+        raise AuditInputError(f"{place}: expected a decision, as replay writes them; got {got}")
     if not validator.is_valid(decision):
         fault = next(iter(validator.iter_errors(decision)))
         raise AuditInputError(f"{place}: no {kind}: {fault.message}")

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from switchboard.words import counted
+
 SHOWN: Final = 20
 """So many findings are kept to be shown; all are counted."""
 
@@ -68,8 +70,8 @@ class Report:
     def looked_at(self) -> str:
         """The figures in words."""
         return (
-            f"{self.frames:,} frames, {self.events:,} events, {self.decisions:,} decisions, {self.offers:,} offers, "
-            f"{self.logins:,} logins of agents, {self.chats:,} chats"
+            f"{counted(self.frames, 'frame')}, {counted(self.events, 'event')}, {counted(self.decisions, 'decision')}, "
+            f"{counted(self.offers, 'offer')}, {counted(self.logins, 'login')} of agents, {counted(self.chats, 'chat')}"
         )
 
     def as_data(self) -> dict[str, Any]:

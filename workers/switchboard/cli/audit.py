@@ -17,7 +17,9 @@ from switchboard.audit.findings import Report
 from switchboard.cli.audit_live import audit_live
 from switchboard.cli.collector import relax_collector
 from switchboard.cli.failures import FAULT
+from switchboard.cli.out_files import refuse_swapped
 from switchboard.settings import load
+from switchboard.words import counted
 
 
 @click.command()
@@ -40,6 +42,9 @@ def audit(log: Path | None, decisions: tuple[Path, ...], *, as_json: bool) -> No
     """
     if log is not None and not decisions:
         raise click.UsageError("LOG needs its DECISIONS beside it; without either the live topics are read")
+    for each in decisions:
+        if log is not None:
+            refuse_swapped(log, each)
     relax_collector()
     began = time.monotonic()
     with _progress() as progress:
@@ -77,6 +82,6 @@ def _tell(report: Report, seconds: float, *, as_json: bool) -> None:
         click.echo(finding.line())
     if report.found > len(report.findings):
         click.echo(f"... and {report.found - len(report.findings):,} more")
-    verdict = f"{report.found:,} finding{'s' * (report.found != 1)}" if report.found else "nothing found"
+    verdict = counted(report.found, "finding") if report.found else "nothing found"
     rate = report.events / max(seconds, 1e-3)
     click.echo(f"{verdict}; looked at {report.looked_at()} in {seconds:.1f} s ({rate:,.0f} events/s)")

@@ -33,7 +33,7 @@ async def audit_live(settings: Settings, progress: Callable[[Report], None]) -> 
     await wait_for_broker(conn, settings.broker_wait_seconds)
     await require_rights(conn, on_topics(names, Operation.READ, AUDITED))
     tps = [TopicPartition(names.of(topic), shard) for shard in range(settings.shards) for topic in AUDITED]
-    await require_partitions(conn, tps)
+    await require_partitions(conn, map(names.of, AUDITED))
     ends = await ends_of(conn, tps)
     auditor = Auditor()
     for shard in range(settings.shards):

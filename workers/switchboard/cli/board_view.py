@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from switchboard.cli.board import Board, QueueLine
+from switchboard.words import counted
 
 SLOTS: Final = {"active": ("●", "green"), "wrapping": ("◐", "cyan"), "offered": ("◌", "yellow")}
 FREE: Final = ("○", "dim")
@@ -29,7 +30,8 @@ def plain(board: Board, now: int) -> str:
     held = sum(len(agent["sessions"]) for agent in board.agents.values())
     slots = sum(agent["max_sessions"] for agent in board.agents.values() if agent["status"] == "available")
     here = sum(agent["status"] == "available" for agent in board.agents.values())
-    return f"waiting: {queues}; {held} chats with agents, {here} agents available with {slots} slots"
+    agents = f"{counted(here, 'agent')} available with {counted(slots, 'slot')}"
+    return f"waiting: {queues}; {counted(held, 'chat')} with agents, {agents}"
 
 
 def _oldest(line: QueueLine) -> str:

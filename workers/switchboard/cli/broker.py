@@ -9,7 +9,9 @@ from switchboard.kafka.local_broker import LocalBroker
 
 
 @click.command()
-@click.option("--port", default=9092, show_default=True, help="Where to listen, on 127.0.0.1.")
+@click.option(
+    "--port", default=9092, show_default=True, type=click.IntRange(1, 65535), help="Where to listen, on 127.0.0.1."
+)
 def broker(port: int) -> None:
     """Run a throwaway Apache Kafka broker on loopback until Ctrl-C; what it held is then gone.
 

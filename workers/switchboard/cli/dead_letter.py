@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import click
 import orjson
 
-from switchboard.cli.dead_letter_view import fields_of, line_of, text_of
+from switchboard.cli.asking import ask
+from switchboard.cli.dead_letter_view import fields_of, line_of, shown, text_of
 from switchboard.cli.failures import FAULT
 from switchboard.cli.record import Time
 from switchboard.contracts.codec import REASONS
@@ -17,6 +18,7 @@ from switchboard.kafka.topics import TopicNames
 from switchboard.replay.dead_letters import DeadLetter, Place, dead_letter_at, dead_letters, put_back
 from switchboard.router.starting import Start
 from switchboard.settings import load
+from switchboard.words import counted
 
 Found = TypeVar("Found")
 
@@ -101,12 +103,12 @@ def show(ctx: click.Context, place: Place, *, as_json: bool) -> None:
         click.echo(orjson.dumps({**fields_of(letter), "headers": headers, "value": text_of(letter.value)}))
         return
     click.echo(line_of(letter))
-    click.echo(f"key: {text_of(letter.key)}")
+    click.echo(f"key: {shown(letter.key)}")
     for name, value in letter.headers:
-        click.echo(f"header {name}: {text_of(value)}")
+        click.echo(f"header {name}: {shown(value)}")
     if letter.obstacle is not None:
         click.echo(f"can't be replayed: {letter.obstacle}")
-    click.echo(text_of(letter.value))
+    click.echo(shown(letter.value))
 
 
 @dead_letter.command()
@@ -137,8 +139,11 @@ def replay(
       switchboard dead-letter replay 0@17 0@18
       switchboard dead-letter replay --reason schema --dry-run
     """
-    if sum((bool(places), reason is not None, everything)) != 1:
-        raise click.UsageError("say which: PARTITION@OFFSET..., --reason or --all")
+    match sum((bool(places), reason is not None, everything)):
+        case 0:
+            raise click.UsageError("say which: PARTITION@OFFSET..., --reason or --all")
+        case 2 | 3:
+            raise click.UsageError("PARTITION@OFFSET..., --reason and --all don't go together: give one, not both")
 
     async def choose(conn: Connection, names: TopicNames) -> tuple[list[DeadLetter], dict[str, str]]:
         found: dict[str, DeadLetter] = {}
@@ -165,7 +170,7 @@ def replay(
             click.echo(line_of(letter))
     if letters and not dry_run:
         if not yes:
-            click.confirm(f"Replay {len(letters):,} dead letters?", abort=True, err=True)
+            ask(f"Replay {counted(len(letters), 'dead letter')}?", "nothing was replayed")
         _run(lambda conn, names: put_back(conn, names, letters))
     if as_json:
         told = {"replayed": [fields_of(letter) for letter in letters], "refused": refused, "dry_run": dry_run}

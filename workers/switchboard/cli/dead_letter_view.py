@@ -41,3 +41,8 @@ def text_of(value: bytes | None) -> str | None:
         return value.decode()
     except UnicodeDecodeError:
         return "hex " + value.hex()
+
+
+def shown(value: bytes | None) -> str:
+    """As text for humans."""
+    return "(none)" if (text := text_of(value)) is None else text

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from switchboard.cli.board import Board, follow_rows
 from switchboard.cli.children import Child
+from switchboard.cli.consoles import wide_console
 from switchboard.cli.demo_office import Office, OfficeError, broker, office
 from switchboard.cli.demo_show import show
 from switchboard.cli.duration import Duration
@@ -52,7 +53,7 @@ def demo(ctx: click.Context, *, seconds: float | None, seed: str, as_json: bool)
       switchboard demo
       switchboard demo --for 30s
     """
-    console = Console(stderr=as_json)
+    console = wide_console(stderr=as_json)
     say = partial(console.print, soft_wrap=True, highlight=False)
     try:
         with broker(say) as (conn, settings), tempfile.TemporaryDirectory(prefix="switchboard-demo-") as folder:

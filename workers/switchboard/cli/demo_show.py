@@ -13,6 +13,7 @@ from switchboard.cli.board import Board, now_ms
 from switchboard.cli.board_view import plain, render
 from switchboard.simulation.demo_floor import FROM_MINUTE, SPEED
 from switchboard.simulation.tally import Tally
+from switchboard.words import counted
 
 REFRESH_SECONDS: Final = 0.25
 PLAIN_SECONDS: Final = 5.0
@@ -49,7 +50,7 @@ async def show(console: Console, board: Board, policies: Mapping[str, str], tall
 def counts(tally: Tally) -> str:
     """The counts so far, in a line."""
     told = (
-        f"{tally.sent['chat-arrival']:,} chats arrived, {tally.seen['chat-assigned']:,} assigned, "
+        f"{counted(tally.sent['chat-arrival'], 'chat')} arrived, {tally.seen['chat-assigned']:,} assigned, "
         f"{tally.seen['assignment-confirmed']:,} accepted, {tally.seen['chat-requested']:,} follow-ups"
     )
     delay = tally.delay_of(*tally.delays)

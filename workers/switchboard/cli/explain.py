@@ -34,7 +34,9 @@ def explain(log: Path, chat_id: str | None, agent_id: str | None, pool: str | No
       switchboard explain journal.jsonl chat-000178
       switchboard explain journal.jsonl --agent jonas --pool business
     """
-    if (chat_id is None) == (agent_id is None):
+    if chat_id is not None and agent_id is not None:
+        raise click.UsageError("Name a chat, or an agent with --agent, not both.")
+    if chat_id is None and agent_id is None:
         raise click.UsageError("Name a chat, or an agent with --agent.")
     relax_collector()
     tally = Tally()

@@ -8,6 +8,7 @@ from switchboard.cli.explain_text import Line
 from switchboard.cli.explain_view import day
 from switchboard.cli.explain_words import REFUSALS, clock, span
 from switchboard.replay.agent_story import AgentMoment, AgentStory, Standing, Totals
+from switchboard.words import counted
 
 _ENDS: Final = {
     "declined": "declined",
@@ -53,9 +54,9 @@ def _totals(totals: Totals) -> Iterator[Line]:
             f"{_share(totals.occupied, logged_in)}, full {_share(totals.full, logged_in)}, asking for a chat "
             f"{_share(totals.asking, logged_in)}; {totals.sessions / logged_in:.2f} chats at a time on average."
         )
-    yield Line(f"{totals.offers} offers, {totals.accepted} accepted{_accepted(totals)}; {_ended(totals)}.")
+    yield Line(f"{counted(totals.offers, 'offer')}, {totals.accepted} accepted{_accepted(totals)}; {_ended(totals)}.")
     if totals.chats_closed:
-        yield Line(f"{totals.chats_closed} chats came to their end with the agent.")
+        yield Line(f"{counted(totals.chats_closed, 'chat came to its', 'chats came to their')} end with the agent.")
     if totals.rejected_requests:
         told = ", ".join(f"{number} ({REFUSALS[why]})" for why, number in sorted(totals.rejected_requests.items()))
         yield Line(f"Requests refused: {told}.")

@@ -7,6 +7,7 @@ from switchboard.cli.explain_text import Line
 from switchboard.cli.explain_words import clock, span
 from switchboard.replay.choices import Choice, Unserved
 from switchboard.replay.standing import Asking, Hindered, Hindrance
+from switchboard.words import counted
 
 NAMED: Final = 6
 """Agents of one kind that are named, and agents who ask that are listed."""
@@ -107,17 +108,17 @@ def why_nobody(unserved: Unserved) -> Iterator[Line]:
         yield Line("Nobody could take it: no agent is logged in. [R6]")
     elif not unserved.serving:
         yield Line(
-            f"Nobody could take it: none of the {unserved.agents} agents logged in serves queue {unserved.queue}. [R5]"
+            f"Nobody could take it: of {counted(unserved.agents, 'agent')} logged in none serves queue "
+            f"{unserved.queue}. [R5]"
         )
     else:
         yield Line(
-            f"Nobody could take it: {unserved.serving} of {unserved.agents} agents logged in serve queue "
-            f"{unserved.queue}, and of them [R5, R6]"
+            f"Nobody could take it: {unserved.serving} of {counted(unserved.agents, 'agent')} logged in "
+            f"{'serves' if unserved.serving == 1 else 'serve'} queue {unserved.queue}, and of them [R5, R6]"
         )
         yield from by_kind(unserved.hindered)
     if unserved.ahead:
-        stand = "1 chat stands" if unserved.ahead == 1 else f"{unserved.ahead} chats stand"
-        yield Line(f"{stand} before it in queue {unserved.queue}. [R4]")
+        yield Line(f"{counted(unserved.ahead, 'chat stands', 'chats stand')} before it in queue {unserved.queue}. [R4]")
 
 
 def by_kind(told: Sequence[Hindered]) -> Iterator[Line]:

@@ -11,6 +11,7 @@ from switchboard.kafka.admin import TopicError, WrongTopicsError
 from switchboard.kafka.clients import BrokerAwayError
 from switchboard.kafka.jars import BrokerUnavailableError
 from switchboard.kafka.ledger import LedgerLostError
+from switchboard.kafka.local_broker import PortTakenError
 from switchboard.kafka.reading import ReadingError
 from switchboard.kafka.refusals import SecurityError
 from switchboard.kafka.restore import RestoreError
@@ -19,7 +20,7 @@ from switchboard.replay.against import NoSuchShardError
 from switchboard.replay.explain import UnknownIdError
 from switchboard.replay.whatif.extracting import NothingToCompareError
 from switchboard.replay.whatif.rules import RulesError
-from switchboard.router.resetting import NoSuchSourceError
+from switchboard.router.resetting import NoSuchSourceError, RoutersRunningError
 from switchboard.router.router import RouterError
 from switchboard.router.web import AddressTakenError
 from switchboard.settings import SettingsError
@@ -35,6 +36,8 @@ EXIT_CODES: Final[dict[type[Exception], int]] = {
     NoSuchShardError: WRONG_USE,
     NotAllowedError: WRONG_USE,
     NoSuchSourceError: WRONG_USE,
+    PortTakenError: WRONG_USE,
+    RoutersRunningError: WRONG_USE,
     RulesError: WRONG_USE,
     SecurityError: WRONG_USE,
     SettingsError: WRONG_USE,

@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from switchboard.cli.failures import exit_code_of
+from switchboard.settings import SettingsError, load
 
 COMMANDS: Final = {
     "audit": "switchboard.cli.audit:audit",
@@ -54,6 +55,17 @@ def switchboard() -> None:
 
     Every decision is a pure function of one ordered journal. Start with: switchboard demo
     """
+    if _log_level() != "debug":
+        # What matters of its lines the commands say themselves, once and in plain words.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+
+def _log_level() -> str:
+    """As it is set; wrong settings are told by the command, where it needs them."""
+    try:
+        return load().log_level
+    except (SettingsError, OSError, ValueError):
+        return "info"
 
 
 def main() -> None:

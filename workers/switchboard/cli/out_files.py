@@ -1,10 +1,36 @@
 """Files that a command writes, and those it reads."""
 
+import os
 from pathlib import Path
 
 import click
+import orjson
 
+from switchboard.contracts.log_files import CutFileError, read_lines
 from switchboard.contracts.whole_files import beside
+
+
+class OutFile(click.Path):
+    """A file to write. That it can't be is said before any work is done for it.
+
+    Args:
+        allow_dash: take `-` for standard output.
+    """
+
+    def __init__(self, *, allow_dash: bool = False) -> None:
+        super().__init__(dir_okay=False, path_type=Path, allow_dash=allow_dash)
+
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Parse it."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if path.exists() or (self.allow_dash and str(path) == "-"):
+            return path
+        folder = path.resolve().parent
+        if not folder.is_dir():
+            self.fail(f"there is no folder {path.parent}: make it first", param, ctx)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            self.fail(f"nothing may be written to the folder {path.parent}", param, ctx)
+        return path
 
 
 def refuse_as_out(option: str, out: Path, log: Path) -> None:
@@ -17,3 +43,29 @@ def refuse_as_out(option: str, out: Path, log: Path) -> None:
         raise click.UsageError(f"{option} {out} is the log itself: name another file")
     if (part := beside(out)).exists() and part.samefile(log):
         raise click.UsageError(f"{option} {out} is written as {part.name} first, which is the log: name another file")
+
+
+def refuse_swapped(log: Path, decisions: Path) -> None:
+    """Keep a recorded log from being taken for a decision log.
+
+    Raises:
+        click.UsageError: the second file is a recorded log.
+    """
+    if "payload" not in _first_fields(decisions):
+        return
+    if "payload" not in (fields := _first_fields(log)) and "id" in fields:
+        raise click.UsageError(
+            f"LOG and DECISIONS seem to be swapped: {log} is a decision log, and {decisions} a recorded log"
+        )
+    raise click.UsageError(f"{decisions} is a recorded log: expected a decision log, as switchboard replay writes it")
+
+
+def _first_fields(path: Path) -> frozenset[str]:
+    """The fields of a file's first line, none if it is no JSON object; a pipe, which can't be read twice, is left."""
+    if not path.is_file():
+        return frozenset()
+    try:
+        body = orjson.loads(next((line for line in read_lines(path) if not line.isspace()), b""))
+    except (CutFileError, orjson.JSONDecodeError):
+        return frozenset()
+    return frozenset(body) if isinstance(body, dict) else frozenset()

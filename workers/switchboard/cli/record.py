@@ -9,6 +9,7 @@ from typing import Final
 import click
 import orjson
 
+from switchboard.cli.out_files import OutFile
 from switchboard.cli.progress import progress
 from switchboard.cli.signals import stop_on_signal
 from switchboard.contracts.log_pieces import PieceWriter, writing_pieces
@@ -19,6 +20,7 @@ from switchboard.replay.recorder import Recorded, Wanted
 from switchboard.replay.recorder import record as record_topics
 from switchboard.router.starting import Start
 from switchboard.settings import Settings, load
+from switchboard.words import counted
 
 INTERRUPTED: Final = 130
 """Exit code of a recording that was stopped before its end."""
@@ -43,7 +45,7 @@ class Time(click.ParamType):
 @click.option(
     "--out",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutFile(),
     help="The log to write, compressed where it ends in .gz or .zst.",
 )
 @click.option("--journal", "what", flag_value="journal", default="journal", help="The journal of each shard (default).")
@@ -154,7 +156,7 @@ def _tell(told: Recorded, out: Path, seconds: float, *, stopped: bool, as_json: 
         click.echo(orjson.dumps(summary))
         return
     rate = told.records / max(seconds, 1e-3)
-    click.echo(f"{out}: {told.records:,} records in {seconds:.1f} s ({rate:,.0f}/s)")
+    click.echo(f"{out}: {counted(told.records, 'record')} in {seconds:.1f} s ({rate:,.0f}/s)")
     for topic, number in told.by_topic.items():
         click.echo(f"  {topic}: {number:,}")
     for shard, frame in sorted(told.frames.items()):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from switchboard.cli.out_files import OutFile
 from switchboard.cli.replay_offline import replay_offline
 from switchboard.cli.replay_to_bus import Speed, replay_to_bus
 from switchboard.domain.events import EVENT_TYPES
@@ -13,7 +14,7 @@ from switchboard.domain.events import EVENT_TYPES
 @click.argument("log", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    type=OutFile(allow_dash=True),
     help="The decision log to write, compressed where it ends in .gz or .zst; - is standard output.",
 )
 @click.option("--skip-bad", is_flag=True, help="Count damaged lines, and gaps of a journal, instead of ending at them.")

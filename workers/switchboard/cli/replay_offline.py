@@ -14,6 +14,7 @@ from switchboard.cli.progress import progress
 from switchboard.contracts.log_files import writing_lines
 from switchboard.contracts.log_frames import Tally
 from switchboard.replay import offline
+from switchboard.words import counted
 
 
 def replay_offline(log: Path, out: Path, *, skip_bad: bool, as_json: bool) -> None:
@@ -60,20 +61,25 @@ def _tell(tally: Tally, decisions: int, seconds: float, *, as_json: bool, beside
         click.echo(orjson.dumps(summary), err=beside)  # standard output may be the decision log
         return
     rate = tally.events / max(seconds, 1e-3)
-    click.echo(f"{tally.events:,} events, {decisions:,} decisions in {seconds:.1f} s ({rate:,.0f} events/s)", err=True)
+    made = f"{counted(tally.events, 'event')}, {counted(decisions, 'decision')}"
+    click.echo(f"{made} in {seconds:.1f} s ({rate:,.0f} events/s)", err=True)
     if tally.rows:
-        click.echo(f"begun from {tally.rows:,} rows", err=True)
+        click.echo(f"begun from {counted(tally.rows, 'row')}", err=True)
     if tally.skipped:
-        click.echo(f"{tally.skipped:,} lines of other topics were skipped", err=True)
+        click.echo(
+            counted(tally.skipped, "line of another topic was skipped", "lines of other topics were skipped"), err=True
+        )
     for reason, number in sorted(tally.bad.items()):
-        click.echo(f"{number:,} bad lines, {reason}; the first: {tally.examples[reason]}", err=True)
+        click.echo(f"{counted(number, 'bad line')}, {reason}; the first: {tally.examples[reason]}", err=True)
     if tally.gaps:
         click.echo(
-            f"{tally.gaps:,} gaps in the journal: decisions after the first may differ from those made", err=True
+            f"{counted(tally.gaps, 'gap')} in the journal: decisions after the first may differ from those made",
+            err=True,
         )
     if tally.back:
+        back = counted(tally.back, "line is", "lines are")
         click.echo(
-            f"{tally.back:,} lines are older than the line before, by {tally.furthest_back:,} ms at most; "
+            f"{back} older than the line before, by {tally.furthest_back:,} ms at most; "
             f"the first: {tally.examples['back']}",
             err=True,
         )

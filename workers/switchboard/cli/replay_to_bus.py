@@ -19,6 +19,7 @@ from switchboard.kafka.clients import wait_for_broker
 from switchboard.replay.publisher import Published, publish
 from switchboard.replay.survey import Survey, survey, wanted
 from switchboard.settings import load
+from switchboard.words import counted
 
 
 class Speed(click.ParamType):
@@ -99,7 +100,9 @@ def _tell_survey(found: Survey, tally: Tally, seconds: float, *, as_json: bool) 
     if as_json:
         click.echo(orjson.dumps({**_counts(found, tally), "seconds": round(seconds, 3)}))
         return
-    click.echo(f"would send {found.records:,} records in {seconds:,.1f} s (recorded in {found.seconds:,.1f} s)")
+    click.echo(
+        f"would send {counted(found.records, 'record')} in {seconds:,.1f} s (recorded in {found.seconds:,.1f} s)"
+    )
     for what, counts in (("topic", found.by_topic), ("type", found.by_type)):
         for name, number in counts.most_common():
             click.echo(f"  {what} {name}: {number:,}")
@@ -120,7 +123,7 @@ def _tell(told: Published, found: Survey, tally: Tally, seconds: float, *, stopp
         click.echo(orjson.dumps({**_counts(found, tally), **sent}))
         return
     click.echo(
-        f"sent {told.records:,} of {found.records:,} records in {seconds:,.1f} s; "
+        f"sent {told.records:,} of {counted(found.records, 'record')} in {seconds:,.1f} s; "
         f"at most {told.latest * 1000:.1f} ms late"
     )
     for topic, number in told.by_topic.most_common():
@@ -147,4 +150,4 @@ def _tell_left_out(found: Survey, tally: Tally) -> None:
     if found.skipped:
         click.echo(f"  left out: {found.skipped:,} of other topics or types")
     for reason, number in tally.bad.items():
-        click.echo(f"  left out: {number:,} {reason} lines; the first: {tally.examples[reason]}")
+        click.echo(f"  left out: {counted(number, f'{reason} line')}; the first: {tally.examples[reason]}")

@@ -2,9 +2,9 @@
 
 import click
 import orjson
-from rich.console import Console
 from rich.table import Table
 
+from switchboard.cli.consoles import wide_console
 from switchboard.settings import lines, load
 
 
@@ -26,4 +26,4 @@ def settings(*, as_json: bool) -> None:
     table = Table("setting", "value", "from", box=None, pad_edge=False)
     for each in told:
         table.add_row(each.name, each.value, each.source)
-    Console().print(table)
+    wide_console().print(table)

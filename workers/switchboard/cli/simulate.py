@@ -14,15 +14,17 @@ import orjson
 from rich.console import Console
 from rich.status import Status
 
+from switchboard.cli.consoles import wide_console
 from switchboard.cli.duration import Duration
 from switchboard.cli.summary import summary_lines, summary_of
 from switchboard.contracts.routing_file import RoutingFileError, read_routing_file
 from switchboard.domain.events import DEFAULT_POOL
+from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.clients import wait_for_broker
 from switchboard.kafka.rights import NotAllowedError
 from switchboard.settings import Settings, load
 from switchboard.simulation.behaviour import Behaviour
-from switchboard.simulation.bus import Bus, NoDecisionsTopicError, paced
+from switchboard.simulation.bus import Bus, paced
 from switchboard.simulation.cast import Cast, Line, cast_of, mixed_team
 from switchboard.simulation.crowd import Crowd
 from switchboard.simulation.recorded_days import (
@@ -34,6 +36,7 @@ from switchboard.simulation.recorded_days import (
     shipped_days,
 )
 from switchboard.simulation.tally import Tally
+from switchboard.words import counted
 
 PARTING_SECONDS: Final = 1.0
 """How long to listen to what comes of everyone's going home."""
@@ -136,7 +139,7 @@ def simulate(
         )
     except (ArrivalsError, RoutingFileError, ValueError) as error:
         raise click.UsageError(str(error)) from None
-    told = asyncio.run(_simulate(load(), plan, Console(stderr=True)))
+    told = asyncio.run(_simulate(load(), plan, wide_console(stderr=True)))
     click.echo(orjson.dumps(told) if as_json else "\n".join(summary_lines(told)))
     if told["events"] and told["publish_to_visible_ms"]["all"] is None:
         click.echo("no decision came back: is a router running on this bus? (switchboard run router)", err=True)
@@ -158,10 +161,7 @@ async def _simulate(settings: Settings, plan: Plan, console: Console) -> dict[st
     bus = Bus(conn, settings.topic_names(), crowd, tally)
     try:
         await bus.open()
-    except NoDecisionsTopicError as error:
-        await bus.close()
-        raise click.ClickException(str(error)) from None
-    except NotAllowedError:
+    except (NotAllowedError, WrongTopicsError):
         await bus.close()
         raise
     stop = asyncio.Event()
@@ -194,7 +194,7 @@ def _telling(status: Status, console: Console, tally: Tally, crowd: Crowd) -> Ca
         last = now
         waiting = sum(chat.stage == "waiting" for chat in crowd.scene.chats.values())
         line = (
-            f"{tally.sent['chat-arrival']:,} chats arrived, {tally.seen['chat-assigned']:,} assigned, "
+            f"{counted(tally.sent['chat-arrival'], 'chat')} arrived, {tally.seen['chat-assigned']:,} assigned, "
             f"{tally.seen['assignment-confirmed']:,} accepted, {waiting:,} waiting"
         )
         if console.is_terminal:

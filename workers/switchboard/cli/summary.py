@@ -5,6 +5,7 @@ from typing import Any
 
 from switchboard.simulation.crowd import Crowd
 from switchboard.simulation.tally import CAUSES, Delays, Tally
+from switchboard.words import counted
 
 
 def summary_of(tally: Tally, crowd: Crowd, seconds: float) -> dict[str, Any]:
@@ -46,7 +47,8 @@ def summary_lines(told: dict[str, Any]) -> Iterator[str]:
         f"{told['transferred']:,} transferred"
     )
     yield f"offers    {told['declined']:,} declined, {told['missed']:,} missed"
-    yield f"requests  {told['follow_ups']:,} follow-ups issued to push agents, {told['clicks']:,} clicks by pull agents"
+    clicks = f"{counted(told['clicks'], 'click')} by pull agents"
+    yield f"requests  {counted(told['follow_ups'], 'follow-up')} issued to push agents, {clicks}"
     names = {
         "all": "publish to visible",
         "chat-queued": "  arrival to chat-queued",

@@ -5,10 +5,11 @@ import asyncio
 import click
 import orjson
 
+from switchboard.cli.asking import ask
 from switchboard.cli.failures import FAULT
 from switchboard.kafka.admin import check_topics, create_topics
 from switchboard.kafka.clients import wait_for_broker
-from switchboard.router.resetting import reset_source
+from switchboard.router.resetting import require_stopped, reset_source
 from switchboard.router.starting import Start
 from switchboard.settings import load
 
@@ -71,8 +72,11 @@ def _fields(difference: object) -> dict[str, object]:
 @click.argument("topic")
 @click.option("--from", "start", required=True, help="Where to go on: earliest, latest or a time (RFC 3339).")
 @click.option("--yes", is_flag=True, help="Don't ask.")
-def reset(topic: str, start: str, *, yes: bool) -> None:
-    """Say where to go on reading a source TOPIC that was deleted and made anew. Stop the routers first.
+@click.option("--force", is_flag=True, help="Even while routers run: they are fenced.")
+def reset(topic: str, start: str, *, yes: bool, force: bool) -> None:
+    """Say where to go on reading a source TOPIC that was deleted and made anew.
+
+    Stop the routers first: while some run it is refused, and they are named.
 
     \b
     Example:
@@ -84,11 +88,13 @@ def reset(topic: str, start: str, *, yes: bool) -> None:
         raise click.BadParameter(str(error), param_hint="--from") from None
     settings = load()
     if not yes:
-        click.confirm(f"The routers must be stopped. Go on reading {topic} from {start}?", abort=True)
+        ask(f"Go on reading {topic} from {start}?", "nothing was reset")
 
     async def set_offsets() -> dict[int, dict[int, int]]:
         conn = settings.connection()
         await wait_for_broker(conn, settings.broker_wait_seconds)
+        if not force:
+            await require_stopped(conn, settings.group_id)
         return await reset_source(conn, settings.topic_names(), settings.group_id, settings.shards, topic, begin)
 
     for shard, offsets in asyncio.run(set_offsets()).items():

@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 import orjson
-from rich.console import Console
 
 from switchboard.cli.collector import relax_collector
+from switchboard.cli.consoles import wide_console
 from switchboard.cli.failures import FAULT
 from switchboard.cli.log_progress import log_progress
+from switchboard.cli.out_files import refuse_swapped
 from switchboard.cli.verify_view import show
 from switchboard.contracts.log_frames import Tally
 from switchboard.contracts.recorded_log import Kind, kind_of
@@ -22,6 +23,7 @@ from switchboard.replay.comparing import Difference
 from switchboard.replay.verify import Verified
 from switchboard.replay.verify import verify as verify_log
 from switchboard.settings import load
+from switchboard.words import counted
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -49,6 +51,8 @@ def verify(ctx: click.Context, log: Path, decisions: Path | None, *, as_json: bo
             f"{log} is a log of the bus: its replay numbers decisions otherwise than the live journal did. "
             "Give the decision log to compare it with, or record the journal"
         )
+    if decisions is not None:
+        refuse_swapped(log, decisions)
     relax_collector()
     tally = Tally()
     size = _plain_bytes(decisions)
@@ -57,9 +61,9 @@ def verify(ctx: click.Context, log: Path, decisions: Path | None, *, as_json: bo
     if as_json:
         click.echo(orjson.dumps(_body(verified, tally)))
     else:
-        console = Console(highlight=False)
+        console = wide_console(highlight=False)
         show(verified, console)
-        console.print(f"[dim]replayed {tally.events:,} events in {tally.frames:,} frames[/dim]")
+        console.print(f"[dim]replayed {counted(tally.events, 'event')} in {counted(tally.frames, 'frame')}[/dim]")
     if not verified.equal:
         ctx.exit(FAULT)
 

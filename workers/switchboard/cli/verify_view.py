@@ -13,6 +13,7 @@ from switchboard.domain.events import Event
 from switchboard.replay.circumstances import Circumstances, QueueHead
 from switchboard.replay.comparing import Difference, Kind
 from switchboard.replay.verify import Verified
+from switchboard.words import counted
 
 HEADS: Final = {
     Kind.MISSING: "a decision is missing",
@@ -41,27 +42,30 @@ def summary(verified: Verified) -> Iterator[str]:
     """The counts, and what to do."""
     same, made = verified.same, verified.decisions
     if verified.equal:
-        yield f"equal, byte for byte and in order: {same:,} decisions"
+        yield f"equal, byte for byte and in order: {counted(same, 'decision')}"
     elif verified.nothing_compared:
         yield (
             "nothing was compared: the topics keep none of the log's decisions any more. Verify the log with a "
             "decision log, if one was kept"
         )
     else:
-        yield f"{same:,} of the replay's {made:,} decisions were found as they are"
+        yield f"{same:,} of the replay's {counted(made, 'decision was', 'decisions were')} found as they are"
     if verified.frames_differ:
-        yield "1 frame differs" if verified.frames_differ == 1 else f"{verified.frames_differ:,} frames differ"
+        yield counted(verified.frames_differ, "frame differs", "frames differ")
     if verified.frames_unmatched:
-        yield f"{verified.frames_unmatched:,} frames with decisions come after the last one that was found"
+        yield (
+            counted(verified.frames_unmatched, "frame with decisions comes", "frames with decisions come")
+            + " after the last one that was found"
+        )
     if verified.left_over:
-        yield f"{verified.left_over:,} decisions are left over"
+        yield counted(verified.left_over, "decision is left over", "decisions are left over")
     if verified.before or verified.beyond:
         yield (
-            f"not compared: {verified.before:,} decisions of frames before the log's first one, "
+            f"not compared: {counted(verified.before, 'decision')} of frames before the log's first one, "
             f"{verified.beyond:,} after its last"
         )
     if verified.gone:
-        yield f"not compared: {verified.gone:,} frames whose decisions the topics no longer keep"
+        yield f"not compared: {counted(verified.gone, 'frame')} whose decisions the topics no longer keep"
     if (other := verified.other_version) is not None:
         yield (
             f"not compared, from line {verified.other_version_line} on: the journal is of {other.name} "
@@ -74,7 +78,7 @@ def summary(verified: Verified) -> Iterator[str]:
 def _show_difference(name: str, difference: Difference, console: Console) -> None:
     where = f", {difference.found.where}" if difference.found is not None else ""
     console.print(Text(f"{name}{where}: {HEADS[difference.kind]}", style="bold"))
-    console.print(Text(f"{difference.after:,} decisions before it are equal\n"))
+    console.print(Text(counted(difference.after, "decision before it is equal\n", "decisions before it are equal\n")))
     expected, found = _fields(difference.expected), _fields(difference.found.value if difference.found else None)
     table = Table(box=None, pad_edge=False)
     table.add_column("")
@@ -131,7 +135,7 @@ def _told(led: Circumstances) -> Iterator[tuple[int, str]]:
     for row in led.chats:
         yield 1, _chat(row)
     asking = ", ".join(f"{each['agent_id']} since {each['requested_at']} ({each['origin']})" for each in led.asking)
-    yield 1, f"asking, in agent order (of {led.requests:,} requests): {asking or 'nobody who may be served'}"
+    yield 1, f"asking, in agent order (of {counted(led.requests, 'request')}): {asking or 'nobody who may be served'}"
     for queue in led.queues:
         yield 1, _queue(queue)
 

@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from switchboard.cli.duration import Duration
-from switchboard.cli.out_files import refuse_as_out
+from switchboard.cli.out_files import OutFile, refuse_as_out
 from switchboard.replay.whatif.rules import Setting, Variant, named_by, setting, variant
 
 BASE: Final = "unchanged"
@@ -21,7 +21,9 @@ EXTRA: Final = ("scipy", "matplotlib")
     "--routing", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="With --day: the base's own rules."
 )
 @click.option("--staff", type=click.IntRange(1, 10_000), help="With --day: how many agents, in shifts.  [default: 15]")
-@click.option("--set", "sets", multiple=True, metavar="WHAT=VALUE", help="One rule set otherwise; again for more.")
+@click.option(
+    "--set", "sets", multiple=True, metavar="WHAT=VALUE", help="One rule set otherwise, or agents=+N; again for more."
+)
 @click.option("--agents", metavar="+N|-N", help="So many agents more or fewer.")
 @click.option(
     "--variant", "named", multiple=True, metavar="NAME: SET,SET", help="A set of other rules; again for more."
@@ -36,7 +38,7 @@ EXTRA: Final = ("scipy", "matplotlib")
     type=Duration(),
     help="Assumed median delay to Request Chat, where none is in the log.  [default: 2s]",
 )
-@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with pictures (HTML).")
+@click.option("--report", type=OutFile(), help="Write a page with pictures (HTML).")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def whatif(
     log: Path | None,
@@ -56,13 +58,14 @@ def whatif(
     """What would have happened under other rules: LOG's arrivals and people again, as they were and otherwise.
 
     LOG is a journal log or a bus log, as for `replay`. What can be set: profile.FIELD, profile[NAME].FIELD,
-    queue.FIELD, queue[NAME].FIELD, pool.FIELD with the fields of a routing file; in a --variant also agents=+N and
-    agents[POOL]=-N. --set and --agents together make one variant. Each variant, and the rules as they were, is
-    simulated with the same chats, customers and agents, and compared run by run.
+    queue.FIELD, queue[NAME].FIELD, pool.FIELD with the fields of a routing file, and agents=+N, agents[POOL]=-N; all of
+    it with --set and in a --variant. --agents +N is --set agents=+N. Those together make one variant. Each variant, and
+    the rules as they were, is simulated with the same chats, customers and agents, and compared run by run.
 
     \b
     Example:
       switchboard whatif journal.jsonl --set profile.mode=pull --set profile.max_sessions=2 --agents +5
+      switchboard whatif journal.jsonl --set agents=+2 --set profile.max_sessions=2
       switchboard whatif journal.jsonl --variant "pull: profile.mode=pull" --variant "two more: agents=+2"
       switchboard whatif --day 1999-02-22 --variant "pull: profile.mode=pull" --report out.html
     """

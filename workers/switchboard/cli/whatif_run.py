@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import click
 import orjson
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 from switchboard.cli.collector import relax_collector
-from switchboard.contracts.recorded_log import Kind, kind_of
+from switchboard.cli.consoles import wide_console
+from switchboard.contracts.recorded_log import Kind
 from switchboard.contracts.routing_file import read_routing_file
 from switchboard.contracts.whole_files import replacing
 from switchboard.replay.whatif.assumed_day import OFFICE, AssumedDay, shift_workers
@@ -23,9 +23,10 @@ from switchboard.replay.whatif.page import Told, page
 from switchboard.replay.whatif.rules import Variant
 from switchboard.replay.whatif.scenario import Recorded, read_recorded
 from switchboard.replay.whatif.tables import FIGURES, Figure, calibration, cell, change
-from switchboard.replay.whatif.words import summary
+from switchboard.replay.whatif.words import few_runs, summary
 from switchboard.simulation.behaviour import Behaviour
 from switchboard.simulation.recorded_days import shipped_days
+from switchboard.words import counted
 
 AGENTS: Final = 15
 """Of a recorded day of arrivals: few enough that rules matter."""
@@ -55,7 +56,9 @@ class Wanted:
 def run(wanted: Wanted, *, report: Path | None, as_json: bool) -> None:
     """Simulate, compare, tell."""
     relax_collector()
-    console = Console(stderr=True)
+    console = wide_console(stderr=True)
+    if (doubt := few_runs(wanted.seeds)) is not None:
+        console.print(doubt, markup=False, highlight=False)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
         reading = bar.add_task("reading", total=None)
         scenario = _scenario(wanted, lambda: bar.advance(reading))
@@ -67,8 +70,10 @@ def run(wanted: Wanted, *, report: Path | None, as_json: bool) -> None:
     if isinstance(scenario, Recorded):
         recorded = scenario.measures.figures(round(wanted.threshold * 1000))
         for reason, number in sorted(scenario.tally.bad.items()):
-            console.print(f"{number:,} bad lines, {reason}; the first: {scenario.tally.examples[reason]}", markup=False)
-        if wanted.log is not None and kind_of(wanted.log) is Kind.BUS:
+            console.print(
+                f"{counted(number, 'bad line')}, {reason}; the first: {scenario.tally.examples[reason]}", markup=False
+            )
+        if scenario.tally.kind is Kind.BUS:
             console.print(
                 "a bus log holds no decisions: what is called recorded is a replay of it, in which offers may go to "
                 "other agents than they did, so that their accepts come to nothing: a journal log says what was",
@@ -136,7 +141,7 @@ def _span(span: Interval) -> dict[str, Any]:
 
 
 def _print(told: Told) -> None:
-    console = Console()
+    console = wide_console()
     base, *others = told.results
     for first, *rest in summary(base, others, told.threshold):
         console.print(first, style="bold", markup=False, highlight=False)
@@ -144,12 +149,14 @@ def _print(told: Told) -> None:
             console.print(f"  {sentence}", markup=False, highlight=False)
     if told.recorded is not None:
         console.print(calibration(told.recorded, base, told.threshold), style="dim", markup=False, highlight=False)
-    table = Table(title=f"{told.title}, {len(base.runs)} runs each; ± and brackets: 95 %", title_justify="left")
+    table = Table(
+        title=f"{told.title}, {counted(len(base.runs), 'run')} each; ± and brackets: 95 %", title_justify="left"
+    )
     table.add_column("")
     if told.recorded is not None:
         table.add_column("as recorded", justify="right")
     for each in told.results:
-        table.add_column(Text(each.variant.name), justify="right")
+        table.add_column(Text(each.variant.name), justify="right", overflow="fold")
     for figure in FIGURES:
         cells = [_cell(figure, each, base) for each in told.results]
         if any(cells):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from switchboard.contracts.codec import BadInput
-from switchboard.contracts.recorded_log import Record, RecordedLogError
+from switchboard.contracts.recorded_log import Kind, Record, RecordedLogError
 from switchboard.domain.events import Frame
 
 DAMAGED: Final = "damaged"
@@ -16,6 +16,8 @@ DAMAGED: Final = "damaged"
 class Tally:
     """Counts that grow while the frames are taken."""
 
+    kind: Kind | None = None
+    """What the log is, once its frames are asked for."""
     frames: int = 0
     events: int = 0
     rows: int = 0

@@ -22,6 +22,9 @@ JOURNAL: Final = "journal"
 PROGRESS: Final = "shard-progress"
 """The topic whose `clock` row says which frame a shard's rows stand after."""
 
+_A_DECISION: Final = {"id", "type", "pool", "at"}
+"""The fields of every line of a decision log."""
+_DECISION: Final = "a decision: this is a decision log, where a journal log or a bus log is expected"
 _FLAT: Final = "headers: expected a list of name, value, name, value, ..."
 
 
@@ -108,11 +111,19 @@ def kind_of(path: Path, skip: Skip = refuse) -> Kind:
         skip: told of lines that are no record, as far as they are looked at.
 
     Raises:
-        RecordedLogError: no line is of a topic of ours, or the line that would decide is damaged.
+        RecordedLogError: no line is of a topic of ours, be it because the file is cut before one; or the line that
+            would decide is damaged.
         OSError: the file can't be read.
     """
     has_source = has_rows = False
-    for number, line in _numbered(path, skip):
+    cut: RecordedLogError | None = None
+
+    def note(error: RecordedLogError) -> None:
+        nonlocal cut
+        cut = error
+        skip(error)
+
+    for number, line in _numbered(path, note):
         if ((has_source or has_rows) and b"journal" not in line) or line.isspace():
             continue
         try:
@@ -128,6 +139,8 @@ def kind_of(path: Path, skip: Skip = refuse) -> Kind:
         return Kind.BUS
     if has_rows:
         return Kind.JOURNAL
+    if cut is not None:
+        raise RecordedLogError(cut.file, cut.line, f"{cut.message}; what can be read of it has no line of ours")
     wanted = ", ".join((JOURNAL, *SOURCE_TOPICS))
     raise RecordedLogError(str(path), None, f"no line is of a topic of ours: expected one of {wanted}")
 
@@ -168,7 +181,8 @@ def _record(file: str, number: int, line: bytes) -> Record:
             number,
         )
     except KeyError as error:
-        raise RecordedLogError(file, number, f"the field {error.args[0]} is missing") from None
+        told = _DECISION if body.keys() >= _A_DECISION else f"the field {error.args[0]} is missing"
+        raise RecordedLogError(file, number, told) from None
     except ValueError as error:
         raise RecordedLogError(file, number, str(error)) from None
     except TypeError:

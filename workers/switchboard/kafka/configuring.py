@@ -4,10 +4,9 @@ from typing import Any, Final
 
 import orjson
 
-from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection, transactional_producer
-from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.reading import read_to_now
 from switchboard.kafka.rights import Operation, configurer, configuring_rights, on_topics
 from switchboard.kafka.topics import Topic, TopicNames
@@ -25,8 +24,7 @@ async def write_configuration(conn: Connection, names: TopicNames, group: str, p
     """
     await require_rights(conn, configuring_rights(names, group))
     topic = names.of(Topic.ROUTING_CONFIG)
-    if not await partitions_of(conn, [topic]):
-        raise WrongTopicsError(f"{topic}: topic is missing; make it with: switchboard topics create")
+    await require_partitions(conn, [topic])
     producer = transactional_producer(conn, configurer(group))
     await producer.start()
     try:
@@ -51,16 +49,16 @@ async def read_configuration(conn: Connection, names: TopicNames) -> dict[str, A
 
     Raises:
         NotAllowedError: the cluster does not allow it.
+        WrongTopicsError: the topic is missing.
         ReadingError: a transaction stayed open, or the reading stalled.
     """
     await require_rights(conn, on_topics(names, Operation.READ, (Topic.ROUTING_CONFIG,)))
     found: dict[str, Any] = {}
-    tps = await partitions_of(conn, [names.of(Topic.ROUTING_CONFIG)])
-    if tps:
-        async with read_to_now(conn, tps) as batches:
-            async for _, records in batches:
-                for record in records:
-                    body = orjson.loads(record.value) if record.value is not None else {}
-                    if "pool" in body:
-                        found[body["pool"]] = body.get("config")
+    tps = await require_partitions(conn, [names.of(Topic.ROUTING_CONFIG)])
+    async with read_to_now(conn, tps) as batches:
+        async for _, records in batches:
+            for record in records:
+                body = orjson.loads(record.value) if record.value is not None else {}
+                if "pool" in body:
+                    found[body["pool"]] = body.get("config")
     return found

@@ -60,6 +60,10 @@ READY: Final = "Kafka Server started"
 WATCH: Final = 'cat >/dev/null; kill -9 "$1" 2>/dev/null; rm -rf "$2"'
 
 
+class PortTakenError(BrokerUnavailableError):
+    """Something listens already on the port that a local broker was to have; the message names it."""
+
+
 class LocalBroker:
     """A broker of one's own; also a context manager. All calls block; `bootstrap` is fixed for its life.
 
@@ -92,12 +96,14 @@ class LocalBroker:
         """Run it, and return when it takes topics and records. After `kill` it has the same data and port.
 
         Raises:
-            BrokerUnavailableError: a tool is missing, the port is taken, or it did not come up; says which.
+            PortTakenError: something listens on the port.
+            BrokerUnavailableError: a tool is missing, or it did not come up; says which.
         """
+        if self._folder is None:
+            _need_port(self.port)
         java = need_tools(maven=False)
         libs = jars()
         if self._folder is None:
-            _need_port(self.port)
             self._folder = self._format(java, libs)
         log = self._folder / "broker.log"
         started_at = log.stat().st_size if log.exists() else 0
@@ -220,8 +226,9 @@ def free_port(besides: int | None = None) -> int:
 
 def _need_port(port: int) -> None:
     if not _is_free(port):
-        raise BrokerUnavailableError(
-            f"port {port} on 127.0.0.1 is taken: stop what listens there, or name another port for the local broker",
+        raise PortTakenError(
+            f"port {port} on 127.0.0.1 is taken: stop what listens there, or name another port for the local broker "
+            "(switchboard broker --port)",
         )
 
 

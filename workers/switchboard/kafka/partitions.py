@@ -28,14 +28,29 @@ async def partitions_of(conn: Connection, topics: Iterable[str]) -> list[TopicPa
     ]
 
 
-async def require_partitions(conn: Connection, tps: Iterable[TopicPartition]) -> None:
-    """Make sure that the topics of these partitions are there, before a client waits for them in vain.
+async def require_partitions(conn: Connection, topics: Iterable[str]) -> list[TopicPartition]:
+    """The partitions of topics that have to be there, before a client waits for them in vain.
 
     Raises:
         WrongTopicsError: some are not; the message names them.
         BrokerAwayError, NotAllowedError: as `partitions_of`.
     """
-    names = sorted({tp.topic for tp in tps})
-    there = {tp.topic for tp in await partitions_of(conn, names)}
-    if missing := [name for name in names if name not in there]:
-        raise WrongTopicsError(f"no such topic: {', '.join(missing)}; is topic_prefix or source_prefix right?")
+    wanted = list(dict.fromkeys(topics))
+    tps = await partitions_of(conn, wanted)
+    if missing := missing_from(wanted, tps):
+        raise no_such_topic(missing)
+    return tps
+
+
+def missing_from(topics: Iterable[str], tps: Iterable[TopicPartition]) -> list[str]:
+    """Those of the topics of which there is no partition."""
+    there = {tp.topic for tp in tps}
+    return [name for name in topics if name not in there]
+
+
+def no_such_topic(missing: Iterable[str]) -> WrongTopicsError:
+    """The error that names topics that are missing, and says what to do."""
+    return WrongTopicsError(
+        f"no such topic: {', '.join(sorted(missing))}; are topic_prefix and source_prefix right? What is missing is "
+        "made with: switchboard topics create (the bus's too: switchboard topics create --sources)"
+    )

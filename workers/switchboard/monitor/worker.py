@@ -16,10 +16,9 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 
-from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import BrokerAwayError, Connection, wait_for_broker
-from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.partitions import missing_from, no_such_topic, partitions_of
 from switchboard.kafka.quiet import raised
 from switchboard.kafka.rights import monitor_rights
 from switchboard.kafka.topics import Topic, TopicNames
@@ -146,11 +145,10 @@ async def serve(
 
 async def _partitions(conn: Connection, topics: Mapping[str, Topic]) -> list[TopicPartition]:
     there = await partitions_of(conn, topics)
-    missing = topics.keys() - {place.topic for place in there}
-    for name in sorted(missing):
-        # The configuration only adds the names of queues that nobody waits in: a bus may have none.
-        if topics[name] is not Topic.ROUTING_CONFIG:
-            raise WrongTopicsError(f"topic {name} does not exist: make it with `switchboard topics create`")
+    # The configuration only adds the names of queues that nobody waits in: a bus may have none.
+    needed = [name for name, topic in topics.items() if topic is not Topic.ROUTING_CONFIG]
+    if missing := missing_from(needed, there):
+        raise no_such_topic(missing)
     return there
 
 

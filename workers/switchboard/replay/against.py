@@ -127,7 +127,7 @@ class AgainstTopics:
         """
         await require_rights(conn, on_topics(names, Operation.READ, DECIDED))
         tps = [TopicPartition(names.of(topic), shard) for topic in DECIDED for shard in range(shards)]
-        await require_partitions(conn, tps)
+        await require_partitions(conn, map(names.of, DECIDED))
         return cls(conn, names, await ends_of(conn, tps), stack)
 
     async def hold(self, key: Key, decisions: list[Decision]) -> Place | None:

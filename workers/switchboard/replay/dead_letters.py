@@ -12,7 +12,7 @@ from switchboard.contracts.codec import MAX_VALUE_BYTES
 from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection, producer, reader
-from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.partitions import partitions_of, require_partitions
 from switchboard.kafka.reading import ends_of, read_between, started
 from switchboard.kafka.rights import Operation, on_topics
 from switchboard.kafka.sending import send_as_is
@@ -154,11 +154,7 @@ async def dead_letter_at(conn: Connection, names: TopicNames, place: Place) -> D
 
 async def _partitions(conn: Connection, names: TopicNames) -> list[TopicPartition]:
     await require_rights(conn, on_topics(names, Operation.READ, (Topic.DEAD_LETTER,)))
-    topic = names.of(Topic.DEAD_LETTER)
-    tps = await partitions_of(conn, [topic])
-    if not tps:
-        raise WrongTopicsError(f"{topic}: topic is missing; make it with: switchboard topics create")
-    return tps
+    return await require_partitions(conn, [names.of(Topic.DEAD_LETTER)])
 
 
 async def put_back(conn: Connection, names: TopicNames, letters: Sequence[DeadLetter]) -> None:

@@ -19,6 +19,7 @@ from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.comparing import Comparison, by_topic
 from switchboard.replay.coverage import Coverage
 from switchboard.replay.found import Finds, Key, following
+from switchboard.words import counted
 
 ROUTED: Final = (Topic.JOURNAL, Topic.ASSIGNMENT, Topic.PUSH_REQUEST, Topic.DEAD_LETTER)
 
@@ -43,11 +44,13 @@ class FinalCheck:
 
     def lines(self) -> list[str]:
         """What to tell a human."""
-        looked = f"{self.source_records:,} source records, {self.journaled:,} events in {self.frames:,} frames"
+        events = f"{counted(self.journaled, 'event')} in {counted(self.frames, 'frame')}"
+        looked = f"{counted(self.source_records, 'source record')}, {events}"
         if not self.holds:
             return [*self.failures, f"looked at: {looked}"]
-        aside = f", {self.dead_letters:,} set aside as dead letters" if self.dead_letters else ""
-        same = f"{self.assignments:,} records on assignment and {self.push_requests:,} on push-request"
+        letters = counted(self.dead_letters, "set aside as a dead letter", "set aside as dead letters")
+        aside = f", {letters}" if self.dead_letters else ""
+        same = f"{counted(self.assignments, 'record')} on assignment and {self.push_requests:,} on push-request"
         return [
             f"each source record was journaled once and in order: {looked}{aside}",
             f"decisions equal the offline replay of the journal, byte for byte and in order: {same}",

@@ -29,7 +29,8 @@ def frames_of(
     """
     skip = tally.skip_damaged if skip_bad else refuse
     records = read_log(path, skip)
-    match kind_of(path, _pass_over if skip_bad else refuse):
+    tally.kind = kind_of(path, _pass_over if skip_bad else refuse)
+    match tally.kind:
         case Kind.JOURNAL:
             return journal_frames(records, tally, rows, skip)
         case Kind.BUS:

@@ -12,10 +12,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 
 from switchboard.contracts.recorded_log import Record, bare_topic
-from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection, producer
-from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.partitions import no_such_topic, partitions_of
 from switchboard.kafka.rights import Operation, on_topics
 from switchboard.kafka.sending import send_as_is
 from switchboard.kafka.topics import Topic, TopicNames
@@ -79,11 +78,8 @@ async def publish(
     await require_rights(conn, on_topics(names, Operation.WRITE, sent_to))
     wanted = [names.of(topic) for topic in sent_to]
     counts = Counter(tp.topic for tp in await partitions_of(conn, wanted))
-    missing = [name for name in wanted if name not in counts]
-    if missing:
-        raise WrongTopicsError(
-            f"no such topic: {', '.join(missing)}; make it with: switchboard topics create --sources"
-        )
+    if missing := [name for name in wanted if name not in counts]:
+        raise no_such_topic(missing)
     told = Published()
     writer = producer(conn)
     await writer.start()

@@ -12,10 +12,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.structs import TopicPartition
 
 from switchboard.contracts.recorded_log import Record, bare_topic
-from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection, reader
-from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.partitions import missing_from, no_such_topic, partitions_of
 from switchboard.kafka.reading import Offsets, ReadingError, ends_of, started
 from switchboard.kafka.rights import Operation, Resource, Right, on_topics
 from switchboard.kafka.topics import ROWS, Topic, TopicNames
@@ -91,9 +90,9 @@ async def record(
     rows = on_topics(names, Operation.READ, ROWS) if wanted.from_rows else []
     await require_rights(conn, [*(Right(Operation.READ, Resource.TOPIC, name) for name in wanted.topics), *rows])
     tps = await partitions_of(conn, wanted.topics)
-    told.missing = [name for name in wanted.topics if all(tp.topic != name for tp in tps)]
+    told.missing = missing_from(wanted.topics, tps)
     if not tps:
-        raise WrongTopicsError(f"no such topic: {', '.join(told.missing)}; is topic_prefix or source_prefix right?")
+        raise no_such_topic(told.missing)
     cuts: dict[TopicPartition, RowCut] = {}
     if wanted.from_rows:
         journal = names.of(Topic.JOURNAL)

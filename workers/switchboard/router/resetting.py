@@ -6,13 +6,15 @@ from typing import Final
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection, reader
 from switchboard.kafka.ledger import CommitBatch, Ledger
-from switchboard.kafka.ownership import shard_id
+from switchboard.kafka.members import members_of
+from switchboard.kafka.ownership import routers_group, shard_id
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.restore import restore
 from switchboard.kafka.rights import resetting_rights
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.router import packing
 from switchboard.router.starting import Start, offsets_at
+from switchboard.words import counted
 
 DEADLINE_SECONDS: Final = 15.0
 
@@ -21,12 +23,38 @@ class NoSuchSourceError(ValueError):
     """The topic is none that the router reads, or is not on the bus, or was never read."""
 
 
+class RoutersRunningError(Exception):
+    """Routers are members of their group, so they are running; the message names them."""
+
+
+async def require_stopped(conn: Connection, group: str) -> None:
+    """Make sure that no router runs.
+
+    Raises:
+        RoutersRunningError: some do, or did until a moment ago.
+        BrokerAwayError, NotAllowedError, KafkaError: as `members_of`.
+    """
+    members = await members_of(conn, routers_group(group))
+    if not members:
+        return
+    named = [
+        f"  {each.id} on {each.host}" + (f", shards {', '.join(map(str, each.partitions))}" if each.partitions else "")
+        for each in members
+    ]
+    first = f"nothing was reset: {counted(len(members), 'router runs', 'routers run')} in group {routers_group(group)}:"
+    last = (
+        "stop them first (one that was killed, or was stopped and has an instance_id, counts until its "
+        "session_timeout_ms is over); --force resets all the same, and fences them"
+    )
+    raise RoutersRunningError("\n".join((first, *named, last)))
+
+
 async def reset_source(
     conn: Connection, names: TopicNames, group: str, shards: int, topic: str, start: Start
 ) -> dict[int, dict[int, int]]:
     """Set the offsets of a topic in every shard's progress: shard -> partition -> offset.
 
-    It takes the shards' ledgers, so routers that still run are fenced.
+    It takes the shards' ledgers, so routers that still run are fenced: see `require_stopped`.
 
     Raises:
         NotAllowedError: the cluster does not allow it.

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection, producer, reader
-from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.rights import DECIDED, simulating_rights
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.simulation.crowd import Crowd
@@ -25,10 +25,6 @@ LONGEST_WAIT_MS: Final = 100
 STOP_SECONDS: Final = 5
 
 Decision = Mapping[str, Any]
-
-
-class NoDecisionsTopicError(Exception):
-    """The topics to which a router writes are not there; the message says how to make them."""
 
 
 def paced(times: Iterator[int], speed: float) -> Iterator[int]:
@@ -54,15 +50,11 @@ class Bus:
 
         Raises:
             NotAllowedError: the cluster does not allow what its people do.
-            NoDecisionsTopicError: there is nothing to listen to.
+            WrongTopicsError: there is nothing to listen to.
             BrokerAwayError: no broker answers.
         """
         await require_rights(self._conn, simulating_rights(self._names))
-        decided = [self._names.of(topic) for topic in DECIDED]
-        tps = await partitions_of(self._conn, decided)
-        if missing := [name for name in decided if name not in {tp.topic for tp in tps}]:
-            told = " and ".join(missing)
-            raise NoDecisionsTopicError(f"there is no topic {told}: make it with `switchboard topics create`")
+        tps = await require_partitions(self._conn, map(self._names.of, DECIDED))
         await self._producer.start()
         await self._consumer.start()
         ends = await self._consumer.end_offsets(tps)

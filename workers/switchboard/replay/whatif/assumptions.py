@@ -8,18 +8,22 @@ from switchboard.replay.whatif.assumed_day import AssumedDay
 from switchboard.replay.whatif.fits import ENOUGH
 from switchboard.replay.whatif.recorded_people import DEFAULTS, Known
 from switchboard.replay.whatif.scenario import Recorded
+from switchboard.replay.whatif.words import few_runs
+from switchboard.words import counted
 
 
 def assumptions(scenario: Recorded | AssumedDay, seeds: int) -> list[str]:
     """One sentence or two each."""
     told = list(_of_log(scenario) if isinstance(scenario, Recorded) else _of_day(scenario))
-    return [_PEOPLE.format(seeds=seeds), *told, *_MODEL]
+    doubt = few_runs(seeds)
+    doubts = [] if doubt is None else [f"{doubt[0].upper()}{doubt[1:]}."]
+    return [_PEOPLE.format(runs=counted(seeds, "run")), *doubts, *told, *_MODEL]
 
 
 _PEOPLE: Final = (
     "How long a chat takes and how patient its customer is belong to the chat; how quickly offers are answered and "
     "Request Chat is clicked belong to the agent. Every set of rules meets the same arrivals and the same people, and "
-    "is compared with the base run by run ({seeds} runs, differing in what had to be drawn)."
+    "is compared with the base run by run ({runs}, differing in what had to be drawn)."
 )
 _MODEL: Final = (
     (

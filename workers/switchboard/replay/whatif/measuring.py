@@ -16,7 +16,6 @@ from switchboard.domain.state import Agent
 from switchboard.replay.whatif.past import AgentKey
 from switchboard.simulation.tally import rank
 
-BIN_MS: Final = 30 * 60_000
 SHORT_ABANDON_MS: Final = 5_000
 """Who gives up within this long is left out of the second convention of service level."""
 
@@ -91,8 +90,8 @@ class Measures:
     """Chats accepted, by agent; one who was there has a row."""
     ended: Counter[str] = field(default_factory=Counter)
     """Offers that ended, by reason."""
-    by_time: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-    """Waits of all chats, by the bin of the day in which they arrived."""
+    waits: list[tuple[int, int]] = field(default_factory=list)
+    """Of all chats: when it arrived, since the start, and how long it waited. In ms."""
     end: int = 0
     _waiting: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
     """Chats nobody has answered yet: their queue of arrival and when they came."""
@@ -166,13 +165,20 @@ class Measures:
         """How many chats each agent accepted, ascending; of everyone who was there."""
         return sorted(self.assignments[key] for key in self._hours.keys() | self.assignments.keys())
 
+    def by_time(self, bin_ms: int) -> dict[int, list[int]]:
+        """Waits of all chats, by the bin in which they arrived, counted from the start."""
+        told: defaultdict[int, list[int]] = defaultdict(list)
+        for came, wait in self.waits:
+            told[came // bin_ms].append(wait)
+        return told
+
     def _waited(self, pool: str, chat_id: str, at: str, how: str) -> None:
         known = self._waiting.pop((pool, chat_id), None)
         if known is not None:
             queue, came = known
             wait = max(0, parse_ms(at) - came)
             getattr(self.queues[queue], how).append(wait)
-            self.by_time[(came - self.start) // BIN_MS].append(wait)
+            self.waits.append((came - self.start, wait))
 
     def _agent(self, key: tuple[str, str], agent: Agent | None, at: int) -> None:
         hours = self._hours.get(key)

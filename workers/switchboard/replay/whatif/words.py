@@ -1,8 +1,12 @@
 """The comparison in plain words: what a manager would be told first."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from switchboard.replay.whatif.comparing import Interval, Result
+
+ENOUGH_RUNS: Final = 5
+"""With 2 runs an interval is 7 times as wide as with 5 (Student's t), and may well reach beyond 0 or 100 %."""
 
 Shown = Callable[[float], str]
 
@@ -22,6 +26,14 @@ def percent(value: float) -> str:
 def points(value: float) -> str:
     """A difference of two shares: `0.6 points`."""
     return f"{100 * value:.1f} points"
+
+
+def few_runs(seeds: int) -> str | None:
+    """What to say of so many runs of each variant; None: nothing."""
+    if seeds >= ENOUGH_RUNS:
+        return None
+    told = "one run tells no interval" if seeds == 1 else f"intervals of {seeds} runs are too wide to tell much"
+    return f"{told}: give --seeds {ENOUGH_RUNS} or more"
 
 
 def summary(base: Result, results: Sequence[Result], threshold: float) -> list[list[str]]:

@@ -1,0 +1,44 @@
+"""`switchboard` as a process: what becomes of errors, and of what libraries log."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from switchboard.kafka.local_broker import free_port
+
+
+def run(*command: str, **settings: object) -> subprocess.CompletedProcess[str]:
+    """A command that ends."""
+    told = {f"SWITCHBOARD_{name.upper()}": str(value) for name, value in settings.items()}
+    return subprocess.run(
+        [sys.executable, "-m", "switchboard", *command],
+        env=os.environ | told,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_a_port_that_is_taken_is_wrong_use() -> None:
+    """It is named, with what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = run("broker", "--port", str(port))
+    assert done.returncode == 2
+    assert f"port {port} on 127.0.0.1 is taken: stop what listens there, or name another port" in done.stderr
+
+
+@pytest.mark.parametrize(("level", "raw"), [("info", False), ("debug", True)])
+def test_a_broker_that_is_away_is_said_once_and_in_plain_words(level: str, *, raw: bool) -> None:
+    """Exit code 3; what the client library logs about it is shown at debug only."""
+    nowhere = f"127.0.0.1:{free_port()}"
+    done = run("config", "show", bootstrap_servers=nowhere, broker_wait_seconds=0.5, log_level=level)
+    assert done.returncode == 3
+    told = done.stderr.splitlines()
+    assert told[-1].startswith(f"switchboard: no broker answers at {nowhere}")
+    assert ("Unable connect" in done.stderr) is raw
+    assert (len(told) > 1) is raw
