@@ -103,7 +103,10 @@ async def _first_end(workers: list[subprocess.Popen[bytes]]) -> int:
         if worker.poll() is None:
             worker.send_signal(signal.SIGTERM)
     codes = await asyncio.gather(*ends)
-    return 0 if stopping in done else next((code for code in codes if code > 0), 0)
+    if stopping in done:
+        return 0
+    # One that a signal ended (out of memory: 9) has a negative code; told as a shell tells it, it is no clean end.
+    return next((code if code > 0 else 128 - code for code in codes if code), 0)
 
 
 def _pass_on(number: signal.Signals, workers: list[subprocess.Popen[bytes]]) -> None:
