@@ -248,6 +248,19 @@ async def test_the_keyboard_reaches_everything(
     await expect(page.locator("#story-title")).to_have_text("Chat c1")
 
 
+async def test_a_story_that_is_asked_for_while_the_monitor_fills_its_tables_is_not_told_as_over(
+    page: Page, rows: Rows, start: Start, address: str
+) -> None:
+    """It answers 503 then: nothing is known of the chat yet."""
+    await rows.commit(0, waiting("c1", 3))
+    await (await start()).first("/healthz")
+    await live(page, address)
+    await page.route("**/api/chats/c1", lambda route: route.fulfill(status=503, json={"status": "restoring"}))
+    await page.locator("#find-id").fill("c1")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#story-state")).to_have_text("The monitor has just started and is still reading.")
+
+
 @pytest.mark.parametrize("width", [320, 390, 768])
 async def test_a_phone_scrolls_down_and_never_sideways(
     page: Page, rows: Rows, start: Start, floor: Floor, address: str, width: int

@@ -52,6 +52,7 @@ export class Story {
     try {
       const answer = await fetch(`/api/chats/${encodeURIComponent(asked.chat)}${pool}`);
       told = await answer.json();
+      if (told.status === "restoring") told = { error: "The monitor has just started and is still reading" };
     } catch {
       told = { error: "The monitor can't be reached" };
     }
