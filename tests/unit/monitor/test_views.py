@@ -111,5 +111,3 @@ def test_who_can_take_a_chat_is_told_by_the_queues_that_the_agents_profiles_serv
     assert told() == {"sales": (1, 3, 3), "help": (1, 2, 2)}
     tables.profiles.clear()
     assert told() == {"sales": (2, 7, 4), "help": (2, 7, 4)}
-    tables.queues.clear()
-    assert told() == {"default": (2, 7, 4)}

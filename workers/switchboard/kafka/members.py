@@ -55,4 +55,4 @@ def _partitions(assignment: bytes) -> tuple[int, ...]:
 
 
 def _not_allowed(group: str) -> NotAllowedError:
-    return NotAllowedError([Right(Operation.READ, Resource.GROUP, group)])
+    return NotAllowedError([Right(Operation.DESCRIBE, Resource.GROUP, group)])

@@ -106,6 +106,7 @@ def resetting_rights(names: TopicNames, group_id: str, sources: Iterable[Topic])
         *on_topics(names, Operation.READ, ROWS),
         *on_topics(names, Operation.WRITE, (Topic.SHARD_PROGRESS,)),
         Right(Operation.WRITE, Resource.TRANSACTIONAL_ID, _all_shards(group_id), prefixed=True),
+        Right(Operation.DESCRIBE, Resource.GROUP, routers_group(group_id)),
     ]
 
 

@@ -33,8 +33,6 @@ def queues_view(tables: Tables, pool: str | None, now: datetime) -> list[dict[st
     """
     windows, moment = tables.past.counting.windows, now.timestamp()
     known = {(configured, queue) for configured, queues in tables.queues.items() for queue in queues}
-    # A pool that nobody has configured has this one queue (R20).
-    known |= {(agent["pool"], "default") for agent in tables.agents.values() if agent["pool"] not in tables.queues}
     known |= windows.queues(moment)
     counts = {key: QueueCount() for key in known if pool in (None, key[0])}
     for chat in tables.chats.values():
