@@ -1,5 +1,6 @@
 """The web API as a client sees it."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 
@@ -164,6 +165,29 @@ async def guarded(tables: Tables) -> AsyncIterator[Client]:
     app = application(tables, Door("0.0.0.0", SecretStr(TOKEN)), [True])  # noqa: S104 - what is tested
     async with TestClient(TestServer(app)) as each:
         yield each
+
+
+@pytest.mark.parametrize("head", ["Authorization: Bearer \xff", "Cookie: switchboard=\xff"])
+async def test_a_token_that_is_no_utf8_is_a_wrong_token(guarded: Client, head: str) -> None:
+    """Raw, as no client library sends it: 401, and no trace in the log for whoever reaches the port."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", guarded.port)
+    writer.write(f"GET /api/agents HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode("latin-1"))
+    assert (await reader.readline()).split()[1] == b"401"
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/x-www-form-urlencoded; charset=nothing", b"token=a"),
+        ("application/x-www-form-urlencoded", b"token=\xff"),
+        ("multipart/form-data", b"token=a"),
+    ],
+)
+async def test_a_sign_in_form_that_can_not_be_read_is_a_bad_request(guarded: Client, kind: str, body: bytes) -> None:
+    """Not our failure: nothing is logged as one."""
+    async with guarded.post("/sign-in", data=body, headers={"Content-Type": kind}) as answer:
+        assert answer.status == 400
 
 
 @pytest.mark.parametrize("path", ["/api/agents", "/api/stream", "/api/openapi.json", "/board.js", "/nothing"])

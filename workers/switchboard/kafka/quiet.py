@@ -10,8 +10,15 @@ from typing import Final
 QUIET_SECONDS: Final = 5.0
 
 
+AUTHENTICATING: Final = "SaslAuthenticate"
+"""What names the request that carries the password or the token, which aiokafka logs at debug."""
+
+
 class Thinned(logging.Filter):
-    """Lets a message through once in `QUIET_SECONDS`; the next one says how many like it were left out."""
+    """Lets a message through once in `QUIET_SECONDS`; the next one says how many like it were left out.
+
+    One that holds what a client authenticates with is never let through.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -19,6 +26,8 @@ class Thinned(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to log the record. Messages are told apart by their text before anything is put into it."""
+        if record.levelno == logging.DEBUG and AUTHENTICATING in record.getMessage():
+            return False
         what = (record.name, record.msg)
         now = time.monotonic()
         since, left_out = self._last.get(what, (-QUIET_SECONDS, 0))

@@ -113,7 +113,11 @@ def add_sign_in(web_app: web.Application, door: Door) -> None:
     """`POST /sign-in`: the token for a cookie that no script and no other site can use."""
 
     async def sign_in(request: web.Request) -> web.Response:
-        return _sign_in(door, request, str((await request.post()).get("token", "")))
+        try:
+            shown = str((await request.post()).get("token", ""))
+        except (LookupError, ValueError):  # an unknown charset, bytes that are none of it, a form without a boundary
+            raise web.HTTPBadRequest from None
+        return _sign_in(door, request, shown)
 
     web_app.router.add_post("/sign-in", sign_in)
 
@@ -138,4 +142,4 @@ class _Misdirected(web.HTTPClientError):
 
 
 def _same(shown: str, right: str) -> bool:
-    return hmac.compare_digest(shown.encode(), right.encode())
+    return hmac.compare_digest(shown.encode(errors="surrogateescape"), right.encode())

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from aiokafka import TopicPartition
@@ -64,6 +64,16 @@ class Serving:
     """The time zone whose midnight a day begins at."""
 
 
+class Bus(NamedTuple):
+    """What the monitor finds at its start."""
+
+    there: list[TopicPartition]
+    awaited: dict[Place, int]
+    """The last offset of each partition that has records: once these are applied, the tables are filled."""
+    firsts: dict[TopicPartition, int]
+    """Where reading of the decisions begins."""
+
+
 async def serve(
     conn: Connection,
     names: TopicNames,
@@ -95,21 +105,25 @@ async def serve(
         MonitorError: Faust gave up.
     """
     door = Door(serving.host, serving.token)
-    await wait_for_broker(conn, broker_wait_seconds)
-    await require_rights(conn, monitor_rights(names, group_id, READ))
     topics = {names.of(topic): topic for topic in READ}
     tables = Tables()
     tables.past.counting.in_time = serving.service_level_seconds
     tables.past.counting.windows.zone = ZoneInfo(serving.zone)
-    try:
-        there = await _partitions(conn, topics)
-        awaited = {_place(topics, at): offset for at, offset in (await last_offsets(conn, there)).items()}
-        # What was decided before today, but for what may reach into it, counts as taken already.
-        since = start_of_day(time.time(), tables.past.counting.windows.zone) - LEAD_SECONDS
-        decisions = [at for at in there if topics[at.topic] is Topic.ASSIGNMENT]
-        firsts = await first_offsets(conn, decisions, since)
-    except (KafkaError, TimeoutError) as away:
-        raise BrokerAwayError(f"the broker at {conn.bootstrap} went away: {away!r}") from away
+
+    async def look_at_bus() -> Bus:
+        await wait_for_broker(conn, broker_wait_seconds)
+        await require_rights(conn, monitor_rights(names, group_id, READ))
+        return await _look_at_bus(conn, topics, start_of_day(time.time(), tables.past.counting.windows.zone))
+
+    looking = asyncio.create_task(look_at_bus())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({looking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not looking.done():  # a broker may be waited for longer than whoever stops us waits
+        looking.cancel()
+        await asyncio.wait({looking})
+        return
+    there, awaited, firsts = looking.result()
     tables.applied = {_place(topics, at): offset - 1 for at, offset in firsts.items()}
     with _address_told(serving.host, serving.port):
         port = serving.port or _free_port(serving.host)
@@ -141,6 +155,18 @@ async def serve(
             for task in beside:
                 task.cancel()
             await _stop(app)
+
+
+async def _look_at_bus(conn: Connection, topics: Mapping[str, Topic], today: float) -> Bus:
+    """What there is to read, given the last midnight in seconds since 1970."""
+    try:
+        there = await _partitions(conn, topics)
+        awaited = {_place(topics, at): offset for at, offset in (await last_offsets(conn, there)).items()}
+        # What was decided before today, but for what may reach into it, counts as taken already.
+        decisions = [at for at in there if topics[at.topic] is Topic.ASSIGNMENT]
+        return Bus(there, awaited, await first_offsets(conn, decisions, today - LEAD_SECONDS))
+    except (KafkaError, TimeoutError) as away:
+        raise BrokerAwayError(f"the broker at {conn.bootstrap} went away: {away!r}") from away
 
 
 async def _partitions(conn: Connection, topics: Mapping[str, Topic]) -> list[TopicPartition]:
