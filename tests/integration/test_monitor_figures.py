@@ -56,19 +56,18 @@ async def test_killed_in_the_middle_of_a_day_it_shows_what_one_that_never_ended_
                 await bus.until(lambda: time.monotonic() > stopped + 9, 30)  # its session is over after 8 s
                 frozen.send(signal.SIGCONT)
             await router.stop()
-        await bus.look(500)
-        counted = _count(bus.of("chat-queued", "assignment-confirmed", "chat-closed"))
 
         async def told() -> list[dict[tuple[str, str], dict[str, Any]]]:
+            await bus.look(500)  # one look may not reach the end
             return [await today(each) for each in (steady, frozen, killed)]
 
         def agree(seen: list[dict[tuple[str, str], dict[str, Any]]]) -> bool:
-            arrived = {queue: figures["arrived"] for queue, figures in seen[0].items() if figures["arrived"]}
-            return seen[0] == seen[1] == seen[2] and arrived == counted["arrived"]
+            counted = _count(bus.of("chat-queued", "assignment-confirmed", "chat-closed"))
+            figures = {name: {queue: each[name] for queue, each in seen[0].items() if each[name]} for name in counted}
+            return seen[0] == seen[1] == seen[2] and figures == counted
 
         seen = await eventually(told, agree)
-        assert sum(figures["answered"] for figures in seen[0].values()) == counted["answered"].total() > 20
-        assert sum(figures["abandoned"] for figures in seen[0].values()) == counted["abandoned"].total()
+        assert sum(figures["answered"] for figures in seen[0].values()) > 20
 
 
 def _count(decisions: list[dict[str, Any]]) -> dict[str, Counter[tuple[str, str]]]:
