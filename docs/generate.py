@@ -96,8 +96,7 @@ def settings() -> str:
 
 def metrics_page() -> str:
     """Every metric with its labels."""
-    # One may have two names there.
-    found = dict.fromkeys(each for each in vars(metrics).values() if isinstance(each, MetricWrapperBase | Spans))
+    found = [each for each in vars(metrics).values() if isinstance(each, MetricWrapperBase | Spans)]
     rows = [row for each in found for row in _metric(each)]
     return "\n".join([heads.METRICS, table(("metric", "kind", "labels", "meaning"), rows)])
 
