@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import conn as connecting
@@ -25,6 +25,7 @@ from switchboard.kafka.quiet import thin_out
 from switchboard.kafka.refusals import Refusal, SecurityError, refusal
 from switchboard.kafka.tokens import HearingAuthenticator, TokenFile
 
+Found = TypeVar("Found")
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
@@ -198,6 +199,23 @@ def transactional_producer(
 def admin(conn: Connection) -> AIOKafkaAdminClient:
     """A client that makes and describes topics."""
     return AIOKafkaAdminClient(**options(conn), request_timeout_ms=REQUEST_TIMEOUT_MS)
+
+
+async def unless_stopped(look: Coroutine[Any, Any, Found], stop: asyncio.Event) -> Found | None:
+    """What a first look at the bus finds; None if `stop` is set before.
+
+    A broker may be waited for longer than whoever stops a worker waits.
+    """
+    looking, stopping = asyncio.create_task(look), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({looking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if looking.done():
+            return looking.result()
+        looking.cancel()
+        await asyncio.wait({looking})
+        return None
+    finally:
+        stopping.cancel()
 
 
 async def wait_for_broker(conn: Connection, seconds: float) -> None:

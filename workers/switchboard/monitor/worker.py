@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 
 from switchboard.kafka.allowed import require_rights
-from switchboard.kafka.clients import BrokerAwayError, Connection, wait_for_broker
+from switchboard.kafka.clients import BrokerAwayError, Connection, unless_stopped, wait_for_broker
 from switchboard.kafka.partitions import missing_from, no_such_topic, partitions_of
 from switchboard.kafka.quiet import raised
 from switchboard.kafka.rights import monitor_rights
@@ -115,15 +115,9 @@ async def serve(
         await require_rights(conn, monitor_rights(names, group_id, READ))
         return await _look_at_bus(conn, topics, start_of_day(time.time(), tables.past.counting.windows.zone))
 
-    looking = asyncio.create_task(look_at_bus())
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({looking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not looking.done():  # a broker may be waited for longer than whoever stops us waits
-        looking.cancel()
-        await asyncio.wait({looking})
+    if (found := await unless_stopped(look_at_bus(), stop)) is None:
         return
-    there, awaited, firsts = looking.result()
+    there, awaited, firsts = found
     tables.applied = {_place(topics, at): offset - 1 for at, offset in firsts.items()}
     with _address_told(serving.host, serving.port):
         port = serving.port or _free_port(serving.host)

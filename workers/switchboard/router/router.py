@@ -12,9 +12,9 @@ from aiokafka.errors import KafkaError
 
 from switchboard import metrics
 from switchboard.domain.engine import OtherFormatError
-from switchboard.kafka.admin import require_topics
+from switchboard.kafka.admin import Difference, require_topics
 from switchboard.kafka.allowed import denial, require_rights
-from switchboard.kafka.clients import BrokerAwayError, wait_for_broker
+from switchboard.kafka.clients import BrokerAwayError, unless_stopped, wait_for_broker
 from switchboard.kafka.ledger import FencedError, LedgerLostError
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS, FencedTooOftenError, Ownership, OwnershipError
 from switchboard.kafka.restore import RestoreError
@@ -88,24 +88,21 @@ class Router:
             WrongTopicsError: the topics can't be worked with.
             RouterError: the router can't go on.
         """
-        stopping = asyncio.create_task(stop.wait())  # from the first moment: a start may wait long for its broker
+        differences = await unless_stopped(self._look_at_bus(), stop)
+        if differences is None:
+            return
+        for difference in differences:
+            log.warning("%s", difference)
+        stopping = asyncio.create_task(stop.wait())
         try:
-            looking = asyncio.create_task(self._look_at_bus())
-            await asyncio.wait({stopping, looking}, return_when=asyncio.FIRST_COMPLETED)
-            if looking.done():
-                looking.result()
-                await self._route(stopping)
-            else:
-                looking.cancel()
-                await asyncio.wait({looking})
+            await self._route(stopping)
         finally:
             stopping.cancel()
 
-    async def _look_at_bus(self) -> None:
+    async def _look_at_bus(self) -> list[Difference]:
         await wait_for_broker(self._plan.conn, self._broker_seconds)
         await require_rights(self._plan.conn, router_rights(self._plan.names, self._plan.group))
-        for difference in await require_topics(self._plan.conn, self._topics):
-            log.warning("%s", difference)
+        return await require_topics(self._plan.conn, self._topics)
 
     async def _route(self, stopping: asyncio.Task[bool]) -> None:
         self._failed = asyncio.get_running_loop().create_future()
