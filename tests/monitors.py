@@ -9,9 +9,11 @@ from typing import IO, Any
 
 import aiohttp
 import orjson
+from aiokafka import AIOKafkaConsumer
 
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import CommitBatch, Ledger
+from switchboard.kafka.ownership import routers_group
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.monitor.decisions import Decided
 from tests.routers import Worker, a_process, environment
@@ -60,6 +62,14 @@ class Monitor(Worker):
         await eventually(look, lambda answer: answer[0] == 200 and holds(answer[1]), seconds=60)
         return answers
 
+    async def heartbeat(self) -> Any:
+        """What it tells a page that comes now of how things stand."""
+        async with self._client.get(f"{self._url}/api/stream") as answer:
+            async for line in answer.content:
+                if line == b"event: heartbeat\n":
+                    return orjson.loads((await answer.content.readline()).removeprefix(b"data: "))
+        raise AssertionError("the stream ended")
+
     async def ends(self, seconds: float) -> tuple[int, str]:
         """Exit code and log, once it has ended."""
         return await self.ended(seconds), self.log
@@ -74,6 +84,11 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         taken: int = probe.getsockname()[1]
         return taken
+
+
+def installation(names: TopicNames) -> str:
+    """The group id of what `starting` starts."""
+    return f"{names.prefix}switchboard"
 
 
 @asynccontextmanager
@@ -96,7 +111,7 @@ async def starting(conn: Connection, names: TopicNames, port: int) -> AsyncItera
                 "bootstrap_servers": conn.bootstrap,
                 "topic_prefix": names.prefix,
                 "source_prefix": names.source_prefix,
-                "group_id": f"{names.prefix}switchboard",
+                "group_id": installation(names),
                 "replication": 1,
                 "web_port": port,
                 "broker_wait_seconds": 3,
@@ -104,6 +119,23 @@ async def starting(conn: Connection, names: TopicNames, port: int) -> AsyncItera
             return await ending.enter_async_context(a_monitor(**told | settings))
 
         yield run
+
+
+@asynccontextmanager
+async def a_member(conn: Connection, names: TopicNames) -> AsyncIterator[AIOKafkaConsumer]:
+    """A member of the routers' group of what `starting` starts; it has all shards, and does nothing about them."""
+    consumer = AIOKafkaConsumer(
+        names.of(Topic.JOURNAL),
+        bootstrap_servers=conn.bootstrap,
+        group_id=routers_group(installation(names)),
+        enable_auto_commit=False,
+    )
+    await consumer.start()
+    try:
+        await consumer.getmany(timeout_ms=100)
+        yield consumer
+    finally:
+        await consumer.stop()
 
 
 class Rows:

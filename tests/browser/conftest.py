@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from playwright.async_api import Browser, Page, async_playwright
 
 from docs.chromium import CHROMIUM
@@ -11,7 +12,7 @@ from switchboard.kafka.admin import create_topics
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.topics import TopicNames, TopicPlan
 from tests.floors import Floor
-from tests.monitors import Rows, Start, free_port, starting, writing
+from tests.monitors import Rows, Start, a_member, free_port, starting, writing
 
 
 @pytest.fixture
@@ -67,8 +68,16 @@ def address(port: int) -> str:
 
 
 @pytest.fixture
-async def start(conn: Connection, names: TopicNames, port: int) -> AsyncIterator[Start]:
-    """Starts monitors."""
+async def member(conn: Connection, names: TopicNames) -> AsyncIterator[AIOKafkaConsumer]:
+    """Has the shard, as a router of the installation would: what becomes of it, the test writes itself."""
+    async with a_member(conn, names) as joined:
+        yield joined
+
+
+@pytest.fixture
+async def start(conn: Connection, names: TopicNames, port: int, member: AIOKafkaConsumer) -> AsyncIterator[Start]:
+    """Starts monitors, of an installation that has a router."""
+    assert member.assignment()
     async with starting(conn, names, port) as run:
         yield run
 

@@ -5,14 +5,16 @@ import time
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from playwright.async_api import Browser, Page, expect
 
 from switchboard.kafka.admin import create_topics
-from switchboard.kafka.clients import Connection
+from switchboard.kafka.clients import Connection, producer, source_reader
 from switchboard.kafka.local_broker import LocalBroker
-from switchboard.kafka.topics import TopicNames, TopicPlan
+from switchboard.kafka.ownership import shard_id
+from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
 from tests.floors import Floor, rfc3339
-from tests.monitors import Rows, Start, agent, chat, decision, gone, starting
+from tests.monitors import Rows, Start, a_member, agent, chat, decision, gone, installation, starting
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">\u202e'\"&amp;</script>"
 """An id that would be markup, were it ever taken for markup."""
@@ -28,6 +30,26 @@ def an_agent(agent_id: str, **fields: Any) -> Any:
     """The row of an agent who is free and does not ask."""
     topic, key, row = agent(agent_id)
     return topic, key, row | {"sessions": [], "free": 2, "request": None} | fields
+
+
+async def say(conn: Connection, names: TopicNames, *chats: str) -> None:
+    """Chats arrive on the bus."""
+    async with producer(conn) as writer:
+        for chat_id in chats:
+            await writer.send_and_wait(names.of(Topic.CHAT_ARRIVAL), b'{"chat_id":"%s"}' % chat_id.encode())
+
+
+async def tell_read(conn: Connection, names: TopicNames, offset: int) -> None:
+    """The shard has read the arrivals up to there, as its router tells its group."""
+    consumer = source_reader(conn, shard_id(installation(names), 0))
+    await consumer.start()
+    try:
+        place = TopicPartition(names.of(Topic.CHAT_ARRIVAL), 0)
+        consumer.assign([place])
+        consumer.seek(place, offset)
+        await consumer.commit({place: offset})
+    finally:
+        await consumer.stop()
 
 
 async def live(page: Page, address: str) -> None:
@@ -145,7 +167,7 @@ async def test_a_bus_that_is_away_is_told_of(
     """The monitor is well and shows what it has: that is not what is so any more."""
     conn, names = Connection(private_broker.bootstrap), TopicNames(bus_prefix, bus_prefix)
     await create_topics(conn, TopicPlan(names, shards=1, replication=1, min_insync=1), bus_partitions=1)
-    async with starting(conn, names, port) as start:
+    async with a_member(conn, names), starting(conn, names, port) as start:
         await (await start()).first("/healthz")
         await live(page, address)
         private_broker.kill()
@@ -153,6 +175,34 @@ async def test_a_bus_that_is_away_is_told_of(
         await expect(stale).to_contain_text("The monitor gets nothing from the bus", timeout=30_000)
         private_broker.restart()
         await expect(stale).to_be_hidden(timeout=30_000)
+
+
+async def test_a_floor_that_nobody_routes_is_told_of(
+    page: Page, rows: Rows, start: Start, member: AIOKafkaConsumer, conn: Connection, names: TopicNames, address: str
+) -> None:
+    """Its tables stand still, and would look like a quiet day; how many chats came since is told."""
+    await rows.commit(0, waiting("c1", 0))
+    await (await start()).first("/healthz")
+    await live(page, address)
+    verdict, more, pill = page.locator("#verdict-words"), page.locator("#verdict-more"), page.locator("#live")
+    await expect(verdict).to_have_text("1 waiting, none too long")
+    await expect(more).to_contain_text("No agent is available for it.")
+
+    await tell_read(conn, names, 0)
+    await say(conn, names, "c2", "c3")
+    await expect(verdict).to_have_text("Routing stands still: no chat is assigned", timeout=30_000)
+    await expect(more).to_contain_text("Up to 2 chats arrived since then and can't be shown.")
+    await expect(pill).to_contain_text("Not routing")
+    await expect(page.locator("#verdict")).to_have_attribute("data-state", "stuck")
+    await tell_read(conn, names, 2)
+    await expect(pill).to_contain_text("Live", timeout=10_000)
+    await expect(verdict).to_contain_text("1 waiting")
+
+    await member.stop()
+    await expect(verdict).to_have_text("No router is running: no chat is assigned", timeout=30_000)
+    await expect(page.locator("#announce")).to_have_text("No router is running: no chat is assigned")
+    async with a_member(conn, names):
+        await expect(pill).to_contain_text("Live", timeout=20_000)
 
 
 async def test_five_hundred_agents_stay_smooth(page: Page, rows: Rows, start: Start, address: str) -> None:

@@ -34,6 +34,7 @@ from switchboard.simulation.tally import Tally
 from tests.monitors import a_monitor
 from tests.routers import EARLIEST, Bus, a_bus
 from tests.secured import Secured
+from tests.waiting import eventually
 
 ENDS_SECONDS = 20
 """A worker that is not allowed something has said so, and ended, by then; nearly always within one second."""
@@ -307,6 +308,10 @@ async def test_a_monitor_serves_with_its_rights_alone(secured: Secured, bus: Bus
         await bus.until_decided("chat-assigned", "c-1")
     async with a_monitor(**bus.settings(**secured.by("OAUTHBEARER", user))) as monitor:
         agents, queues = await monitor.first("/api/agents"), await monitor.first("/api/queues")
+        # The group of the routers, the groups of the shards, and the topics of the bus: it sees what none of them read.
+        await bus.arrive("c-2")
+        routing = (await eventually(monitor.heartbeat, lambda beat: beat["routing"]["arrivals"], 40))["routing"]
+    assert (routing["unrouted"], routing["why"], routing["arrivals"]) == ([0], "no-router", 1)
     sales, quiet = sorted(queues, key=lambda row: row["queue"], reverse=True)
     assert [row["agent_id"] for row in agents] == ["ana"]  # agent-capacity
     assert (sales["queue"], sales["offered"]) == ("sales", 1)  # open-chats

@@ -13,6 +13,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from switchboard.kafka.topics import Topic
 from switchboard.monitor.entry import Door, guard
 from switchboard.monitor.pulse import Pulse
+from switchboard.monitor.routing import Routing
 from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Record, Tables, apply
 from switchboard.monitor.web import OPENAPI, add_routes, strict_json
@@ -61,7 +62,7 @@ async def client() -> AsyncIterator[Client]:
     """A client of the API."""
     app = web.Application(middlewares=[strict_json, guard(Door("127.0.0.1", None))])
     made = tables()
-    stream = Stream(made, Pulse(1.0), {"service_level_seconds": 20.0, "time_zone": "UTC"})
+    stream = Stream(made, Pulse(1.0), Routing(1, "chat-arrival"), {"service_level_seconds": 20.0, "time_zone": "UTC"})
     add_routes(app, made, stream, lambda: True)
     async with TestClient(TestServer(app)) as each:
         yield each

@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from switchboard.kafka.topics import Topic
 from switchboard.monitor import stream as streams
 from switchboard.monitor.pulse import Pulse
+from switchboard.monitor.routing import Routing
 from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Record, Tables, apply
 from switchboard.monitor.web import add_routes
@@ -61,7 +62,10 @@ async def test_a_page_is_told_all_there_is_and_then_what_changes() -> None:
     tables = Tables()
     agent_row(tables, 0, "ann")
     agent_row(tables, 1, "bob")
-    async with serving(tables, Stream(tables, Pulse(), {})) as client, client.get("/api/stream") as answer:
+    async with (
+        serving(tables, Stream(tables, Pulse(), Routing(1, "chat-arrival"), {})) as client,
+        client.get("/api/stream") as answer,
+    ):
         first = await event(answer, "agents")
         assert (first["full"], [row["agent_id"] for row in first["changed"]]) == (True, ["ann", "bob"])
         agent_row(tables, 2, "ann")
@@ -78,7 +82,7 @@ async def test_a_page_that_does_not_keep_up_is_cut_off_and_the_others_go_on(monk
     monkeypatch.setattr(streams, "MOST_WAITING", 2)
     monkeypatch.setattr(streams, "TICK_SECONDS", 0.01)
     tables = Tables()
-    stream = Stream(tables, Pulse(), {})
+    stream = Stream(tables, Pulse(), Routing(1, "chat-arrival"), {})
     async with serving(tables, stream) as client, client.get("/api/stream") as slow, client.get("/api/stream") as quick:
         await event(slow, "heartbeat")
         reading = asyncio.create_task(_read_on(quick))
@@ -102,7 +106,7 @@ async def _read_on(answer: ClientResponse) -> None:
 async def test_closing_ends_every_stream() -> None:
     """So that a monitor that is told to stop need not wait for pages."""
     tables = Tables()
-    stream = Stream(tables, Pulse(), {})
+    stream = Stream(tables, Pulse(), Routing(1, "chat-arrival"), {})
     async with serving(tables, stream) as client:
         async with client.get("/api/stream") as answer:
             await event(answer, "heartbeat")

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from switchboard.monitor.entry import Door, ExposedError, add_sign_in, guard
 from switchboard.monitor.page import add_page
 from switchboard.monitor.pulse import Pulse
+from switchboard.monitor.routing import Routing
 from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.web import add_routes, strict_json
@@ -25,7 +26,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 def application(tables: Tables, door: Door, restored: list[bool]) -> web.Application:
     """The web server as the monitor makes it, without Faust."""
     app = web.Application(middlewares=[strict_json, guard(door)])
-    add_routes(app, tables, Stream(tables, Pulse(), {}), lambda: bool(restored))
+    add_routes(app, tables, Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}), lambda: bool(restored))
     add_sign_in(app, door)
     add_page(app)
     return app

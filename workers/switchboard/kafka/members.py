@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import GroupAuthorizationFailedError, for_code
 
@@ -32,10 +33,19 @@ async def members_of(conn: Connection, group: str) -> list[Member]:
         KafkaError: the group's coordinator is not to be had.
     """
     async with session(conn) as client:
-        try:
-            (answer,) = await client.describe_consumer_groups([group])
-        except GroupAuthorizationFailedError:
-            raise _not_allowed(group) from None
+        return await members_told(client, group)
+
+
+async def members_told(client: AIOKafkaAdminClient, group: str) -> list[Member]:
+    """The same, by a client that is there already.
+
+    Raises:
+        NotAllowedError, KafkaError: as `members_of`.
+    """
+    try:
+        (answer,) = await client.describe_consumer_groups([group])
+    except GroupAuthorizationFailedError:
+        raise _not_allowed(group) from None
     (told,) = answer.to_object()["groups"]
     if told["error_code"] == GroupAuthorizationFailedError.errno:
         raise _not_allowed(group)

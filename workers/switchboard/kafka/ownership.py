@@ -56,7 +56,7 @@ def routers_group(group_id: str) -> str:
 
 
 def shard_id(group_id: str, shard: int) -> str:
-    """A shard's transactional id, and the group that its source offsets are committed to for lag tools to see."""
+    """A shard's transactional id, and the group in which lag tools and the monitor see how far its sources are read."""
     return f"{group_id}-shard-{shard}"
 
 

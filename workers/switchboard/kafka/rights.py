@@ -1,6 +1,6 @@
 """What each worker and command must be allowed to do on a cluster that asks: the least that is enough."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final
@@ -77,11 +77,15 @@ def router_rights(names: TopicNames, group_id: str) -> list[Right]:
     ]
 
 
-def monitor_rights(names: TopicNames, group_id: str, read: Iterable[Topic]) -> list[Right]:
+def monitor_rights(names: TopicNames, group_id: str, read: Collection[Topic]) -> list[Right]:
     """Of `switchboard run monitor`, which reads these topics."""
     return [
         *on_topics(names, Operation.READ, read),
         Right(Operation.READ, Resource.GROUP, f"{group_id}-monitor-", prefixed=True),
+        # Whether each shard has a router, and whether it gets on with what is on the bus.
+        *on_topics(names, Operation.DESCRIBE, [topic for topic in SOURCES if topic not in read]),
+        Right(Operation.DESCRIBE, Resource.GROUP, routers_group(group_id)),
+        Right(Operation.DESCRIBE, Resource.GROUP, _all_shards(group_id), prefixed=True),
         # Faust reads committed records only if it may write: it starts producers, and never writes with them.
         Right(Operation.WRITE, Resource.TRANSACTIONAL_ID, f"{group_id}-monitor-", prefixed=True),
         Right(Operation.IDEMPOTENT_WRITE, Resource.CLUSTER, CLUSTER),

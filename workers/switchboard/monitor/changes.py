@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from switchboard.monitor.routing import Routing
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.views import queues_view, rfc3339
 
@@ -67,10 +68,14 @@ def _named(kind: str, row: dict[str, Any]) -> dict[str, str]:
     return {name: row[name] for name in NAMES[kind]}
 
 
-def heartbeat(tables: Tables, now: float, bus_answered_at: float | None) -> dict[str, Any]:
-    """What tells a page that it is live: the time here, when the bus last answered, and when anything was decided."""
+def heartbeat(tables: Tables, now: float, bus_answered_at: float | None, routing: Routing) -> dict[str, Any]:
+    """What tells a page that it is live.
+
+    The time here, when the bus last answered, whether chats are being routed, and when anything was decided.
+    """
     return {
         "at": rfc3339(datetime.fromtimestamp(now, UTC)),
         "bus_answered_at": None if bus_answered_at is None else rfc3339(datetime.fromtimestamp(bus_answered_at, UTC)),
+        "routing": routing.told(now),
         "decided_at": tables.past.last_at,
     }

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from switchboard.monitor.changes import Look, between, heartbeat, look, whole
 from switchboard.monitor.pulse import Pulse
+from switchboard.monitor.routing import Routing
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.windows import NOW_MINUTES, WINDOW_SECONDS
 
@@ -52,12 +53,14 @@ class Stream:
     Args:
         tables: looked at.
         pulse: likewise.
+        routing: likewise.
         board: what the page shows of the settings: told to each client first.
     """
 
-    def __init__(self, tables: Tables, pulse: Pulse, board: dict[str, Any]) -> None:
+    def __init__(self, tables: Tables, pulse: Pulse, routing: Routing, board: dict[str, Any]) -> None:
         self._tables = tables
         self._pulse = pulse
+        self._routing = routing
         self._board = board | {"now_minutes": NOW_MINUTES}
         self._clients: set[Client] = set()
         self._run = uuid4().hex[:8]
@@ -97,7 +100,7 @@ class Stream:
                 self._tell_changes(time.time())
                 if began - beaten >= HEARTBEAT_SECONDS:
                     beaten = began
-                    self._tell([("heartbeat", heartbeat(self._tables, time.time(), self._pulse.answered_at))])
+                    self._tell([self._beat(time.time())])
             await asyncio.sleep(max(TICK_SECONDS, 10 * (time.monotonic() - began)))
 
     def close(self) -> None:
@@ -107,8 +110,10 @@ class Stream:
             client.tell(None)
 
     def _welcome(self, now: float) -> bytes:
-        beat = ("heartbeat", heartbeat(self._tables, now, self._pulse.answered_at))
-        return self._messages([("board", self._board), *whole(self._seen).items(), beat])
+        return self._messages([("board", self._board), *whole(self._seen).items(), self._beat(now)])
+
+    def _beat(self, now: float) -> tuple[str, dict[str, Any]]:
+        return "heartbeat", heartbeat(self._tables, now, self._pulse.answered_at, self._routing)
 
     def _tell_changes(self, now: float) -> None:
         # Figures also change by time alone, when a window begins.

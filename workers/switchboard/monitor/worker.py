@@ -27,6 +27,7 @@ from switchboard.monitor.ends import last_offsets
 from switchboard.monitor.entry import Door, add_sign_in, guard
 from switchboard.monitor.page import add_page
 from switchboard.monitor.pulse import Pulse, feel
+from switchboard.monitor.routing import Routing, watch
 from switchboard.monitor.starts import LEAD_SECONDS, first_offsets
 from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Place, Tables
@@ -122,7 +123,10 @@ async def serve(
     with _address_told(serving.host, serving.port):
         port = serving.port or _free_port(serving.host)
     pulse = Pulse(time.time())  # it has just answered
-    stream = Stream(tables, pulse, {"service_level_seconds": serving.service_level_seconds, "time_zone": serving.zone})
+    shards = sum(topics[at.topic] is Topic.ASSIGNMENT for at in there)
+    routing = Routing(shards, names.of(Topic.CHAT_ARRIVAL))
+    board = {"service_level_seconds": serving.service_level_seconds, "time_zone": serving.zone}
+    stream = Stream(tables, pulse, routing, board)
     with tempfile.TemporaryDirectory(prefix="switchboard-monitor-") as folder:
         app = new_app(
             conn,
@@ -137,7 +141,11 @@ async def serve(
         add_routes(app.web.web_app, tables, stream, lambda: _reached(tables, awaited))
         add_sign_in(app.web.web_app, door)
         add_page(app.web.web_app)
-        beside = [asyncio.create_task(stream.run()), asyncio.create_task(feel(conn, there, pulse))]
+        beside = [
+            asyncio.create_task(stream.run()),
+            asyncio.create_task(feel(conn, there, pulse)),
+            asyncio.create_task(watch(conn, group_id, routing, shards)),
+        ]
         try:
             with _address_told(serving.host, port):
                 await app.start()

@@ -44,7 +44,7 @@ class Sources:
     Args:
         conn: the cluster.
         names: the topics' names.
-        group: the group to which offsets are committed, only so that lag tools see them.
+        group: the group to which offsets are committed, only so that lag tools and the monitor see them.
         merge_wait: seconds to wait for a partition that has lag and has delivered nothing.
         poison: records that made the engine fail, with the error; they are read as bad input.
     """
@@ -120,12 +120,17 @@ class Sources:
     def lag(self) -> dict[TopicPartition, int]:
         """Records that are there and were not taken, by partition, as far as is known."""
         found = {}
-        for tp, partition in self._partitions.items():
+        for tp in self._partitions:
             stable = self._consumer.last_stable_offset(tp)
             found[tp] = 0 if stable is None else max(0, stable - self._known.get((tp.topic, tp.partition), 0))
-            if not partition.lag and not partition.buffer:
+            if self._is_read(tp):
                 found[tp] = 0
         return found
+
+    def _is_read(self, tp: TopicPartition) -> bool:
+        """Whether all there is was read and taken, as far as is known."""
+        partition = self._partitions.get(tp)
+        return partition is not None and not partition.lag and not partition.buffer
 
     def answered_within(self, seconds: float) -> bool:
         """Whether a broker has answered one of our fetches within this time."""
@@ -134,16 +139,28 @@ class Sources:
         return any(poll is not None and poll >= oldest for poll in polls)
 
     def tell_group(self, offsets: Offsets) -> None:
-        """Commit offsets to the group, for lag tools; nothing depends on it."""
+        """Commit offsets to the group, for lag tools and the monitor; nothing that is decided depends on it.
+
+        Behind the last record of a transaction stand markers, which nobody is given: a partition that was read to its
+        end is told as read up to there, or it would seem to lag for ever.
+        """
         if self._told is None or self._told.done():
             self._told = asyncio.ensure_future(self._tell(offsets))
 
     async def _tell(self, offsets: Offsets) -> None:
         try:
             async with asyncio.timeout(COMMIT_SECONDS):
-                await self._consumer.commit({TopicPartition(*tp): offset for tp, offset in offsets.items()})
+                told = {TopicPartition(*place): offset for place, offset in offsets.items()}
+                await self._consumer.commit({tp: await self._reached(tp, offset) for tp, offset in told.items()})
         except (TimeoutError, KafkaError) as error:
             log.debug("offsets were not told to the group: %s", error)
+
+    async def _reached(self, tp: TopicPartition, offset: int) -> int:
+        """The offset; or, where nothing is left behind it, the position behind what nobody is given."""
+        if offset == self._known.get((tp.topic, tp.partition)) and self._is_read(tp):
+            position: int = await self._consumer.position(tp)
+            return position
+        return offset
 
     async def _relist(self) -> None:
         """Now and then look for partitions that are new, while reading goes on."""

@@ -48,7 +48,7 @@ function tick() {
   const now = live.now();
   queues.tick(now);
   agents.tick(now);
-  verdict.show(queues.rows(), now, queues.inTime, agents.summary);
+  verdict.show(queues.rows(), now, queues.inTime, agents.summary, live.beat?.routing);
   showLiveness(now);
 }
 
@@ -64,8 +64,9 @@ function showLiveness(now) {
   document.body.classList.toggle("stale", fault !== null && fault.since !== null);
   if (fault === null) {
     const decided = live.beat?.decided_at;
-    mark(at("live"), "data-state", "live");
-    say(at("live-words"), `Live, ${clock(now)}${decided ? `; last decision ${clock(decided)}` : ""}`);
+    const routed = !live.beat?.routing.unrouted.length;
+    mark(at("live"), "data-state", routed ? "live" : "stale");
+    say(at("live-words"), `${routed ? "Live" : "Not routing"}, ${clock(now)}${decided ? `; last decision ${clock(decided)}` : ""}`);
     stale.hidden = true;
     return;
   }

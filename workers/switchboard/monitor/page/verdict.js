@@ -1,5 +1,5 @@
-// The one thing that matters: does somebody wait too long, and who can take them?
-import { count, span, spanWords } from "./format.js";
+// The one thing that matters: are chats routed, does somebody wait too long, and who can take them?
+import { clock, count, span, spanWords } from "./format.js";
 import { mark, say } from "./keyed.js";
 import { state, waited } from "./queues.js";
 
@@ -11,41 +11,60 @@ export class Verdict {
     this.last = "";
   }
 
-  show(queues, now, inTime, agents) {
-    const waiting = queues
-      .filter((row) => row.waiting)
-      .map((row) => ({ row, wait: waited(row, now), standing: state(row, now, inTime) }))
-      .sort((one, other) => SEVERITY[other.standing] - SEVERITY[one.standing] || other.wait - one.wait);
-    if (!waiting.length) {
-      this.#tell("calm", "Nobody is waiting", agents && `${agents}.`, "Nobody is waiting");
-      return;
-    }
-    const [{ row, wait, standing }] = waiting;
-    const all = waiting.reduce((sum, each) => sum + each.row.waiting, 0);
-    if (standing === "calm") {
-      this.#tell("calm", `${all} waiting, none too long`, `Longest ${span(wait)}, in ${row.queue}. ${count(row.agents_available, "agent")} available, ${count(row.sessions_free, "session")} free.`, "Nobody waits too long");
-      return;
-    }
-    const others = waiting.slice(1).filter((each) => each.standing !== "calm");
-    const also = others.length ? ` Too long also: ${others.map((each) => `${each.row.queue} ${span(each.wait)}`).join(", ")}.` : "";
-    this.#tell(
-      standing,
-      `${row.queue}: ${row.waiting} waiting, longest ${span(wait)}`,
-      `${whoCan(row)}${also}`,
-      // Said anew where something else is the matter, not each second.
-      `Waiting too long in ${row.queue}. ${whoCan(row)}`,
-      spanWords(wait),
-    );
+  /** @param routing of the heartbeat */
+  show(queues, now, inTime, agents, routing) {
+    const usual = queueWords(queues, now, inTime, agents);
+    this.#tell(routing?.unrouted.length ? routingWords(routing, usual) : usual);
   }
 
-  #tell(standing, words, more, announced, wait = "") {
+  #tell({ standing, words, more, announced, wait = "" }) {
     mark(this.section, "data-state", standing);
     say(this.words, words);
     say(this.more, more);
+    // Said anew where something else is the matter, not each second.
     const matter = `${standing} ${announced.split(".")[0]}`;
     if (matter !== this.last) say(this.announced, wait ? `${announced} Longest wait ${wait}.` : announced);
     this.last = matter;
   }
+}
+
+function queueWords(queues, now, inTime, agents) {
+  const waiting = queues
+    .filter((row) => row.waiting)
+    .map((row) => ({ row, wait: waited(row, now), standing: state(row, now, inTime) }))
+    .sort((one, other) => SEVERITY[other.standing] - SEVERITY[one.standing] || other.wait - one.wait);
+  if (!waiting.length) {
+    return { standing: "calm", words: "Nobody is waiting", more: agents && `${agents}.`, announced: "Nobody is waiting" };
+  }
+  const [{ row, wait, standing }] = waiting;
+  if (standing === "calm") {
+    const all = waiting.reduce((sum, each) => sum + each.row.waiting, 0);
+    return {
+      standing,
+      words: `${all} waiting, none too long`,
+      more: `Longest ${span(wait)}, in ${row.queue}. ${whoCan(row)}`,
+      announced: "Nobody waits too long",
+    };
+  }
+  const others = waiting.slice(1).filter((each) => each.standing !== "calm");
+  const also = others.length ? ` Too long also: ${others.map((each) => `${each.row.queue} ${span(each.wait)}`).join(", ")}.` : "";
+  return {
+    standing,
+    words: `${row.queue}: ${row.waiting} waiting, longest ${span(wait)}`,
+    more: `${whoCan(row)}${also}`,
+    announced: `Waiting too long in ${row.queue}. ${whoCan(row)}`,
+    wait: spanWords(wait),
+  };
+}
+
+/** Nobody sees to the chats of some shards: what the tables say of them stands still, however calm it looks. */
+function routingWords({ why, since, shards, unrouted, arrivals }, usual) {
+  const none = unrouted.length === shards;
+  const where = none ? "" : ` for ${unrouted.length} of ${shards} shards`;
+  const what = why === "no-router" ? (none ? "No router is running" : `No router${where}`) : `Routing stands still${where}`;
+  const words = `${what}: ${none ? "no chat is" : "some chats are not"} assigned`;
+  const unseen = arrivals ? ` Up to ${count(arrivals, "chat")} arrived since then and can't be shown.` : "";
+  return { standing: "stuck", words, more: `Since ${clock(since)}.${unseen} Before that: ${usual.words}.`, announced: words };
 }
 
 function whoCan(row) {

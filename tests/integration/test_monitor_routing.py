@@ -1,0 +1,76 @@
+"""The monitor sees whether chats are routed: with real routers that run, die and come back."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+
+from switchboard.kafka.admin import session
+from switchboard.kafka.clients import reader, transactional_producer
+from switchboard.kafka.ownership import shard_id
+from switchboard.kafka.topics import Topic
+from switchboard.monitor.routing import TOLD_AFTER_SECONDS, Routing, watch
+from tests.routers import Bus, a_bus
+from tests.waiting import eventually
+
+
+@pytest.fixture
+async def bus(broker_bootstrap: str, bus_prefix: str) -> AsyncIterator[Bus]:
+    """Two shards."""
+    async with a_bus(broker_bootstrap, bus_prefix, shards=2) as made:
+        yield made
+
+
+async def test_a_router_that_idles_is_well_and_one_that_was_killed_is_missed(bus: Bus) -> None:
+    """Markers of others' transactions are nothing that it left unread; what arrives after its death is."""
+    shards = bus.plan.shards
+    routing = Routing(shards, bus.names.of(Topic.CHAT_ARRIVAL))
+    watching = asyncio.create_task(watch(bus.conn, bus.group, routing, shards))
+
+    async def told() -> Any:
+        return routing.told(time.time())
+
+    try:
+        async with bus.router() as router:
+            await router.ready()
+            await in_a_transaction(bus, b'{"chat_id":"c1"}')
+            await bus.until_decided("chat-queued", "c1")
+            await asyncio.sleep(TOLD_AFTER_SECONDS + 4)
+            assert (await told())["unrouted"] == []
+            await eventually(lambda: lags(bus), lambda lag: lag == 0)
+            await router.kill()
+            await bus.arrive("c2")
+        seen = await eventually(told, lambda seen: seen["unrouted"], seconds=40)
+        assert (seen["unrouted"], seen["why"], seen["arrivals"]) == (list(range(shards)), "no-router", 1)
+        async with bus.router() as router:
+            await router.ready()
+            await eventually(told, lambda seen: not seen["unrouted"])
+    finally:
+        watching.cancel()
+
+
+async def in_a_transaction(bus: Bus, value: bytes) -> None:
+    """A chat arrives by a bus that writes in transactions."""
+    stranger = transactional_producer(bus.conn, f"{bus.names.prefix}stranger")
+    await stranger.start()
+    try:
+        async with stranger.transaction():
+            await stranger.send_and_wait(bus.names.of(Topic.CHAT_ARRIVAL), value, partition=0)
+    finally:
+        await stranger.stop()
+
+
+async def lags(bus: Bus) -> int:
+    """What a lag tool says of the shard of the topic's first partition."""
+    place = TopicPartition(bus.names.of(Topic.CHAT_ARRIVAL), 0)
+    async with session(bus.conn) as client:
+        told = await client.list_consumer_group_offsets(shard_id(bus.group, 0))
+    consumer = reader(bus.conn)
+    await consumer.start()
+    try:
+        return int((await consumer.end_offsets([place]))[place] - told[place].offset)
+    finally:
+        await consumer.stop()
