@@ -63,8 +63,8 @@ function routingWords({ why, since, shards, unrouted, arrivals }, usual) {
   const where = none ? "" : ` for ${unrouted.length} of ${shards} shards`;
   const what = why === "no-router" ? (none ? "No router is running" : `No router${where}`) : `Routing stands still${where}`;
   const words = `${what}: ${none ? "no chat is" : "some chats are not"} assigned`;
-  const unseen = arrivals ? ` Up to ${count(arrivals, "chat")} arrived since then and can't be shown.` : "";
-  return { standing: "stuck", words, more: `Since ${clock(since)}.${unseen} Before that: ${usual.words}.`, announced: words };
+  const unseen = arrivals ? ` Up to ${count(arrivals, "chat")} arrived since then and can't be shown yet.` : "";
+  return { standing: "stuck", words, more: `Since ${clock(since)}.${unseen} Below is how it stood${usual.standing === "calm" ? "" : `; ${usual.words}`}.`, announced: words };
 }
 
 function whoCan(row) {
