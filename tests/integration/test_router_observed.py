@@ -51,7 +51,7 @@ async def test_metrics_tell_what_was_done(broker_bootstrap: str, bus_prefix: str
         assert 0 < found["switchboard_event_to_decision_seconds_sum"] < 60
         assert found['switchboard_commits_total{outcome="committed"}'] >= 6
         assert found['switchboard_commits_total{outcome="failed"}'] == 0
-        assert found["switchboard_fenced_total"] == 0
+        assert found['switchboard_fenced_total{shard="0"}'] == 0
         assert found['switchboard_shard_owned{shard="0"}'] == 1
         assert 0 < found['switchboard_restore_seconds{shard="0"}'] < 30
         assert found['switchboard_last_progress_timestamp_seconds{shard="0"}'] > 1_700_000_000

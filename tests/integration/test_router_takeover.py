@@ -77,7 +77,7 @@ async def test_a_router_that_slept_past_its_session_stands_back(broker_bootstrap
             await sleeps.logged("was taken over")
 
             async def fenced() -> float:
-                return (await sleeps.metrics())["switchboard_fenced_total"]
+                return (await sleeps.metrics())['switchboard_fenced_total{shard="0"}']
 
             await eventually(fenced, lambda times: times == 1)
             await sleeps.ready()
@@ -85,7 +85,7 @@ async def test_a_router_that_slept_past_its_session_stands_back(broker_bootstrap
             await bus.until_decided("assignment-confirmed", "c-2")
             assert await fenced() == 1
             told = await owner.metrics()
-            assert told["switchboard_fenced_total"] == 0
+            assert told['switchboard_fenced_total{shard="0"}'] == 0
             depth = 'switchboard_queue_depth{pool="default",queue="default"}'
             # It may be opening the shard again: one more has joined.
             await eventually(owner.metrics, lambda told: depth in told)

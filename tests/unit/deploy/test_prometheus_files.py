@@ -68,3 +68,39 @@ def test_rules_ask_for_metrics_that_there_are() -> None:
     """Those that a router serves, and those that other rules record."""
     for rule in rules():
         assert names_in(rule["expr"]) - served_names() - RECORDED == set(), rule["expr"]
+
+
+def test_every_window_holds_four_scrapes_a_minute_apart() -> None:
+    """A rate over fewer has no value, now and then or always, and what asks for it is silent."""
+    minutes = {"s": 1 / 60, "m": 1, "h": 60, "d": 1440}
+    windows = [found for rule in rules() for found in re.findall(r"\[(\d+)([smhd])(?::\w*)?\]", rule["expr"])]
+    assert len(windows) == sum(rule["expr"].count("[") for rule in rules())
+    assert min(int(number) * minutes[unit] for number, unit in windows) >= 4
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("alert", rule.get("record")))
+def test_a_recordings_name_tells_its_window(rule: dict[str, Any]) -> None:
+    """`rate5m` is over five minutes."""
+    told = re.search(r"\D(\d+[mh])$", rule.get("record", ""))
+    if told and "switchboard:" not in rule["expr"]:
+        assert told[1] in set(re.findall(r"(?:\[|offset )(\d+[mh])", rule["expr"])), rule["expr"]
+
+
+def test_no_rule_compares_the_clock_of_a_router_with_that_of_prometheus() -> None:
+    """One that is 35 s behind would look like 35 s of standing still."""
+    assert [rule["expr"] for rule in rules() if re.search(r"\btime(stamp)?\(", rule["expr"])] == []
+
+
+OTHER_SPANS: Final = re.compile(
+    r"\b\d+(?:s|m|h|min)\b|\b\d+ (?:seconds?|min|h)\b|\b(?:two|three|five|ten|half an?) (?:seconds?|minutes?|hours?)\b"
+)
+
+
+@each_alert
+def test_spans_of_time_are_written_in_one_way(alert: str) -> None:
+    """`30 s`, `2 minutes`, `1 hour`: in an alert's annotations and on its page, code aside."""
+    annotations = ALERTS[alert]["annotations"]
+    assert "humanize" not in str(annotations), "it writes 7m 0s"
+    page = (REPOSITORY / annotations["runbook"]).read_text(encoding="utf-8")
+    told = [*annotations.values(), re.sub(r"(?s)```.*?```|`[^`]*`", "", page)]
+    assert [found for text in told for found in OTHER_SPANS.findall(text)] == []

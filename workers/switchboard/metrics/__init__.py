@@ -112,7 +112,9 @@ EVENT_TO_DECISION: Final = Spans(
 )
 COMMIT: Final = Histogram("switchboard_commit_seconds", "Time that a commit took.", buckets=_LATENCY, registry=REGISTRY)
 COMMITS: Final = Counter("switchboard_commits", "Commits, by what became of them.", ["outcome"], registry=REGISTRY)
-FENCED: Final = Counter("switchboard_fenced", "Times a shard was taken over from this router.", registry=REGISTRY)
+FENCED: Final = Counter(
+    "switchboard_fenced", "Times the shard was taken over from this router.", ["shard"], registry=REGISTRY
+)
 LAG: Final = Gauge(
     "switchboard_lag_records",
     "Records there and not yet taken. Each shard reads all partitions by itself, and leaves what is not its own.",
@@ -180,3 +182,4 @@ def present_shards(shards: int) -> None:
     for index in range(shards):
         SHARD_OWNED.labels(str(index))
         SERVICE_TIME_STOPPED.labels(str(index))
+        FENCED.labels(str(index))

@@ -201,7 +201,7 @@ class Router:
             end = "stopped"
         except FencedError as error:
             end = "fenced"
-            metrics.FENCED.inc()
+            metrics.FENCED.labels(str(index)).inc()
             metrics.COMMITS.labels("fenced").inc()
             told = "shard %s was taken over, or its transaction ran out of time: %s"
             log.warning(told, index, error, extra={"shard": index})
