@@ -8,7 +8,7 @@ import ast
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import NoneType
+from types import ModuleType, NoneType
 from typing import Any, Final, Literal, get_args, get_origin
 
 import click
@@ -26,6 +26,7 @@ from switchboard.contracts.codec import OWN_TYPES
 from switchboard.contracts.schema_files import root
 from switchboard.domain.decisions import Decision
 from switchboard.kafka.topics import TOPICS, Writer
+from switchboard.metrics import monitoring
 from switchboard.metrics.spans import Spans
 from switchboard.settings import ENV_PREFIX, Settings
 
@@ -96,9 +97,13 @@ def settings() -> str:
 
 def metrics_page() -> str:
     """Every metric with its labels."""
-    found = [each for each in vars(metrics).values() if isinstance(each, MetricWrapperBase | Spans)]
+    return "\n".join([heads.METRICS, _metrics(metrics), heads.MONITOR_METRICS, _metrics(monitoring)])
+
+
+def _metrics(module: ModuleType) -> str:
+    found = [each for each in vars(module).values() if isinstance(each, MetricWrapperBase | Spans)]
     rows = [row for each in found for row in _metric(each)]
-    return "\n".join([heads.METRICS, table(("metric", "kind", "labels", "meaning"), rows)])
+    return table(("metric", "kind", "labels", "meaning"), rows)
 
 
 def commands() -> str:

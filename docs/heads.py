@@ -106,6 +106,13 @@ How service level is counted, what to look at first, alerts and dashboards:
 [watch with Prometheus](../how-to/watch-with-prometheus.md).
 """
 
+MONITOR_METRICS: Final = """\
+## Of the monitor
+
+A monitor serves these, and no others, at `/metrics` on `SWITCHBOARD_WEB_HOST` and `SWITCHBOARD_WEB_PORT`
+(`127.0.0.1:8080` unless set), without a token.
+"""
+
 COMMANDS: Final = f"""\
 {MADE}# Commands
 

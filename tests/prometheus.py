@@ -7,15 +7,17 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 import yaml
+from prometheus_client import CollectorRegistry
 
 from switchboard import metrics
+from switchboard.metrics import monitoring
 from tests.routers import REPOSITORY
 from tests.waiting import eventually
 
@@ -72,8 +74,17 @@ def expressions(path: Path) -> Iterator[str]:
 
 def served_names() -> set[str]:
     """The names of all series that a router serves."""
+    return _names(metrics.REGISTRY)
+
+
+def served_by_monitor() -> set[str]:
+    """The names of all series that a monitor serves."""
+    return _names(monitoring.REGISTRY)
+
+
+def _names(registry: CollectorRegistry) -> set[str]:
     names = set()
-    for family in metrics.REGISTRY.collect():
+    for family in registry.collect():
         match family.type:
             case "counter":
                 names.add(f"{family.name}_total")
@@ -120,15 +131,16 @@ class Prometheus:
         await eventually(self.firing, lambda firing: alert in firing, seconds)
 
 
-def _hurried(folder: Path, target: str) -> Path:
-    """The shipped configuration and rules, told where the router is, and hurried.
+def _hurried(folder: Path, targets: Sequence[str]) -> Path:
+    """The shipped configuration and rules, told where the router and the monitor are, and hurried.
 
     This is the only place where they are altered: scrapes and evaluations come every half second, and what holds for
     half a second fires. No expression is touched.
     """
     config = yaml.safe_load((DEPLOY / "prometheus.yml").read_text(encoding="utf-8"))
     config["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
-    config["scrape_configs"][0]["static_configs"] = [{"targets": [target]}]
+    (job,) = config["scrape_configs"]
+    job["static_configs"] = [{"targets": [*targets]}]
     (folder / "rules").mkdir()
     for path in (DEPLOY / "rules").glob("*.yml"):
         told = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -148,14 +160,14 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def a_prometheus(target: str) -> AsyncIterator[Prometheus]:
-    """A real server with the shipped rules that scrapes this host:port; gone at the end, with all it stored."""
+async def a_prometheus(*targets: str) -> AsyncIterator[Prometheus]:
+    """A real server with the shipped rules that scrapes these, host:port; gone at the end, with all it stored."""
     with tempfile.TemporaryDirectory() as name, tempfile.TemporaryFile() as log:
         folder = Path(name)
         listen = f"127.0.0.1:{_free_port()}"
         process = await asyncio.create_subprocess_exec(
             tool("prometheus"),
-            f"--config.file={_hurried(folder, target)}",
+            f"--config.file={_hurried(folder, targets)}",
             f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address={listen}",
             stdout=log,

@@ -125,9 +125,21 @@ def test_selectors_select_the_pods() -> None:
             case _:
                 continue
         assert any(selector.items() <= pod.items() for pod in labels), each["metadata"]["name"]
-    scraped = next(each for each in kubernetes() if each["kind"] == "ServiceMonitor")["spec"]["selector"]["matchLabels"]
-    services = [each["metadata"]["labels"] for each in kubernetes() if each["kind"] == "Service"]
-    assert len([each for each in services if scraped.items() <= each.items()]) == 1
+
+
+def test_routers_and_monitor_are_scraped_as_one_job() -> None:
+    """Each ServiceMonitor selects one Service, at a port that it has; alerts on the monitor look at the routers too."""
+    services = [each for each in kubernetes() if each["kind"] == "Service"]
+    monitors = [each for each in kubernetes() if each["kind"] == "ServiceMonitor"]
+    found = []
+    for each in monitors:
+        wanted = each["spec"]["selector"]["matchLabels"].items()
+        (service,) = [one for one in services if wanted <= one["metadata"]["labels"].items()]
+        (endpoint,) = each["spec"]["endpoints"]
+        assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+        found.append((service["metadata"]["name"], str(endpoint["relabelings"])))
+    assert {name for name, _ in found} == {"switchboard-router", "switchboard-monitor"}
+    assert len({job for _, job in found}) == 1
 
 
 def test_a_routers_probes_ask_what_it_serves() -> None:

@@ -3,19 +3,28 @@
 import re
 
 from switchboard.kafka.topics import Topic
-from tests.prometheus import DASHBOARDS, Prometheus, a_prometheus, expressions, rules, served_names
+from tests.monitors import a_monitor
+from tests.prometheus import (
+    DASHBOARDS,
+    Prometheus,
+    a_prometheus,
+    expressions,
+    rules,
+    served_by_monitor,
+    served_names,
+)
 from tests.routers import Bus, a_bus
 from tests.waiting import eventually
 
 
 async def watched(prometheus: Prometheus) -> None:
-    """Wait until it has scraped the router and evaluated every rule."""
+    """Wait until it has scraped the router and the monitor, and evaluated every rule."""
 
     async def look() -> list[str]:
         groups = (await prometheus.get("rules"))["groups"]
         return [rule["health"] + rule.get("lastError", "") for group in groups for rule in group["rules"]]
 
-    await eventually(lambda: prometheus.value("up"), lambda up: up == 1)
+    await eventually(lambda: prometheus.value("sum(up)"), lambda up: up == 2)
     health = await eventually(look, lambda seen: "unknown" not in seen)
     assert health == ["ok"] * len(rules())
 
@@ -35,12 +44,20 @@ async def work(bus: Bus) -> None:
 async def test_rules_dashboards_and_alerts_work_on_a_running_router(broker_bootstrap: str, bus_prefix: str) -> None:
     """Every rule evaluates, every panel's question is answered, and nothing fires until something is wrong.
 
-    Then a queue that nobody serves, a flood of bad records and the loss of the only router are each told.
+    Then a queue that nobody serves, a flood of bad records, the loss of the monitor and of the only router are told.
     """
-    async with a_bus(broker_bootstrap, bus_prefix) as bus, bus.router() as router:
+    async with (
+        a_bus(broker_bootstrap, bus_prefix) as bus,
+        bus.router() as router,
+        a_monitor(**bus.settings()) as monitor,
+    ):
         await router.ready()
-        address = (await router.logged(r"/readyz at http://(127\.0\.0\.1:\d+)"))[1]
-        async with a_prometheus(address) as prometheus:
+        await monitor.first("/healthz")
+        addresses = [
+            (await router.logged(r"/readyz at http://(127\.0\.0\.1:\d+)"))[1],
+            (await monitor.logged(r"serving at http://(127\.0\.0\.1:\d+)"))[1],
+        ]
+        async with a_prometheus(*addresses) as prometheus:
             await work(bus)
             await watched(prometheus)
             await eventually(lambda: prometheus.value("sum(switchboard_wait_seconds_count)"), lambda seen: seen == 1)
@@ -50,7 +67,10 @@ async def test_rules_dashboards_and_alerts_work_on_a_running_router(broker_boots
             scraped = {
                 name for name in await prometheus.get("label/__name__/values") if name.startswith("switchboard_")
             }
-            assert scraped == served_names()
+            assert scraped == served_names() | served_by_monitor()
+            assert await prometheus.value("switchboard_monitor_restored") == 1
+            read = 'switchboard_monitor_records_total{topic="assignment"}'
+            await eventually(lambda: prometheus.value(read), lambda number: number == len(bus.seen[Topic.ASSIGNMENT]))
             for dashboard in DASHBOARDS:
                 for expression in expressions(dashboard):
                     await prometheus.get("query", query=expression)
@@ -61,6 +81,8 @@ async def test_rules_dashboards_and_alerts_work_on_a_running_router(broker_boots
                 await bus.say(Topic.CHAT_ARRIVAL, b'{"chat_id":%d}' % number)
             await prometheus.fires("SwitchboardDeadLetters")
             await prometheus.fires("SwitchboardDeadLetterFlood")
+            await monitor.kill()
+            await prometheus.fires("SwitchboardMonitorDown")
             await router.kill()
             await prometheus.fires("SwitchboardNoRouter")
 

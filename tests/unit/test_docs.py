@@ -15,6 +15,7 @@ from switchboard import metrics
 from switchboard.cli.main import switchboard
 from switchboard.contracts.codec import REASONS
 from switchboard.contracts.routing_file import read_routing_file
+from switchboard.metrics import monitoring
 from switchboard.metrics.spans import Spans
 from switchboard.settings import ENV_PREFIX, Settings
 
@@ -129,7 +130,8 @@ def test_every_variable_that_a_text_names_is_a_setting(text: Path) -> None:
 @each_text
 def test_every_metric_that_a_text_names_is_served(text: Path) -> None:
     """An alert on another name would never fire."""
-    collectors = [each for each in vars(metrics).values() if isinstance(each, MetricWrapperBase | Spans)]
+    named = [*vars(metrics).values(), *vars(monitoring).values()]
+    collectors = [each for each in named if isinstance(each, MetricWrapperBase | Spans)]
     served = {each.name + ("_total" if each.type == "counter" else "") for one in collectors for each in one.collect()}
     assert set(re.findall(r"\bswitchboard_[a-z_]+", text.read_text(encoding="utf-8"))) - served == set()
 

@@ -15,6 +15,7 @@ from switchboard.monitor.pulse import Pulse
 from switchboard.monitor.routing import Routing
 from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Tables
+from switchboard.monitor.telling import add_metrics
 from switchboard.monitor.web import add_routes, strict_json
 
 Client = TestClient[web.Request, web.Application]
@@ -27,6 +28,7 @@ def application(tables: Tables, door: Door, restored: list[bool]) -> web.Applica
     """The web server as the monitor makes it, without Faust."""
     app = web.Application(middlewares=[strict_json, guard(door)])
     add_routes(app, tables, Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}), lambda: bool(restored))
+    add_metrics(app, Pulse(1_700_000_000.5), lambda: bool(restored))
     add_sign_in(app, door)
     add_page(app)
     return app
@@ -107,6 +109,21 @@ async def test_half_a_table_is_never_shown(client: Client, restored: list[bool],
         assert answer.status == 503
         assert answer.headers["Retry-After"] == "1"
         assert await answer.json() == {"status": "restoring"}
+
+
+async def test_prometheus_is_told_how_the_monitor_fares_and_no_id(client: Client, restored: list[bool]) -> None:
+    """Also while the tables are being filled: that is what it is told then."""
+    async with client.get("/metrics") as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Type"].startswith("text/plain; version=")
+        told = await answer.text()
+    assert "switchboard_monitor_restored 1.0\n" in told
+    assert "switchboard_monitor_bus_answered_timestamp_seconds 1.7000000005e+09\n" in told
+    assert "script" not in told
+    restored.clear()
+    async with client.get("/metrics") as answer:
+        assert answer.status == 200
+        assert "switchboard_monitor_restored 0.0\n" in await answer.text()
 
 
 async def test_a_failure_is_logged_without_an_id_but_at_debug(
@@ -207,8 +224,9 @@ async def test_the_token_opens_the_api_and_probes_need_none(guarded: Client) -> 
     """As `Authorization: Bearer`, under whatever name the server is reached."""
     async with guarded.get("/api/agents", headers=BEARER | {"Host": "board.example"}) as answer:
         assert answer.status == 200
-    async with guarded.get("/healthz") as answer:
-        assert answer.status == 200
+    for path in ("/healthz", "/metrics"):
+        async with guarded.get(path) as answer:
+            assert answer.status == 200
 
 
 @pytest.mark.parametrize("way", ["address", "form"])

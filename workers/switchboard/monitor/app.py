@@ -12,6 +12,7 @@ from faust.web.base import BlueprintManager
 from switchboard.kafka.clients import Connection, options
 from switchboard.kafka.quiet import raised
 from switchboard.kafka.topics import Topic
+from switchboard.metrics import monitoring
 from switchboard.monitor.following import FollowingTransport
 from switchboard.monitor.rows import MalformedRowError
 from switchboard.monitor.tables import Record, Tables, apply
@@ -81,6 +82,7 @@ def keep_tables(app: Any, tables: Tables, topics: Mapping[str, Topic]) -> None:
         topics: what is read, by name on the bus.
     """
     app.transport = FollowingTransport(app, tables, topics)
+    read = {name: monitoring.RECORDS.labels(str(topic)) for name, topic in topics.items()}
     # acks=False: no offset is ever committed. The tables tell where to read on.
     rows = app.topic(
         *topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw",
@@ -104,6 +106,7 @@ def keep_tables(app: Any, tables: Tables, topics: Mapping[str, Topic]) -> None:
                 log.debug("%s, partition %d, offset %d", *place, exc_info=defect)
                 await app.crash(defect)
                 return
+            read[told.topic].inc()
 
 
 def _credentials(conn: Connection) -> Any:

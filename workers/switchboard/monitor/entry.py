@@ -17,8 +17,8 @@ from pydantic import SecretStr
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 COOKIE: Final = "switchboard"
-OPEN_PATHS: Final = frozenset({"/healthz", "/sign-in", "/board.css"})
-"""Without a token: whether it is well, for probes that have none, and the way in."""
+OPEN_PATHS: Final = frozenset({"/healthz", "/metrics", "/sign-in", "/board.css"})
+"""Without a token: whether it is well, for probes and Prometheus, that have none, and the way in."""
 
 log = logging.getLogger(__name__)
 

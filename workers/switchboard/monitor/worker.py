@@ -31,6 +31,7 @@ from switchboard.monitor.routing import Routing, watch
 from switchboard.monitor.starts import LEAD_SECONDS, first_offsets
 from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Place, Tables
+from switchboard.monitor.telling import add_metrics
 from switchboard.monitor.web import add_routes, strict_json
 from switchboard.monitor.windows import start_of_day
 
@@ -139,6 +140,7 @@ async def serve(
         )
         keep_tables(app, tables, topics)
         add_routes(app.web.web_app, tables, stream, lambda: _reached(tables, awaited))
+        add_metrics(app.web.web_app, pulse, lambda: _reached(tables, awaited))
         add_sign_in(app.web.web_app, door)
         add_page(app.web.web_app)
         beside = [
