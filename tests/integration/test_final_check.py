@@ -85,7 +85,7 @@ async def test_a_faithful_run_passes(conn: Connection, names: TopicNames, scribe
 async def test_a_record_that_no_router_took_is_found(conn: Connection, names: TopicNames, scribe: Scribe) -> None:
     """One accept more on the bus than in the journal."""
     await scribe.publish(Topic.CHAT_ACCEPTED, b'{"chat_id":"c0","agent_id":"ana"}', partition=1)
-    assert await failures(conn, names) == ["chat-accepted/1: 1 of 1 records were never taken, such as @0"]
+    assert await failures(conn, names) == ["chat-accepted/1: 1 of 1 record was never taken, such as @0"]
 
 
 async def test_a_record_set_aside_is_taken(conn: Connection, names: TopicNames, scribe: Scribe) -> None:
@@ -96,7 +96,7 @@ async def test_a_record_set_aside_is_taken(conn: Connection, names: TopicNames, 
     await scribe.publish(Topic.DEAD_LETTER, b"nonsense", SHARD, headers)
     assert await failures(conn, names) == []
     await scribe.publish(Topic.DEAD_LETTER, b"nonsense", SHARD, headers)
-    assert await failures(conn, names) == ["chat-accepted/1: 1 records were taken more than once, such as @0"]
+    assert await failures(conn, names) == ["chat-accepted/1: 1 record was taken more than once, such as @0"]
 
 
 async def test_a_frame_journaled_again_is_found(conn: Connection, names: TopicNames, scribe: Scribe) -> None:
@@ -110,7 +110,7 @@ async def test_an_event_journaled_again_is_found(conn: Connection, names: TopicN
     source = (names.of(Topic.CHAT_ARRIVAL), 0, 0)
     await scribe.journal(Frame(CHATS, 99_000, 0, [Event("chat-arrival", "default", {"chat_id": "c0"}, None, source)]))
     found = await failures(conn, names)
-    assert "chat-arrival/0: 1 records were taken more than once, such as @0" in found
+    assert "chat-arrival/0: 1 record was taken more than once, such as @0" in found
     assert "frame 6 of shard 1 holds chat-arrival/0@0 after chat-arrival/0@2" in found
 
 

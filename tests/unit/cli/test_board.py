@@ -63,7 +63,7 @@ def test_the_table_shows_sessions_as_slots_talking_first() -> None:
 def test_the_plain_line_holds_the_same_figures() -> None:
     """Where there is no terminal."""
     assert plain(a_board(), NOW) == (
-        "waiting: accounts 2 (5 s), cards 0, gold 0; 2 chats with agents, 1 agent available with 3 slots"
+        "waiting: accounts 2 (5 s), cards 0, gold 0; 2 chats with agents, 1 agent available (3 slots in all)"
     )
 
 

@@ -30,7 +30,7 @@ def plain(board: Board, now: int) -> str:
     held = sum(len(agent["sessions"]) for agent in board.agents.values())
     slots = sum(agent["max_sessions"] for agent in board.agents.values() if agent["status"] == "available")
     here = sum(agent["status"] == "available" for agent in board.agents.values())
-    agents = f"{counted(here, 'agent')} available with {counted(slots, 'slot')}"
+    agents = f"{counted(here, 'agent')} available ({counted(slots, 'slot')} in all)"
     return f"waiting: {queues}; {counted(held, 'chat')} with agents, {agents}"
 
 

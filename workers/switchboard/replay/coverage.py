@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, TypeAlias
 
+from switchboard.words import counted
+
 Source: TypeAlias = tuple[str, int, int]
 """(topic on the bus, partition, offset)."""
 
@@ -48,12 +50,15 @@ class Coverage:
         once = set(taken)
         where = f"{topic}/{partition}"
         if missing := [offset for offset in live if offset not in once]:
-            yield f"{where}: {len(missing)} of {len(live)} records were never taken, such as {_some(missing)}"
+            of = f"{len(missing):,} of {counted(len(live), 'record')} {'was' if len(missing) == 1 else 'were'}"
+            yield f"{where}: {of} never taken, such as {_some(missing)}"
         if strange := sorted(once.difference(live)):
-            yield f"{where}: {len(strange)} records were taken that are not there, such as {_some(strange)}"
+            told = counted(len(strange), "record was taken that is not there", "records were taken that are not there")
+            yield f"{where}: {told}, such as {_some(strange)}"
         if len(taken) > len(once):
             twice = [offset for offset, following in pairwise(taken) if offset == following]
-            yield f"{where}: {len(twice)} records were taken more than once, such as {_some(twice)}"
+            told = counted(len(twice), "record was taken", "records were taken")
+            yield f"{where}: {told} more than once, such as {_some(twice)}"
 
 
 def _some(offsets: list[int]) -> str:
