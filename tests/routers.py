@@ -298,6 +298,14 @@ class Bus:
         assert decision is not None
         return decision
 
+    async def answered(self, agent: str, chat: str) -> None:
+        """A chat arrives, and an agent asks for one, is offered it and accepts."""
+        await self.arrive(chat)
+        await self.request(agent)
+        await self.until_decided("chat-assigned", chat)
+        await self.accept(agent, chat)
+        await self.until_decided("assignment-confirmed", chat)
+
     async def serves(self, pool: str = "default", seconds: float = 20) -> None:
         """Have a new agent and a new chat meet: whatever was published before has then been taken, if of one shard."""
         number = next(self._numbers)

@@ -31,11 +31,7 @@ async def watched(prometheus: Prometheus) -> None:
 
 async def work(bus: Bus) -> None:
     """A chat that is answered, and an agent who leaves afterwards."""
-    await bus.arrive("answered")
-    await bus.request("ana")
-    await bus.until_decided("chat-assigned", "answered")
-    await bus.accept("ana", "answered")
-    await bus.until_decided("assignment-confirmed", "answered")
+    await bus.answered("ana", "answered")
     await bus.lifecycle("chat-concluded", "answered")
     await bus.presence("agent-logged-out", "ana")
     await bus.until_decided("chat-closed", "answered")

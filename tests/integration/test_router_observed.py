@@ -18,11 +18,7 @@ from tests.waiting import eventually
 
 async def work(bus: Bus) -> None:
     """A chat that is served, one that waits, one event that is ignored and one that is bad."""
-    await bus.arrive("served")
-    await bus.request("ana")
-    await bus.until_decided("chat-assigned", "served")
-    await bus.accept("ana", "served")
-    await bus.until_decided("assignment-confirmed", "served")
+    await bus.answered("ana", "served")
     await bus.presence("agent-status-changed", "ana", status="unavailable")
     await bus.lifecycle("chat-released", "no-such-chat")
     await bus.say(Topic.CHAT_ARRIVAL, b"{")
