@@ -11,7 +11,7 @@ import pytest
 
 from switchboard.cli.audit_live import audit_live
 from switchboard.cli.rights import rights_of
-from switchboard.kafka.admin import check_topics, create_topics
+from switchboard.kafka.admin import create_topics
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.configuring import read_configuration, write_configuration
 from switchboard.kafka.partitions import partitions_of
@@ -22,6 +22,7 @@ from switchboard.replay.against import AgainstTopics
 from switchboard.replay.dead_letters import DeadLetter, Place, dead_letter_at, dead_letters, put_back
 from switchboard.replay.publisher import publish
 from switchboard.replay.recorder import Wanted, record
+from switchboard.router.checking import check_bus
 from switchboard.router.resetting import NoSuchSourceError, reset_source
 from switchboard.router.router import Router
 from switchboard.router.shard import Plan
@@ -196,7 +197,7 @@ async def simulate(bus: Bus, settings: Settings) -> None:
 WORK: dict[str, Work] = {
     "topics create": creating(None),
     "topics create --sources": creating(1),
-    "topics check": lambda bus, settings: check_topics(settings.connection(), bus.plan),
+    "topics check": lambda bus, settings: check_bus(settings.connection(), bus.plan),
     "topics reset": reset_all,
     "config apply": configure,
     "config show": lambda bus, settings: read_configuration(settings.connection(), bus.names),

@@ -1,5 +1,6 @@
 """Source topics change under a router: new partitions are taken up; one made anew stops it until it is told more."""
 
+import orjson
 import pytest
 from aiokafka.admin import NewPartitions
 
@@ -66,11 +67,19 @@ async def test_a_source_topic_made_anew_stops_the_router_until_it_is_told_where_
         ran = await bus.run("run", "router")
         assert ran.code == 1
         assert command in ran.err
+        refusal = next(line.removeprefix("switchboard: ") for line in ran.err.splitlines() if command in line)
+        ran = await bus.run("topics", "check")
+        assert (ran.code, ran.out, ran.err) == (1, f"fault: {refusal}\n", ""), "as the router says it"
+        ran = await bus.run("topics", "check", "--json")
+        (told,) = orjson.loads(ran.out)
+        assert (told["topic"], told["remedy"], told["fatal"]) == (name, command, True)
         await bus._producer.client.force_metadata_update()
         await bus.arrive("anew")
         ran = await bus.run("topics", "reset", name, "--from", "earliest", "--yes")
         assert ran.code == 0, ran.err
         assert f"shard 0 goes on reading {name} at offsets 0: 0, 1: 0" in ran.out
+        ran = await bus.run("topics", "check")
+        assert (ran.code, ran.out) == (0, "all topics are as they should be\n")
         async with bus.router() as router:
             await bus.until_decided("chat-queued", "anew")
             await bus.request("ana")

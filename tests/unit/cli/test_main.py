@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -42,3 +43,15 @@ def test_a_broker_that_is_away_is_said_once_and_in_plain_words(level: str, *, ra
     assert told[-1].startswith(f"switchboard: no broker answers at {nowhere}")
     assert ("Unable connect" in done.stderr) is raw
     assert (len(told) > 1) is raw
+
+
+@pytest.mark.parametrize("command", ["check", "create"])
+def test_a_broker_that_says_nothing_is_waited_for_no_longer_than_was_set(command: str) -> None:
+    """One that takes connections and never answers, as behind some firewalls."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        nowhere = f"127.0.0.1:{silent.getsockname()[1]}"
+        began = time.monotonic()
+        done = run("topics", command, bootstrap_servers=nowhere, broker_wait_seconds=1)
+        assert time.monotonic() - began < 8
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"switchboard: no broker answers at {nowhere} (PLAINTEXT; waited 1 s)")

@@ -7,8 +7,9 @@ import orjson
 
 from switchboard.cli.asking import ask
 from switchboard.cli.failures import FAULT
-from switchboard.kafka.admin import check_topics, create_topics
+from switchboard.kafka.admin import Created, Difference, create_topics
 from switchboard.kafka.clients import wait_for_broker
+from switchboard.router.checking import check_bus
 from switchboard.router.resetting import require_stopped, reset_source
 from switchboard.router.starting import Start
 from switchboard.settings import load
@@ -31,9 +32,13 @@ def create(*, sources: bool, partitions: int, as_json: bool) -> None:
       SWITCHBOARD_REPLICATION=1 SWITCHBOARD_MIN_INSYNC=1 switchboard topics create --sources
     """
     settings = load()
-    made = asyncio.run(
-        create_topics(settings.connection(), settings.topic_plan(), bus_partitions=partitions if sources else None)
-    )
+
+    async def make() -> list[Created]:
+        conn = settings.connection()
+        await wait_for_broker(conn, settings.broker_wait_seconds)
+        return await create_topics(conn, settings.topic_plan(), bus_partitions=partitions if sources else None)
+
+    made = asyncio.run(make())
     if as_json:
         click.echo(orjson.dumps([{"topic": each.name, "made": each.made} for each in made]))
         return
@@ -47,12 +52,20 @@ def create(*, sources: bool, partitions: int, as_json: bool) -> None:
 def check(ctx: click.Context, *, as_json: bool) -> None:
     """Say what differs from what the router needs; exit code 1 if anything does.
 
+    Also where a source topic no longer holds what the shards go on with: it was made anew, or its retention is short.
+
     \b
     Example:
       switchboard topics check
     """
     settings = load()
-    found = asyncio.run(check_topics(settings.connection(), settings.topic_plan()))
+
+    async def look() -> list[Difference]:
+        conn = settings.connection()
+        await wait_for_broker(conn, settings.broker_wait_seconds)
+        return await check_bus(conn, settings.topic_plan())
+
+    found = asyncio.run(look())
     if as_json:
         click.echo(orjson.dumps([{**_fields(each), "remedy": each.remedy, "fatal": each.fatal} for each in found]))
     else:

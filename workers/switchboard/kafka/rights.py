@@ -100,7 +100,11 @@ def creating_rights(names: TopicNames, topics: Iterable[Topic]) -> list[Right]:
 
 def checking_rights(names: TopicNames) -> list[Right]:
     """Of `switchboard topics check`."""
-    return [*on_topics(names, Operation.DESCRIBE, Topic), *on_topics(names, Operation.DESCRIBE_CONFIGS, OWN)]
+    return [
+        *on_topics(names, Operation.DESCRIBE, (topic for topic in Topic if topic is not Topic.SHARD_PROGRESS)),
+        *on_topics(names, Operation.READ, (Topic.SHARD_PROGRESS,)),
+        *on_topics(names, Operation.DESCRIBE_CONFIGS, OWN),
+    ]
 
 
 def resetting_rights(names: TopicNames, group_id: str, sources: Iterable[Topic]) -> list[Right]:

@@ -13,8 +13,8 @@ from switchboard.domain.rows import TABLES, Row
 from switchboard.kafka.clients import BATCH_BYTES
 from switchboard.kafka.ledger import CommitBatch, Record
 from switchboard.kafka.topics import Topic
+from switchboard.router.gone import Offsets
 from switchboard.router.merging import Taken
-from switchboard.router.sources import Offsets
 
 NO_HEADERS: Final[list[tuple[str, bytes]]] = []
 MAX_ROW_BYTES: Final = BATCH_BYTES - 4096

@@ -21,8 +21,8 @@ from switchboard.kafka.restore import RestoreError
 from switchboard.kafka.rights import NotAllowedError, router_rights
 from switchboard.kafka.topics import TopicPlan
 from switchboard.router.bounded import BrokenOffError, bounded
+from switchboard.router.gone import SourceGoneError
 from switchboard.router.shard import Plan, Shard
-from switchboard.router.sources import SourceGoneError
 from switchboard.router.starting import NoStartError
 from switchboard.router.suspicion import EngineFailedError, Suspicion, TimersFailedError
 

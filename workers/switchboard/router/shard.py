@@ -23,10 +23,11 @@ from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.router import packing
 from switchboard.router.committing import Committer
 from switchboard.router.counting import Tally
+from switchboard.router.gone import Offsets
 from switchboard.router.merging import Taken
 from switchboard.router.service_time import ServiceTime
 from switchboard.router.sharding import shard_of
-from switchboard.router.sources import Offsets, Sources
+from switchboard.router.sources import Sources
 from switchboard.router.starting import Start, first_offsets
 from switchboard.router.survey import Shown, Survey
 from switchboard.router.suspicion import Suspicion

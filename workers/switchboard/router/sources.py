@@ -13,12 +13,10 @@ from switchboard.contracts.codec import BadInput, decode_event
 from switchboard.kafka.clients import BrokerAwayError, Connection, source_reader
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.topics import TopicNames
+from switchboard.router.gone import Offsets, SourceGoneError, cut, not_there, unreadable
 from switchboard.router.merging import Partition, Taken, merge, rank_of
 
 log = logging.getLogger(__name__)
-
-Offsets = dict[tuple[str, int], int]
-"""(topic on the bus, partition) -> next offset."""
 
 RELIST_SECONDS: Final = 30
 """How often partitions are listed afresh."""
@@ -32,10 +30,6 @@ FRESH_SECONDS: Final = 1.0
 """What a partition's end was known to be is believed for so long."""
 COMMIT_SECONDS: Final = 2.0
 DEADLINE_SECONDS: Final = 10.0
-
-
-class SourceGoneError(Exception):
-    """A source topic no longer holds what was read of it; the message names the command that says where to go on."""
 
 
 class Sources:
@@ -184,9 +178,8 @@ class Sources:
             SourceGoneError: a partition that was read is no longer there.
         """
         self._relisted = time.monotonic()
-        missing = {tp for tp in self._known if TopicPartition(*tp) not in found}
-        if missing:
-            raise SourceGoneError(_gone("{}/{} is no longer there".format(*min(missing)), min(missing)[0]))
+        for gone in not_there(self._known, found):
+            raise SourceGoneError(str(gone))
         new = set(found) - self._partitions.keys()
         if new:
             async with asyncio.timeout(DEADLINE_SECONDS):
@@ -196,16 +189,10 @@ class Sources:
         beginnings = await self._consumer.beginning_offsets(list(new))
         ends = await self._consumer.end_offsets(list(new))
         positions = {tp: await self._consumer.position(tp) for tp in self._partitions}
+        for gone in cut(self._known, beginnings, ends):
+            raise SourceGoneError(str(gone))
         for tp in new:
-            known = self._known.get((tp.topic, tp.partition))
-            if known is not None and not beginnings[tp] <= known <= ends[tp]:
-                raise SourceGoneError(
-                    _gone(
-                        f"{tp.topic}/{tp.partition} holds {beginnings[tp]} to {ends[tp]}, and was read to {known}",
-                        tp.topic,
-                    )
-                )
-            positions[tp] = beginnings[tp] if known is None else known
+            positions[tp] = self._known.get((tp.topic, tp.partition), beginnings[tp])
         # assign() forgets all positions: none may be read before each is set again, hence no await between.
         self._consumer.assign(list(positions))
         for tp, offset in positions.items():
@@ -224,9 +211,7 @@ class Sources:
             got = await self._consumer.getmany(*low, timeout_ms=int(wait * 1000), max_records=FETCH_RECORDS)
         except OffsetOutOfRangeError as error:
             tp = min(error.args[0]) if error.args and isinstance(error.args[0], dict) else low[0]
-            raise SourceGoneError(
-                _gone(f"what was to be read of {tp.topic}/{tp.partition} is gone", tp.topic)
-            ) from error
+            raise SourceGoneError(str(unreadable(tp))) from error
         for tp, records in got.items():
             partition = self._partitions[tp]
             if partition.awaited:
@@ -277,10 +262,3 @@ class Sources:
         for each in taken:
             self._known[each.record.topic, each.record.partition] = each.record.offset + 1
         return taken
-
-
-def _gone(what: str, topic: str) -> str:
-    return (
-        f"{what}: the topic was deleted and made anew, or its retention has overtaken the router. "
-        f"Say where to go on with: switchboard topics reset {topic} --from earliest|latest|TIME"
-    )

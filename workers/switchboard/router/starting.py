@@ -10,7 +10,7 @@ from switchboard.domain.rfc3339 import parse_ms
 from switchboard.kafka.clients import Connection, reader
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.topics import Topic, TopicNames
-from switchboard.router.sources import Offsets
+from switchboard.router.gone import Offsets
 
 DEADLINE_SECONDS: Final = 15.0
 
