@@ -99,7 +99,7 @@ async def test_a_rejected_batch_makes_nothing_visible(
         for number in range(rows):
             bad.add(Topic.OPEN_CHATS, b"default/c-%d" % number, b"y" * 2000)
         for refused in (bad, frame(2)):
-            with pytest.raises(LedgerLostError, match="MessageSizeTooLarge"):
+            with pytest.raises(LedgerLostError, match="MESSAGE_SIZE_TOO_LARGE"):
                 await ledger.commit(refused)
     # Reopening aborts what was left open: what the broker did take stays unseen for ever.
     async with opened(conn, names, "shard-0") as ledger:

@@ -73,9 +73,8 @@ async def session(conn: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
             refused = await refusal(options(conn))
             if refused is not None and refused.sure:
                 raise SecurityError(refused.told) from away
-            raise BrokerAwayError(
-                f"no broker answers at {conn.bootstrap}: {refused.told if refused is not None else away}",
-            ) from away
+            told = "" if refused is None else f": {refused.told}"
+            raise BrokerAwayError(f"no broker answers at {conn.bootstrap}{told}") from away
         yield client
     finally:
         await client.close()

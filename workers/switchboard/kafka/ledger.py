@@ -19,6 +19,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from switchboard.kafka.clients import BATCH_BYTES, Connection, transactional_producer
 from switchboard.kafka.topics import Topic, TopicNames
+from switchboard.kafka.wording import in_words
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +170,7 @@ class Ledger:
         """Close the producer for good, and remember why."""
         cause = _first_cause(self._producer, cause)
         fenced = isinstance(cause, ProducerFenced | InvalidProducerEpoch)
-        told = "its deadline passed" if isinstance(cause, TimeoutError) else f"{type(cause).__name__}: {cause}"
+        told = "its deadline passed" if isinstance(cause, TimeoutError) else in_words(cause)
         message = f"ledger of shard {self._shard} ({self._transactional_id}): {what}: {told}"
         self._lost = FencedError(message) if fenced else LedgerLostError(message)
         self._lost.__cause__ = cause
@@ -203,7 +204,8 @@ async def _stop(producer: AIOKafkaProducer, within: float) -> None:
         async with asyncio.timeout(within):
             await producer.stop()
     except Exception:
-        log.warning("a producer did not stop within %s s: abandoned", within, exc_info=True)
+        log.warning("a producer did not stop within %s s: abandoned", within)
+        log.debug("a producer did not stop", exc_info=True)
         await _abandon(producer)
 
 

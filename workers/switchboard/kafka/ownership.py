@@ -19,6 +19,7 @@ from aiokafka.structs import TopicPartition
 
 from switchboard.kafka.clients import Connection, options
 from switchboard.kafka.topics import Topic, TopicNames
+from switchboard.kafka.wording import in_words
 
 log = logging.getLogger(__name__)
 
@@ -146,8 +147,8 @@ class Ownership:
                     await consumer.getmany(timeout_ms=500)
                 except KafkaError as error:
                     if not error.retriable:
-                        raise OwnershipError(f"no longer a member of group {self._group}: {error!r}") from error
-                    log.warning("group %s: %r", self._group, error)
+                        raise OwnershipError(f"no longer a member of group {self._group}: {in_words(error)}") from error
+                    log.warning("group %s: %s", self._group, in_words(error))
         finally:
             self._stopping = True
             await self._leave(consumer)

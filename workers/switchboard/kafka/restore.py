@@ -6,6 +6,7 @@ from aiokafka.structs import TopicPartition
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.reading import STABLE_SECONDS, ReadingError, read_to_now
 from switchboard.kafka.topics import ROWS, Topic, TopicNames
+from switchboard.kafka.wording import in_words
 
 Rows = dict[Topic, dict[bytes, bytes]]
 """For each topic of rows: the latest value of each key that has one."""
@@ -43,5 +44,5 @@ async def restore(conn: Connection, names: TopicNames, shard: int, *, stable_wit
     except ReadingError as cause:
         raise RestoreError(str(cause)) from cause
     except (KafkaError, TimeoutError) as cause:
-        raise RestoreError(f"the rows of shard {shard} could not be read: {cause!r}") from cause
+        raise RestoreError(f"the rows of shard {shard} could not be read: {in_words(cause)}") from cause
     return rows

@@ -13,6 +13,7 @@ from switchboard.contracts.codec import BadInput, decode_event
 from switchboard.kafka.clients import BrokerAwayError, Connection, source_reader
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.topics import TopicNames
+from switchboard.kafka.wording import in_words
 from switchboard.router.gone import Offsets, SourceGoneError, cut, not_there, unreadable
 from switchboard.router.merging import Partition, Taken, merge, rank_of
 
@@ -85,7 +86,7 @@ class Sources:
             async with asyncio.timeout(COMMIT_SECONDS):
                 await self._consumer.stop()
         except (TimeoutError, KafkaError) as error:
-            log.warning("a source consumer did not stop: %s", error)
+            log.warning("a source consumer did not stop: %s", in_words(error))
 
     async def take(self, most: int, most_bytes: int, wait: float) -> list[Taken]:
         """The next records in merged order; none if none came within `wait` seconds.
@@ -147,7 +148,7 @@ class Sources:
                 told = {TopicPartition(*place): offset for place, offset in offsets.items()}
                 await self._consumer.commit({tp: await self._reached(tp, offset) for tp, offset in told.items()})
         except (TimeoutError, KafkaError) as error:
-            log.debug("offsets were not told to the group: %s", error)
+            log.debug("offsets were not told to the group: %s", in_words(error))
 
     async def _reached(self, tp: TopicPartition, offset: int) -> int:
         """The offset; or, where nothing is left behind it, the position behind what nobody is given."""
@@ -166,7 +167,7 @@ class Sources:
             try:
                 found = listing.result()
             except (BrokerAwayError, KafkaError, TimeoutError) as error:
-                log.debug("partitions were not listed: %s", error)
+                log.debug("partitions were not listed: %s", in_words(error))
                 self._relisted = time.monotonic()
             else:
                 await self._list(found)
