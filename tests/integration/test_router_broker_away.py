@@ -30,7 +30,9 @@ async def test_a_router_that_waits_for_its_broker_can_be_stopped() -> None:
     """SIGTERM ends the wait at once, with exit code 0."""
     async with a_router(bootstrap_servers=NOWHERE, broker_wait_seconds=60, metrics_port=0) as router:
         await router.logged("/healthz and /readyz at")
-        assert (await router.get("/readyz"))[0] == 503
+        status, body = await router.get("/readyz")
+        assert status == 503
+        assert f'"reason": "waiting for the broker at {NOWHERE}"' in body
         assert await router.stop() < 5
 
 
@@ -50,6 +52,7 @@ async def test_the_router_goes_on_when_the_broker_is_back(private_broker: LocalB
         private_broker.suspend()
         waiting = asyncio.create_task(bus.arrive("meanwhile"))
         await router.logged(r"shard 0 is opened again in", 60)
+        assert "Error" not in router.log, "it is said in words"
         assert (await router.get("/healthz"))[0] == 200, "a router that waits for its broker is not to be restarted"
         # What the alert on a shard without an owner is for; those on lag and service time have nothing to look at.
         gone = 'switchboard_last_progress_timestamp_seconds{shard="0"}'

@@ -127,7 +127,10 @@ async def test_a_shard_whose_timers_fail_stops_and_says_so(
                 async with aiohttp.ClientSession(address) as session:
                     async with session.get("/healthz") as answer:
                         assert answer.status == 503
-                        assert "ZeroDivisionError at " in (await answer.json())["shards"]["0"]
+                        told = await answer.json()
+                        assert "shard 0 stopped for a human: shard 0, frame " in told["reason"]
+                        assert "ZeroDivisionError at " in told["reason"]
+                        assert told["shards"]["0"]["state"] == "stopped"
                     async with session.get("/livez") as answer:
                         assert answer.status == 200, "it would stop again after a restart, and other shards with it"
                 assert not router.is_ready

@@ -2,15 +2,18 @@
 
 import asyncio
 import re
+import time
 
+import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from switchboard import metrics
+from switchboard.kafka.ledger import Ledger, LedgerLostError
 from switchboard.kafka.ownership import shard_id
 from switchboard.kafka.topics import Topic
-from switchboard.router import shard
+from switchboard.router import served, shard
 from switchboard.router.router import Router as RouterHere
 from tests.routers import Bus, Router, a_bus
 from tests.waiting import eventually
@@ -61,12 +64,21 @@ async def test_metrics_tell_what_was_done(broker_bootstrap: str, bus_prefix: str
 
 
 async def test_health_and_readiness_tell_a_supervisor_what_to_do(broker_bootstrap: str, bus_prefix: str) -> None:
-    """Alive but not ready until its shards are restored; an address in use is told before anything else."""
+    """Alive but not ready until its shards are restored, and why; an address in use is told before anything else."""
     async with a_bus(broker_bootstrap, bus_prefix) as bus, bus.router() as router:
         status, body = await router.get("/healthz")
-        assert (status, body) == (200, '{"healthy": true, "shards": {}}')
+        assert status == 200
+        assert orjson.loads(body)["reason"].startswith(("waiting for ", "shard 0 is being restored"))
         await router.ready()
-        assert (await router.get("/readyz")) == (200, '{"ready": true}')
+        await router.logged("shard 0 is open after .* s, no frame yet")
+        why = {"reason": "every shard that is assigned to this router is served"}
+        fresh = {"shards": {"0": {"state": "serving", "last_frame": "no frame yet"}}}
+        for path, well in (("/readyz", "ready"), ("/healthz", "healthy")):
+            status, body = await router.get(path)
+            assert (status, orjson.loads(body)) == (200, {well: True, **why, **fresh})
+        await bus.arrive("c-1")
+        await bus.until_decided("chat-queued", "c-1")
+        await eventually(lambda: router.get("/healthz"), lambda told: '"last_frame": 0}' in told[1])
         assert (await router.get("/livez")) == (200, '{"alive": true}')
         port = (await router.logged(r"127\.0\.0\.1:(\d+)"))[1]
         ran = await bus.run("run", "router", metrics_port=port)
@@ -101,6 +113,42 @@ async def test_a_router_that_was_idle_for_long_is_not_taken_for_stuck(
         looking.cancel()
         assert len(told) > 100
         assert not any(told)
+
+
+async def test_a_shard_that_can_commit_nothing_looks_old_however_often_it_is_opened_again(
+    broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where too few replicas are in sync: neither opening it nor reading what can't be committed is progress."""
+    monkeypatch.setattr(served, "STALLED_SECONDS", 4.0)
+    failures = 0
+
+    async def fail(*_: object) -> None:
+        nonlocal failures
+        failures += 1
+        await asyncio.sleep(0.2)
+        raise LedgerLostError("a commit failed: too few replicas are in sync")
+
+    def progress() -> float | None:
+        return metrics.REGISTRY.get_sample_value("switchboard_last_progress_timestamp_seconds", {"shard": "0"})
+
+    async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus, bus.router_here() as router:
+        await eventually(lambda: asyncio.sleep(0, router.is_ready))
+        with monkeypatch.context() as broken:
+            broken.setattr(Ledger, "commit", fail)
+            began = time.time()
+            await bus.arrive("c-1")
+            await eventually(lambda: asyncio.sleep(0, router.health), seconds=20)
+            assert failures > 1
+            assert router.health == {
+                0: "has not gone on for 4 s though the broker answers: a commit failed: too few replicas are in sync"
+            }
+            assert router.is_alive, "it would fare no better after a restart"
+            last = progress()
+            assert last is not None
+            assert last < began + 1
+        await bus.until_decided("chat-queued", "c-1")
+        await eventually(lambda: asyncio.sleep(0, router.health), lambda wrong: wrong == {})
+        assert (progress() or 0) > last
 
 
 async def test_lag_tools_see_how_far_a_shard_has_read(broker_bootstrap: str, bus_prefix: str) -> None:

@@ -20,6 +20,17 @@ def test_the_first_frame_after_opening_lets_no_time_pass() -> None:
     assert service.run(1e6, read_to_end=True) == 0
 
 
+def test_the_first_frame_after_opening_again_lets_no_time_pass_and_says_so(service: ServiceTime) -> None:
+    """A shard that can't commit is opened again and again: all the while service time stands still."""
+    for opened in (110.0, 120.0):
+        service.reopened()
+        assert service.run(opened, read_to_end=True) == 0
+    assert service.stopped == pytest.approx(20.0)
+    service.committed(120.5)
+    assert service.run(121.0, read_to_end=True) == 1000
+    assert service.stopped == pytest.approx(20.0)
+
+
 def test_time_passes_while_all_is_read_and_committed(service: ServiceTime) -> None:
     """In whole ms, and what is less than one is not lost."""
     assert service.run(100.5, read_to_end=True) == 500

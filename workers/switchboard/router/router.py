@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from aiokafka.errors import KafkaError
@@ -16,15 +16,23 @@ from switchboard.kafka.admin import Difference, require_topics
 from switchboard.kafka.allowed import denial, require_rights
 from switchboard.kafka.clients import BrokerAwayError, unless_stopped, wait_for_broker
 from switchboard.kafka.ledger import FencedError, LedgerLostError
-from switchboard.kafka.ownership import SESSION_TIMEOUT_MS, FencedTooOftenError, Ownership, OwnershipError
+from switchboard.kafka.ownership import (
+    SESSION_TIMEOUT_MS,
+    FencedTooOftenError,
+    Ownership,
+    OwnershipError,
+    routers_group,
+)
 from switchboard.kafka.restore import RestoreError
 from switchboard.kafka.rights import NotAllowedError, router_rights
 from switchboard.kafka.topics import TopicPlan
+from switchboard.kafka.wording import in_words
 from switchboard.router.bounded import BrokenOffError, bounded
 from switchboard.router.gone import SourceGoneError
+from switchboard.router.served import Served
 from switchboard.router.shard import Plan, Shard
 from switchboard.router.starting import NoStartError
-from switchboard.router.suspicion import EngineFailedError, Suspicion, TimersFailedError
+from switchboard.router.suspicion import EngineFailedError, TimersFailedError
 
 log = logging.getLogger(__name__)
 
@@ -41,19 +49,6 @@ STUCK_EXIT: Final = 70
 
 class RouterError(Exception):
     """The router can't go on, and starting it again would not help; the message says what to do."""
-
-
-@dataclass(slots=True)
-class Served:
-    """A shard that this router is to serve."""
-
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
-    shard: Shard | None = None
-    """While it is open."""
-    opening: bool = False
-    stopped: str | None = None
-    """Why it is served no more, though it is ours: a human must look."""
 
 
 class Router:
@@ -73,8 +68,10 @@ class Router:
         self._ownership = Ownership(
             plan.conn, plan.group, plan.names, self, session_timeout_ms=session_timeout_ms, instance_id=instance_id
         )
+        self._heard_within = session_timeout_ms / 2000
+        """A broker that answers is heard of within half a session: two heartbeats were due."""
         self._served: dict[int, Served] = {}
-        self._suspicions: dict[int, Suspicion] = {}
+        self._bus_found = False
         self._failed: asyncio.Future[None] | None = None
         metrics.present_shards(plan.shards)
 
@@ -91,6 +88,7 @@ class Router:
         differences = await unless_stopped(self._look_at_bus(), stop)
         if differences is None:
             return
+        self._bus_found = True
         for difference in differences:
             log.warning("%s", difference)
         stopping = asyncio.create_task(stop.wait())
@@ -128,11 +126,26 @@ class Router:
     @property
     def health(self) -> dict[int, str]:
         """What is wrong, by shard: nothing while each one that is ours goes on, or waits for a broker."""
-        return {
-            index: served.stopped or "stuck: the broker answers and there is lag, and nothing was committed for 20 s"
-            for index, served in self._served.items()
-            if served.stopped is not None or (served.shard is not None and served.shard.is_stuck)
-        }
+        return {index: why for index, served in self._served.items() if (why := served.wrong) is not None}
+
+    @property
+    def shards(self) -> dict[int, dict[str, object]]:
+        """The state and the last frame of each shard that is ours."""
+        return {index: self._served[index].told() for index in sorted(self._served)}
+
+    @property
+    def reason(self) -> str:
+        """Why it is ready or not, healthy or not, in a sentence."""
+        if not self._bus_found:
+            return f"waiting for the broker at {self._plan.conn.bootstrap}"
+        if not self._is_member:
+            return f"waiting for shards: the router is not yet a member of group {routers_group(self._plan.group)}"
+        amiss = [f"shard {index} {why}" for index in sorted(self._served) if (why := self._served[index].amiss)]
+        if amiss:
+            return "; ".join(amiss)
+        if not self._served:
+            return "standing by: no shard is assigned to this router"
+        return "every shard that is assigned to this router is served"
 
     @property
     def is_alive(self) -> bool:
@@ -142,19 +155,24 @@ class Router:
     @property
     def is_ready(self) -> bool:
         """Whether this router is a member of the group, and each shard that is ours is restored."""
-        return self._ownership.heartbeat_at > 0 and all(each.shard is not None for each in self._served.values())
+        return self._is_member and all(each.shard is not None for each in self._served.values())
+
+    @property
+    def _is_member(self) -> bool:
+        return self._ownership.heartbeat_at > 0
 
     def take(self, shards: frozenset[int]) -> None:
         """Begin to open these shards."""
         for index in shards:
             served = self._served[index] = Served()
+            self._tell_progress(index, served)
             served.task = asyncio.create_task(self._serve(index, served))
 
     async def give_up(self, shards: frozenset[int]) -> None:
         """Finish with these shards."""
         leaving = [self._served.pop(index) for index in shards if index in self._served]
         for index in shards:
-            self._suspicions.pop(index, None)  # by the time it comes back, a topic may have been made anew
+            metrics.PROGRESS.remove(str(index))
         for served in leaving:
             served.stop.set()
             if served.opening and served.task is not None:
@@ -189,7 +207,7 @@ class Router:
 
     async def _serve_once(self, index: int, served: Served) -> bool:
         """Open a shard and serve it. True: it is to be let go; False: it is to be opened again."""
-        shard = Shard(index, self._plan, self._suspicions.setdefault(index, Suspicion()))
+        shard = Shard(index, self._plan, served.standing)
         end: Literal["broken off", "stopped", "fenced", "engine failed", "lost"] = "broken off"
         try:
             served.opening = True
@@ -203,10 +221,12 @@ class Router:
             end = "fenced"
             metrics.FENCED.labels(str(index)).inc()
             metrics.COMMITS.labels("fenced").inc()
+            served.trouble = f"it was taken over, or its transaction ran out of time: {error}"
             told = "shard %s was taken over, or its transaction ran out of time: %s"
             log.warning(told, index, error, extra={"shard": index})
         except EngineFailedError as error:
             end = "engine failed"
+            served.trouble = f"the engine failed: {error}"
             log.warning("its events are to be applied one by one: %s", error, extra={"shard": index})
         except (LedgerLostError, RestoreError, BrokerAwayError, KafkaError, TimeoutError, BrokenOffError) as error:
             missing = denial(error)
@@ -215,7 +235,10 @@ class Router:
             end = "lost"
             if served.shard is not None and isinstance(error, LedgerLostError):
                 metrics.COMMITS.labels("failed").inc()
-            log.warning("shard %s is opened again in %s s: %r", index, RETRY_SECONDS, error, extra={"shard": index})
+            served.trouble = in_words(error)
+            log.warning(
+                "shard %s is opened again in %s s: %s", index, RETRY_SECONDS, served.trouble, extra={"shard": index}
+            )
         finally:
             served.opening = False
             served.shard = None
@@ -242,11 +265,23 @@ class Router:
         if self._failed is not None and not self._failed.done():
             self._failed.set_exception(error)
 
+    @staticmethod
+    def _tell_progress(index: int, served: Served) -> None:
+        """Here, since a shard that is never open for long would look fresh each time."""
+        metrics.PROGRESS.labels(str(index)).set(served.standing.progress)
+
     async def _watch(self, exit_now: Callable[[int], object] = os._exit) -> None:
-        """End the process when it hangs: the broker answers, there is lag, and nothing is committed for 20 s."""
+        """See whether the shards go on.
+
+        End the process when one hangs: the broker answers, there is lag, and nothing is committed for 20 s.
+        """
         while True:
             await asyncio.sleep(1)
+            now = time.monotonic()
+            broker_answers = now - self._ownership.heartbeat_at < self._heard_within
             for index, served in self._served.items():
+                served.look(now, broker_answers=broker_answers)
+                self._tell_progress(index, served)
                 if served.shard is not None and served.shard.is_stuck:
                     log.critical("shard %s has not committed for 20 s though there is lag: ending the process", index)
                     exit_now(STUCK_EXIT)

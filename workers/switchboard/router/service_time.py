@@ -20,6 +20,10 @@ class ServiceTime:
         self.stopped = 0.0
         """Seconds that did not count though some timer was pending, in all."""
 
+    def reopened(self) -> None:
+        """The shard was opened: its first frame lets no time pass. What passed since it was last open did not count."""
+        self._committed = None
+
     def committed(self, now: float) -> None:
         """A commit was made."""
         self._committed = now

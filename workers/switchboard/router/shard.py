@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, NoReturn
 
@@ -70,16 +70,29 @@ class Plan:
     start: Start | None
 
 
+@dataclass(slots=True)
+class Standing:
+    """What is known of a shard however often it is opened again."""
+
+    suspicion: Suspicion = field(default_factory=Suspicion)
+    service: ServiceTime = field(default_factory=ServiceTime)
+    progress: float = field(default_factory=time.time)
+    """When (wall clock, s) it was last known to go on, or was assigned to this router."""
+    frame: int = -1
+    """The last one that was committed; -1 before the first."""
+
+
 class Shard:
     """A shard while this router serves it. Open it, run it, and after any error close it and make another."""
 
-    def __init__(self, index: int, plan: Plan, suspicion: Suspicion) -> None:
+    def __init__(self, index: int, plan: Plan, standing: Standing) -> None:
         self.index = index
         self._plan = plan
-        self._suspicion = suspicion
+        self._standing = standing
+        self._suspicion = suspicion = standing.suspicion
         self._ledger = Ledger(plan.conn, shard_id(plan.group, index), plan.names, index)
         self._sources = Sources(plan.conn, plan.names, shard_id(plan.group, index), plan.merge_wait, suspicion.poison)
-        self._service = ServiceTime()
+        self._service = standing.service
         self._engine = Engine(index)
         self._tally = Tally(self._engine)
         self._committer = Committer(self._ledger, self._note_commit, self._count)
@@ -90,7 +103,6 @@ class Shard:
         self._shown = Shown()
         self._restored = 0.0
         """How long it took, s."""
-        self._progress = time.time()
         self.committed = time.monotonic()
         """When (monotonic) the last commit was made."""
         self._caught_up = time.monotonic()
@@ -122,8 +134,11 @@ class Shard:
         await self._sources.open(self._offsets)
         self._restored = time.monotonic() - began
         self._framed = self.committed = self._caught_up = time.monotonic()
-        opened = {"shard": self.index, "seconds": round(self._restored, 3), "frame": self._engine.frame}
-        log.info("shard %s is open after %.2f s, at frame %s", *opened.values(), extra=opened)
+        self._service.reopened()
+        frame = self._standing.frame = self._engine.frame
+        opened = {"shard": self.index, "seconds": round(self._restored, 3)} | ({"frame": frame} if frame >= 0 else {})
+        at = f"at frame {frame}" if frame >= 0 else "no frame yet"
+        log.info("shard %s is open after %.2f s, %s", self.index, self._restored, at, extra=opened)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve the shard until `stop` is set, then finish the commit under way.
@@ -284,8 +299,11 @@ class Shard:
     def _note_commit(self, now: float) -> None:
         self.committed = now
         self._service.committed(now)
+        self._standing.progress = time.time()
 
     def _count(self, taken: list[Taken], outcome: Outcome | None) -> None:
+        if outcome is not None:
+            self._standing.frame += 1
         self._tally.count(taken, outcome)
         tell(self.index, taken, outcome)
 
@@ -299,13 +317,12 @@ class Shard:
         lags = self._sources.lag
         if not any(lags.values()):
             self._caught_up = now
-        if self._sources.read_to_end or now - self.committed < TICK_SECONDS:
-            self._progress = time.time()
+        if self._sources.read_to_end and not self._committer.busy:
+            self._standing.progress = time.time()  # nothing is to be done: all that was read is committed
         shard = str(self.index)
         self._shown.tell(
             {
                 (metrics.RESTORE, (shard,)): self._restored,
-                (metrics.PROGRESS, (shard,)): self._progress,
                 **{(metrics.LAG, (tp.topic, str(tp.partition), shard)): lag for tp, lag in lags.items()},
             }
         )

@@ -1,6 +1,7 @@
 """What a router tells over HTTP: /metrics for Prometheus, the rest for whoever runs it: /healthz, /readyz, /livez.
 
-A person asks /healthz whether all is well; a supervisor asks /livez whether to restart it.
+A person asks /healthz whether all is well; a supervisor asks /livez whether to restart it. /healthz and /readyz answer
+with a sentence and how each shard stands, whatever the status code.
 """
 
 import asyncio
@@ -31,13 +32,15 @@ async def serve(router: Router, host: str, port: int) -> web.AppRunner:
         body = await asyncio.to_thread(generate_latest, metrics.REGISTRY)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
+    def how_it_stands(name: str, *, well: bool) -> web.Response:
+        told = {name: well, "reason": router.reason, "shards": {str(at): each for at, each in router.shards.items()}}
+        return web.json_response(told, status=200 if well else 503)
+
     async def tell_health(_: web.Request) -> web.Response:
-        wrong = router.health
-        told = {"healthy": not wrong, "shards": {str(index): why for index, why in wrong.items()}}
-        return web.json_response(told, status=503 if wrong else 200)
+        return how_it_stands("healthy", well=not router.health)
 
     async def tell_ready(_: web.Request) -> web.Response:
-        return web.json_response({"ready": router.is_ready}, status=200 if router.is_ready else 503)
+        return how_it_stands("ready", well=router.is_ready)
 
     async def tell_alive(_: web.Request) -> web.Response:
         return web.json_response({"alive": router.is_alive}, status=200 if router.is_alive else 503)
