@@ -254,6 +254,17 @@ def load(**options: Any) -> Settings:
     return settings
 
 
+def given(name: str) -> str:
+    """One setting as it was given, whether or not it and the others can be worked with; else its default."""
+    try:
+        sources = _sources({})
+    except (SettingsError, OSError, ValueError):
+        sources = {}
+    return str(
+        next((values[name] for values in sources.values() if name in values), Settings.model_fields[name].default)
+    )
+
+
 def lines(settings: Settings, **options: Any) -> list[SettingLine]:
     """Each setting with where it came from, in the order of this file; `options` as given to `load`."""
     sources = _sources({name: value for name, value in options.items() if value is not None})

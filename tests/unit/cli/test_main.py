@@ -6,8 +6,11 @@ import subprocess
 import sys
 import time
 
+import orjson
 import pytest
 
+from switchboard.cli.main import main
+from switchboard.domain.rfc3339 import parse_ms
 from switchboard.kafka.local_broker import free_port
 
 
@@ -55,3 +58,46 @@ def test_a_broker_that_says_nothing_is_waited_for_no_longer_than_was_set(command
         assert time.monotonic() - began < 8
     assert done.returncode == 3
     assert done.stderr.startswith(f"switchboard: no broker answers at {nowhere} (PLAINTEXT; waited 1 s)")
+
+
+@pytest.mark.parametrize("command", [("run", "router"), ("run", "monitor"), ("run", "all"), ("simulate",)])
+def test_a_worker_whose_log_is_json_gives_up_in_json(command: tuple[str, ...]) -> None:
+    """Its last words too: who collects its log reads nothing else."""
+    ports = {"metrics_port": 0, "web_port": 0}
+    done = run(
+        *command, bootstrap_servers=f"127.0.0.1:{free_port()}", broker_wait_seconds=0.5, log_format="json", **ports
+    )
+    assert done.returncode == 3
+    told = [orjson.loads(line) for line in done.stderr.splitlines()]
+    assert told[-1]["event"] == "the worker gives up"
+    assert (told[-1]["level"], told[-1]["exit_code"]) == ("error", 3)
+    assert told[-1]["reason"].startswith("no broker answers at 127.0.0.1:")
+    assert parse_ms(told[-1]["time"]) > 0
+
+
+def test_a_worker_with_wrong_settings_gives_up_in_json_too() -> None:
+    """Before it has a log of its own; other commands speak to people, whatever is set."""
+    told = orjson.loads(run("run", "router", log_format="json", shards=0).stderr)
+    assert "shards is '0'" in told["reason"]
+    told = orjson.loads(run("run", "router", "--from", "soon", log_format="json").stderr)
+    assert "expected earliest, latest or a time" in told["reason"]
+    assert run("topics", "check", log_format="json", shards=0).stderr.startswith("switchboard: shards is '0'")
+
+
+def test_a_defect_of_a_worker_is_one_line_of_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its trace in a field of its own."""
+
+    def fail(**_: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr(sys.modules[main.__module__], "switchboard", fail)
+    monkeypatch.setattr(sys, "argv", ["switchboard", "run", "router"])
+    monkeypatch.setenv("SWITCHBOARD_LOG_FORMAT", "json")
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    told = orjson.loads(capsys.readouterr().err)
+    assert told["reason"].startswith("ZeroDivisionError at ")
+    assert "a defect" in told["exception"]

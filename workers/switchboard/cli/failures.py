@@ -1,7 +1,10 @@
-"""Errors that a user can do something about, and the exit code of each."""
+"""Errors that a user can do something about: the exit code of each, and how a command tells them as its last words."""
 
-from typing import Final
+from datetime import UTC, datetime
+from typing import IO, Any, Final
 
+import click
+import orjson
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from switchboard.audit.findings import AuditInputError
@@ -62,3 +65,27 @@ EXIT_CODES: Final[dict[type[Exception], int]] = {
 def exit_code_of(error: BaseException) -> int | None:
     """The exit code of an error whose message says what to do; None for what is a defect of ours."""
     return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), None)
+
+
+class FailedError(click.ClickException):
+    """A failure that is not known to `EXIT_CODES`: what it is made of takes too long to load for every command."""
+
+    def __init__(self, told: str, exit_code: int) -> None:
+        super().__init__(told)
+        self.exit_code = exit_code
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """On stderr."""
+        tell(self.message, file)
+
+
+def tell(reason: str, file: IO[Any] | None = None) -> None:
+    """Last words for people."""
+    click.echo(f"switchboard: {reason}", file=file, err=True)
+
+
+def tell_machines(reason: str, exit_code: int, **more: str) -> None:
+    """Last words of a worker whose log is JSON: a line as all the others. Its log may not be set up yet."""
+    line = {"event": "the worker gives up", "reason": reason, "exit_code": exit_code, **more}
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    click.echo(orjson.dumps(line | {"level": "error", "logger": "switchboard", "time": now}), err=True)

@@ -1,4 +1,4 @@
-"""Logs: lines for a console, or JSON; the libraries' own say little unless asked for debug.
+"""Logs: lines for a console, or JSON.
 
 A line names no chat, agent or attribute above debug, so that logs may go where chats may not.
 """
@@ -10,10 +10,8 @@ from typing import Final
 
 import structlog
 
-from switchboard.kafka.quiet import thin_out
 from switchboard.settings import Settings
 
-LIBRARIES = ("aiokafka", "faust", "mode", "asyncio", "aiohttp")
 OURS: Final = "switchboard"
 
 TO_DEBUG: Final = signal.SIGUSR1
@@ -46,11 +44,6 @@ def set_up_logs(settings: Settings) -> None:
     )
     level = settings.log_level.upper()
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    if logging.root.level > logging.DEBUG:
-        for library in LIBRARIES:
-            # What matters of theirs we say ourselves; they log each retry as an error.
-            logging.getLogger(library).setLevel(logging.CRITICAL)
-    thin_out("aiokafka")
     signal.signal(TO_DEBUG, lambda *_: _set_level("DEBUG"))
     signal.signal(AS_SET, lambda *_: _set_level(level))
 

@@ -3,12 +3,15 @@
 import importlib
 import logging
 import sys
+import traceback
 from typing import Final
 
 import click
 
-from switchboard.cli.failures import exit_code_of
-from switchboard.settings import SettingsError, load
+from switchboard.cli.failures import FAULT, exit_code_of, tell, tell_machines
+from switchboard.kafka.quiet import hush_libraries, raised
+from switchboard.kafka.wording import in_words
+from switchboard.settings import given
 
 COMMANDS: Final = {
     "audit": "switchboard.cli.audit:audit",
@@ -28,6 +31,9 @@ COMMANDS: Final = {
     "whatif": "switchboard.cli.whatif:whatif",
 }
 """Loaded when they are called: `--help` of one need not wait for the libraries of the others."""
+
+WORKERS: Final = (["run"], ["simulate"])
+"""Those that run until they are told to stop, and whose stderr is a log."""
 
 
 class Commands(click.Group):
@@ -55,17 +61,7 @@ def switchboard() -> None:
 
     Every decision is a pure function of one ordered journal. Start with: switchboard demo
     """
-    if _log_level() != "debug":
-        # What matters of its lines the commands say themselves, once and in plain words.
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-
-
-def _log_level() -> str:
-    """As it is set; wrong settings are told by the command, where it needs them."""
-    try:
-        return load().log_level
-    except (SettingsError, OSError, ValueError):
-        return "info"
+    hush_libraries(given("log_level"))
 
 
 def main() -> None:
@@ -73,14 +69,28 @@ def main() -> None:
     try:
         code = switchboard(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
         code = error.exit_code
+        if _logs_json():
+            tell_machines(error.format_message(), code)
+        else:
+            error.show()
     except (click.Abort, KeyboardInterrupt):
         code = 130
     except Exception as error:
         code = exit_code_of(error)
-        if code is None:
-            logging.getLogger("switchboard").debug("failed", exc_info=error)
-            raise
-        click.echo(f"switchboard: {error}", err=True)
+        if not _logs_json():
+            if code is None:
+                logging.getLogger("switchboard").debug("failed", exc_info=error)
+                raise
+            tell(in_words(error))
+        elif code is None:
+            code = FAULT
+            tell_machines(raised(error), code, exception="".join(traceback.format_exception(error)))
+        else:
+            tell_machines(in_words(error), code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _logs_json() -> bool:
+    """Whether what the command says on stderr is for machines."""
+    return sys.argv[1:2] in WORKERS and given("log_format") == "json"

@@ -4,9 +4,7 @@ import asyncio
 import signal
 from typing import Final
 
-import click
-
-from switchboard.cli.failures import BROKER_AWAY, FAULT, WRONG_USE
+from switchboard.cli.failures import BROKER_AWAY, FAULT, WRONG_USE, FailedError
 from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.clients import BrokerAwayError
 from switchboard.kafka.refusals import SecurityError
@@ -26,18 +24,16 @@ EXIT_CODES: Final[dict[type[Exception], int]] = {
 }
 
 
-def run_monitor(settings: Settings) -> int:
+def run_monitor(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    Returns:
-        The exit code, 0 if it was told to stop. What is wrong stands on stderr.
+    Raises:
+        FailedError: it can't, or can't go on.
     """
     try:
         asyncio.run(_serve_until_signal(settings))
     except tuple(EXIT_CODES) as error:
-        click.echo(f"switchboard: {error}", err=True)
-        return EXIT_CODES[type(error)]
-    return 0
+        raise FailedError(str(error), EXIT_CODES[type(error)]) from error
 
 
 async def _serve_until_signal(settings: Settings) -> None:

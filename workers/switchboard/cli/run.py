@@ -55,8 +55,7 @@ def router(start: str | None) -> None:
 
 
 @run.command()
-@click.pass_context
-def monitor(ctx: click.Context) -> None:
+def monitor() -> None:
     """Serve agents and queues as JSON, from the committed topics.
 
     \b
@@ -65,7 +64,7 @@ def monitor(ctx: click.Context) -> None:
     """
     settings = load()
     set_up_logs(settings)
-    ctx.exit(run_monitor(settings))
+    run_monitor(settings)
 
 
 @run.command(name="all")
@@ -105,6 +104,8 @@ async def _first_end(workers: list[subprocess.Popen[bytes]]) -> int:
     codes = await asyncio.gather(*ends)
     if stopping in done:
         return 0
+    # Whoever ended by itself says why; the other was told to stop, maybe before it could heed that.
+    codes = [end.result() for end in ends if end in done] + codes
     # One that a signal ended (out of memory: 9) has a negative code; told as a shell tells it, it is no clean end.
     return next((code if code > 0 else 128 - code for code in codes if code), 0)
 

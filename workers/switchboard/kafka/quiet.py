@@ -9,6 +9,7 @@ from typing import Final
 
 QUIET_SECONDS: Final = 5.0
 
+LIBRARIES: Final = ("aiokafka", "faust", "mode", "asyncio", "aiohttp")
 
 AUTHENTICATING: Final = "SaslAuthenticate"
 """What names the request that carries the password or the token, which aiokafka logs at debug."""
@@ -41,10 +42,19 @@ class Thinned(logging.Filter):
 
 
 def thin_out(library: str) -> None:
-    """Put the filter on each logger that the library has (filters are not inherited); call it once."""
+    """Put the filter on each logger that the library has (filters are not inherited)."""
     for name in list(logging.root.manager.loggerDict):
         if name == library or name.startswith(f"{library}."):
             logging.getLogger(name).addFilter(Thinned())
+
+
+def hush_libraries(level: str) -> None:
+    """Have the libraries say nothing, unless the level is debug: what matters of theirs we say, once and in our words.
+
+    They log each retry as an error.
+    """
+    for library in LIBRARIES:
+        logging.getLogger(library).setLevel(logging.NOTSET if level == "debug" else logging.CRITICAL)
 
 
 def raised(error: BaseException) -> str:
