@@ -1,11 +1,13 @@
 """A library's log is thinned: repeated messages are counted, others are not touched."""
 
+import asyncio
 import logging
 
 import pytest
 from aiokafka.protocol.admin import SaslAuthenticateRequest
 
-from switchboard.kafka.quiet import QUIET_SECONDS, thin_out
+from switchboard.kafka.quiet import QUIET_SECONDS, Thinned, thin_out
+from tests.waiting import eventually
 
 
 def test_a_message_that_repeats_is_logged_once_and_then_counted(
@@ -27,6 +29,47 @@ def test_a_message_that_repeats_is_logged_once_and_then_counted(
     told = [record.getMessage() for record in caplog.records if record.name == "chatty.conn"]
     assert told == ["can't reach node 0", "something else 0", "can't reach node 11 (and 9 more like it)"]
     assert len([record for record in caplog.records if record.name == "chatterbox"]) == 10
+
+
+async def test_the_rest_of_a_burst_is_told_by_itself(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no later message to say it: once, when the quiet is over; only what was left out."""
+    monkeypatch.setattr("switchboard.kafka.quiet.QUIET_SECONDS", 0.2)
+    bursts = logging.getLogger("bursts")
+    monkeypatch.setattr(bursts, "filters", [Thinned(by_text=True)])
+
+    def told() -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.name == "bursts"]
+
+    for _ in range(3):
+        bursts.warning("set aside: %s", "not-json")
+    for _ in range(2):
+        bursts.warning("set aside: %s", "schema")
+    bursts.warning("set aside: %s", "bad-time")
+    first = [f"set aside: {reason}" for reason in ("not-json", "schema", "bad-time")]
+    assert told() == first
+    rest = ["set aside: not-json (and 1 more like it)", "set aside: schema"]
+    await eventually(lambda: asyncio.sleep(0, told()), lambda seen: seen == first + rest, seconds=3)
+    await asyncio.sleep(0.5)
+    assert told() == first + rest
+
+
+async def test_the_next_message_tells_what_was_left_out_if_it_comes_first(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And then nothing is told a second time."""
+    monkeypatch.setattr("switchboard.kafka.quiet.SLACK_SECONDS", 0.3)
+    monkeypatch.setattr("switchboard.kafka.quiet.QUIET_SECONDS", 0.1)
+    bursts = logging.getLogger("bursts")
+    monkeypatch.setattr(bursts, "filters", [Thinned()])
+    for number in range(3):
+        bursts.warning("set aside: %s", number)
+    await asyncio.sleep(0.2)
+    bursts.warning("set aside: %s", 3)
+    await asyncio.sleep(0.5)
+    told = [record.getMessage() for record in caplog.records if record.name == "bursts"]
+    assert told == ["set aside: 0", "set aside: 3 (and 2 more like it)"]
 
 
 def test_what_a_client_authenticates_with_is_never_logged(caplog: pytest.LogCaptureFixture) -> None:

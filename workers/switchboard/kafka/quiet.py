@@ -3,11 +3,16 @@
 While a broker is away aiokafka says the same things several hundred times a second.
 """
 
+import asyncio
+import contextlib
 import logging
 import time
+from dataclasses import dataclass
 from typing import Final
 
 QUIET_SECONDS: Final = 5.0
+SLACK_SECONDS: Final = 0.05
+"""A loop's timers may be a little early."""
 
 LIBRARIES: Final = ("aiokafka", "faust", "mode", "asyncio", "aiohttp")
 
@@ -15,30 +20,61 @@ AUTHENTICATING: Final = "SaslAuthenticate"
 """What names the request that carries the password or the token, which aiokafka logs at debug."""
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What is known of a message."""
+
+    since: float
+    """When it was let through last; monotonic, s."""
+    left_out: int = 0
+    """Since then."""
+
+
 class Thinned(logging.Filter):
     """Lets a message through once in `QUIET_SECONDS`; the next one says how many like it were left out.
 
-    One that holds what a client authenticates with is never let through.
+    Where none comes the last that was left out says it by itself, if an event loop runs. One that holds what a client
+    authenticates with is never let through.
+
+    Args:
+        by_text: messages are told apart by all of their text, instead of by what it is before anything is put into it:
+            for a logger that has few of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_text: bool = False) -> None:
         super().__init__()
-        self._last: dict[object, tuple[float, int]] = {}
+        self._by_text = by_text
+        self._seen: dict[object, _Seen] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to log the record. Messages are told apart by their text before anything is put into it."""
+        """Whether to log the record."""
         if record.levelno == logging.DEBUG and AUTHENTICATING in record.getMessage():
             return False
-        what = (record.name, record.msg)
+        what = (record.name, record.getMessage() if self._by_text else record.msg)
         now = time.monotonic()
-        since, left_out = self._last.get(what, (-QUIET_SECONDS, 0))
-        if now - since < QUIET_SECONDS:
-            self._last[what] = (since, left_out + 1)
+        seen = self._seen.get(what)
+        if seen is not None and now - seen.since < QUIET_SECONDS:
+            seen.left_out += 1
+            if seen.left_out == 1:
+                self._call_later(record, seen)
             return False
-        self._last[what] = (now, 0)
-        if left_out:
-            record.msg = f"{record.msg} (and {left_out} more like it)"
+        self._seen[what] = _Seen(now)
+        if seen is not None and seen.left_out:
+            record.msg = f"{record.msg} (and {seen.left_out} more like it)"
+            seen.left_out = 0  # told: nothing is left to be told later
         return True
+
+    @staticmethod
+    def _call_later(record: logging.LogRecord, seen: _Seen) -> None:
+        """Have the record logged once the quiet is over, unless another one was by then."""
+
+        def tell() -> None:
+            if seen.left_out > 0:
+                seen.left_out -= 1  # it is one of them itself
+                logging.getLogger(record.name).handle(record)
+
+        with contextlib.suppress(RuntimeError):  # no loop runs here: the next one tells
+            asyncio.get_running_loop().call_later(QUIET_SECONDS + SLACK_SECONDS, tell)
 
 
 def thin_out(library: str) -> None:

@@ -10,7 +10,7 @@ from switchboard.router.merging import Taken
 log = logging.getLogger(__name__)
 
 set_aside = logging.getLogger("switchboard.dead-letter")
-set_aside.addFilter(Thinned())  # a producer gone wrong sends thousands a second
+set_aside.addFilter(Thinned(by_text=True))  # a producer gone wrong sends thousands a second; reasons are few
 
 
 def tell(shard: int, taken: list[Taken], outcome: Outcome | None) -> None:
