@@ -2,9 +2,11 @@
 
 import pytest
 from aiokafka.errors import (
+    InvalidProducerEpoch,
     KafkaConnectionError,
     KafkaError,
     NotEnoughReplicasError,
+    ProducerFenced,
     RequestTimedOutError,
     UnknownTopicOrPartitionError,
 )
@@ -22,6 +24,8 @@ from switchboard.kafka.wording import in_words
         (KafkaConnectionError("Connection at 127.0.0.1:9092 closed"), "a broker can't be reached"),
         (NotEnoughReplicasError(), "too few replicas are in sync (min.insync.replicas)"),
         (UnknownTopicOrPartitionError(), "the broker answered UNKNOWN_TOPIC_OR_PARTITION"),
+        (InvalidProducerEpoch(), "its producer was fenced"),
+        (ProducerFenced(), "its producer was fenced"),
         (KafkaError("Unexpected"), "Unexpected"),
         (KafkaError(), "KafkaError"),
         (LedgerLostError("ledger of shard 0: a commit failed"), "ledger of shard 0: a commit failed"),

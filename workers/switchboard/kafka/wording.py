@@ -7,6 +7,7 @@ from aiokafka.errors import (
     BrokerResponseError,
     CoordinatorLoadInProgressError,
     CoordinatorNotAvailableError,
+    InvalidProducerEpoch,
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
@@ -41,7 +42,7 @@ _WORDS: Final[dict[tuple[type[BaseException], ...], str]] = {
         StaleMetadata,
     ): "the brokers are just settling which of them leads",
     (NotEnoughReplicasAfterAppendError, NotEnoughReplicasError): "too few replicas are in sync (min.insync.replicas)",
-    (ProducerFenced,): "another has taken over, or the transaction ran out of time",
+    (InvalidProducerEpoch, ProducerFenced): "its producer was fenced",
 }
 
 
