@@ -23,12 +23,19 @@ def test_the_first_frame_after_opening_lets_no_time_pass() -> None:
 def test_the_first_frame_after_opening_again_lets_no_time_pass_and_says_so(service: ServiceTime) -> None:
     """A shard that can't commit is opened again and again: all the while service time stands still."""
     for opened in (110.0, 120.0):
-        service.reopened()
+        service.reopened(opened)
         assert service.run(opened, read_to_end=True) == 0
     assert service.stopped == pytest.approx(20.0)
     service.committed(120.5)
     assert service.run(121.0, read_to_end=True) == 1000
     assert service.stopped == pytest.approx(20.0)
+
+
+def test_of_a_long_outage_little_is_told_once_it_is_over(service: ServiceTime) -> None:
+    """While it lasts the shard is not open, which is told in another way."""
+    service.reopened(40_000.0)
+    assert service.run(40_001.0, read_to_end=True) == 0
+    assert service.stopped == pytest.approx(31.0)
 
 
 def test_time_passes_while_all_is_read_and_committed(service: ServiceTime) -> None:

@@ -5,6 +5,8 @@ from typing import Final
 LONGEST_MS: Final = 2000
 """The most that one frame lets pass: a router that was stopped for an hour catches up on no timers."""
 COMMIT_AGE_SECONDS: Final = 2.0
+MISSED_SECONDS: Final = 30.0
+"""A shard that can commit nothing is opened again within this."""
 
 
 class ServiceTime:
@@ -20,9 +22,14 @@ class ServiceTime:
         self.stopped = 0.0
         """Seconds that did not count though some timer was pending, in all."""
 
-    def reopened(self) -> None:
-        """The shard was opened: its first frame lets no time pass. What passed since it was last open did not count."""
+    def reopened(self, now: float) -> None:
+        """The shard was opened: its first frame lets no time pass, and what passed since the frame before is missed.
+
+        At most `MISSED_SECONDS` are told of it: after a long outage that is over no alert is due.
+        """
         self._committed = None
+        if self._last is not None:
+            self._last = max(self._last, now - MISSED_SECONDS)
 
     def committed(self, now: float) -> None:
         """A commit was made."""

@@ -134,7 +134,7 @@ class Shard:
         await self._sources.open(self._offsets)
         self._restored = time.monotonic() - began
         self._framed = self.committed = self._caught_up = time.monotonic()
-        self._service.reopened()
+        self._service.reopened(self._framed)
         frame = self._standing.frame = self._engine.frame
         opened = {"shard": self.index, "seconds": round(self._restored, 3)} | ({"frame": frame} if frame >= 0 else {})
         at = f"at frame {frame}" if frame >= 0 else "no frame yet"
