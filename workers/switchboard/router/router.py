@@ -170,9 +170,9 @@ class Router:
 
     async def give_up(self, shards: frozenset[int]) -> None:
         """Finish with these shards."""
-        leaving = [self._served.pop(index) for index in shards if index in self._served]
-        for index in shards:
+        for index in shards & self._served.keys():
             metrics.PROGRESS.remove(str(index))
+        leaving = [self._served.pop(index) for index in shards if index in self._served]
         for served in leaving:
             served.stop.set()
             if served.opening and served.task is not None:
