@@ -1,13 +1,17 @@
 """What is kept of the decisions: each counts once, and memory has a bound."""
 
+from dataclasses import replace
+
 import orjson
+import pytest
 
 from switchboard.kafka.topics import Topic
+from switchboard.monitor import past as pasts
 from switchboard.monitor.offers import MOST_OFFERS, Offers
 from switchboard.monitor.past import Past
 from switchboard.monitor.rows import MalformedRowError
 from switchboard.monitor.single import chats_named
-from switchboard.monitor.stories import KEPT_SECONDS, MOST_DECISIONS, Stories
+from switchboard.monitor.stories import KEPT_SECONDS, MOST_DECISIONS, MOST_REFUSALS, Stories
 from switchboard.monitor.tables import Record, Tables, apply
 from tests.floors import NOON, Floor
 
@@ -27,6 +31,34 @@ def test_a_decision_that_stands_twice_on_the_topic_counts_once() -> None:
         past.take(partition, decision)
     assert past.counting.windows.today(("default", "sales"), NOON).arrived == 3
     assert past.counting.windows.today(("b", "sales"), NOON).arrived == 1
+
+
+def test_pools_without_end_are_not_all_remembered_and_yet_none_of_their_decisions_counts_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of those that were dropped the frames tell, which ascend over all pools of a partition."""
+    monkeypatch.setattr(pasts, "MOST_POOLS", 3)
+    past = Past()
+    made = [Floor(f"pool{number}").queued(0) for number in range(8)]
+    in_order = [replace(each, place=(frame, 0)) for frame, each in zip((1, 2, 3, 4, 5, 6, 6, 7), made, strict=True)]
+    for each in (*in_order, *in_order):
+        past.take(0, each)
+    past.take(1, in_order[0])
+    assert len(past.marks[0].latest) == 3
+    counted = [past.counting.windows.today((each.pool, "sales"), NOON).arrived for each in in_order]
+    assert counted == [2, 1, 1, 1, 1, 1, 1, 1]
+
+
+def test_a_frame_of_more_pools_than_are_remembered_is_counted_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pools of the frame that is being taken are never dropped: more of their decisions are to come."""
+    monkeypatch.setattr(pasts, "MOST_POOLS", 2)
+    past = Past()
+    for number in (0, 1):
+        for pool in "abcd":
+            past.take(0, replace(Floor(pool).queued(0, f"c{number}"), place=(1, number)))
+    past.take(0, replace(Floor("e").queued(0), place=(2, 0)))
+    assert [past.counting.windows.today((pool, "sales"), NOON).arrived for pool in "abcde"] == [2, 2, 2, 2, 1]
+    assert len(past.marks[0].latest) == 2
 
 
 def test_a_record_that_is_read_twice_counts_once() -> None:
@@ -86,6 +118,50 @@ def test_stories_have_a_bound_and_those_that_ended_go_first() -> None:
     story = stories.of("default", "open")
     assert story is not None
     assert (len(story.decisions), story.is_whole) == (MOST_DECISIONS, False)
+
+
+def test_stories_have_a_bound_in_bytes_too() -> None:
+    """Those that ended first go first, then the open ones about which nothing was decided for longest."""
+    floor, stories = Floor(), Stories(most_bytes=1_000_000)
+    for number in range(200):
+        stories.take(floor.queued(0, f"c{number}"))
+        for turn in range(30):
+            stories.take(floor.requeued(turn, "declined", f"c{number}"))
+        if number % 2:
+            stories.take(floor.closed(40, "abandoned", f"c{number}"))
+    stories.take(floor.requeued(50, "declined", "c0"))
+    kept = [*stories.open.values(), *(story for _, story in stories.ended.values())]
+    assert stories.size == sum(story.size for story in kept)
+    assert 0.9 * stories.most_bytes < stories.size <= stories.most_bytes
+    assert len(stories.open) == 100
+    kept_ended = [int(chat_id.removeprefix("c")) for _, chat_id in stories.ended]
+    assert kept_ended == list(range(kept_ended[0], 200, 2))
+
+    for number in range(200):
+        stories.take(floor.assigned(60, f"d{number}", profile="x" * 8000))
+    assert stories.size <= stories.most_bytes
+    assert stories.ended == {}
+    assert stories.of("default", "c2") is None
+    assert stories.of("default", "d199") is not None
+    stories.forget(NOON + 3600)
+    for chat_id in [chat_id for _, chat_id in stories.open]:
+        stories.take(floor.closed(60, "abandoned", chat_id))
+    stories.forget(NOON + 3600)
+    assert stories.size == 0
+
+
+def test_refusals_about_a_chat_that_ended_push_nothing_out() -> None:
+    """Who accepts again and again what is over: the first times are in its story, and no more."""
+    floor, stories = Floor(), Stories()
+    for each in (floor.queued(0), floor.assigned(1), floor.closed(2, "abandoned")):
+        stories.take(each)
+    for second in range(1000):
+        late = floor.made("accept-rejected", 3 + second, chat_id="c1", agent_id="ann", reason="unknown-chat")
+        stories.take(late)
+    story = stories.of("default", "c1")
+    assert story is not None
+    assert len(story.decisions) == 3 + MOST_REFUSALS
+    assert story.is_whole
 
 
 def test_a_story_that_began_before_the_reading_says_so() -> None:

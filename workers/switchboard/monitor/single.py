@@ -40,6 +40,6 @@ def _chat(tables: Tables, pool: str, chat_id: str) -> dict[str, Any] | None:
 def _pools(tables: Tables, pool: str | None) -> list[str]:
     if pool is not None:
         return [pool]
-    known = {own for _, own in tables.past.counted} | set(tables.queues)
+    known = tables.past.stories.pools() | set(tables.queues)
     known |= {row["pool"] for row in tables.agents.values()} | {row.pool for row in tables.chats.values()}
     return sorted(known)

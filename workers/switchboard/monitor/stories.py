@@ -9,9 +9,15 @@ from switchboard.monitor.decisions import Decided
 KEPT_SECONDS: Final = 30 * 60
 """How long a chat's story is kept after its end."""
 MOST_CHATS: Final = 20_000
-"""A decision takes some 450 bytes and a chat has about five: 45 MB."""
+MOST_BYTES: Final = 80_000_000
+"""Of all decisions together. One takes some 450 and a chat has about five, so that 20,000 chats take 45 MB. Without
+this bound 20,000 chats with 200 decisions each took 1.5 GB; with it they take 98 MB, what holds them included."""
+OVERHEAD: Final = 41
+"""Bytes that a decision takes beside its own: those of a Python object, and of its place in a story."""
 MOST_DECISIONS: Final = 200
 """Of one chat, the latest. One that is declined every 8 s fills them in half an hour."""
+MOST_REFUSALS: Final = 10
+"""Of a chat that ended, the first: who keeps on accepting what is over pushes nothing out."""
 
 ChatKey = tuple[str, str]
 """(pool, chat id)."""
@@ -25,17 +31,37 @@ class Story:
     """As they stood on the topic."""
     is_whole: bool = True
     """Whether it begins with the chat's arrival."""
+    size: int = 0
+    """What its decisions take, in bytes."""
+    refusals: int = 0
+    """How many were taken since the chat ended."""
+
+    def add(self, decision: bytes) -> int:
+        """Keep one more, in place of the first where there are MOST_DECISIONS; by how many bytes it grew."""
+        grown = len(decision) + OVERHEAD
+        if len(self.decisions) == MOST_DECISIONS:
+            self.is_whole = False
+            grown -= len(self.decisions[0]) + OVERHEAD
+        self.decisions.append(decision)
+        self.size += grown
+        return grown
 
 
 @dataclass(slots=True)
 class Stories:
-    """The stories of the open chats, and of those that ended within KEPT_SECONDS; MOST_CHATS together."""
+    """The stories of the open chats, and of those that ended within KEPT_SECONDS; MOST_CHATS and MOST_BYTES together.
+
+    Where there are more, those go first that ended first; then those about which nothing was decided for longest.
+    """
 
     open: OrderedDict[ChatKey, Story] = field(default_factory=OrderedDict)
     """The one that was decided about last is the last."""
     ended: OrderedDict[ChatKey, tuple[float, Story]] = field(default_factory=OrderedDict)
     """With the time of the end, in seconds since 1970; the last that ended is the last."""
     most_chats: int = MOST_CHATS
+    most_bytes: int = MOST_BYTES
+    size: int = 0
+    """What the decisions of all take, in bytes."""
 
     def take(self, decided: Decided) -> None:
         """Keep a decision, if it is about a chat."""
@@ -44,20 +70,23 @@ class Stories:
             return
         key = (decided.pool, chat_id)
         kind = decided.fields["type"]
+        is_refusal = kind.endswith("-rejected")
         if kind == "chat-queued":
             # An id that was closed and forgotten may come again: that is another chat.
-            self.ended.pop(key, None)
+            self._drop(key)
             self.open[key] = Story()
         elif key in self.ended:
-            self.ended[key][1].decisions.append(decided.value)
+            story = self.ended[key][1]
+            story.refusals += is_refusal
+            if story.refusals <= MOST_REFUSALS:
+                self.size += story.add(decided.value)
+                self._bound(decided.at)
             return
         elif key not in self.open:
-            if kind.endswith("-rejected"):
+            if is_refusal:
                 return  # a refusal of a chat that nobody knows is no chat's story: ids made up would push others out
             self.open[key] = Story(is_whole=False)
-        story = self.open[key]
-        story.is_whole = story.is_whole and len(story.decisions) < MOST_DECISIONS
-        story.decisions.append(decided.value)
+        self.size += self.open[key].add(decided.value)
         self.open.move_to_end(key)
         if kind == "chat-closed":
             self.ended[key] = (decided.at, self.open.pop(key))
@@ -68,12 +97,22 @@ class Stories:
         key = (pool, chat_id)
         return self.open.get(key) or (self.ended[key][1] if key in self.ended else None)
 
+    def pools(self) -> set[str]:
+        """The pools of the chats that are kept."""
+        return {pool for pool, _ in (*self.open, *self.ended)}
+
     def forget(self, now: float) -> None:
         """Drop what ended too long ago."""
         while self.ended and next(iter(self.ended.values()))[0] < now - KEPT_SECONDS:
-            self.ended.popitem(last=False)
+            self._drop(next(iter(self.ended)))
 
     def _bound(self, now: float) -> None:
         self.forget(now)
-        while len(self.open) + len(self.ended) > self.most_chats:
-            (self.ended or self.open).popitem(last=False)
+        while len(self.open) + len(self.ended) > self.most_chats or self.size > self.most_bytes:
+            self._drop(next(iter(self.ended or self.open)))
+
+    def _drop(self, key: ChatKey) -> None:
+        story = self.open.pop(key, None)
+        if story is None and key in self.ended:
+            _, story = self.ended.pop(key)
+        self.size -= 0 if story is None else story.size
