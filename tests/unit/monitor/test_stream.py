@@ -1,6 +1,7 @@
 """What open pages are told as the tables change."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import count
@@ -18,6 +19,7 @@ from switchboard.monitor.routing import Routing
 from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Record, Tables, apply
 from switchboard.monitor.web import add_routes
+from tests.floors import Floor
 from tests.unit.monitor.test_openapi import AGENT
 from tests.waiting import eventually
 
@@ -114,3 +116,20 @@ async def test_closing_ends_every_stream() -> None:
             assert (await asyncio.wait_for(answer.content.read(), 10)) is not None
         async with client.get("/api/stream") as answer:
             assert answer.status == 503
+
+
+async def test_what_is_over_is_dropped_while_no_page_is_open() -> None:
+    """A monitor that nobody looks at over a weekend does not grow."""
+    tables = Tables()
+    floor = Floor("elsewhere", since=time.time() - 3 * 24 * 3600)
+    for offset, each in enumerate((floor.queued(0), floor.closed(1, "abandoned"))):
+        apply(tables, Record(Topic.ASSIGNMENT, 0, offset, b"c1", each.value))
+    assert tables.past.stories.ended
+    assert tables.past.counting.windows.days
+
+    async def left() -> tuple[int, int, int]:
+        windows = tables.past.counting.windows
+        return len(tables.past.stories.ended), len(windows.days), len(windows.minutes)
+
+    with running(Stream(tables, Pulse(), Routing(1, "chat-arrival"), {})):
+        await eventually(left, lambda kept: kept == (0, 0, 0))

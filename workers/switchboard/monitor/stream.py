@@ -93,8 +93,12 @@ class Stream:
 
     async def run(self) -> None:
         """Look at the tables again and again, and tell what changed, until cancelled."""
-        beaten = 0.0
+        beaten, forgot = 0.0, 0
         while True:
+            # Also while nobody looks: what is over must not pile up in the night.
+            if (minute := int(time.time() // WINDOW_SECONDS)) != forgot:
+                forgot = minute
+                self._tables.past.forget(time.time())
             began = time.monotonic()
             if self._clients:
                 self._tell_changes(time.time())
@@ -120,7 +124,6 @@ class Stream:
         stamp = (sum(self._tables.applied.values()), int(now // WINDOW_SECONDS))
         if stamp == self._stamp:
             return
-        self._tables.past.forget(now)
         seen = look(self._tables, now)
         told = between(self._seen, seen)
         self._stamp, self._seen = stamp, seen
