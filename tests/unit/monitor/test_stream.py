@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from itertools import count
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from itertools import count, pairwise
 from typing import Any
 
 import orjson
@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from switchboard.kafka.topics import Topic
 from switchboard.monitor import stream as streams
+from switchboard.monitor.changes import Look, whole
 from switchboard.monitor.pulse import Pulse
 from switchboard.monitor.routing import Routing
 from switchboard.monitor.stream import Stream
@@ -103,6 +104,64 @@ async def test_a_page_that_does_not_keep_up_is_cut_off_and_the_others_go_on(monk
 async def _read_on(answer: ClientResponse) -> None:
     while await answer.content.readany():
         pass
+
+
+async def test_pages_that_come_while_nothing_changes_are_told_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All come back at once after a restart: the floor is encoded once, and again only when it has changed."""
+    encoded: list[Look] = []
+
+    def counting(seen: Look) -> dict[str, dict[str, Any]]:
+        encoded.append(seen)
+        return whole(seen)
+
+    monkeypatch.setattr(streams, "whole", counting)
+    tables = Tables()
+    agent_row(tables, 0, "ann")
+    async with (
+        serving(tables, Stream(tables, Pulse(), Routing(1, "chat-arrival"), {})) as client,
+        AsyncExitStack() as leaving,
+    ):
+        pages = [await leaving.enter_async_context(client.get("/api/stream")) for _ in range(5)]
+        for page in pages:
+            assert [row["agent_id"] for row in (await event(page, "agents"))["changed"]] == ["ann"]
+        assert len(encoded) == 1
+        agent_row(tables, 1, "bob")
+        for page in pages:
+            assert [row["agent_id"] for row in (await event(page, "agents"))["changed"]] == ["bob"]
+        late = await leaving.enter_async_context(client.get("/api/stream"))
+        assert [row["agent_id"] for row in (await event(late, "agents"))["changed"]] == ["ann", "bob"]
+        assert len(encoded) == 2
+
+
+async def test_a_large_message_is_sent_by_pieces_and_the_loop_goes_on_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole messages of 200 pages would be copied into as many buffers, and hold the loop for seconds."""
+    sent: list[tuple[int, int]] = []
+    write, turns = web.StreamResponse.write, count()
+
+    async def writing(response: web.StreamResponse, data: bytes) -> None:
+        sent.append((len(data), next(turns)))
+        await write(response, data)
+
+    async def beside() -> None:
+        while True:
+            next(turns)
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(web.StreamResponse, "write", writing)
+    monkeypatch.setattr(streams, "PIECE_BYTES", 1024)
+    tables = Tables()
+    agent_row(tables, 0, "ann", profile="x" * 10_240)
+    others = asyncio.create_task(beside())
+    async with (
+        serving(tables, Stream(tables, Pulse(), Routing(1, "chat-arrival"), {})) as client,
+        client.get("/api/stream") as page,
+    ):
+        assert len((await event(page, "agents"))["changed"]) == 1
+        others.cancel()
+    sizes, when = zip(*sent, strict=True)
+    assert len(sent) > 10
+    assert max(sizes) <= streams.PIECE_BYTES
+    assert all(later > sooner + 1 for sooner, later in pairwise(when[:10]))
 
 
 async def test_closing_ends_every_stream() -> None:

@@ -25,6 +25,9 @@ RETRY_MS: Final = 1_000
 MOST_CLIENTS: Final = 200
 MOST_WAITING: Final = 40
 """Messages that wait for one client; with one more it is cut off. At four a second, it is then 10 s behind."""
+PIECE_BYTES: Final = 64 * 1024
+"""Of a message that is sent at once. What is not sent is the same for all clients, and while one is sent its piece the
+loop goes on: 200 clients who come together, and are told of 10,000 agents, would hold it for 2 s otherwise."""
 
 
 @dataclass(slots=True, eq=False)
@@ -33,7 +36,7 @@ class Client:
 
     request: web.Request
     waiting: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
-    """Messages not sent yet; None ends it."""
+    """Messages not sent yet; None ends it. Those of all clients are the same objects."""
 
     def tell(self, message: bytes | None) -> None:
         """Have it told; one that does not keep up is cut off: it comes back and is shown all."""
@@ -66,6 +69,8 @@ class Stream:
         self._run = uuid4().hex[:8]
         self._number = 0
         self._seen = Look()
+        self._all: bytes | None = None
+        """What is seen, as a client who comes is told it; None until one comes."""
         self._stamp: tuple[int, int] = (0, 0)
         self._is_closed = False
 
@@ -79,12 +84,14 @@ class Stream:
         )
         client = Client(request)
         await response.prepare(request)
-        self._tell_changes(time.time())
+        if not self._clients:  # with others here, what was seen last is shown, and soon what has changed since
+            self._tell_changes(time.time())
         self._clients.add(client)
         try:
-            await response.write(b"retry: %d\n\n" % RETRY_MS + self._welcome(time.time()))
+            for part in self._welcome(time.time()):
+                await _send(response, part)
             while (message := await client.waiting.get()) is not None:
-                await response.write(message)
+                await _send(response, message)
         except ConnectionError:
             pass  # it left, or was cut off
         finally:
@@ -113,8 +120,10 @@ class Stream:
         for client in self._clients:
             client.tell(None)
 
-    def _welcome(self, now: float) -> bytes:
-        return self._messages([("board", self._board), *whole(self._seen).items(), self._beat(now)])
+    def _welcome(self, now: float) -> tuple[bytes, ...]:
+        if self._all is None:
+            self._all = self._messages([("board", self._board), *whole(self._seen).items()])
+        return b"retry: %d\n\n" % RETRY_MS, self._all, self._messages([self._beat(now)])
 
     def _beat(self, now: float) -> tuple[str, dict[str, Any]]:
         return "heartbeat", heartbeat(self._tables, now, self._pulse.answered_at, self._routing)
@@ -126,7 +135,7 @@ class Stream:
             return
         seen = look(self._tables, now)
         told = between(self._seen, seen)
-        self._stamp, self._seen = stamp, seen
+        self._stamp, self._seen, self._all = stamp, seen, None
         self._tell(told.items())
 
     def _tell(self, events: Iterable[tuple[str, dict[str, Any]]]) -> None:
@@ -144,3 +153,11 @@ class Stream:
                 self._run.encode(), self._number, kind.encode(), orjson.dumps(data),
             ))  # fmt: skip
         return b"".join(written)
+
+
+async def _send(response: web.StreamResponse, message: bytes) -> None:
+    """Send a message by pieces, each once the client has taken most of those before."""
+    view = memoryview(message)
+    for begin in range(0, len(view), PIECE_BYTES):
+        await response.write(view[begin : begin + PIECE_BYTES])
+        await asyncio.sleep(0)
