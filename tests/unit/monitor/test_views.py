@@ -111,3 +111,31 @@ def test_who_can_take_a_chat_is_told_by_the_queues_that_the_agents_profiles_serv
     assert told() == {"sales": (1, 3, 3), "help": (1, 2, 2)}
     tables.profiles.clear()
     assert told() == {"sales": (2, 7, 4), "help": (2, 7, 4)}
+
+
+def test_a_pool_that_was_never_configured_has_its_default_queue_once_an_agent_is_there() -> None:
+    """The router has one too, and every agent there serves it; nothing is guessed where a configuration must have been.
+
+    There are queues then, or agents of a profile that only a configuration gives.
+    """
+    row = {"profile": "default", "status": "available", "free": 2, "request": None}
+    tables = Tables(
+        agents={pool: row | {"pool": pool, "agent_id": "ann"} for pool in ("new", "shop", "old")},
+        queues={"shop": ("sales",)},
+        profiles={"shop": {"default": ("sales",)}},
+        chats={"x": chat("help", "waiting", 0, pool="old")},
+    )
+
+    def told(pool: str | None) -> dict[tuple[str, str], tuple[int, int]]:
+        view = queues_view(tables, pool, NOON)
+        return {(row["pool"], row["queue"]): (row["agents_available"], row["sessions_free"]) for row in view}
+
+    assert told(None) == {
+        ("new", "default"): (1, 2),
+        ("old", "help"): (1, 2),
+        ("shop", "sales"): (1, 2),
+    }
+    assert told("new") == {("new", "default"): (1, 2)}
+    assert told("nowhere") == {}
+    tables.agents["new"] |= {"profile": "all"}
+    assert told("new") == {}

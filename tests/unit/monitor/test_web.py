@@ -37,7 +37,7 @@ def application(tables: Tables, door: Door, restored: list[bool]) -> web.Applica
 @pytest.fixture
 def tables() -> Tables:
     """Tables with one agent whose id would be markup in a page."""
-    agent = {"pool": "default", "agent_id": '<script>"é"</script>', "status": "absent"}
+    agent = {"pool": "default", "agent_id": '<script>"é"</script>', "profile": "all", "status": "absent"}
     return Tables(agents={"default/x": agent})
 
 

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from switchboard.monitor.availability import Availability, availability
 from switchboard.monitor.tables import Tables
+
+DEFAULT: Final = "default"
+"""The only queue, and the only profile, of a pool that was never configured."""
 
 
 def agents_view(tables: Tables, pool: str | None) -> list[dict[str, Any]]:
@@ -28,6 +31,8 @@ class QueueCount:
 def queues_view(tables: Tables, pool: str | None, now: datetime) -> list[dict[str, Any]]:
     """The queues, of all pools or of one, by pool and name: those configured, in use, or counted in today.
 
+    A pool of which no queue is known, and where agents have the default profile, was never configured: it is told of
+    the one queue in which its chats will wait.
     `oldest_wait_seconds` runs from `oldest_arrived_at` to `now`, to the millisecond, and is never negative: the
     router's clock may be ahead of this machine's. Both are null while nobody waits.
     """
@@ -50,6 +55,10 @@ def queues_view(tables: Tables, pool: str | None, now: datetime) -> list[dict[st
                 count.active += 1
             case "wrapping":
                 count.wrapping += 1
+    staffed = {agent["pool"] for agent in tables.agents.values() if agent["profile"] == DEFAULT}
+    for own in staffed - {own for own, _ in counts}:
+        if pool in (None, own):
+            counts[own, DEFAULT] = QueueCount()
     can_take = availability(tables, set(counts))
     return [
         _queue(key, counts[key], now)
