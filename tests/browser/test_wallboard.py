@@ -264,6 +264,19 @@ async def test_a_hostile_id_is_shown_as_text_and_does_nothing(
     assert await page.locator("script").count() == 1
 
 
+@pytest.mark.parametrize("chat_id", [".", ".."])
+async def test_a_chat_whose_id_is_a_step_of_a_path_has_its_story(
+    page: Page, rows: Rows, start: Start, floor: Floor, address: str, chat_id: str
+) -> None:
+    """A browser makes `/api/` of `/api/chats/..` before it asks."""
+    await rows.commit(0, decision(floor.queued(0, chat_id)), decision(floor.assigned(1, chat_id)))
+    await (await start()).first("/healthz")
+    await live(page, address)
+    await page.locator("#assignments a").click()
+    await expect(page.locator("#story-title")).to_have_text(f"Chat {chat_id}")
+    await expect(page.locator("#story-list li")).to_have_count(2)
+
+
 async def test_the_keyboard_reaches_everything(
     page: Page, rows: Rows, start: Start, floor: Floor, address: str
 ) -> None:
@@ -305,7 +318,7 @@ async def test_a_story_that_is_asked_for_while_the_monitor_fills_its_tables_is_n
     await rows.commit(0, waiting("c1", 3))
     await (await start()).first("/healthz")
     await live(page, address)
-    await page.route("**/api/chats/c1", lambda route: route.fulfill(status=503, json={"status": "restoring"}))
+    await page.route("**/api/chats?chat_id=c1", lambda route: route.fulfill(status=503, json={"status": "restoring"}))
     await page.locator("#find-id").fill("c1")
     await page.keyboard.press("Enter")
     await expect(page.locator("#story-state")).to_have_text("The monitor has just started and is still reading.")

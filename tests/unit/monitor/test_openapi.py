@@ -80,6 +80,7 @@ async def test_every_answer_is_as_described(client: Client) -> None:
         "/api/agents": ["/api/agents"],
         "/api/agents/{agent_id}": ["/api/agents/ann", "/api/agents/nobody"],
         "/api/chats/{chat_id}": ["/api/chats/c1", "/api/chats/c2?pool=default", "/api/chats/none"],
+        "/api/chats": ["/api/chats?chat_id=c1", "/api/chats?chat_id=none&pool=default", "/api/chats"],
         "/api/openapi.json": ["/api/openapi.json"],
         "/healthz": ["/healthz"],
     }

@@ -17,6 +17,7 @@ from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.telling import add_metrics
 from switchboard.monitor.web import add_routes, strict_json
+from tests.floors import Floor
 
 Client = TestClient[web.Request, web.Application]
 
@@ -149,6 +150,21 @@ async def test_an_agent_is_found_by_any_id(client: Client, tables: Tables) -> No
     async with client.get("/api/agents/x%2Fy%20z%3F") as answer:
         assert answer.status == 409
         assert (await answer.json())["pools"] == ["a", "b"]
+
+
+@pytest.mark.parametrize("chat_id", [".", "..", "a/b c?", "c1"])
+async def test_a_chat_is_found_by_any_id(client: Client, tables: Tables, chat_id: str) -> None:
+    """By query: a path ends where its steps lead, and `.` and `..` are steps."""
+    for pool in ("a", "b"):
+        tables.past.take(0, Floor(pool).queued(0, chat_id))
+    async with client.get("/api/chats", params={"chat_id": chat_id, "pool": "a"}) as answer:
+        assert answer.status == 200
+        told = await answer.json()
+        assert (told["pool"], told["chat_id"], len(told["decisions"])) == ("a", chat_id, 1)
+    async with client.get("/api/chats", params={"chat_id": chat_id}) as answer:
+        assert answer.status == 409
+    async with client.get("/api/chats") as answer:
+        assert answer.status == 400
 
 
 @pytest.mark.parametrize("path", ["/", "/board.js", "/board.css", "/icon.svg", "/sign-in"])

@@ -49,7 +49,10 @@ def add_routes(web_app: web.Application, tables: Tables, stream: Stream, is_rest
         return _the_one(found, "no agent of that id is logged in")
 
     async def chat(request: web.Request) -> web.Response:
-        found = chats_named(tables, request.match_info["chat_id"], request.query.get("pool"))
+        chat_id = request.match_info.get("chat_id", request.query.get("chat_id"))
+        if chat_id is None:
+            return _json({"error": "say which chat by ?chat_id="}, HTTPStatus.BAD_REQUEST)
+        found = chats_named(tables, chat_id, request.query.get("pool"))
         return _the_one(
             found,
             "no chat of that id is open, or ended within the last 30 minutes; "
@@ -76,6 +79,8 @@ def add_routes(web_app: web.Application, tables: Tables, stream: Stream, is_rest
         # An id may hold a slash: written as %2F it is part of the id.
         "/api/agents/{agent_id}": agent,
         "/api/chats/{chat_id}": chat,
+        # Whoever takes `.` and `..` for steps of the path, as browsers do, has no path to a chat of that id.
+        "/api/chats": chat,
         "/api/queues": queues,
         "/healthz": healthz,
     }.items():

@@ -47,10 +47,11 @@ export class Story {
 
   async #ask() {
     const asked = this.#asked;
-    const pool = asked.pool ? `?${new URLSearchParams({ pool: asked.pool })}` : "";
+    // By query: in a path the ids `.` and `..` are steps.
+    const query = new URLSearchParams({ chat_id: asked.chat, ...(asked.pool && { pool: asked.pool }) });
     let told;
     try {
-      const answer = await fetch(`/api/chats/${encodeURIComponent(asked.chat)}${pool}`);
+      const answer = await fetch(`/api/chats?${query}`);
       told = await answer.json();
       if (told.status === "restoring") told = { error: "The monitor has just started and is still reading" };
     } catch {
