@@ -2,7 +2,9 @@
 
 import signal
 import time
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -322,6 +324,50 @@ async def test_a_story_that_is_asked_for_while_the_monitor_fills_its_tables_is_n
     await page.locator("#find-id").fill("c1")
     await page.keyboard.press("Enter")
     await expect(page.locator("#story-state")).to_have_text("The monitor has just started and is still reading.")
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kathmandu", "UTC"])
+async def test_clocks_are_the_monitors_wherever_the_page_is_looked_at(
+    browser: Browser, rows: Rows, start: Start, floor: Floor, address: str, zone: str
+) -> None:
+    """The day begins at the monitor's midnight: beside the figures of today stands the time there."""
+    page = await browser.new_page(timezone_id="America/New_York")
+    await rows.commit(0, decision(floor.queued(0)), decision(floor.assigned(1)))
+    await (await start(time_zone=zone)).first("/healthz")
+    await live(page, f"{address}#chat=c1")
+    there = datetime.fromisoformat(floor.rfc3339(1)).astimezone(ZoneInfo(zone)).strftime("%H:%M:%S")
+    await expect(page.locator("#live-words")).to_contain_text(f"last decision {there}")
+    await expect(page.locator("#assignments .when")).to_contain_text(there)
+    await expect(page.locator("#story-list time").nth(1)).to_have_text(there)
+
+
+async def test_what_a_slot_looks_like_is_explained(page: Page, rows: Rows, start: Start, address: str) -> None:
+    """Beside the agents' heading, one of each kind, alike."""
+    stages = ("active", "offered", "wrapping")
+    sessions = [{"chat_id": stage, "stage": stage, "offer_id": "o"} for stage in stages]
+    await rows.commit(0, an_agent("ann", sessions=sessions, max_sessions=4))
+    await (await start()).first("/healthz")
+    await live(page, address)
+    await expect(page.locator("#agents .slot")).to_have_count(4)
+    await expect(page.locator(".legend")).to_have_text("A session: in conversation offered wrap-up free")
+    looks = "all => all.map((each) => [getComputedStyle(each).background, each.offsetWidth, each.offsetHeight])"
+    shown = await page.locator("#agents .slot").evaluate_all(looks)
+    assert await page.locator(".legend .slot").evaluate_all(looks) == shown
+    assert len({background for background, *_ in shown}) == 4
+
+
+async def test_a_card_on_a_phone_names_its_figures_as_the_table_does(
+    page: Page, rows: Rows, start: Start, address: str
+) -> None:
+    """Of the same minutes."""
+    await rows.commit(0, waiting("c1", 1))
+    await (await start()).first("/healthz")
+    await page.set_viewport_size({"width": 390, "height": 700})
+    await live(page, address)
+    await expect(page.locator("#now-title")).to_have_text("Last 15 min")
+    named = "each => getComputedStyle(each, '::before').content"
+    assert await page.locator("#queues .level-now").evaluate(named) == '"In time, last 15 min"'
+    assert await page.locator("#queues .level-today").evaluate(named) == '"In time, today"'
 
 
 @pytest.mark.parametrize("width", [320, 390, 768])

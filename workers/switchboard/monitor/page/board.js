@@ -1,7 +1,7 @@
 // The wallboard: events in, rows of the page out. Read only.
 import { Agents } from "./agents.js";
 import { Assignments } from "./assignments.js";
-import { clock, spanWords } from "./format.js";
+import { clock, setZone, spanWords } from "./format.js";
 import { mark, say } from "./keyed.js";
 import { Live } from "./live.js";
 import { Queues } from "./queues.js";
@@ -19,6 +19,7 @@ const story = new Story(at("story"));
 const live = new Live();
 live.open({
   board(told) {
+    setZone(told.time_zone);
     queues.inTime = told.service_level_seconds;
     say(at("now-title"), `Last ${told.now_minutes} min`);
     say(

@@ -30,9 +30,21 @@ export function percent(share) {
   return `${share === 1 ? 100 : Math.min(99, Math.round(share * 100))} %`;
 }
 
-/** The time of day on this machine. */
+const TIME_OF_DAY = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+let times = new Intl.DateTimeFormat([], TIME_OF_DAY);
+
+/** From now on clocks are those of the monitor's time zone: its midnight begins the day, whoever looks from wherever. */
+export function setZone(timeZone) {
+  try {
+    times = new Intl.DateTimeFormat([], { ...TIME_OF_DAY, timeZone });
+  } catch {
+    // Not every name that a system has for a time zone is known to browsers: then it is this machine's.
+  }
+}
+
+/** The time of day at the monitor. */
 export function clock(moment) {
-  return new Date(moment).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+  return times.format(new Date(moment));
 }
 
 export function count(number, noun) {

@@ -1,14 +1,15 @@
 import { percent, rounded, span } from "./format.js";
 import { Keyed, make, mark, say } from "./keyed.js";
 
-// In the order of the table's head; `show` gives the text of a cell.
+// In the order of the table's head; `show` gives the text of a cell. On a phone, where there is no head, `name` stands
+// above it; with `under` it ends as the head of that id says.
 const CELLS = [
   { name: "Waiting", classes: "number big waiting", show: (row) => String(row.waiting) },
   { name: "Oldest", classes: "number big oldest", show: null },
   { name: "Asking", classes: "number", show: (row) => String(row.agents_requesting) },
   { name: "Free", classes: "number", show: (row) => String(row.sessions_free) },
   { name: "Available", classes: "number", show: (row) => String(row.agents_available) },
-  { name: "In time, now", classes: "number level-now", show: (row) => percent(row.now.service_level), more: (row) => without(row.now) },
+  { name: "In time", under: "now-title", classes: "number level-now", show: (row) => percent(row.now.service_level), more: (row) => without(row.now) },
   { name: "In time, today", classes: "number level-today", show: (row) => percent(row.today.service_level), more: (row) => without(row.today) },
   { name: "Answered today", classes: "number minor answered", show: (row) => String(row.today.answered) },
   { name: "Left today", classes: "number minor abandoned", show: (row) => String(row.today.abandoned) },
@@ -74,7 +75,8 @@ function build(row) {
   element.append(name);
   element.cells_ = CELLS.map((cell) => {
     const made = make("td", cell.classes);
-    made.dataset.name = cell.name;
+    const under = cell.under && document.getElementById(cell.under).textContent.toLowerCase();
+    made.dataset.name = under ? `${cell.name}, ${under}` : cell.name;
     if (cell.more) made.append(make("span"), make("small"));
     element.append(made);
     return made;

@@ -57,7 +57,7 @@ export class Story {
     } catch {
       told = { error: "The monitor can't be reached" };
     }
-    const text = JSON.stringify(told);
+    const text = JSON.stringify([told, clock(0)]); // asked before the monitor's time zone was known, it is shown again
     if (asked !== this.#asked || text === this.#shown) return;
     this.#shown = text;
     if (told.error) {
