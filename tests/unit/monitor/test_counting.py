@@ -1,11 +1,13 @@
 """From decisions to figures: each chat counts once, when its first wait ends, for the queue in which it arrived."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from switchboard.monitor.counting import Counting
 from switchboard.monitor.decisions import Decided
+from switchboard.monitor.starts import LEAD_SECONDS
 from tests.floors import NOON, Floor
 
 FLOOR = Floor()
@@ -111,6 +113,52 @@ def test_a_chat_from_before_the_reading_began_that_is_transferred_is_taken_for_a
     assert figures(FLOOR.requeued(30, "transferred"), FLOOR.assigned(31), FLOOR.confirmed(40)) == {}
     assert figures(FLOOR.requeued(30, "transferred"), FLOOR.closed(40, "abandoned")) == {}
     assert figures(FLOOR.assigned(31, origin="transfer"), FLOOR.confirmed(40)) == {}
+
+
+MIDNIGHT = 12 * 3600
+BEFORE = MIDNIGHT - 2 * 3600
+"""An hour before the reading begins that is for the day after."""
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        (FLOOR.assigned(MIDNIGHT + 9), FLOOR.confirmed(MIDNIGHT + 10)),
+        (FLOOR.closed(MIDNIGHT + 1, "abandoned"),),
+        (FLOOR.closed(MIDNIGHT + 1, "queue-timed-out"),),
+        (
+            FLOOR.assigned(MIDNIGHT + 1), FLOOR.requeued(MIDNIGHT + 9, "missed"),
+            FLOOR.closed(MIDNIGHT + 60, "abandoned"),
+        ),
+        (FLOOR.requeued(MIDNIGHT - 60, "overflow", queue="sales"), FLOOR.closed(MIDNIGHT + 60, "abandoned")),
+        (
+            FLOOR.confirmed(BEFORE + 1), FLOOR.requeued(MIDNIGHT - 60, "agent-lost"),
+            FLOOR.assigned(MIDNIGHT + 1), FLOOR.confirmed(MIDNIGHT + 2),
+        ),
+        (
+            FLOOR.confirmed(BEFORE + 1), FLOOR.requeued(MIDNIGHT + 1, "agent-logged-out"),
+            FLOOR.closed(MIDNIGHT + 9, "abandoned"),
+        ),
+        (FLOOR.confirmed(BEFORE + 1), FLOOR.closed(MIDNIGHT + 1, "concluded")),
+    ],
+)  # fmt: skip
+def test_a_monitor_that_starts_after_midnight_counts_the_day_as_one_that_ran_on(story: tuple[Decided, ...]) -> None:
+    """Also of chats that had waited for more than the hour from which on the decisions are read."""
+    arrived = FLOOR.rfc3339(BEFORE)
+    queued = FLOOR.made("chat-queued", BEFORE, chat_id="c1", queue="sales", arrived_at=arrived)
+    all_of_them = [queued, *(_arrived(each, arrived) for each in story)]
+    ran_on, started = Counting(), Counting()
+    for each in all_of_them:
+        ran_on.count(each)
+        if each.at >= NOON + MIDNIGHT - LEAD_SECONDS:
+            started.count(each)
+    today = NOON + MIDNIGHT + 600
+    told = [counting.windows.today(("default", "sales"), today).told() for counting in (ran_on, started)]
+    assert told[0] == told[1]
+
+
+def _arrived(decided: Decided, arrived: str) -> Decided:
+    return replace(decided, fields=decided.fields | {"arrived_at": arrived})
 
 
 def test_open_chats_are_all_that_is_remembered() -> None:

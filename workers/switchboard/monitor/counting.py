@@ -1,11 +1,18 @@
 """From decisions to figures: who arrived in a queue, who was answered, who left, and how long each had waited."""
 
+import math
 from dataclasses import dataclass, field
+from typing import Final
 
 from switchboard.monitor.decisions import Decided, seconds
 from switchboard.monitor.windows import Windows
 
 SERVICE_LEVEL_SECONDS = 20.0
+
+TAKEN_BACK: Final = frozenset({"transferred", "agent-lost", "agent-logged-out"})
+"""Why a chat waits again that an agent had. (One that was only offered had its offer shortly before.)"""
+WENT: Final = frozenset({"abandoned", "queue-timed-out"})
+"""How a chat ends that no agent has."""
 
 
 @dataclass(slots=True)
@@ -41,7 +48,7 @@ class Counting:
                 self._arrive(decided)
             case "chat-assigned":
                 self._know(decided, answered=fields["origin"] == "transfer")
-            case "chat-requeued" if fields["reason"] == "transferred":
+            case "chat-requeued" if fields["reason"] in TAKEN_BACK:
                 self._know(decided, answered=True)
             case "assignment-confirmed":
                 self._answer(decided)
@@ -59,8 +66,8 @@ class Counting:
     def _know(self, decided: Decided, *, answered: bool) -> None:
         """Take up a chat that arrived before the reading began: an offer tells when that was.
 
-        One that is transferred is taken for answered, as nearly all are. Where it had overflowed, or an agent was lost
-        who had answered it, nothing tells: it counts where it is, and once more.
+        One that is taken back from an agent was answered, or is taken for it: nearly all are that are transferred.
+        Where that, or an overflow, was before the reading too, nothing tells: it counts where it is, and once more.
         """
         key = (decided.pool, decided.fields["chat_id"])
         if key not in self.journeys:
@@ -76,8 +83,12 @@ class Counting:
             figures.answer(max(0.0, decided.at - journey.since), self.in_time)
 
     def _close(self, decided: Decided) -> None:
-        journey = self.journeys.pop((decided.pool, decided.fields["chat_id"]), None)
+        fields = decided.fields
+        journey = self.journeys.pop((decided.pool, fields["chat_id"]), None)
+        if journey is None and fields["reason"] in WENT:
+            # It came before the reading began, and was not offered since: it has waited for long, in this queue.
+            journey = Journey(fields["queue"], -math.inf)
         if journey is None or journey.answered:
             return
         for figures in self.windows.at((decided.pool, journey.queue), decided.at):
-            figures.leave(max(0.0, decided.at - journey.since), timed_out=decided.fields["reason"] == "queue-timed-out")
+            figures.leave(max(0.0, decided.at - journey.since), timed_out=fields["reason"] == "queue-timed-out")
