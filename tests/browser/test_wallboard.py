@@ -193,7 +193,7 @@ async def test_a_floor_that_nobody_routes_is_told_of(
     await tell_read(conn, names, 0)
     await say(conn, names, "c2", "c3")
     await expect(verdict).to_have_text("Routing stands still: no chat is assigned", timeout=30_000)
-    await expect(more).to_contain_text("Up to 2 chats arrived since then and can't be shown yet.")
+    await expect(more).to_contain_text("Up to 2 chats arrived that no router has read.")
     await expect(pill).to_contain_text("Not routing")
     await expect(page.locator("#verdict")).to_have_attribute("data-state", "stuck")
     await tell_read(conn, names, 2)

@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
-from switchboard.domain.engine import Outcome
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import FencedError, Ledger, LedgerLostError
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.router.committing import GROUP_EVENTS, Committer
-from switchboard.router.merging import Taken
 from tests.integration.conftest import ReadAll, journaled
 
 
@@ -23,17 +22,24 @@ async def ledger(conn: Connection, names: TopicNames) -> AsyncIterator[Ledger]:
     await opened.close()
 
 
+def nothing() -> None:
+    """To be done once it is visible."""
+
+
 async def test_what_is_put_while_a_commit_is_under_way_goes_together_into_the_next(
     ledger: Ledger, read_all: ReadAll
 ) -> None:
     """Two transactions for three frames, in order: the marker of the first stands between, and none in the second."""
     times: list[float] = []
-    committer = Committer(ledger, times.append, lambda *_: None)
-    await committer.put(journaled(0), [], None)
+    seen: list[int] = []
+    committer = Committer(ledger, times.append)
+    await committer.put(journaled(0), 0, partial(seen.append, 0))
     await asyncio.sleep(0)  # the first is under way
-    await committer.put(journaled(1), [], None)
-    await committer.put(journaled(2), [], None)
+    await committer.put(journaled(1), 0, partial(seen.append, 1))
+    await committer.put(journaled(2), 0, partial(seen.append, 2))
+    assert (committer.is_settled, seen) == (False, [])
     await committer.settle()
+    assert (committer.is_settled, seen) == (True, [0, 1, 2])
     assert [(each.offset, each.value) for each in await read_all(Topic.JOURNAL)] == [
         (0, b'{"n":0}'),
         (2, b'{"n":1}'),
@@ -44,14 +50,14 @@ async def test_what_is_put_while_a_commit_is_under_way_goes_together_into_the_ne
 
 async def test_no_more_waits_than_a_group_holds(ledger: Ledger, read_all: ReadAll) -> None:
     """Whoever puts more than that waits for the commit under way, so that what is not committed stays bounded."""
-    committer = Committer(ledger, lambda _: None, lambda *_: None)
-    taken = [Taken(0, 0, None, None)] * (GROUP_EVENTS // 2 + 1)  # type: ignore[arg-type] # only counted
-    await committer.put(journaled(0), [], None)
+    committer = Committer(ledger, lambda _: None)
+    records = GROUP_EVENTS // 2 + 1
+    await committer.put(journaled(0), 0, nothing)
     await asyncio.sleep(0)
-    await committer.put(journaled(1), taken, None)
+    await committer.put(journaled(1), records, nothing)
     assert committer.busy
     visible = len(await read_all(Topic.JOURNAL))
-    await committer.put(journaled(2), taken, Outcome())
+    await committer.put(journaled(2), records, nothing)
     assert len(await read_all(Topic.JOURNAL)) > visible
     await committer.settle()
     assert [each.value for each in await read_all(Topic.JOURNAL)] == [b'{"n":0}', b'{"n":1}', b'{"n":2}']
@@ -61,17 +67,19 @@ async def test_a_lost_commit_is_told_at_the_next_step_and_nothing_after_it_is_vi
     ledger: Ledger, conn: Connection, names: TopicNames, read_all: ReadAll
 ) -> None:
     """Fenced in mid-work: those who put, check or settle are told, and what was put behind it is not written."""
-    committer = Committer(ledger, lambda _: None, lambda *_: None)
-    await committer.put(journaled(0), [], None)
+    committer = Committer(ledger, lambda _: None)
+    seen: list[int] = []
+    await committer.put(journaled(0), 0, nothing)
     await committer.settle()
     usurper = Ledger(conn, f"{names.prefix}shard-0", names, 0)
     await usurper.open()
-    await committer.put(journaled(1), [], None)
+    await committer.put(journaled(1), 0, partial(seen.append, 1))
     await asyncio.sleep(0)
-    await committer.put(journaled(2), [], None)
+    await committer.put(journaled(2), 0, partial(seen.append, 2))
     with pytest.raises(FencedError):
         await committer.settle()
-    await committer.put(journaled(3), [], None)
+    assert (committer.is_settled, seen) == (False, [])
+    await committer.put(journaled(3), 0, nothing)
     with pytest.raises(LedgerLostError):
         await committer.settle()
     await usurper.close()

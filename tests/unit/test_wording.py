@@ -21,6 +21,7 @@ from switchboard.kafka.wording import in_words
         (TimeoutError(), "no answer in time"),
         (RequestTimedOutError(), "no answer in time"),
         (TimeoutError("opening shard 0 did not end within 90 s"), "opening shard 0 did not end within 90 s"),
+        (TimeoutError(110, "Connect call failed"), "no answer in time"),
         (KafkaConnectionError("Connection at 127.0.0.1:9092 closed"), "a broker can't be reached"),
         (NotEnoughReplicasError(), "too few replicas are in sync (min.insync.replicas)"),
         (UnknownTopicOrPartitionError(), "the broker answered UNKNOWN_TOPIC_OR_PARTITION"),

@@ -1,61 +1,94 @@
 """Which shards are told as not routed, and since when."""
 
+from collections.abc import Collection, Mapping
+
+import pytest
 from aiokafka import TopicPartition
 
-from switchboard.monitor.routing import TOLD_AFTER_SECONDS, Routing, Unrouted
+from switchboard.monitor.routing import TOLD_AFTER_SECONDS, Offsets, Routing
 
 ARRIVALS, ACCEPTED = TopicPartition("bus.chat-arrival", 0), TopicPartition("bus.chat-accepted", 0)
+BEHIND: Mapping[int, Offsets] = {0: {ARRIVALS: 3}}
+END: Offsets = {ARRIVALS: 5}
 
 
-def a_routing(shards: int = 2) -> Routing:
+def a_routing(shards: int = 1) -> Routing:
     """Nothing was seen yet."""
     return Routing(shards, "bus.chat-arrival")
 
 
+def look(
+    routing: Routing, seconds: range, owned: Collection[int], read: Mapping[int, Offsets] | None = None, **ends: Offsets
+) -> list[int]:
+    """A look every 2 s; when anything was told."""
+    told = []
+    for now in seconds[::2]:
+        routing.see(now, owned, read or {}, ends.get("ends", {}))
+        if routing.unrouted(now):
+            told.append(now)
+    return told
+
+
 def test_nothing_is_said_before_anything_was_seen() -> None:
-    """A bus that can't be asked is another fault."""
-    assert a_routing().told(1e9) == {"shards": 2, "unrouted": [], "why": None, "since": None, "arrivals": 0}
+    """And when it was seen last is told, so that not to know does not pass for all being well."""
+    assert a_routing(2).told(1e9) == {
+        "seen_at": None, "shards": 2, "without_router": [], "standing_still": [], "since": None, "arrivals": 0,
+    }  # fmt: skip
 
 
 def test_a_shard_without_a_router_is_told_once_it_is_no_takeover() -> None:
-    """With since when, and how many chats arrived for nobody."""
-    routing = a_routing()
-    for now in range(100, 100 + int(TOLD_AFTER_SECONDS)):
-        routing.see(now, {0}, {0: {ARRIVALS: 5}, 1: {ARRIVALS: 3}}, {ARRIVALS: 5})
-        assert routing.unrouted(now) == {}
-    assert routing.unrouted(100 + TOLD_AFTER_SECONDS) == {1: Unrouted("no-router", 100, 2)}
-    assert routing.told(110) == {
-        "shards": 2, "unrouted": [1], "why": "no-router", "since": "1970-01-01T00:01:40.000Z", "arrivals": 2,
+    """With since when, and how many chats nobody has read; and no more once it has had a router for some looks."""
+    routing = a_routing(2)
+    read, ends = {0: {ARRIVALS: 5}, 1: {ARRIVALS: 3}}, {ARRIVALS: 5}
+    assert look(routing, range(100, 200), {0}, read, ends=ends)[0] == 100 + TOLD_AFTER_SECONDS + 1
+    assert routing.told(198) == {
+        "seen_at": "1970-01-01T00:03:18.000Z", "shards": 2, "without_router": [1], "standing_still": [],
+        "since": "1970-01-01T00:01:40.000Z", "arrivals": 2,
     }  # fmt: skip
-    routing.see(120, {0, 1}, {0: {ARRIVALS: 5}, 1: {ARRIVALS: 5}}, {ARRIVALS: 5})
-    assert routing.unrouted(1000) == {}
+    read[1] = {ARRIVALS: 5}
+    assert look(routing, range(200, 300), {0, 1}, read, ends=ends) == [200, 202]
 
 
 def test_a_router_that_reads_nothing_of_what_is_there_stands_still() -> None:
     """Whatever the topic; while it gets on with anything, it does not."""
-    routing = a_routing(1)
-    for now in (100, 102):
-        routing.see(now, {0}, {0: {ARRIVALS: 5, ACCEPTED: 1}}, {ARRIVALS: 5, ACCEPTED: 4})
-    assert routing.unrouted(112) == {0: Unrouted("stands-still", 100, 0)}
-    routing.see(114, {0}, {0: {ARRIVALS: 5, ACCEPTED: 2}}, {ARRIVALS: 5, ACCEPTED: 4})
-    assert routing.unrouted(123) == {}
-    routing.see(120, {0}, {0: {ARRIVALS: 5, ACCEPTED: 4}}, {ARRIVALS: 5, ACCEPTED: 4})
-    assert routing.unrouted(1000) == {}
+    routing = a_routing()
+    ends = {ARRIVALS: 5, ACCEPTED: 40}
+    for now in range(100, 130, 2):
+        routing.see(now, {0}, {0: {ARRIVALS: 5, ACCEPTED: now - 99}}, ends)
+        assert routing.unrouted(now) == {}
+    assert look(routing, range(130, 160), {0}, {0: {ARRIVALS: 5, ACCEPTED: 30}}, ends=ends)
+    assert routing.told(160)["standing_still"] == [0]
+    assert look(routing, range(160, 200), {0}, {0: {ARRIVALS: 5, ACCEPTED: 40}}, ends=ends) == [160, 162]
 
 
-def test_a_topic_made_anew_or_never_told_is_not_behind() -> None:
-    """Its end is before what was read, or not known."""
-    routing = a_routing(1)
-    routing.see(100, {0}, {0: {ARRIVALS: 5, ACCEPTED: 1}}, {ARRIVALS: 0})
-    assert routing.unrouted(1000) == {}
+def test_a_router_that_dies_whenever_it_has_started_is_told_as_none() -> None:
+    """It has the shard for a moment, and reads nothing."""
+    routing = a_routing()
+    told = []
+    for turn in range(100, 200, 10):
+        told += look(routing, range(turn, turn + 6), (), BEHIND, ends=END)
+        told += look(routing, range(turn + 6, turn + 10), {0}, BEHIND, ends=END)
+    assert told == list(range(116, 200, 2))
+    assert routing.unrouted(199)[0].since == 100
 
 
-def test_what_was_seen_before_the_bus_was_away_is_forgotten() -> None:
-    """The bus's own fault is told meanwhile, and a router may come back with it."""
-    routing = a_routing(1)
-    routing.see(100, (), {}, {})
-    routing.forget()
-    assert routing.unrouted(1000) == {}
-    routing.see(1000, (), {}, {})
-    assert routing.unrouted(1001) == {}
-    assert list(routing.unrouted(1010)) == [0]
+def test_since_when_does_not_change_with_what_is_the_matter() -> None:
+    """Nobody had it for long; then somebody has it who reads nothing."""
+    routing = a_routing()
+    look(routing, range(100, 200), (), BEHIND, ends=END)
+    look(routing, range(200, 220), {0}, BEHIND, ends=END)
+    told = routing.told(220)
+    assert (told["without_router"], told["standing_still"], told["since"]) == ([], [0], "1970-01-01T00:01:40.000Z")
+
+
+@pytest.mark.parametrize("ends", [{}, {ARRIVALS: 0}])
+def test_a_topic_that_is_gone_or_was_made_anew_is_not_behind(ends: Offsets) -> None:
+    """Its end is not known, or before what was read."""
+    assert look(a_routing(), range(100, 200), {0}, {0: {ARRIVALS: 5}}, ends=ends) == []
+
+
+def test_offsets_that_are_not_told_for_once_are_those_told_before() -> None:
+    """The client takes an error of the group's coordinator for a group that has none."""
+    routing = a_routing()
+    look(routing, range(100, 110), {0}, BEHIND, ends=END)
+    assert look(routing, range(110, 140), {0}, {}, ends=END)

@@ -85,7 +85,7 @@ def main() -> None:
             tell(in_words(error))
         elif code is None:
             code = FAULT
-            tell_machines(raised(error), code, exception="".join(traceback.format_exception(error)))
+            tell_machines(raised(error), code, trace="".join(traceback.format_tb(error.__traceback__)))
         else:
             tell_machines(in_words(error), code)
     sys.exit(code if isinstance(code, int) else 0)

@@ -49,7 +49,7 @@ _WORDS: Final[dict[tuple[type[BaseException], ...], str]] = {
 def in_words(error: BaseException) -> str:
     """What an error says, never with its repr; of one that says nothing its name."""
     said = str(error.args[0]) if error.args else ""
-    if isinstance(error, TimeoutError) and said:  # one of ours, that names what it waited for
+    if isinstance(error, TimeoutError) and said and error.errno is None:  # one of ours, that names what it waited for
         return said
     for kinds, words in _WORDS.items():
         if isinstance(error, kinds):

@@ -6,13 +6,13 @@ which the offsets tell that it commits to the shard's group.
 
 import asyncio
 import contextlib
+import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from operator import attrgetter
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -22,37 +22,51 @@ from switchboard.kafka.admin import session
 from switchboard.kafka.clients import BrokerAwayError, Connection, reader
 from switchboard.kafka.members import members_told
 from switchboard.kafka.ownership import routers_group, shard_id
+from switchboard.kafka.refusals import SecurityError
 from switchboard.kafka.rights import NotAllowedError
+from switchboard.kafka.wording import in_words
 from switchboard.monitor.views import rfc3339
+
+log = logging.getLogger(__name__)
 
 EVERY_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 8.0
-TOLD_AFTER_SECONDS: Final = 10.0
-"""What lasts less is a restart or a takeover: a killed router is noticed after 6 s, and a restore takes some 2 s."""
+TOLD_AFTER_SECONDS: Final = 15.0
+"""What lasts less is a restart or a takeover: a rebalance, in which no member has a shard, takes up to 10 s."""
+WELL_LOOKS: Final = 3
+"""So many in a row, and a shard is routed again: a router that dies whenever it has started has it for a moment."""
 
 Offsets: TypeAlias = Mapping[TopicPartition, int]
 Why: TypeAlias = Literal["no-router", "stands-still"]
-AWAY: Final = (BrokerAwayError, NotAllowedError, KafkaError, OSError, TimeoutError)
-
-
-class Unrouted(NamedTuple):
-    """A shard whose chats nobody routes."""
-
-    why: Why
-    since: float
-    """In seconds since 1970."""
-    arrivals: int
-    """Records on the topic of arrivals that were not read for it: at most so many chats, those of other shards too."""
+AWAY: Final = (BrokerAwayError, NotAllowedError, SecurityError, KafkaError, OSError, TimeoutError)
 
 
 @dataclass(slots=True)
-class _Shard:
+class Shard:
     """What was seen of one shard."""
 
     read: Offsets = field(default_factory=dict)
+    """Up to where its router has read the sources, as far as was told."""
     why: Why | None = None
+    """What was the matter when last something was; None while it is routed."""
     since: float = 0.0
+    """Since when, in seconds since 1970, whatever the matter was."""
     arrivals: int = 0
+    """Records on the topic of arrivals that were not read for it: at most so many chats, those of other shards too."""
+    well: int = 0
+    """Looks in a row in which nothing was the matter."""
+
+    def see(self, now: float, why: Why | None) -> None:
+        """Take in what is the matter with it."""
+        if why is None:
+            self.well += 1
+            if self.well >= WELL_LOOKS:
+                self.why = None
+            return
+        self.well = 0
+        if self.why is None:
+            self.since = now
+        self.why = why
 
 
 class Routing:
@@ -64,38 +78,37 @@ class Routing:
     """
 
     def __init__(self, shards: int, arrivals: str) -> None:
-        self._shards = {shard: _Shard() for shard in range(shards)}
+        self._shards = {shard: Shard() for shard in range(shards)}
         self._arrivals = arrivals
+        self.seen_at: float | None = None
+        """When it was last looked at, in seconds since 1970."""
 
-    def see(self, now: float, owned: Iterable[int], read: Mapping[int, Offsets], ends: Offsets) -> None:
+    def see(self, now: float, owned: Collection[int], read: Mapping[int, Offsets], ends: Offsets) -> None:
         """Take in a look at the bus.
 
         Args:
             now: when it was, in seconds since 1970.
             owned: the shards that have a router.
             read: by shard, up to where its router has read the sources.
-            ends: up to where there is something to be read.
+            ends: up to where there is something to be read, as far as that is known.
         """
-        owned = frozenset(owned)
+        self.seen_at = now
         for number, shard in self._shards.items():
-            offsets = read.get(number, {})
-            unread = {tp: ends[tp] - offset for tp, offset in offsets.items() if ends.get(tp, 0) > offset}
-            moved, shard.read = offsets != shard.read, offsets
-            why: Why | None = "stands-still" if unread else None
+            told = read.get(number, {})
+            if shard.read and not told:
+                told = shard.read  # whoever has told it once goes on: this is an error that the client does not tell
+            unread = {tp: ends[tp] - offset for tp, offset in told.items() if ends.get(tp, 0) > offset}
+            moved, shard.read = told != shard.read, told
+            shard.arrivals = sum(number for tp, number in unread.items() if tp.topic == self._arrivals)
             if number not in owned:
-                why = "no-router"
-            if why != shard.why or (why == "stands-still" and moved):
-                shard.why, shard.since = why, now
-            shard.arrivals = sum(unread[tp] for tp in unread if tp.topic == self._arrivals)
+                shard.see(now, "no-router")
+            else:
+                shard.see(now, "stands-still" if unread and not moved else None)
 
-    def forget(self) -> None:
-        """The bus can't be asked: nothing is known."""
-        self._shards = {number: _Shard() for number in self._shards}
-
-    def unrouted(self, now: float) -> dict[int, Unrouted]:
-        """The shards of which it has been so for TOLD_AFTER_SECONDS."""
+    def unrouted(self, now: float) -> dict[int, Shard]:
+        """The shards that have not been routed for TOLD_AFTER_SECONDS."""
         return {
-            number: Unrouted(shard.why, shard.since, shard.arrivals)
+            number: shard
             for number, shard in self._shards.items()
             if shard.why is not None and now - shard.since >= TOLD_AFTER_SECONDS
         }
@@ -103,25 +116,37 @@ class Routing:
     def told(self, now: float) -> dict[str, Any]:
         """As it goes to the pages."""
         found = self.unrouted(now)
-        first = min(found.values(), key=attrgetter("since"), default=None)
+        since = min((shard.since for shard in found.values()), default=None)
         return {
+            "seen_at": _time(self.seen_at),
             "shards": len(self._shards),
-            "unrouted": sorted(found),
-            "why": first and first.why,
-            "since": first and rfc3339(datetime.fromtimestamp(first.since, UTC)),
-            "arrivals": max((each.arrivals for each in found.values()), default=0),
+            "without_router": [number for number, shard in found.items() if shard.why == "no-router"],
+            "standing_still": [number for number, shard in found.items() if shard.why == "stands-still"],
+            "since": _time(since),
+            "arrivals": max((shard.arrivals for shard in found.values()), default=0),
         }
+
+
+def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else rfc3339(datetime.fromtimestamp(seconds, UTC))
 
 
 async def watch(conn: Connection, group_id: str, routing: Routing, shards: int) -> None:
     """Look every EVERY_SECONDS, until cancelled."""
+    is_told = False
     while True:
-        with contextlib.suppress(*AWAY):
+        try:
             async with session(conn) as client, _reader(conn) as consumer:
                 while True:
+                    began = time.monotonic()
                     await _look(client, consumer, group_id, routing, shards)
-                    await asyncio.sleep(EVERY_SECONDS)
-        routing.forget()
+                    is_told = False
+                    # With a great many shards a look takes long, and must not be all that the brokers do.
+                    await asyncio.sleep(max(EVERY_SECONDS, 5 * (time.monotonic() - began)))
+        except AWAY as error:
+            if not is_told:
+                log.warning("whether chats are routed can't be told now: %s", in_words(error))
+            is_told = True
         await asyncio.sleep(EVERY_SECONDS)
 
 
@@ -130,14 +155,28 @@ async def _look(
 ) -> None:
     async with asyncio.timeout(ANSWER_SECONDS):
         members = await members_told(client, routers_group(group_id))
-        told = [await client.list_consumer_group_offsets(shard_id(group_id, shard)) for shard in range(shards)]
+        groups = (shard_id(group_id, shard) for shard in range(shards))
+        told = await asyncio.gather(*map(client.list_consumer_group_offsets, groups))
     read = {shard: {tp: each.offset for tp, each in offsets.items()} for shard, offsets in enumerate(told)}
-    places = sorted({tp for offsets in told for tp in offsets})
-    ends: Offsets = {}
-    with contextlib.suppress(KafkaError, TimeoutError):  # a topic may be gone: who has a router is known all the same
-        async with asyncio.timeout(ANSWER_SECONDS):
-            ends = await consumer.end_offsets(places) if places else {}
-    routing.see(time.time(), (shard for member in members for shard in member.partitions), read, ends)
+    ends = await _ends(consumer, {tp for offsets in told for tp in offsets})
+    routing.see(time.time(), {shard for member in members for shard in member.partitions}, read, ends)
+
+
+async def _ends(consumer: AIOKafkaConsumer, places: Iterable[TopicPartition]) -> Offsets:
+    """The ends of those partitions that tell it: one that is gone, or has no leader, is no reason to know nothing."""
+    try:
+        return await _end_offsets(consumer, sorted(places))
+    except (KafkaError, TimeoutError):
+        each = await asyncio.gather(*(_end_offsets(consumer, [tp]) for tp in places), return_exceptions=True)
+        return {tp: end for ends in each if not isinstance(ends, BaseException) for tp, end in ends.items()}
+
+
+async def _end_offsets(consumer: AIOKafkaConsumer, places: list[TopicPartition]) -> Offsets:
+    if not places:
+        return {}
+    async with asyncio.timeout(ANSWER_SECONDS):
+        ends: Offsets = await consumer.end_offsets(places)
+        return ends
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ import logging
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -104,7 +104,7 @@ async def serve(
         WrongTopicsError: a topic is missing.
         ExposedError: others could read, and there is no token.
         AddressTakenError: the address can't be had.
-        MonitorError: Faust gave up.
+        MonitorError: Faust gave up, or something failed.
     """
     door = Door(serving.host, serving.token)
     topics = {names.of(topic): topic for topic in READ}
@@ -153,7 +153,7 @@ async def serve(
                 await app.start()
             host = serving.host
             log.info("serving at http://%s:%d", f"[{host}]" if ":" in host else host, port)
-            await _until(stop, app)
+            await _until(stop, app, beside)
         finally:
             stream.close()
             for task in beside:
@@ -212,15 +212,24 @@ def _free_port(host: str) -> int:
         return free
 
 
-async def _until(stop: asyncio.Event, app: Any) -> None:
+async def _until(stop: asyncio.Event, app: Any, beside: Collection[asyncio.Task[None]]) -> None:
+    """Wait for a stop.
+
+    Raises:
+        MonitorError: Faust gave up; or something beside it failed, and what it tells would stand still unnoticed.
+    """
     waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(app.wait_until_stopped())]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({*waits, *beside}, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()
-    if not stop.is_set():
-        reason = app.crash_reason
-        told = repr(reason) if reason is None or isinstance(reason, KafkaError) else raised(reason)
-        raise MonitorError(f"Faust gave up ({told}): start the monitor again")
+    if stop.is_set():
+        return
+    for task in beside:
+        if task.done() and (defect := task.exception()) is not None:
+            raise MonitorError(f"it failed ({raised(defect)}): start the monitor again") from defect
+    reason = app.crash_reason
+    told = repr(reason) if reason is None or isinstance(reason, KafkaError) else raised(reason)
+    raise MonitorError(f"Faust gave up ({told}): start the monitor again")
 
 
 async def _stop(app: Any) -> None:

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from switchboard import metrics
-from switchboard.domain.engine import Outcome
 from switchboard.kafka.ledger import CommitBatch, Ledger
-from switchboard.router.merging import Taken
 
 GROUP_EVENTS: Final = 4_000
 """Records that wait for the commit under way at most: beyond, nothing more is read. With as many the broker is never
@@ -21,8 +19,8 @@ class Group:
     """What the next commit is to make visible: one frame or several, whole."""
 
     batch: CommitBatch = field(default_factory=CommitBatch)
-    told: list[tuple[list[Taken], Outcome | None]] = field(default_factory=list)
-    """What to count of it, once it is visible."""
+    then: list[Callable[[], None]] = field(default_factory=list)
+    """To be called in order, once it is visible."""
     records: int = 0
 
 
@@ -32,18 +30,11 @@ class Committer:
     Args:
         ledger: open.
         committed: told the (monotonic) time of each commit that was made.
-        count: told, after the commit, of each `put`, in order: what was taken, and what came of it.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        committed: Callable[[float], None],
-        count: Callable[[list[Taken], Outcome | None], None],
-    ) -> None:
+    def __init__(self, ledger: Ledger, committed: Callable[[float], None]) -> None:
         self._ledger = ledger
         self._committed = committed
-        self._count = count
         self._next = Group()
         self._task: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
@@ -54,20 +45,32 @@ class Committer:
         """Whether a commit is under way."""
         return self._task is not None and not self._task.done()
 
-    async def put(self, batch: CommitBatch, taken: list[Taken], outcome: Outcome | None) -> None:
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that was put is visible."""
+        if self._next.then or self.busy:
+            return False
+        return self._task is None or (not self._task.cancelled() and self._task.exception() is None)
+
+    async def put(self, batch: CommitBatch, records: int, then: Callable[[], None]) -> None:
         """Have this committed: at once, or with what else is there when the commit under way is made.
+
+        Args:
+            batch: what becomes visible.
+            records: how many source records are in it.
+            then: called once it is.
 
         Raises:
             LedgerLostError: an earlier commit failed; this one is lost with it.
         """
-        while self.busy and self._next.records and self._next.records + len(taken) > GROUP_EVENTS:
+        while self.busy and self._next.records and self._next.records + records > GROUP_EVENTS:
             self._room.clear()
             await self._room.wait()
         self.check()
         group = self._next
         group.batch.extend(batch)
-        group.told.append((taken, outcome))
-        group.records += max(1, len(taken))
+        group.then.append(then)
+        group.records += max(1, records)
         if self._task is None:
             self._task = asyncio.create_task(self._work())
 
@@ -99,7 +102,7 @@ class Committer:
             await asyncio.wait([self._task])
 
     async def _work(self) -> None:
-        while self._next.told:
+        while self._next.then:
             group, self._next = self._next, Group()
             self._room.set()
             began = time.monotonic()
@@ -111,5 +114,5 @@ class Committer:
             self._committed(now)
             metrics.COMMIT.observe(now - began)
             metrics.COMMITS.labels("committed").inc()
-            for taken, outcome in group.told:
-                self._count(taken, outcome)
+            for then in group.then:
+                then()

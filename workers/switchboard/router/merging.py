@@ -52,6 +52,8 @@ class Partition:
     order: int
     """Its place among partitions whose heads are alike."""
     buffer: deque[Taken] = field(default_factory=deque)
+    position: int = 0
+    """Up to where it was read: behind its buffer, and behind what stands there that nobody is given."""
     lag: bool = True
     """It holds more than was read, as far as is known."""
     given_up: bool = False

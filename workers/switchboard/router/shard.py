@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Final, NoReturn
 
@@ -95,7 +96,7 @@ class Shard:
         self._service = standing.service
         self._engine = Engine(index)
         self._tally = Tally(self._engine)
-        self._committer = Committer(self._ledger, self._note_commit, self._count)
+        self._committer = Committer(self._ledger, self._note_commit)
         self._framed = time.monotonic()
         self._told = 0.0
         self._survey = Survey()
@@ -265,13 +266,16 @@ class Shard:
             return
         try:
             outcome = self._engine.apply(frame)
-            batch = await self._batch(taken, encoded, outcome)
+            batch, offsets = await self._batch(taken, encoded, outcome)
         except Exception as error:
             await self._committer.settle()  # or the time that passed in the frame before would be lost with it
             raise self._suspicion.failed(self.index, frame, error) from error
-        await self._committer.put(batch, self._mine(taken), outcome)
+        await self._put(batch, offsets, taken, outcome)
 
-    async def _batch(self, taken: list[Taken], encoded: bytes | None, outcome: Outcome | None) -> CommitBatch:
+    async def _batch(
+        self, taken: list[Taken], encoded: bytes | None, outcome: Outcome | None
+    ) -> tuple[CommitBatch, Offsets]:
+        """What is to be committed, and where the sources stand with it, as far as that is new."""
         batch = CommitBatch()
         if encoded is not None and outcome is not None:
             batch.add(Topic.JOURNAL, None, encoded, list(JOURNAL_HEADERS))
@@ -287,21 +291,27 @@ class Shard:
             if isinstance(each.what, BadInput):
                 packing.pack_dead_letter(batch, each, each.what)
         self._pass(taken)
-        packing.pack_offsets(batch, self._untold)
-        self._offsets.update(self._untold)
-        self._untold = {}
-        return batch
+        offsets, self._untold = self._untold, {}
+        packing.pack_offsets(batch, offsets)
+        return batch, offsets
 
     async def _commit(self, taken: list[Taken]) -> None:
         """Have committed what is no frame: dead letters, and where the sources stand."""
-        await self._committer.put(await self._batch(taken, None, None), self._mine(taken), None)
+        batch, offsets = await self._batch(taken, None, None)
+        await self._put(batch, offsets, taken, None)
+
+    async def _put(self, batch: CommitBatch, offsets: Offsets, taken: list[Taken], outcome: Outcome | None) -> None:
+        mine = self._mine(taken)
+        await self._committer.put(batch, len(mine), partial(self._note, offsets, mine, outcome))
 
     def _note_commit(self, now: float) -> None:
         self.committed = now
         self._service.committed(now)
         self._standing.progress = time.time()
 
-    def _count(self, taken: list[Taken], outcome: Outcome | None) -> None:
+    def _note(self, offsets: Offsets, taken: list[Taken], outcome: Outcome | None) -> None:
+        """Something became visible."""
+        self._offsets.update(offsets)
         if outcome is not None:
             self._standing.frame += 1
         self._tally.count(taken, outcome)
@@ -313,11 +323,12 @@ class Shard:
         if now - self._told < TELL_SECONDS:
             return
         self._told = now
+        self._untold.update(self._sources.pass_markers())
         self._sources.tell_group(self._offsets)
         lags = self._sources.lag
         if not any(lags.values()):
             self._caught_up = now
-        if self._sources.read_to_end and not self._committer.busy:
+        if self._sources.read_to_end and self._committer.is_settled and not self._untold:
             self._standing.progress = time.time()  # nothing is to be done: all that was read is committed
         shard = str(self.index)
         self._shown.tell(

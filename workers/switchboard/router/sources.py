@@ -133,29 +133,30 @@ class Sources:
         polls = (self._consumer.last_poll_timestamp(tp) for tp in self._partitions)
         return any(poll is not None and poll >= oldest for poll in polls)
 
-    def tell_group(self, offsets: Offsets) -> None:
-        """Commit offsets to the group, for lag tools and the monitor; nothing that is decided depends on it.
+    def pass_markers(self) -> Offsets:
+        """Where the partitions now stand that were read to their end, if behind what nobody is given.
 
-        Behind the last record of a transaction stand markers, which nobody is given: a partition that was read to its
-        end is told as read up to there, or it would seem to lag for ever.
+        Behind the last record of a transaction stands a marker. Were it not passed, the partition would seem to lag for
+        ever; and once its retention had emptied it, as if something had been lost unread.
         """
+        passed = {}
+        for tp, partition in self._partitions.items():
+            place = (tp.topic, tp.partition)
+            if self._is_read(tp) and self._known.get(place, partition.position) < partition.position:
+                passed[place] = self._known[place] = partition.position
+        return passed
+
+    def tell_group(self, offsets: Offsets) -> None:
+        """Commit offsets to the group, for lag tools and the monitor; nothing that is decided depends on it."""
         if self._told is None or self._told.done():
             self._told = asyncio.ensure_future(self._tell(offsets))
 
     async def _tell(self, offsets: Offsets) -> None:
         try:
             async with asyncio.timeout(COMMIT_SECONDS):
-                told = {TopicPartition(*place): offset for place, offset in offsets.items()}
-                await self._consumer.commit({tp: await self._reached(tp, offset) for tp, offset in told.items()})
+                await self._consumer.commit({TopicPartition(*place): offset for place, offset in offsets.items()})
         except (TimeoutError, KafkaError) as error:
             log.debug("offsets were not told to the group: %s", in_words(error))
-
-    async def _reached(self, tp: TopicPartition, offset: int) -> int:
-        """The offset; or, where nothing is left behind it, the position behind what nobody is given."""
-        if offset == self._known.get((tp.topic, tp.partition)) and self._is_read(tp):
-            position: int = await self._consumer.position(tp)
-            return position
-        return offset
 
     async def _relist(self) -> None:
         """Now and then look for partitions that are new, while reading goes on."""
@@ -233,7 +234,8 @@ class Sources:
         for tp in tps:
             partition = self._partitions[tp]
             stable, polled = self._consumer.last_stable_offset(tp), self._consumer.last_poll_timestamp(tp)
-            partition.lag = stable is None or await self._consumer.position(tp) < stable
+            partition.position = await self._consumer.position(tp)
+            partition.lag = stable is None or partition.position < stable
             if not partition.lag:
                 partition.given_up = False
                 partition.ended_at = max(partition.ended_at, now - max(0.0, wall - (polled or 0)) / 1000)

@@ -6,7 +6,7 @@ import { mark, say } from "./keyed.js";
 import { Live } from "./live.js";
 import { Queues } from "./queues.js";
 import { Story } from "./story.js";
-import { Verdict } from "./verdict.js";
+import { unrouted, Verdict } from "./verdict.js";
 
 const at = (id) => document.getElementById(id);
 
@@ -65,9 +65,11 @@ function showLiveness(now) {
   document.body.classList.toggle("stale", fault !== null && fault.since !== null);
   if (fault === null) {
     const decided = live.beat?.decided_at;
-    const routed = !live.beat?.routing.unrouted.length;
-    mark(at("live"), "data-state", routed ? "live" : "stale");
-    say(at("live-words"), `${routed ? "Live" : "Not routing"}, ${clock(now)}${decided ? `; last decision ${clock(decided)}` : ""}`);
+    const out = unrouted(live.beat?.routing);
+    mark(at("live"), "data-state", out ? "stale" : "live");
+    const words = !out ? "Live" : out === live.beat.routing.shards ? "Not routing" : `${out} of ${live.beat.routing.shards} shards not routed`;
+    const untold = live.routingIsUnknown() ? "; whether chats are routed can't be told" : "";
+    say(at("live-words"), `${words}, ${clock(now)}${decided ? `; last decision ${clock(decided)}` : ""}${untold}`);
     stale.hidden = true;
     return;
   }

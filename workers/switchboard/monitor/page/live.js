@@ -3,6 +3,7 @@
 const QUIET_MS = 6500; // three heartbeats of 2 s are missing
 const AGAIN_MS = 1000;
 const BUS_SECONDS = 12;
+const ROUTING_SECONDS = 30;
 
 export class Live {
   #source = null;
@@ -37,6 +38,12 @@ export class Live {
       return { since: Date.parse(answered), why: "bus" };
     }
     return null;
+  }
+
+  /** Whether the monitor has found out nothing of the routers for long, though it is asked all the time. */
+  routingIsUnknown() {
+    const seen = this.beat?.routing.seen_at;
+    return Boolean(this.beat) && !(seen && this.now() - Date.parse(seen) < ROUTING_SECONDS * 1000);
   }
 
   #open() {

@@ -14,7 +14,7 @@ export class Verdict {
   /** @param routing of the heartbeat */
   show(queues, now, inTime, agents, routing) {
     const usual = queueWords(queues, now, inTime, agents);
-    this.#tell(routing?.unrouted.length ? routingWords(routing, usual) : usual);
+    this.#tell(unrouted(routing) ? routingWords(routing, usual) : usual);
   }
 
   #tell({ standing, words, more, announced, wait = "" }) {
@@ -58,13 +58,23 @@ function queueWords(queues, now, inTime, agents) {
 }
 
 /** Nobody sees to the chats of some shards: what the tables say of them stands still, however calm it looks. */
-function routingWords({ why, since, shards, unrouted, arrivals }, usual) {
-  const none = unrouted.length === shards;
-  const where = none ? "" : ` for ${unrouted.length} of ${shards} shards`;
-  const what = why === "no-router" ? (none ? "No router is running" : `No router${where}`) : `Routing stands still${where}`;
-  const words = `${what}: ${none ? "no chat is" : "some chats are not"} assigned`;
-  const unseen = arrivals ? ` Up to ${count(arrivals, "chat")} arrived since then and can't be shown yet.` : "";
-  return { standing: "stuck", words, more: `Since ${clock(since)}.${unseen} Below is how it stood${usual.standing === "calm" ? "" : `; ${usual.words}`}.`, announced: words };
+function routingWords(routing, usual) {
+  const { shards, since, arrivals, without_router: without, standing_still: standing } = routing;
+  const out = unrouted(routing);
+  const some = ` ${out} of ${shards} shards`;
+  const what = without.length === shards ? "No router is running"
+    : out === shards ? "Routing stands still"
+      : !standing.length ? `No router for${some}`
+        : `Routing stands still for${some}`;
+  const words = `${what}: ${out === shards ? "no chat is" : "some chats are not"} assigned`;
+  const unread = arrivals ? ` Up to ${count(arrivals, "chat")} arrived that no router has read.` : "";
+  const below = usual.standing === "calm" ? "Below is how it stood." : `Below is how it stood; ${usual.words}. ${usual.more}`;
+  return { standing: "stuck", words, more: `Since ${clock(since)}.${unread} ${below}`, announced: words };
+}
+
+/** How many shards are not routed. @param routing of the heartbeat */
+export function unrouted(routing) {
+  return routing ? routing.without_router.length + routing.standing_still.length : 0;
 }
 
 function whoCan(row) {
