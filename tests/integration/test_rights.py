@@ -312,7 +312,8 @@ async def test_a_monitor_serves_with_its_rights_alone(secured: Secured, bus: Bus
         # The group of the routers, the groups of the shards, and the topics of the bus: it sees what none of them read.
         await bus.arrive("c-2")
         routing = (await eventually(monitor.heartbeat, lambda beat: beat["routing"]["arrivals"], 50))["routing"]
-    assert (routing["without_router"], routing["arrivals"]) == ([0], 1)
+    assert routing["without_router"] == [0]
+    assert routing["arrivals"] in {1, 2}  # a router that is killed may not yet have told that it has read the first
     sales, quiet = sorted(queues, key=lambda row: row["queue"], reverse=True)
     assert [row["agent_id"] for row in agents] == ["ana"]  # agent-capacity
     assert (sales["queue"], sales["offered"]) == ("sales", 1)  # open-chats
