@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from switchboard import metrics
+from switchboard.kafka.admin import session
 from switchboard.kafka.ledger import Ledger, LedgerLostError
 from switchboard.kafka.ownership import shard_id
 from switchboard.kafka.topics import Topic
@@ -115,40 +116,61 @@ async def test_a_router_that_was_idle_for_long_is_not_taken_for_stuck(
         assert not any(told)
 
 
+@pytest.mark.parametrize(("shards", "fails_after"), [(1, 0.2), (1, 0.0), (2, 0.0)])
 async def test_a_shard_that_can_commit_nothing_looks_old_however_often_it_is_opened_again(
-    broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch
+    broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch, shards: int, fails_after: float
 ) -> None:
-    """As where too few replicas are in sync: neither opening it nor reading what can't be committed is progress."""
+    """As where too few replicas are in sync: neither opening it nor reading what can't be committed is progress.
+
+    The group is not told of what was read either; with two shards one of them has only others' records to pass.
+    """
     monkeypatch.setattr(served, "STALLED_SECONDS", 4.0)
     failures = 0
 
     async def fail(*_: object) -> None:
         nonlocal failures
         failures += 1
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(fails_after)
         raise LedgerLostError("a commit failed: too few replicas are in sync")
 
     def progress() -> float | None:
         return metrics.REGISTRY.get_sample_value("switchboard_last_progress_timestamp_seconds", {"shard": "0"})
 
-    async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus, bus.router_here() as router:
+    async with (
+        a_bus(broker_bootstrap, bus_prefix, shards=shards, bus_partitions=1) as bus,
+        bus.router_here() as router,
+    ):
         await eventually(lambda: asyncio.sleep(0, router.is_ready))
         with monkeypatch.context() as broken:
             broken.setattr(Ledger, "commit", fail)
             began = time.time()
+
+            async def arrive_and_look() -> dict[int, str]:
+                await bus.arrive(f"c-{time.time_ns()}")
+                await asyncio.sleep(0.1)
+                return router.health
+
             await bus.arrive("c-1")
-            await eventually(lambda: asyncio.sleep(0, router.health), seconds=20)
+            await eventually(arrive_and_look, lambda wrong: len(wrong) == shards, seconds=30)
             assert failures > 1
-            assert router.health == {
-                0: "has not gone on for 4 s though the broker answers: a commit failed: too few replicas are in sync"
-            }
+            why = "has not gone on for 4 s though the broker answers: a commit failed: too few replicas are in sync"
+            assert set(router.health.values()) == {why}
             assert router.is_alive, "it would fare no better after a restart"
             last = progress()
             assert last is not None
             assert last < began + 1
+            assert await arrivals_read(bus, range(shards)) == [0] * shards
         await bus.until_decided("chat-queued", "c-1")
         await eventually(lambda: asyncio.sleep(0, router.health), lambda wrong: wrong == {})
         assert (progress() or 0) > last
+
+
+async def arrivals_read(bus: Bus, shards: range) -> list[int]:
+    """Up to where each shard has told its group that it has read the arrivals."""
+    place = TopicPartition(bus.names.of(Topic.CHAT_ARRIVAL), 0)
+    async with session(bus.conn) as client:
+        told = [await client.list_consumer_group_offsets(shard_id(bus.group, each)) for each in shards]
+    return [each[place].offset if place in each else 0 for each in told]
 
 
 async def test_lag_tools_see_how_far_a_shard_has_read(broker_bootstrap: str, bus_prefix: str) -> None:
