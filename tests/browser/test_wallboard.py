@@ -201,8 +201,8 @@ async def test_a_floor_that_nobody_routes_is_told_of(
     await expect(verdict).to_contain_text("1 waiting")
 
     await member.stop()
-    await expect(verdict).to_have_text("No router is running: no chat is assigned", timeout=30_000)
-    await expect(page.locator("#announce")).to_have_text("No router is running: no chat is assigned")
+    await expect(verdict).to_have_text("No router is at work: no chat is assigned", timeout=30_000)
+    await expect(page.locator("#announce")).to_have_text("No router is at work: no chat is assigned")
     async with a_member(conn, names):
         await expect(pill).to_contain_text("Live", timeout=20_000)
 

@@ -9,7 +9,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 
-from switchboard.kafka.admin import session
+from switchboard.kafka.admin import WrongTopicsError, session
 from switchboard.kafka.clients import reader, transactional_producer
 from switchboard.kafka.ownership import shard_id
 from switchboard.kafka.topics import Topic
@@ -65,6 +65,24 @@ async def test_a_monitor_that_can_no_longer_tell_whether_chats_are_routed_ends(
 
     monkeypatch.setattr(worker, "watch", broken)
     with pytest.raises(worker.MonitorError, match=r"^it failed \(RuntimeError at .+\): start the monitor again$"):
+        await worker.serve(
+            bus.conn, bus.names, worker.Serving("127.0.0.1", 0), group_id=bus.group, replication=1,
+            broker_wait_seconds=5, stop=asyncio.Event(),
+        )  # fmt: skip
+
+
+async def test_a_monitor_whose_topics_are_gone_says_so_and_not_what_faust_made_of_it(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To start it again would not help."""
+
+    async def topics_go(*_: object) -> None:
+        async with session(bus.conn) as client:
+            await client.delete_topics([bus.names.of(Topic.OPEN_CHATS)])
+        raise KeyError(bus.names.of(Topic.OPEN_CHATS))
+
+    monkeypatch.setattr(worker, "watch", topics_go)
+    with pytest.raises(WrongTopicsError, match=rf"no such topic: {bus.names.of(Topic.OPEN_CHATS)};"):
         await worker.serve(
             bus.conn, bus.names, worker.Serving("127.0.0.1", 0), group_id=bus.group, replication=1,
             broker_wait_seconds=5, stop=asyncio.Event(),

@@ -1,8 +1,15 @@
 """Routers share shards: both serve, one that dies is followed, one that slept stands back."""
 
+import asyncio
 import signal
 import time
 
+import pytest
+
+from switchboard.kafka.admin import WrongTopicsError, session
+from switchboard.kafka.topics import Topic
+from switchboard.router import router as routing
+from switchboard.router.router import Router as RouterHere
 from tests.routers import Bus, Router, a_bus
 from tests.waiting import eventually
 
@@ -97,3 +104,25 @@ async def test_a_router_that_slept_past_its_session_stands_back(broker_bootstrap
             await owner.stop()
         assert bus.ids("assignment-confirmed") == ["c-1", "c-2"]
         assert await bus.check() == 5
+
+
+async def test_a_router_that_stands_by_for_topics_that_are_gone_says_so_and_ends(
+    broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would stand by for ever, and look well; one that is started then ends in the same way."""
+    monkeypatch.setattr(routing, "STANDING_BY_SECONDS", 0.5)
+    async with a_bus(broker_bootstrap, bus_prefix) as bus:
+        stop = asyncio.Event()
+        routers = [RouterHere(bus.in_process(), bus.plan, bus.session_ms) for _ in range(2)]
+        running = [asyncio.create_task(router.run(stop)) for router in routers]
+
+        async def served() -> list[int]:
+            return [len(router.shards) for router in routers if router.is_ready]
+
+        await eventually(served, lambda numbers: sorted(numbers) == [0, 1])
+        async with session(bus.conn) as client:
+            await client.delete_topics([bus.names.of(Topic.JOURNAL)])
+        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+        stop.set()
+        await asyncio.wait(running)
+        assert any(isinstance(each.exception(), WrongTopicsError) for each in done)

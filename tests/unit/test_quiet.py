@@ -72,6 +72,17 @@ async def test_the_next_message_tells_what_was_left_out_if_it_comes_first(
     assert told == ["set aside: 0", "set aside: 3 (and 2 more like it)"]
 
 
+def test_a_logger_may_be_quiet_for_longer(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what repeats all through a night."""
+    now = 100.0
+    monkeypatch.setattr("switchboard.kafka.quiet.time.monotonic", lambda: now)
+    nightly = logging.getLogger("nightly")
+    monkeypatch.setattr(nightly, "filters", [Thinned(by_text=True, seconds=30.0)])
+    for now in (100.0, 106.0, 129.0, 130.0):  # noqa: B007 - the clock
+        nightly.warning("opened again")
+    assert [record.getMessage() for record in caplog.records] == ["opened again", "opened again (and 2 more like it)"]
+
+
 def test_what_a_client_authenticates_with_is_never_logged(caplog: pytest.LogCaptureFixture) -> None:
     """The client library logs each request at debug, that with the password in it too."""
     caplog.set_level(logging.DEBUG)

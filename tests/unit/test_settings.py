@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from switchboard.settings import SettingsError, lines, load
+from switchboard.settings import SettingsError, given, lines, load
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +93,15 @@ def test_toml_that_is_none_is_named(folder: Path) -> None:
     (folder / "switchboard.toml").write_text("shards = \n")
     with pytest.raises(SettingsError, match=r"switchboard\.toml: .*line 1"):
         load()
+
+
+def test_what_the_environment_gives_is_known_though_a_file_can_not_be_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a worker whose log is JSON also says in JSON that the file is wrong."""
+    (folder / "switchboard.toml").write_text("shards = = 2\n")
+    monkeypatch.setenv("SWITCHBOARD_LOG_FORMAT", "json")
+    assert (given("log_format"), given("log_level")) == ("json", "info")
 
 
 def test_secrets_are_read_from_files_and_never_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

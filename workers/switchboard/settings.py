@@ -1,5 +1,6 @@
 """The settings: from the environment (`SWITCHBOARD_*`), else `.env`, else `switchboard.toml`, else the default."""
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -255,11 +256,14 @@ def load(**options: Any) -> Settings:
 
 
 def given(name: str) -> str:
-    """One setting as it was given, whether or not it and the others can be worked with; else its default."""
+    """One setting as it was given, whether or not it and the others can be worked with; else its default.
+
+    Where a file can't be read the environment still tells.
+    """
     try:
         sources = _sources({})
     except (SettingsError, OSError, ValueError):
-        sources = {}
+        sources = {"": {key.removeprefix(ENV_PREFIX).lower(): value for key, value in os.environ.items()}}
     return str(
         next((values[name] for values in sources.values() if name in values), Settings.model_fields[name].default)
     )

@@ -32,7 +32,8 @@ def look(
 def test_nothing_is_said_before_anything_was_seen() -> None:
     """And when it was seen last is told, so that not to know does not pass for all being well."""
     assert a_routing(2).told(1e9) == {
-        "seen_at": None, "shards": 2, "without_router": [], "standing_still": [], "since": None, "arrivals": 0,
+        "seen_at": None, "shards": 2, "not_known_yet": 2, "without_router": [], "standing_still": [], "since": None,
+        "since_before": False, "arrivals": 0,
     }  # fmt: skip
 
 
@@ -42,11 +43,31 @@ def test_a_shard_without_a_router_is_told_once_it_is_no_takeover() -> None:
     read, ends = {0: {ARRIVALS: 5}, 1: {ARRIVALS: 3}}, {ARRIVALS: 5}
     assert look(routing, range(100, 200), {0}, read, ends=ends)[0] == 100 + TOLD_AFTER_SECONDS + 1
     assert routing.told(198) == {
-        "seen_at": "1970-01-01T00:03:18.000Z", "shards": 2, "without_router": [1], "standing_still": [],
-        "since": "1970-01-01T00:01:40.000Z", "arrivals": 2,
+        "seen_at": "1970-01-01T00:03:18.000Z", "shards": 2, "not_known_yet": 0, "without_router": [1],
+        "standing_still": [], "since": "1970-01-01T00:01:40.000Z", "since_before": True, "arrivals": 2,
     }  # fmt: skip
-    read[1] = {ARRIVALS: 5}
-    assert look(routing, range(200, 300), {0, 1}, read, ends=ends) == [200, 202]
+    assert look(routing, range(200, 206), {0, 1}, {**read, 1: {ARRIVALS: 5}}, ends=ends) == []  # it got on at once
+    assert look(routing, range(206, 240), {0}, read, ends=ends)[0] == 206 + TOLD_AFTER_SECONDS + 1
+    assert routing.told(240)["since_before"] is False
+
+
+def test_a_router_that_comes_and_has_nothing_to_do_is_believed_after_some_looks() -> None:
+    """One that dies whenever it has started would be the same for a look or two."""
+    routing = a_routing()
+    assert look(routing, range(100, 200), (), {0: END}, ends=END)
+    assert look(routing, range(200, 300), {0}, {0: END}, ends=END) == [200, 202]
+
+
+def test_a_monitor_that_has_just_started_does_not_know_yet() -> None:
+    """Until it has seen the shard routed, or has missed a router for long enough."""
+    routing = a_routing()
+    look(routing, range(100, 110), (), BEHIND, ends=END)
+    assert routing.told(110)["not_known_yet"] == 1
+    look(routing, range(110, 120), (), BEHIND, ends=END)
+    assert routing.told(120)["not_known_yet"] == 0
+    routing = a_routing()
+    look(routing, range(100, 102), {0}, {0: END}, ends=END)
+    assert routing.told(102)["not_known_yet"] == 0
 
 
 def test_a_router_that_reads_nothing_of_what_is_there_stands_still() -> None:
@@ -58,7 +79,7 @@ def test_a_router_that_reads_nothing_of_what_is_there_stands_still() -> None:
         assert routing.unrouted(now) == {}
     assert look(routing, range(130, 160), {0}, {0: {ARRIVALS: 5, ACCEPTED: 30}}, ends=ends)
     assert routing.told(160)["standing_still"] == [0]
-    assert look(routing, range(160, 200), {0}, {0: {ARRIVALS: 5, ACCEPTED: 40}}, ends=ends) == [160, 162]
+    assert look(routing, range(160, 200), {0}, {0: {ARRIVALS: 5, ACCEPTED: 40}}, ends=ends) == []
 
 
 def test_a_router_that_dies_whenever_it_has_started_is_told_as_none() -> None:

@@ -39,11 +39,13 @@ class Thinned(logging.Filter):
     Args:
         by_text: messages are told apart by all of their text, instead of by what it is before anything is put into it:
             for a logger that has few of them.
+        seconds: how long, if not `QUIET_SECONDS`.
     """
 
-    def __init__(self, *, by_text: bool = False) -> None:
+    def __init__(self, *, by_text: bool = False, seconds: float | None = None) -> None:
         super().__init__()
         self._by_text = by_text
+        self._seconds = seconds
         self._seen: dict[object, _Seen] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -52,11 +54,12 @@ class Thinned(logging.Filter):
             return False
         what = (record.name, record.getMessage() if self._by_text else record.msg)
         now = time.monotonic()
+        quiet = QUIET_SECONDS if self._seconds is None else self._seconds
         seen = self._seen.get(what)
-        if seen is not None and now - seen.since < QUIET_SECONDS:
+        if seen is not None and now - seen.since < quiet:
             seen.left_out += 1
             if seen.left_out == 1:
-                self._call_later(record, seen)
+                self._call_later(record, seen, quiet)
             return False
         self._seen[what] = _Seen(now)
         if seen is not None and seen.left_out:
@@ -65,7 +68,7 @@ class Thinned(logging.Filter):
         return True
 
     @staticmethod
-    def _call_later(record: logging.LogRecord, seen: _Seen) -> None:
+    def _call_later(record: logging.LogRecord, seen: _Seen, quiet: float) -> None:
         """Have the record logged once the quiet is over, unless another one was by then."""
 
         def tell() -> None:
@@ -74,7 +77,7 @@ class Thinned(logging.Filter):
                 logging.getLogger(record.name).handle(record)
 
         with contextlib.suppress(RuntimeError):  # no loop runs here: the next one tells
-            asyncio.get_running_loop().call_later(QUIET_SECONDS + SLACK_SECONDS, tell)
+            asyncio.get_running_loop().call_later(quiet + SLACK_SECONDS, tell)
 
 
 def thin_out(library: str) -> None:

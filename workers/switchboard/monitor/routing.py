@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Final, Literal, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -55,12 +56,15 @@ class Shard:
     """Records on the topic of arrivals that were not read for it: at most so many chats, those of other shards too."""
     well: int = 0
     """Looks in a row in which nothing was the matter."""
+    is_known: bool = False
+    """Whether it was ever seen to be routed: else `since` is when the monitor began to look."""
 
-    def see(self, now: float, why: Why | None) -> None:
-        """Take in what is the matter with it."""
+    def see(self, now: float, why: Why | None, *, moved: bool) -> None:
+        """Take in what is the matter with it, and whether its router got on."""
         if why is None:
+            self.is_known = True
             self.well += 1
-            if self.well >= WELL_LOOKS:
+            if self.well >= WELL_LOOKS or moved:
                 self.why = None
             return
         self.well = 0
@@ -98,12 +102,11 @@ class Routing:
             if shard.read and not told:
                 told = shard.read  # whoever has told it once goes on: this is an error that the client does not tell
             unread = {tp: ends[tp] - offset for tp, offset in told.items() if ends.get(tp, 0) > offset}
-            moved, shard.read = told != shard.read, told
+            moved = bool(shard.read) and told != shard.read
+            shard.read = told
             shard.arrivals = sum(number for tp, number in unread.items() if tp.topic == self._arrivals)
-            if number not in owned:
-                shard.see(now, "no-router")
-            else:
-                shard.see(now, "stands-still" if unread and not moved else None)
+            why: Why | None = "stands-still" if unread and not moved else None
+            shard.see(now, why if number in owned else "no-router", moved=moved)
 
     def unrouted(self, now: float) -> dict[int, Shard]:
         """The shards that have not been routed for TOLD_AFTER_SECONDS."""
@@ -116,13 +119,15 @@ class Routing:
     def told(self, now: float) -> dict[str, Any]:
         """As it goes to the pages."""
         found = self.unrouted(now)
-        since = min((shard.since for shard in found.values()), default=None)
+        first = min(found.values(), key=attrgetter("since"), default=None)
         return {
             "seen_at": _time(self.seen_at),
             "shards": len(self._shards),
+            "not_known_yet": sum(not shard.is_known for number, shard in self._shards.items() if number not in found),
             "without_router": [number for number, shard in found.items() if shard.why == "no-router"],
             "standing_still": [number for number, shard in found.items() if shard.why == "stands-still"],
-            "since": _time(since),
+            "since": first and _time(first.since),
+            "since_before": first is not None and not first.is_known,
             "arrivals": max((shard.arrivals for shard in found.values()), default=0),
         }
 

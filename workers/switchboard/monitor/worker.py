@@ -20,6 +20,7 @@ from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import BrokerAwayError, Connection, unless_stopped, wait_for_broker
 from switchboard.kafka.partitions import missing_from, no_such_topic, partitions_of
 from switchboard.kafka.quiet import raised
+from switchboard.kafka.refusals import SecurityError
 from switchboard.kafka.rights import monitor_rights
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.monitor.app import keep_tables, new_app
@@ -153,7 +154,13 @@ async def serve(
                 await app.start()
             host = serving.host
             log.info("serving at http://%s:%d", f"[{host}]" if ":" in host else host, port)
-            await _until(stop, app, beside)
+            try:
+                await _until(stop, app, beside)
+            except MonitorError:
+                # Faust's own words for topics that are gone are a riddle.
+                with contextlib.suppress(BrokerAwayError, SecurityError, KafkaError, TimeoutError):
+                    await _partitions(conn, topics)
+                raise
         finally:
             stream.close()
             for task in beside:

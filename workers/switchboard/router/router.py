@@ -23,6 +23,8 @@ from switchboard.kafka.ownership import (
     OwnershipError,
     routers_group,
 )
+from switchboard.kafka.quiet import Thinned
+from switchboard.kafka.refusals import SecurityError
 from switchboard.kafka.restore import RestoreError
 from switchboard.kafka.rights import NotAllowedError, router_rights
 from switchboard.kafka.topics import TopicPlan
@@ -35,7 +37,11 @@ from switchboard.router.starting import NoStartError
 from switchboard.router.suspicion import EngineFailedError, TimersFailedError
 
 log = logging.getLogger(__name__)
+reopening = logging.getLogger(f"{__name__}.reopening")
+reopening.addFilter(Thinned(by_text=True, seconds=30.0))  # brokers may be away for the night
 
+STANDING_BY_SECONDS: Final = 30.0
+"""How often a router that has no shard sees whether there still are any."""
 BROKER_SECONDS: Final = 15.0
 """How long a start waits for a broker unless told; one that goes away later is waited for without end."""
 RETRY_SECONDS: Final = 1.0
@@ -106,22 +112,22 @@ class Router:
         self._failed = asyncio.get_running_loop().create_future()
         member = asyncio.create_task(self._ownership.run())
         watchdog = asyncio.create_task(self._watch())
+        standing_by = asyncio.create_task(self._look_at_topics())
         try:
-            ends: set[asyncio.Future[Any]] = {member, watchdog, stopping, self._failed}
+            ends: set[asyncio.Future[Any]] = {member, watchdog, standing_by, stopping, self._failed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if self._failed.done():
-                self._failed.result()
-            if member.done():
-                member.result()
+            for end in (self._failed, standing_by, member):
+                if end.done():
+                    end.result()
         except OwnershipError as error:
             missing = denial(error)
             raise RouterError(str(error)) if missing is None else NotAllowedError([missing]) from error
         except (FencedTooOftenError, SourceGoneError, NoStartError, OtherFormatError) as error:
             raise RouterError(str(error)) from error
         finally:
-            for task in (watchdog, member):
+            for task in (watchdog, standing_by, member):
                 task.cancel()
-            await asyncio.wait({watchdog, member})
+            await asyncio.wait({watchdog, standing_by, member})
 
     @property
     def health(self) -> dict[int, str]:
@@ -159,7 +165,7 @@ class Router:
 
     @property
     def _is_member(self) -> bool:
-        return self._ownership.heartbeat_at > 0
+        return self._ownership.heartbeat_at > 0 or bool(self._served)
 
     def take(self, shards: frozenset[int]) -> None:
         """Begin to open these shards."""
@@ -236,7 +242,7 @@ class Router:
             if served.shard is not None and isinstance(error, LedgerLostError):
                 metrics.COMMITS.labels("failed").inc()
             served.trouble = in_words(error)
-            log.warning(
+            reopening.warning(
                 "shard %s is opened again in %s s: %s", index, RETRY_SECONDS, served.trouble, extra={"shard": index}
             )
         finally:
@@ -269,6 +275,18 @@ class Router:
     def _tell_progress(index: int, served: Served) -> None:
         """Here, since a shard that is never open for long would look fresh each time."""
         metrics.PROGRESS.labels(str(index)).set(served.standing.progress)
+
+    async def _look_at_topics(self) -> None:
+        """While no shard is assigned to us, see now and then whether it is because there are none any more.
+
+        Raises:
+            WrongTopicsError: the topics are gone; we would stand by for ever.
+        """
+        while True:
+            await asyncio.sleep(STANDING_BY_SECONDS)
+            if not self._served:
+                with contextlib.suppress(BrokerAwayError, NotAllowedError, SecurityError, KafkaError, TimeoutError):
+                    await require_topics(self._plan.conn, self._topics)
 
     async def _watch(self, exit_now: Callable[[int], object] = os._exit) -> None:
         """See whether the shards go on.

@@ -14,7 +14,9 @@ export class Verdict {
   /** @param routing of the heartbeat */
   show(queues, now, inTime, agents, routing) {
     const usual = queueWords(queues, now, inTime, agents);
-    this.#tell(unrouted(routing) ? routingWords(routing, usual) : usual);
+    if (unrouted(routing)) this.#tell(routingWords(routing, usual));
+    else if (usual.standing === "calm" && routing?.not_known_yet) this.#tell(notKnownYet(usual));
+    else this.#tell(usual);
   }
 
   #tell({ standing, words, more, announced, wait = "" }) {
@@ -29,6 +31,8 @@ export class Verdict {
 }
 
 function queueWords(queues, now, inTime, agents) {
+  const several = new Set(queues.map((row) => row.pool)).size > 1;
+  const name = (row) => (several ? `${row.queue} (${row.pool})` : row.queue);
   const waiting = queues
     .filter((row) => row.waiting)
     .map((row) => ({ row, wait: waited(row, now), standing: state(row, now, inTime) }))
@@ -42,17 +46,17 @@ function queueWords(queues, now, inTime, agents) {
     return {
       standing,
       words: `${all} waiting, none too long`,
-      more: `Longest ${span(wait)}, in ${row.queue}. ${whoCan(row)}`,
+      more: `Longest ${span(wait)}, in ${name(row)}. ${whoCan(row)}`,
       announced: "Nobody waits too long",
     };
   }
   const others = waiting.slice(1).filter((each) => each.standing !== "calm");
-  const also = others.length ? ` Too long also: ${others.map((each) => `${each.row.queue} ${span(each.wait)}`).join(", ")}.` : "";
+  const also = others.length ? ` Too long also: ${others.map((each) => `${name(each.row)} ${span(each.wait)}`).join(", ")}.` : "";
   return {
     standing,
-    words: `${row.queue}: ${row.waiting} waiting, longest ${span(wait)}`,
+    words: `${name(row)}: ${row.waiting} waiting, longest ${span(wait)}`,
     more: `${whoCan(row)}${also}`,
-    announced: `Waiting too long in ${row.queue}. ${whoCan(row)}`,
+    announced: `Waiting too long in ${name(row)}. ${whoCan(row)}`,
     wait: spanWords(wait),
   };
 }
@@ -62,14 +66,19 @@ function routingWords(routing, usual) {
   const { shards, since, arrivals, without_router: without, standing_still: standing } = routing;
   const out = unrouted(routing);
   const some = ` ${out} of ${shards} shards`;
-  const what = without.length === shards ? "No router is running"
+  const what = without.length === shards ? "No router is at work"
     : out === shards ? "Routing stands still"
       : !standing.length ? `No router for${some}`
         : `Routing stands still for${some}`;
   const words = `${what}: ${out === shards ? "no chat is" : "some chats are not"} assigned`;
   const unread = arrivals ? ` Up to ${count(arrivals, "chat")} arrived that no router has read.` : "";
   const below = usual.standing === "calm" ? "Below is how it stood." : `Below is how it stood; ${usual.words}. ${usual.more}`;
-  return { standing: "stuck", words, more: `Since ${clock(since)}.${unread} ${below}`, announced: words };
+  return { standing: "stuck", words, more: `Since ${routing.since_before ? "before " : ""}${clock(since)}.${unread} ${below}`, announced: words };
+}
+
+/** The monitor has just started, and has seen no router: nobody may be waiting because nobody is routed. */
+function notKnownYet(usual) {
+  return { ...usual, standing: "starting", more: `${usual.more} Whether chats are routed is not known yet.` };
 }
 
 /** How many shards are not routed. @param routing of the heartbeat */
