@@ -10,7 +10,8 @@ from typing import Final
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from switchboard.kafka.clients import Connection, reader
+from switchboard.kafka.clients import Connection
+from switchboard.monitor.asking import asking
 
 EVERY_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 4.0
@@ -33,16 +34,9 @@ async def feel(conn: Connection, places: Sequence[TopicPartition], pulse: Pulse)
 
 
 async def _ask(conn: Connection, places: Sequence[TopicPartition], pulse: Pulse) -> None:
-    consumer = reader(conn)
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            await consumer.start()
+    async with asking(conn, ANSWER_SECONDS) as consumer:
         while True:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await consumer.end_offsets(places)
             pulse.answered_at = time.time()
             await asyncio.sleep(EVERY_SECONDS)
-    finally:
-        with contextlib.suppress(KafkaError, OSError, TimeoutError):
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await consumer.stop()

@@ -5,11 +5,9 @@ which the offsets tell that it commits to the shard's group.
 """
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -20,12 +18,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from switchboard.kafka.admin import session
-from switchboard.kafka.clients import BrokerAwayError, Connection, reader
+from switchboard.kafka.clients import BrokerAwayError, Connection
 from switchboard.kafka.members import members_told
 from switchboard.kafka.ownership import routers_group, shard_id
 from switchboard.kafka.refusals import SecurityError
 from switchboard.kafka.rights import NotAllowedError
 from switchboard.kafka.wording import in_words
+from switchboard.monitor.asking import asking
 from switchboard.monitor.views import rfc3339
 
 log = logging.getLogger(__name__)
@@ -141,7 +140,7 @@ async def watch(conn: Connection, group_id: str, routing: Routing, shards: int) 
     is_told = False
     while True:
         try:
-            async with session(conn) as client, _reader(conn) as consumer:
+            async with session(conn) as client, asking(conn, ANSWER_SECONDS) as consumer:
                 while True:
                     began = time.monotonic()
                     await _look(client, consumer, group_id, routing, shards)
@@ -182,16 +181,3 @@ async def _end_offsets(consumer: AIOKafkaConsumer, places: list[TopicPartition])
     async with asyncio.timeout(ANSWER_SECONDS):
         ends: Offsets = await consumer.end_offsets(places)
         return ends
-
-
-@asynccontextmanager
-async def _reader(conn: Connection) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = reader(conn)
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            await consumer.start()
-        yield consumer
-    finally:
-        with contextlib.suppress(*AWAY):
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await consumer.stop()
