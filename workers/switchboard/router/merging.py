@@ -72,6 +72,10 @@ class Partition:
         """The merge can't go on without it, or something older may be passed by."""
         return self.lag and not self.buffer and not self.given_up
 
+    def is_older_than(self, timestamp: int) -> bool:
+        """Whether the next record is at hand and has a timestamp before this one, ms."""
+        return bool(self.buffer) and self.buffer[0].timestamp < timestamp
+
 
 def merge(partitions: list[Partition], most: int, most_bytes: int) -> list[Taken]:
     """Take records, the earliest head first, until an awaited partition has run empty or there are enough.
@@ -122,7 +126,7 @@ def fair_merge(
         overdue: heads that were read before this (monotonic, s) have waited too long; None while the shard catches up
             after an outage, when all partitions have old records and their order matters more than a wait.
     """
-    old = [each for each in partitions if each.buffer and each.buffer[0].timestamp < oldest]
+    old = [each for each in partitions if each.is_older_than(oldest)]
     by_time = [each for each in partitions if each not in old] if old else partitions
     is_shared = bool(old) or any(_is_overdue(each, overdue) for each in by_time)
     kept, kept_bytes = (most // SHARE, most_bytes // SHARE) if is_shared else (0, 0)
@@ -130,7 +134,8 @@ def fair_merge(
     if not is_shared:
         return taken
     waiting = old + [each for each in by_time if _is_overdue(each, overdue)]
-    return taken + _by_turns(waiting, taken, most - len(taken), kept_bytes)
+    left_bytes = max(kept_bytes, most_bytes - sum(each.size for each in taken))
+    return taken + _by_turns(waiting, taken, most - len(taken), left_bytes)
 
 
 def _is_overdue(partition: Partition, overdue: float | None) -> bool:

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from switchboard.contracts.codec import BadInput, decode_event
+from switchboard.domain.events import Event
 from switchboard.kafka.clients import BrokerAwayError, Connection, source_reader
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.topics import TopicNames
@@ -118,9 +119,18 @@ class Sources:
 
     @property
     def read_to_end(self) -> bool:
-        """Whether every partition was read to its end within the last second (the condition of service time)."""
-        oldest = time.monotonic() - FRESH_SECONDS
-        return all(each.ended_at >= oldest for each in self._partitions.values())
+        """Whether every partition was read to its end within the last second (the condition of service time).
+
+        One whose next record is older than any outage does not count: a producer with a wrong clock that sends more
+        than is taken would stop every limit of every chat.
+        """
+        fresh, oldest = time.monotonic() - FRESH_SECONDS, self._oldest
+        return all(each.ended_at >= fresh or each.is_older_than(oldest) for each in self._partitions.values())
+
+    @property
+    def _oldest(self) -> int:
+        """The timestamp, ms, from which on records are not older than the longest outage."""
+        return int((time.time() - self._longest_outage) * 1000)
 
     @property
     def lag(self) -> dict[TopicPartition, int]:
@@ -272,10 +282,7 @@ class Sources:
             what = decode_event(bare, record.headers, record.value, source=source, timestamp=record.timestamp)
             if self._poison and source in self._poison:
                 what = BadInput("engine-error", self._poison[source], what.pool)
-            size = len(record.value or b"")
-            if isinstance(what, BadInput):  # its dead letter holds all of it
-                size += len(record.key or b"") + sum(len(name) + len(held or b"") for name, held in record.headers)
-            yield Taken(record.timestamp, rank_of(what), what, record, size, now)
+            yield Taken(record.timestamp, rank_of(what), what, record, _size_of(what, record), now)
 
     def _merge(self, most: int, most_bytes: int) -> list[Taken]:
         partitions = list(self._partitions.values())
@@ -290,9 +297,8 @@ class Sources:
                 partition.given_up = True
         self._waiting_since = None
         now = time.monotonic()
-        oldest = int((time.time() - self._longest_outage) * 1000)
         overdue = now - OVERDUE_SECONDS if self._catching_up_since is None else None
-        taken = fair_merge(partitions, most, most_bytes, oldest=oldest, overdue=overdue)
+        taken = fair_merge(partitions, most, most_bytes, oldest=self._oldest, overdue=overdue)
         self._note_catching_up(now)
         for each in taken:
             self._known[each.record.topic, each.record.partition] = each.record.offset + 1
@@ -306,3 +312,12 @@ class Sources:
             is_read = all(map(self._is_read, self._partitions))
             if is_read or now - self._catching_up_since > CATCH_UP_SECONDS:
                 self._catching_up_since = None
+
+
+def _size_of(what: Event | BadInput, record: ConsumerRecord) -> int:
+    """The share of a record in FRAME_BYTES of a frame."""
+    size = len(record.value or b"")
+    if isinstance(what, Event):
+        return size
+    # Its dead letter holds all of it, and costs a quarter of an event of that size: it is only compressed.
+    return (size + len(record.key or b"") + sum(len(name) + len(held or b"") for name, held in record.headers)) // 4
