@@ -43,6 +43,7 @@ WORKERS: Final = Path(__file__).parents[2] / "workers"
     help="MiB at which the router is killed, as by its limit in Kubernetes; 0: never.",
 )
 @click.option("--rate", default=20.0, show_default=True, help="Chats of the others a second.")
+@click.option("--shards", default=1, show_default=True, help="Shards of the router.")
 @click.option(
     "--json",
     "file",
@@ -60,6 +61,7 @@ def main(
     router_src: Path,
     memory: int,
     rate: float,
+    shards: int,
     file: Path | None,
     against: Path | None,
     *,
@@ -73,7 +75,7 @@ def main(
         return
     if not show:
         chosen = [each for each in ATTACKS if not only or each.name in only]
-        rows = [as_row(each) for each in _run(chosen, router_src.resolve(), memory, rate)]
+        rows = [as_row(each) for each in _run(chosen, Bench("", None, Checkout(router_src.resolve()), memory << 20, rate, shards))]
         if file is not None:
             _keep(file, rows)
     else:
@@ -81,9 +83,8 @@ def main(
     click.echo(report.comparison(_rows(against), rows) if against is not None else report.table(rows))
 
 
-def _run(chosen: list[Attack], workers: Path, memory: int, rate: float) -> Iterator[Result]:
-    with _broker() as (bootstrap, data):
-        bench = Bench(bootstrap, data, Checkout(workers), memory << 20, rate)
+def _run(chosen: list[Attack], bench: Bench) -> Iterator[Result]:
+    with _broker() as (bench.bootstrap, bench.data):
         for attack in chosen:
             click.echo(f"{time.strftime('%H:%M:%S')} {attack.name}: {attack.what}", err=True)
             prefix = f"attack-{attack.name}-{int(time.time())}."

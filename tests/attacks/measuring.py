@@ -135,6 +135,8 @@ class Bench:
     """Bytes at which the router is killed; 0: none."""
     rate: float = 20.0
     """Chats of others a second."""
+    shards: int = 1
+    """Of the router; each reads and checks every source record."""
 
     async def run(self, attack: Attack, prefix: str) -> Result:
         """Run one attack on fresh topics."""
@@ -145,13 +147,14 @@ class Bench:
             "source_prefix": prefix,
             "group_id": prefix.rstrip("."),
             "replication": 1,
+            "shards": self.shards,
             "metrics_port": 0,
         }
         code, said = await self.checkout.run(settings, "topics", "create", "--sources", "--partitions", str(PARTITIONS))
         if code:
             raise RuntimeError(f"the topics could not be made: {said}")
         router = RouterProcess(self.checkout, settings, self.memory_limit)
-        others = Others(self.bootstrap, prefix, self.rate)
+        others = Others(self.bootstrap, prefix, self.rate, self.shards)
         try:
             await router.start()
             await others.start()

@@ -63,9 +63,11 @@ class Others:
         bootstrap: the broker.
         prefix: of all topics.
         rate: chats a second, over all pools.
+        shards: partitions of the topic of assignments.
     """
 
-    def __init__(self, bootstrap: str, prefix: str, rate: float) -> None:
+    def __init__(self, bootstrap: str, prefix: str, rate: float, shards: int = 1) -> None:
+        self._shards = shards
         self._prefix = prefix
         self._rate = rate
         self._producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=0, acks=1)
@@ -86,9 +88,10 @@ class Others:
         """Configure the pools, have the agents ask, and begin with the chats."""
         await self._producer.start()
         await self._consumer.start()
-        tp = TopicPartition(f"{self._prefix}assignment", 0)
-        self._consumer.assign([tp])
-        self._consumer.seek(tp, 0)
+        tps = [TopicPartition(f"{self._prefix}assignment", shard) for shard in range(self._shards)]
+        self._consumer.assign(tps)
+        for tp in tps:
+            self._consumer.seek(tp, 0)
         for pool in range(PARTITIONS):
             await self._producer.send_and_wait(
                 f"{self._prefix}routing-config",
