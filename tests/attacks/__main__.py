@@ -75,9 +75,11 @@ def main(
         return
     if not show:
         chosen = [each for each in ATTACKS if not only or each.name in only]
-        rows = [as_row(each) for each in _run(chosen, Bench("", None, Checkout(router_src.resolve()), memory << 20, rate, shards))]
-        if file is not None:
-            _keep(file, rows)
+        rows = []
+        for result in _run(chosen, Bench("", None, Checkout(router_src.resolve()), memory << 20, rate, shards)):
+            rows.append(as_row(result))
+            if file is not None:
+                _keep(file, rows)
     else:
         rows = _rows(file) if file is not None else []
     click.echo(report.comparison(_rows(against), rows) if against is not None else report.table(rows))

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, Self
 
 import zstandard
 from aiokafka.client import AIOKafkaClient
@@ -133,7 +133,7 @@ class Poster:
         self._client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=PRODUCE_TIMEOUT_MS)
         self._topics = sorted(topics)
 
-    async def __aenter__(self) -> "Poster":
+    async def __aenter__(self) -> Self:
         await self._client.bootstrap()
         await self._client.set_topics(self._topics)
         return self

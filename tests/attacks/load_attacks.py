@@ -1,7 +1,7 @@
 """Attacks that leave the router alive and have everybody else wait: floods, old timestamps, large configurations."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Final
 
@@ -60,7 +60,9 @@ def _made_up(*, pools: bool) -> list[Shot]:
     rate = int(MADE_UP / MADE_UP_SECONDS) // 20 * 20
     if pools:
         numbers = count()
-        made = (b'{"type":"agent-logged-in","agent_id":"made-up","pool":"made-up-%d"}' % each for each in numbers)
+        made: Iterator[bytes] = (
+            b'{"type":"agent-logged-in","agent_id":"made-up","pool":"made-up-%d"}' % each for each in numbers
+        )
     else:
         made = bodies({"type": "agent-logged-in"}, "agent_id")
     return flood("agent-presence", made, rate=rate, seconds=MADE_UP_SECONDS)

@@ -259,7 +259,7 @@ class _Run:
         (status, body), (ready, ready_body), (healthy, healthy_body) = await asyncio.gather(
             self.router.get("/metrics"), self.router.get("/readyz"), self.router.get("/healthz")
         )
-        if status == 200:  # noqa: PLR2004 - OK
+        if status == 200:
             looks.note(body)
         else:
             looks.unanswered += 1

@@ -1,4 +1,4 @@
-"""The load of everybody else: chats, and agents who take them, in four pools; and how long each chat waits to be seen."""
+"""The load of everybody else: chats, and agents who take them, in four pools; and how long each chat takes."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 PARTITIONS: Final = 4
 """Of each source topic; each pool has one of them for all its records."""
 ATTACKED: Final = PARTITIONS - 1
-"""The partition that attacks write to: its pool's chats are the attacker's neighbours, those of the other pools others."""
+"""The partition that attacks write to; the chats of its pool are the attacker's neighbours."""
 AGENTS: Final = 40
 """In each pool, three sessions each."""
 PREFIX: Final = "other-"

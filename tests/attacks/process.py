@@ -120,7 +120,7 @@ class RouterProcess:
         began = time.monotonic()
         while time.monotonic() - began < seconds:
             status, _ = await self.get("/readyz")
-            if status == 200:  # noqa: PLR2004 - OK
+            if status == 200:
                 break
             await asyncio.sleep(0.1)
         return time.monotonic() - began

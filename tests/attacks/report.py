@@ -1,22 +1,48 @@
 """The table of the attacks: one run, or two runs side by side."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 Row = dict[str, Any]
 """A `Result` as JSON holds it."""
 
 
+HEAD: Final = (
+    "Times from publishing a chat's arrival to its chat-queued being visible, in ms. A chat not answered by the end",
+    "counts with the time that it had waited (>). `Others` have partitions that the attack does not write to.",
+    "",
+)
+COLUMNS: Final = (
+    "attack",
+    "sent",
+    "router",
+    "others before: p50 / p99",
+    "others: p50 / p99 / max",
+    "unanswered",
+    "same partition: p50 / p99",
+    "peak MB",
+    "dead letters",
+    "service time stopped, s",
+    "taken/s",
+    "more",
+)
+COMPARED: Final = (
+    "attack",
+    "sent",
+    "router before",
+    "router after",
+    "others before: p50 / p99",
+    "others after: p50 / p99",
+    "peak MB before",
+    "peak MB after",
+    "dead letters before, MB",
+    "dead letters after, MB",
+)
+
+
 def table(rows: list[Row]) -> str:
     """All rows of a run as a Markdown table."""
-    lines = [
-        "Time from publishing a chat's arrival to its chat-queued being visible, ms; a chat not answered by the end counts",
-        "with the time that it had waited (>).",
-        "",
-        "| attack | sent | router | others before p50 / p99 | others p50 / p99 / max | unanswered | same partition p50 / p99 "
-        "| peak MB | dead letters | service time stopped s | taken/s | more |",
-        "|---|---|---|---:|---:|---:|---:|---:|---|---:|---:|---|",
-    ]
+    lines = [*HEAD, *_header(COLUMNS)]
     lines += [_line(row) for row in rows]
     return "\n".join(lines) + "\n"
 
@@ -24,11 +50,7 @@ def table(rows: list[Row]) -> str:
 def comparison(before: list[Row], after: list[Row]) -> str:
     """Two runs, attack by attack."""
     later = {row["attack"]: row for row in after}
-    lines = [
-        "| attack | sent | router before | after | others p50 / p99 before, ms | after | peak MB before | after "
-        "| dead letters on disk before, MB | after |",
-        "|---|---|---|---|---:|---:|---:|---:|---:|---:|",
-    ]
+    lines = _header(COMPARED)
     for row in before:
         new = later.get(row["attack"])
         if new is None:
@@ -45,6 +67,10 @@ def comparison(before: list[Row], after: list[Row]) -> str:
         ]
         lines.append(f"| {row['attack']} | {row['what']} | {' | '.join(pairs)} |")
     return "\n".join(lines) + "\n"
+
+
+def _header(columns: tuple[str, ...]) -> list[str]:
+    return [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
 
 
 def _line(row: Row) -> str:
