@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import sys
 import time
@@ -86,7 +87,7 @@ def main(
 
 
 def _run(chosen: list[Attack], bench: Bench) -> Iterator[Result]:
-    with _broker() as (bench.bootstrap, bench.data):
+    with _broker() as (bench.bootstrap, bench.data, bench.broker_pid):
         for attack in chosen:
             click.echo(f"{time.strftime('%H:%M:%S')} {attack.name}: {attack.what}", err=True)
             prefix = f"attack-{attack.name}-{int(time.time())}."
@@ -95,14 +96,15 @@ def _run(chosen: list[Attack], bench: Bench) -> Iterator[Result]:
 
 
 @contextlib.contextmanager
-def _broker() -> Iterator[tuple[str, Path | None]]:
+def _broker() -> Iterator[tuple[str, Path | None, int | None]]:
     given = bootstrap_from_environment()
     if given is not None:
-        yield given, None
+        yield given, None, None
         return
     with LocalBroker() as broker:
         assert broker._folder is not None
-        yield broker.bootstrap, broker._folder / "data"
+        assert broker._java is not None
+        yield broker.bootstrap, broker._folder / "data", broker._java.pid
 
 
 def _rows(file: Path) -> list[report.Row]:
@@ -111,6 +113,13 @@ def _rows(file: Path) -> list[report.Row]:
 
 
 def _keep(file: Path, rows: list[report.Row]) -> None:
+    # Two runs may keep their rows in one file.
+    with file.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _replace(file, rows)
+
+
+def _replace(file: Path, rows: list[report.Row]) -> None:
     kept = {row["attack"]: row for row in _rows(file)} | {row["attack"]: row for row in rows}
     order = [each.name for each in ATTACKS]
     file.write_text(json.dumps(sorted(kept.values(), key=lambda row: order.index(row["attack"])), indent=1))

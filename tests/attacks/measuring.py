@@ -1,6 +1,7 @@
 """One attack on topics of its own, and what it did to the router and to the others."""
 
 import asyncio
+import os
 import re
 import tempfile
 import time
@@ -26,6 +27,8 @@ GRACE_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 1.0
 """Between looks at the router's web server."""
 FIRST_ANSWER_SECONDS: Final = 20.0
+IDLE: Final = (3, 4)
+"""Fields of /proc/stat's first line that are no work: idle, and waiting for a disk."""
 SAMPLE: Final = re.compile(r"^(switchboard_\w+?)(\{[^}]*\})? (\S+)$", re.MULTILINE)
 
 
@@ -115,6 +118,8 @@ class Result:
     left: int
     """Lag at the end, records."""
     looks: dict[str, Any]
+    busy_elsewhere: float
+    """Cores that processes kept busy which have no part in the measurement: beyond 0.2 the times are too long."""
     restart_seconds: float | None = None
     restart_peak_mb: float | None = None
     commands: list[tuple[str, int, str]] = field(default_factory=list)
@@ -137,6 +142,8 @@ class Bench:
     """Chats of others a second."""
     shards: int = 1
     """Of the router; each reads and checks every source record."""
+
+    broker_pid: int | None = None
 
     async def run(self, attack: Attack, prefix: str) -> Result:
         """Run one attack on fresh topics."""
@@ -188,12 +195,14 @@ class _Run:
         await self._look()
         self.looks.begin()
         self.router.forget_peak()
+        busy = self._busy_elsewhere()
         began = time.monotonic()
         before = self.others.spread(quiet, began - 0.5, began, neighbours=False)
         looking = asyncio.create_task(self._keep_looking())
         attacking = asyncio.create_task(self._attack(began))
         drained = await self._until_over(began, attacking)
         ended = time.monotonic()
+        busy = (self._busy_elsewhere() - busy) / (ended - began)
         await self.others.quiet()
         looking.cancel()
         await asyncio.wait([looking])
@@ -204,6 +213,8 @@ class _Run:
             attacking.result()
         await self._look()
         result = self._result(began, ended, drained, before)
+        if not self.router.exits:  # else the processor time of those that ended is not known
+            result.busy_elsewhere = round(busy, 2)
         if self.attack.restart:
             self.router.forget_peak()
             result.restart_seconds = round(await self.router.restart(), 1)
@@ -236,7 +247,7 @@ class _Run:
             if attacking.done() and drained is None and not sum(self.looks.lag.values()) and self._looked_since_end:
                 drained = time.monotonic()
             answered = self.others.all_answered(time.monotonic() - GRACE_SECONDS)
-            over = attacking.done() and drained is not None and answered and self.router.alive
+            over = attacking.done() and ((drained is not None and answered) or self.router.given_up)
             if over and time.monotonic() - began > LEAST_SECONDS:
                 break
             if not attacking.done():
@@ -317,8 +328,16 @@ class _Run:
                 "reasons": dict(looks.reasons),
                 "highest": looks.highest,
             },
+            busy_elsewhere=0.0,
             refused=self.refused,
         )
+
+    def _busy_elsewhere(self) -> float:
+        """Processor time, in s since the machine started, of all but this process, the router and the broker."""
+        ours = [os.getpid(), self.router.pid, self.bench.broker_pid]
+        fields = Path("/proc/stat").read_text(encoding="ascii").split()[1:9]
+        busy = sum(int(each) for place, each in enumerate(fields) if place not in IDLE)
+        return (busy - sum(_processor_ticks(pid) for pid in ours if pid is not None)) / os.sysconf("SC_CLK_TCK")
 
     def _on_disk(self, topic: str) -> float:
         """MB of a topic's segments."""
@@ -338,6 +357,14 @@ class _Run:
                 last = lines[-1][-200:] if lines else ""
                 told.append((" ".join(words), code, f"traceback: {last}" if "Traceback" in said else last))
         return told
+
+
+def _processor_ticks(pid: int) -> int:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
 
 
 def _by_label(series: dict[str, float], name: str, label: str) -> dict[str, int]:

@@ -99,6 +99,16 @@ class RouterProcess:
         await self.ready()
 
     @property
+    def pid(self) -> int | None:
+        """Of its process that runs, or ran last."""
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it ended so often that it is not started again."""
+        return not self.alive and len(self.exits) > MOST_RESTARTS
+
+    @property
     def alive(self) -> bool:
         """Whether a process of it runs."""
         return self._process is not None and self._process.returncode is None

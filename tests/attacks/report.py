@@ -12,6 +12,8 @@ HEAD: Final = (
     "counts with the time that it had waited (>). `Others` have partitions that the attack does not write to.",
     "",
 )
+BUSY: Final = 0.2
+"""Cores kept busy by processes outside the measurement beyond which a row says so."""
 COLUMNS: Final = (
     "attack",
     "sent",
@@ -120,6 +122,9 @@ def _more(row: Row) -> Iterator[str]:
         yield row["exits"][-1][2].replace("|", "/")[-160:]
     if row["left"]:
         yield f"{row['left']:,} records not taken by the end ({row['seconds']:.0f} s)"
+    busy = row.get("busy_elsewhere", 0)
+    if busy > BUSY:
+        yield f"{busy} cores were busy with other work"
     looks = row["looks"]
     for path in ("readyz", "healthz"):
         bad = {status: count for status, count in looks[path].items() if status != "200"}
