@@ -94,9 +94,9 @@ def batch_of(records: Sequence[bytes], codec: Codec = Codec.NONE) -> Batch:
     return Batch(len(records), len(joined), codec, _compress(joined, codec))
 
 
-def batch_of_values(values: Sequence[bytes], codec: Codec = Codec.NONE) -> Batch:
-    """A batch of records without keys and headers."""
-    return batch_of([record(place, value) for place, value in enumerate(values)], codec)
+def batch_of_values(values: Sequence[bytes], codec: Codec = Codec.NONE, key: bytes | None = None) -> Batch:
+    """A batch of records with the same key, which a compacted topic asks for, and without headers."""
+    return batch_of([record(place, value, key) for place, value in enumerate(values)], codec)
 
 
 def batch_of_blanks(size: int) -> Batch:

@@ -48,7 +48,7 @@ def _configurations() -> list[Shot]:
         orjson.dumps({"pool": f"made-up-{pool}", "config": {"queues": queues, "profiles": profiles}})
         for pool in range(10)
     ]
-    return [Shot(0, "routing-config", batch_of_values(whole, Codec.ZSTD), partition=0)]
+    return [Shot(0, "routing-config", batch_of_values(whole, Codec.ZSTD, key=b"made-up"), partition=0)]
 
 
 def _short(number: int) -> str:

@@ -27,6 +27,7 @@ GRACE_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 1.0
 """Between looks at the router's web server."""
 FIRST_ANSWER_SECONDS: Final = 20.0
+LOG_LINES: Final = 15
 IDLE: Final = (3, 4)
 """Fields of /proc/stat's first line that are no work: idle, and waiting for a disk."""
 SAMPLE: Final = re.compile(r"^(switchboard_\w+?)(\{[^}]*\})? (\S+)$", re.MULTILINE)
@@ -44,7 +45,7 @@ class Looks:
     healthy: Counter[str] = field(default_factory=Counter)
     """Looks by status of /healthz."""
     reasons: Counter[str] = field(default_factory=Counter)
-    """Bodies of /readyz and /healthz that are not as at the beginning."""
+    """Reasons that /readyz and /healthz gave."""
     highest: dict[str, float] = field(default_factory=dict)
     """Of each metric, summed over its labels: the highest seen."""
     grown: dict[str, float] = field(default_factory=dict)
@@ -126,6 +127,8 @@ class Result:
     """Commands run afterwards: words, exit code, last line."""
     refused: str = ""
     """Why the broker did not take the attack, if it did not."""
+    log: list[str] = field(default_factory=list)
+    """The last lines that the router logged."""
 
 
 @dataclass(slots=True)
@@ -215,6 +218,7 @@ class _Run:
         result = self._result(began, ended, drained, before)
         if not self.router.exits:  # else the processor time of those that ended is not known
             result.busy_elsewhere = round(busy, 2)
+        result.log = self.router.log.splitlines()[-LOG_LINES:]
         if self.attack.restart:
             self.router.forget_peak()
             result.restart_seconds = round(await self.router.restart(), 1)

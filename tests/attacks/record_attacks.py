@@ -36,7 +36,7 @@ def _nested() -> list[Shot]:
         for topic, members in _VALID.items()
         for shot in one_after_another(
             topic,
-            [batch_of_values([value]) for value in _nested_values(members)],
+            [batch_of_values([value], key=b"nested") for value in _nested_values(members)],
             partition=0 if topic == "routing-config" else 3,
         )
     ]
