@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from tests.attacks.batches import Poster
 from tests.attacks.others import PARTITIONS, Others, Spread
 from tests.attacks.plans import Attack, Shot
-from tests.attacks.process import Checkout, RouterProcess
+from tests.attacks.process import Checkout, MonitorProcess, RouterProcess
 
 WARM_UP_SECONDS: Final = 3.0
 BASELINE_SECONDS: Final = 5.0
@@ -127,6 +127,8 @@ class Result:
     """Commands run afterwards: words, exit code, last line."""
     refused: str = ""
     """Why the broker did not take the attack, if it did not."""
+    monitor: str = ""
+    """Whether the monitor, if one was run, lives at the end."""
     log: list[str] = field(default_factory=list)
     """The last lines that the router logged."""
 
@@ -168,7 +170,13 @@ class Bench:
         try:
             await router.start()
             await others.start()
-            return await _Run(self, attack, shots, prefix, settings, router, others).observe()
+            run = _Run(self, attack, shots, prefix, settings, router, others)
+            if not attack.monitor:
+                return await run.observe()
+            async with MonitorProcess(self.checkout, settings) as monitor:
+                result = await run.observe()
+                result.monitor = monitor.state
+                return result
         finally:
             await others.stop()
             await router.stop()

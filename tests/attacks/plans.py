@@ -60,6 +60,8 @@ class Attack:
     """The observation ends so long after the attack's begin, or before once all is answered and drained."""
     restart: bool = False
     """Also restart the router afterwards and measure how long that takes."""
+    monitor: bool = False
+    """Also run a monitor on the same topics."""
     commands: tuple[tuple[str, ...], ...] = ()
     """Commands run afterwards on the same topics; `{log}` stands for a file."""
 

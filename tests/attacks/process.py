@@ -12,7 +12,7 @@ from asyncio.subprocess import Process
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import aiohttp
 
@@ -65,6 +65,51 @@ class Checkout:
             await process.wait()
             return -1, f"did not end within {seconds:.0f} s"
         return process.returncode or 0, out.decode(errors="replace")
+
+
+@dataclass(slots=True)
+class MonitorProcess:
+    """`switchboard run monitor`, not restarted when it ends; an asynchronous context manager."""
+
+    checkout: Checkout
+    settings: Mapping[str, object]
+    _process: Process | None = None
+    _folder: tempfile.TemporaryDirectory[str] = field(init=False)
+
+    async def __aenter__(self) -> Self:
+        """Start it; return when it says where it serves."""
+        self._folder = tempfile.TemporaryDirectory(prefix="attacks-")
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *_command("run", "monitor"),
+                env=self.checkout.environment({**self.settings, "web_port": 0}),
+                stdout=log,
+                stderr=log,
+                cwd=self._folder.name,
+            )
+        until = time.monotonic() + READY_SECONDS
+        while not ADDRESS.search(self._log.read_text(errors="replace")) and time.monotonic() < until:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.1)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+        self._folder.cleanup()
+
+    @property
+    def _log(self) -> Path:
+        return Path(self._folder.name) / "monitor.log"
+
+    @property
+    def state(self) -> str:
+        """That it lives, or how it ended."""
+        code = self._process.returncode if self._process is not None else None
+        if code is None:
+            return "lives"
+        lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
+        return f"exit {code}: {lines[-1][-200:] if lines else ''}"
 
 
 def _command(*words: str) -> list[str]:

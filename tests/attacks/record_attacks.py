@@ -76,6 +76,7 @@ RECORD_ATTACKS: Final = (
         1,
         "[ x255 + ] x255 as value and as chat_id, pool, type, attributes on each source topic",
         _nested,
+        monitor=True,
         commands=_READERS,
     ),
     Attack("headers-gzip", 1, "`{}` with 700,000 empty headers, gzip", lambda: _headers(700_000, Codec.GZIP)),

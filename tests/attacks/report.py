@@ -122,6 +122,8 @@ def _more(row: Row) -> Iterator[str]:
         yield row["exits"][-1][2].replace("|", "/")[-160:]
     if row["left"]:
         yield f"{row['left']:,} records not taken by the end ({row['seconds']:.0f} s)"
+    if row.get("monitor"):
+        yield f"monitor: {row['monitor'].replace('|', '/')}"
     busy = row.get("busy_elsewhere", 0)
     if busy > BUSY:
         yield f"{busy} cores were busy with other work"
