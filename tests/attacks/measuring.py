@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from tests.attacks.batches import Poster
+from tests.attacks.bus_log import write_log
 from tests.attacks.others import PARTITIONS, Others, Spread
 from tests.attacks.plans import Attack, Shot
 from tests.attacks.process import Checkout, MonitorProcess, RouterProcess
@@ -363,6 +364,8 @@ class _Run:
         with tempfile.TemporaryDirectory(prefix="attacks-") as folder:
             log = str(Path(folder) / "bus.jsonl")
             for words in self.attack.commands:
+                if words[0] != "record" and not Path(log).exists():
+                    await write_log(self.bench.bootstrap, self.prefix, Path(log))
                 given = [word.replace("{log}", log) for word in words]
                 code, said = await self.bench.checkout.run(self.settings, *given)
                 lines = [line for line in said.splitlines() if line.strip()]

@@ -260,9 +260,9 @@ class RouterProcess:
         found = re.search(r"VmHWM:\s+(\d+) kB", told)
         if found is None:
             return
-        self.peak = max(self.peak, int(found[1]) << 10)
-        now = re.search(r"VmRSS:\s+(\d+) kB", told)
-        if self.memory_limit and max(int(now[1]) << 10 if now else 0, self.peak) > self.memory_limit:
+        peak = int(found[1]) << 10
+        self.peak = max(self.peak, peak)
+        if self.memory_limit and peak > self.memory_limit:
             self._over_limit = True
             with contextlib.suppress(ProcessLookupError):
                 process.kill()

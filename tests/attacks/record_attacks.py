@@ -64,7 +64,7 @@ def _before_all_years() -> list[Shot]:
 
 _READERS: Final = (
     ("record", "--bus", "--out", "{log}"),
-    ("replay", "{log}"),
+    ("replay", "{log}", "--out", "{log}.decisions"),
     ("explain", "{log}", "other-chat-3"),
     ("whatif", "{log}", "--agents", "+1", "--seeds", "1"),
     ("config", "show"),
