@@ -1,6 +1,5 @@
 """A log of the source topics as `kcat -J` writes it, for commands that read one where `record` could not make it."""
 
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -16,8 +15,8 @@ SOURCES: Final = (
 )
 
 
-async def write_log(bootstrap: str, prefix: str, file: Path) -> None:
-    """Write all that is committed on the source topics, by timestamp."""
+async def bus_log(bootstrap: str, prefix: str) -> bytes:
+    """All that is committed on the source topics, a line a record, by timestamp."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         isolation_level="read_committed",
@@ -43,7 +42,7 @@ async def write_log(bootstrap: str, prefix: str, file: Path) -> None:
     finally:
         await consumer.stop()
     lines.sort(key=lambda each: each[0])
-    file.write_bytes(b"\n".join(line for _, line in lines) + b"\n")
+    return b"".join(line + b"\n" for _, line in lines)
 
 
 def _line(record: Any) -> bytes:

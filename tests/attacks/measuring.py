@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from tests.attacks.batches import Poster
-from tests.attacks.bus_log import write_log
+from tests.attacks.bus_log import bus_log
 from tests.attacks.others import PARTITIONS, Others, Spread
 from tests.attacks.plans import Attack, Shot
 from tests.attacks.process import Checkout, MonitorProcess, RouterProcess
@@ -361,13 +361,17 @@ class _Run:
 
     async def _commands(self) -> list[tuple[str, int, str]]:
         told = []
+        recorded = False
         with tempfile.TemporaryDirectory(prefix="attacks-") as folder:
             log = str(Path(folder) / "bus.jsonl")
             for words in self.attack.commands:
-                if words[0] != "record" and not Path(log).exists():
-                    await write_log(self.bench.bootstrap, self.prefix, Path(log))
+                if "{log}" in words[1:2] and not recorded:
+                    held = await bus_log(self.bench.bootstrap, self.prefix)
+                    await asyncio.to_thread(Path(log).write_bytes, held)
+                    recorded = True
                 given = [word.replace("{log}", log) for word in words]
                 code, said = await self.bench.checkout.run(self.settings, *given)
+                recorded = recorded or (words[0] == "record" and code == 0)
                 lines = [line for line in said.splitlines() if line.strip()]
                 last = lines[-1][-200:] if lines else ""
                 told.append((" ".join(words), code, f"traceback: {last}" if "Traceback" in said else last))
