@@ -4,10 +4,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMPS := .stamps
 FOR    ?=
+ONLY   ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types format unit integration browser bench broker docs lock clean
+.PHONY: help setup demo test lint types format unit integration browser bench attacks broker docs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +40,9 @@ browser: $(STAMPS)/dev java chromium  ## the wallboard in a real browser
 
 bench: $(STAMPS)/dev java  ## measure, and print the report that docs/benchmarks.md holds
 	$(BIN)/python -m tests.benchmarks
+
+attacks: $(STAMPS)/dev java  ## attack a router with hostile records and floods, and print what others notice (ONLY=name: one)
+	$(BIN)/python -m tests.attacks $(if $(ONLY),--only $(ONLY))
 
 broker: $(STAMPS)/run java  ## a throwaway Apache Kafka broker on 127.0.0.1:9092, until Ctrl-C
 	@$(BIN)/switchboard broker
