@@ -20,7 +20,7 @@ def told(name: str, **of: str) -> float | None:
 @pytest.fixture
 def survey(monkeypatch: pytest.MonkeyPatch) -> Iterator[Survey]:
     """Of one shard, in a process that has met no pool yet."""
-    monkeypatch.setattr(labels, "_named", set())
+    monkeypatch.setattr(labels, "_named", labels.Named())
     survey = Survey()
     yield survey
     survey.clear()

@@ -66,7 +66,15 @@ OWN_TYPES: Final = {
 """What a record is where nothing in it tells its type: the type of its topic, where that has one type."""
 
 Reason: TypeAlias = Literal[
-    "no-value", "too-large", "not-json", "not-an-object", "unknown-type", "schema", "bad-time", "engine-error"
+    "no-value",
+    "too-large",
+    "not-json",
+    "not-an-object",
+    "unknown-type",
+    "schema",
+    "bad-time",
+    "over-limit",
+    "engine-error",
 ]
 REASONS: Final[tuple[Reason, ...]] = (
     "no-value",
@@ -76,9 +84,10 @@ REASONS: Final[tuple[Reason, ...]] = (
     "unknown-type",
     "schema",
     "bad-time",
+    "over-limit",
     "engine-error",
 )
-"""Why a record went to `dead-letter`; all but the last are told here."""
+"""Why a record went to `dead-letter`. The router finds the last two, `decode_event` all others."""
 
 Mapping: TypeAlias = Callable[[str, str | None, dict[str, Any]], tuple[str | None, dict[str, Any]]]
 """A foreign bus's fields to ours: (topic, the type that the record tells, body) to (our type, our body)."""

@@ -83,7 +83,8 @@ def merge(partitions: list[Partition], most: int, most_bytes: int) -> list[Taken
             break
         item = buffer.popleft()
         taken.append(item)
-        size += len(item.record.value or b"")
+        # A configuration ends its frame: it may take 50 ms to apply, and the event loop turns between frames only.
+        size += most_bytes if item.rank == RANK["pool-configured"] else len(item.record.value or b"")
         if buffer:
             head = buffer[0]
             heapreplace(heads, (head.timestamp, head.rank, partition.order, partition))
