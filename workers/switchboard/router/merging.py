@@ -1,10 +1,12 @@
 """Records of many partitions in one order (architecture: "Merge").
 
 Kafka gives no order across topics. Read as they come after an outage, abandonments stand before their own arrivals; by
-record timestamp, as Kafka Streams merges its inputs, they stand where they happened.
+record timestamp, as Kafka Streams merges its inputs, they stand where they happened. A producer chooses the timestamps
+of its records, though, so the order of time alone would let one producer keep all others waiting: `fair_merge` bounds
+that.
 """
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heapreplace
 from typing import Final
@@ -24,6 +26,7 @@ RANK: Final = {
 }
 """At equal timestamps: who is there, then what they can be given, then what they do. Other presence comes last."""
 _LAST: Final = 6
+_CONFIGURATION: Final = RANK["pool-configured"]
 
 assert set(RANK) < set(EVENT_TYPES)  # noqa: S101 - a name misspelt here would be a wrong order, silently
 
@@ -37,6 +40,10 @@ class Taken:
     rank: int
     what: Event | BadInput
     record: ConsumerRecord
+    size: int = 0
+    """Bytes that it adds to a frame or, as a dead letter, to the commit; about."""
+    read_at: float = 0.0
+    """When it was read (monotonic, s)."""
 
 
 def rank_of(what: Event | BadInput) -> int:
@@ -83,13 +90,76 @@ def merge(partitions: list[Partition], most: int, most_bytes: int) -> list[Taken
             break
         item = buffer.popleft()
         taken.append(item)
-        # A configuration ends its frame: it may take 50 ms to apply, and the event loop turns between frames only.
-        size += most_bytes if item.rank == RANK["pool-configured"] else len(item.record.value or b"")
+        size += _room_of(item, most_bytes)
         if buffer:
             head = buffer[0]
             heapreplace(heads, (head.timestamp, head.rank, partition.order, partition))
         elif partition.awaited:
             break
+        else:
+            heappop(heads)
+    return taken
+
+
+def _room_of(item: Taken, most_bytes: int) -> int:
+    """The part of a frame's bytes that a record takes; a configuration takes all.
+
+    One may take 50 ms to apply, and the event loop turns between frames only.
+    """
+    return most_bytes if item.rank == _CONFIGURATION else item.size
+
+
+SHARE: Final = 4
+"""One in so many records of a frame is for those whose turn does not come by the order of time."""
+
+
+def fair_merge(
+    partitions: list[Partition], most: int, most_bytes: int, *, oldest: int, overdue: float | None
+) -> list[Taken]:
+    """Take records as `merge` does, and keep a share of the frame for partitions that would wait without end.
+
+    1. By time: from the partitions whose head is not older than `oldest`, up to three quarters of the frame while some
+       are left for step 2, else up to all of it.
+    2. By turns, fewest taken first: from the partitions whose head is older than `oldest`, and from those whose head
+       is overdue. Offsets of one partition still ascend.
+
+    Args:
+        partitions: what has been read and not been taken.
+        most: records that are taken at most.
+        most_bytes: bytes after which no more are taken, about.
+        oldest: record timestamp, ms. No outage explains an older one, so it does not come before the others' records.
+        overdue: heads that were read before this (monotonic, s) have waited too long; None while the shard catches up
+            after an outage, when all partitions have old records and their order matters more than a wait.
+    """
+    old = [each for each in partitions if each.buffer and each.buffer[0].timestamp < oldest]
+    by_time = [each for each in partitions if each not in old] if old else partitions
+    is_shared = bool(old) or any(_is_overdue(each, overdue) for each in by_time)
+    kept, kept_bytes = (most // SHARE, most_bytes // SHARE) if is_shared else (0, 0)
+    taken = merge(by_time, most - kept, most_bytes - kept_bytes)
+    if not is_shared:
+        return taken
+    waiting = old + [each for each in by_time if _is_overdue(each, overdue)]
+    return taken + _by_turns(waiting, taken, most - len(taken), kept_bytes)
+
+
+def _is_overdue(partition: Partition, overdue: float | None) -> bool:
+    return overdue is not None and bool(partition.buffer) and partition.buffer[0].read_at < overdue
+
+
+def _by_turns(waiting: list[Partition], before: list[Taken], most: int, most_bytes: int) -> list[Taken]:
+    """Take records, each from the partition from which the fewest were taken; of those the earliest head."""
+    counts = Counter((each.record.topic, each.record.partition) for each in before)
+    heads = [(counts[each.tp], each.buffer[0].timestamp, each.order, each) for each in waiting]
+    heapify(heads)
+    taken: list[Taken] = []
+    size = 0
+    while heads and len(taken) < most and size < most_bytes:
+        count, _, order, partition = heads[0]
+        item = partition.buffer.popleft()
+        taken.append(item)
+        size += _room_of(item, most_bytes)
+        if partition.buffer:
+            heapreplace(heads, (count + 1, partition.buffer[0].timestamp, order, partition))
         else:
             heappop(heads)
     return taken
