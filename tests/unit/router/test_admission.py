@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any, get_args
 
-import pytest
 from aiokafka.structs import ConsumerRecord
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -410,11 +409,3 @@ def assert_within(engine: Engine, limits: Limits) -> None:
     assert sum(len(pool.agents) for pool in pools) <= limits.shard_agents
     assert sum(len(pool.chats) for pool in pools) <= limits.shard_chats
     assert sum(len(pool.chats) + len(pool.remembered) for pool in pools) <= limits.shard_remembered
-
-
-@pytest.mark.parametrize("limit", get_args(Limit))
-def test_every_limit_is_a_series_from_the_start(limit: str) -> None:
-    """A counter that begins with a count hides it from every alert."""
-    from switchboard import metrics  # noqa: PLC0415 - the registry is not needed by the other tests
-
-    assert metrics.REGISTRY.get_sample_value("switchboard_over_limit_total", {"limit": limit}) is not None
