@@ -245,8 +245,9 @@ def test_a_pool_whose_profiles_serve_too_many_queues_in_all_is_refused(tmp_path:
     """As a router refuses it: at the line of the first profile, with what to do; within the bound there is no fault."""
     queues = "".join(f'[[pools.big.queues]]\nname = "q{number}"\n' for number in range(1_000))
     profiles = "".join(f'[[pools.big.profiles]]\nname = "p{number}"\n' for number in range(101))
-    assert faults(tmp_path, f"[pools.big]\n{queues}{profiles}") == [
+    [fault] = faults(tmp_path, f"[pools.big]\n{queues}{profiles}")
+    assert fault == (
         "routing.toml:2002: pools.big.profiles: expected at most 100000 queues served, added up over the profiles, "
-        + "got 101000: list the queues of each profile (one without a list serves all of them), or use fewer profiles"
-    ]
+        "got 101000: list the queues of each profile (one without a list serves all of them), or use fewer profiles"
+    )
     assert read(tmp_path, f"[pools.big]\n{queues}{profiles}queues = []\n")
