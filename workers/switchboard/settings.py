@@ -3,7 +3,7 @@
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -22,6 +22,7 @@ from switchboard.kafka.clients import Connection, SaslMechanism, SecurityProtoco
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS
 from switchboard.kafka.record_batches import BatchLimits
 from switchboard.kafka.topics import TopicNames, TopicPlan
+from switchboard.router.limits import Limits, UnconfiguredPools
 
 ENV_PREFIX: Final = "SWITCHBOARD_"
 ENV_FILE: Final = ".env"
@@ -118,6 +119,16 @@ class Settings(BaseSettings):
     """The most bytes to which a batch of records is unpacked; a larger one is a dead letter, whole."""
     batch_records: int = Field(250_000, ge=50_000, le=10_000_000)
     """The most records of a batch that is read; one with more is a dead letter, whole."""
+    unconfigured_pools: UnconfiguredPools = "allow"
+    """Whether pools that were never configured are served. With `refuse` so must `default` be configured."""
+    max_pools: int = Field(10_000, ge=1)
+    """The most pools of a shard that were never configured, and the most that were; `default` is always taken."""
+    max_agents: int = Field(20_000, ge=1)
+    """The most agents who are logged in to a pool; a shard takes 10 times as many."""
+    max_chats: int = Field(200_000, ge=1)
+    """The most open chats of a pool; a shard takes twice as many."""
+    max_remembered: int = Field(500_000, ge=1)
+    """The most chats of a pool, open or closed within 10 minutes of service time; a shard takes twice as many."""
 
     log_format: Literal["console", "json"] = "console"
     """Lines for people or for machines."""
@@ -127,6 +138,8 @@ class Settings(BaseSettings):
     """Where the router serves /metrics, /healthz and /readyz."""
     metrics_port: Port = 9464
     """0: any that is free."""
+    metrics_queues: int = Field(1_000, ge=0)
+    """The most queues that have metrics of their own; all others are counted as `other`."""
     web_host: str = "127.0.0.1"
     """Where the monitor serves the wallboard and its JSON."""
     web_port: Port = 8080
@@ -222,6 +235,10 @@ class Settings(BaseSettings):
         """How the topics are to be."""
         min_insync = self.min_insync or min(2, self.replication)
         return TopicPlan(self.topic_names(), self.shards, self.replication, min_insync)
+
+    def limits(self) -> Limits:
+        """What a shard of a router takes at most."""
+        return Limits(**{each.name: getattr(self, each.name) for each in fields(Limits)})
 
     def _secret(self, name: str) -> SecretStr | None:
         path: Path | None = getattr(self, f"{name}_file")

@@ -49,6 +49,7 @@ async def _serve_until_signal(settings: Settings) -> None:
             token=settings.reader_token(),
             service_level_seconds=settings.service_level_seconds,
             zone=settings.time_zone,
+            max_pools=settings.max_pools,
         ),
         group_id=settings.group_id,
         replication=settings.replication,

@@ -84,10 +84,11 @@ Reason: TypeAlias = Literal[
     "unknown-type",
     "schema",
     "bad-time",
+    "over-limit",
     "engine-error",
 ]
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
-"""Why a record went to `dead-letter`. The decoder gives all but the last."""
+"""Why a record went to `dead-letter`. The decoder gives all but the last two."""
 
 Mapping: TypeAlias = Callable[[str, str | None, dict[str, Any]], tuple[str | None, dict[str, Any]]]
 """A foreign bus's fields to ours: (topic, the type that the record tells, body) to (our type, our body)."""

@@ -28,6 +28,7 @@ import orjson
 from switchboard.contracts.codec import MAX_VALUE_BYTES
 from switchboard.contracts.faults import Fault, quote
 from switchboard.contracts.routing_references import references
+from switchboard.contracts.routing_size import size_of, too_many_pairs
 from switchboard.contracts.routing_values import as_json, unknown_fields
 from switchboard.contracts.schemas import EVENT_SHAPES, event_faults, known
 from switchboard.contracts.toml_lines import Lines
@@ -110,13 +111,16 @@ def _pool_faults(pool: str, written: Any) -> Iterator[Fault]:
     config = as_json(written, where, unusable)
     yield from unusable
     told = {fault.path for fault in unusable}
-    for fault in event_faults("pool-configured", {"pool": pool, "config": config}):
+    wrong = event_faults("pool-configured", {"pool": pool, "config": config})
+    for fault in wrong:
         path = where if fault.path == ("pool",) else where + fault.path[1:]
         # A name that stands twice is told by `references`, at the second row.
         if fault.rule != "uniqueBy" and path not in told:
             yield Fault(fault.reason, path, fault.rule, _advice(fault, pool) or fault.message)
     yield from unknown_fields(config, _CONFIG, where)
     yield from references(config, where)
+    if not wrong and (too_many := too_many_pairs(size_of(config))) is not None:
+        yield Fault("schema", (*where, "profiles"), "maxPairs", too_many)
     if len(orjson.dumps({"pool": pool, "config": config})) > MAX_VALUE_BYTES:
         yield Fault("schema", where, "maxBytes", f"expected a pool of at most {MAX_VALUE_BYTES} bytes as JSON")
 

@@ -12,8 +12,13 @@ NOW_MINUTES: Final = 15
 """How many windows `now` is made of: the minute that runs and those before it."""
 WINDOW_SECONDS: Final = 60
 
+MOST_QUEUES: Final = 10_000
+"""Queues that are counted in by themselves on a day, which takes up to 40 MB."""
+
 Queue = tuple[str, str]
 """(pool, queue)."""
+OTHERS: Final[Queue] = ("other", "other")
+"""All queues beyond MOST_QUEUES. Anyone on the bus can make up pools."""
 Key = TypeVar("Key", int, date)
 
 
@@ -28,7 +33,9 @@ class Windows:
     days: defaultdict[Queue, dict[date, Figures]] = field(default_factory=lambda: defaultdict(dict))
 
     def at(self, queue: Queue, moment: float) -> tuple[Figures, Figures]:
-        """The minute's and the day's figures of a moment, to count in."""
+        """The minute's and the day's figures of a moment, to count in; those of OTHERS where too many are counted."""
+        if queue not in self.days and len(self.days) >= MOST_QUEUES:
+            queue = OTHERS
         minute, day = int(moment // WINDOW_SECONDS), self.day(moment)
         return _of(self.minutes[queue], minute, NOW_MINUTES), _of(self.days[queue], day, 1)
 

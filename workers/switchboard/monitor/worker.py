@@ -16,6 +16,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 
+from switchboard.contracts.routing_size import ConfiguredPools
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import BrokerAwayError, Connection, unless_stopped, wait_for_broker
 from switchboard.kafka.partitions import missing_from, no_such_topic, partitions_of
@@ -31,7 +32,7 @@ from switchboard.monitor.pulse import Pulse, feel
 from switchboard.monitor.routing import Routing, watch
 from switchboard.monitor.starts import LEAD_SECONDS, first_offsets
 from switchboard.monitor.stream import Stream
-from switchboard.monitor.tables import Place, Tables
+from switchboard.monitor.tables import MOST_POOLS, Place, Tables
 from switchboard.monitor.telling import add_metrics
 from switchboard.monitor.web import add_routes, strict_json
 from switchboard.monitor.windows import start_of_day
@@ -65,6 +66,8 @@ class Serving:
     """Chats answered within so long are answered in time."""
     zone: str = "UTC"
     """The time zone whose midnight a day begins at."""
+    max_pools: int = MOST_POOLS
+    """As the routers have it: of a shard, the most pools that are configured."""
 
 
 class Bus(NamedTuple):
@@ -126,6 +129,7 @@ async def serve(
         port = serving.port or _free_port(serving.host)
     pulse = Pulse(time.time())  # it has just answered
     shards = sum(topics[at.topic] is Topic.ASSIGNMENT for at in there)
+    tables.configured = ConfiguredPools(serving.max_pools, shards)
     routing = Routing(shards, names.of(Topic.CHAT_ARRIVAL))
     board = {"service_level_seconds": serving.service_level_seconds, "time_zone": serving.zone}
     stream = Stream(tables, pulse, routing, board)

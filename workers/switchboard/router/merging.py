@@ -26,6 +26,7 @@ RANK: Final = {
 }
 """At equal timestamps: who is there, then what they can be given, then what they do. Other presence comes last."""
 _LAST: Final = 6
+_CONFIGURATION: Final = RANK["pool-configured"]
 
 assert set(RANK) < set(EVENT_TYPES)  # noqa: S101 - a name misspelt here would be a wrong order, silently
 
@@ -93,7 +94,7 @@ def merge(partitions: list[Partition], most: int, most_bytes: int) -> list[Taken
             break
         item = buffer.popleft()
         taken.append(item)
-        size += item.size
+        size += _room_of(item, most_bytes)
         if buffer:
             head = buffer[0]
             heapreplace(heads, (head.timestamp, head.rank, partition.order, partition))
@@ -102,6 +103,14 @@ def merge(partitions: list[Partition], most: int, most_bytes: int) -> list[Taken
         else:
             heappop(heads)
     return taken
+
+
+def _room_of(item: Taken, most_bytes: int) -> int:
+    """The part of a frame's bytes that a record takes; a configuration takes all.
+
+    One may take 50 ms to apply, and the event loop turns between frames only.
+    """
+    return most_bytes if item.rank == _CONFIGURATION else item.size
 
 
 SHARE: Final = 4
@@ -160,7 +169,7 @@ def _by_turns(waiting: list[Partition], before: list[Taken], most: int, most_byt
         count, _, _, order, partition = heads[0]
         item = partition.buffer.popleft()
         taken.append(item)
-        size += item.size
+        size += _room_of(item, most_bytes)
         if partition.buffer:
             head = partition.buffer[0]
             heapreplace(heads, (count + 1, head.timestamp, head.rank, order, partition))

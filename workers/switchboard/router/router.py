@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from aiokafka.errors import KafkaError
 
 from switchboard import metrics
-from switchboard.domain.engine import OtherFormatError
+from switchboard.domain.restoring import OtherFormatError
 from switchboard.kafka.admin import Difference, require_topics
 from switchboard.kafka.allowed import denial, require_rights
 from switchboard.kafka.clients import BrokerAwayError, unless_stopped, wait_for_broker
