@@ -60,7 +60,7 @@ def log_change(change: Change, shard: int) -> None:
     for each in change.begun:
         log.warning(
             "%s is held up at offset %s by an open transaction: nothing from there on can be read until it is "
-            "committed or aborted (find it with kafka-transactions.sh find-hanging)",
+            "committed or aborted (kafka-transactions.sh describe-producers and list tell whose it is)",
             each.name, each.offset, extra=_extra(each, shard),
         )  # fmt: skip
     for each in change.ended:
