@@ -1,5 +1,6 @@
 """The wallboard as a supervisor has it: in a browser, served by a monitor on a real broker."""
 
+import re
 import signal
 import time
 from datetime import datetime
@@ -11,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from playwright.async_api import Browser, Page, expect
 
 from switchboard.kafka.admin import create_topics
-from switchboard.kafka.clients import Connection, producer, source_reader
+from switchboard.kafka.clients import Connection, producer, source_reader, transactional_producer
 from switchboard.kafka.local_broker import LocalBroker
 from switchboard.kafka.ownership import shard_id
 from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
@@ -205,6 +206,36 @@ async def test_a_floor_that_nobody_routes_is_told_of(
     await expect(page.locator("#announce")).to_have_text("No router is at work: no chat is assigned")
     async with a_member(conn, names):
         await expect(pill).to_contain_text("Live", timeout=20_000)
+
+
+async def test_a_partition_that_an_open_transaction_holds_up_is_told_of(
+    page: Page, rows: Rows, start: Start, conn: Connection, names: TopicNames, address: str
+) -> None:
+    """Its name, since when, and how many records wait, in the largest letters and the line below; until it ends."""
+    await rows.commit(0, an_agent("ann"))
+    await tell_read(conn, names, 0)
+    await (await start()).first("/healthz")
+    await live(page, address)
+    section, verdict, more = page.locator("#verdict"), page.locator("#verdict-words"), page.locator("#verdict-more")
+    await expect(verdict).to_have_text("Nobody is waiting")
+    topic = names.of(Topic.CHAT_ARRIVAL)
+    async with transactional_producer(conn, f"{names.prefix}stranger", timeout_ms=120_000) as stranger:
+        await stranger.begin_transaction()
+        for _ in range(2):
+            await stranger.send_and_wait(topic, b"{}", partition=0)
+        words = f"{topic}/0 is held up by an open transaction"
+        await expect(verdict).to_have_text(words, timeout=60_000)
+        await expect(section).to_have_attribute("data-state", "stuck")
+        await expect(more).to_have_text(
+            re.compile(
+                rf"^{re.escape(words)} since \d\d:\d\d:\d\d; 2 records wait behind it\. Below is what could be read\.$"
+            )
+        )
+        await expect(page.locator("#live")).to_contain_text("1 partition held up")
+        await expect(page.locator("#announce")).to_have_text(words)
+        await stranger.abort_transaction()
+    await expect(page.locator("#live")).to_contain_text("Live", timeout=10_000)
+    await expect(verdict).to_have_text("Nobody is waiting")
 
 
 async def test_five_hundred_agents_stay_smooth(page: Page, rows: Rows, start: Start, address: str) -> None:

@@ -16,6 +16,7 @@ from switchboard.kafka.admin import Difference, require_topics
 from switchboard.kafka.allowed import denial, require_rights
 from switchboard.kafka.clients import BrokerAwayError, unless_stopped, wait_for_broker
 from switchboard.kafka.ledger import FencedError, LedgerLostError
+from switchboard.kafka.open_transactions import HeldUp, longest
 from switchboard.kafka.ownership import (
     SESSION_TIMEOUT_MS,
     FencedTooOftenError,
@@ -31,6 +32,7 @@ from switchboard.kafka.topics import TopicPlan
 from switchboard.kafka.wording import in_words
 from switchboard.router.bounded import BrokenOffError, bounded
 from switchboard.router.gone import SourceGoneError
+from switchboard.router.held_up import sentence, zero_of_monotonic
 from switchboard.router.served import Served
 from switchboard.router.shard import Plan, Shard
 from switchboard.router.starting import NoStartError
@@ -140,8 +142,20 @@ class Router:
         return {index: self._served[index].told() for index in sorted(self._served)}
 
     @property
+    def held_up(self) -> list[HeldUp]:
+        """The source partitions that an open transaction holds up, as its shards see them; the longest first."""
+        now = time.monotonic()
+        standings = [served.standing for served in self._served.values()]
+        return longest(each for standing in standings for each in standing.transactions.held_up(now))
+
+    @property
     def reason(self) -> str:
-        """Why it is ready or not, healthy or not, in a sentence."""
+        """Why it is ready or not, healthy or not, and which partitions an open transaction holds up, in a sentence."""
+        return "; ".join(filter(None, (self._reason, sentence(self.held_up, zero_of_monotonic()))))
+
+    @property
+    def _reason(self) -> str:
+        """Why it is ready or not, healthy or not."""
         if not self._bus_found:
             return f"waiting for the broker at {self._plan.conn.bootstrap}"
         if not self._is_member:

@@ -12,11 +12,13 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from switchboard.contracts.codec import BadInput, decode_event
 from switchboard.domain.events import Event
 from switchboard.kafka.clients import BrokerAwayError, Connection, source_reader
+from switchboard.kafka.open_transactions import Ends
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.topics import TopicNames
 from switchboard.kafka.wording import in_words
 from switchboard.router.gone import Offsets, SourceGoneError, cut, not_there, unreadable
 from switchboard.router.merging import Partition, Taken, fair_merge, rank_of
+from switchboard.router.time_lags import TimeLags
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,8 @@ FRESH_SECONDS: Final = 1.0
 """What a partition's end was known to be is believed for so long."""
 COMMIT_SECONDS: Final = 2.0
 DEADLINE_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 5.0
+"""The age of a fetch's answer up to which the offsets in it are taken for those of now."""
 
 
 class Sources:
@@ -71,6 +75,7 @@ class Sources:
         self._poison = poison
         self._partitions: dict[TopicPartition, Partition] = {}
         self._known: Offsets = {}
+        self._time_lags = TimeLags(time.monotonic())
         self._relisted = 0.0
         self._waiting_since: float | None = None
         self._told: asyncio.Task[None] | None = None
@@ -141,6 +146,24 @@ class Sources:
             found[tp] = 0 if stable is None else max(0, stable - self._known.get((tp.topic, tp.partition), 0))
             if self._is_read(tp):
                 found[tp] = 0
+        return found
+
+    @property
+    def time_lags(self) -> dict[TopicPartition, float]:
+        """The clock less the timestamp of the next or last record, in s, by partition; negative: it is ahead."""
+        wall, now = time.time(), time.monotonic()
+        return {tp: self._time_lags.seconds(partition, wall, now) for tp, partition in self._partitions.items()}
+
+    @property
+    def ends(self) -> dict[TopicPartition, Ends]:
+        """Last stable offset and high watermark of the partitions whose leaders answered within ANSWER_SECONDS."""
+        oldest = (time.time() - ANSWER_SECONDS) * 1000
+        found = {}
+        for tp in self._partitions:
+            stable, high = self._consumer.last_stable_offset(tp), self._consumer.highwater(tp)
+            polled = self._consumer.last_poll_timestamp(tp)
+            if stable is not None and high is not None and polled is not None and polled >= oldest:
+                found[tp] = Ends(stable, high)
         return found
 
     def _is_read(self, tp: TopicPartition) -> bool:
@@ -302,6 +325,7 @@ class Sources:
         self._note_catching_up(now)
         for each in taken:
             self._known[each.record.topic, each.record.partition] = each.record.offset + 1
+        self._time_lags.took(taken, time.time(), now)
         return taken
 
     def _note_catching_up(self, now: float) -> None:

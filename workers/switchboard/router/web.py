@@ -11,6 +11,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from switchboard import metrics
+from switchboard.router.held_up import as_json, zero_of_monotonic
 from switchboard.router.router import Router
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,14 @@ async def serve(router: Router, host: str, port: int) -> web.AppRunner:
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def how_it_stands(name: str, *, well: bool) -> web.Response:
-        told = {name: well, "reason": router.reason, "shards": {str(at): each for at, each in router.shards.items()}}
-        return web.json_response(told, status=200 if well else 503)
+        body = {
+            name: well,
+            "reason": router.reason,
+            "shards": {str(at): each for at, each in router.shards.items()},
+            # Not a fault of this router, so the status code stays: another router could read no further either.
+            "held_up": as_json(router.held_up, zero_of_monotonic()),
+        }
+        return web.json_response(body, status=200 if well else 503)
 
     async def tell_health(_: web.Request) -> web.Response:
         return how_it_stands("healthy", well=not router.health)

@@ -1,12 +1,12 @@
 // The wallboard: events in, rows of the page out. Read only.
 import { Agents } from "./agents.js";
 import { Assignments } from "./assignments.js";
-import { clock, setZone, spanWords } from "./format.js";
+import { clock, count, setZone, spanWords } from "./format.js";
 import { mark, say } from "./keyed.js";
 import { Live } from "./live.js";
 import { Queues } from "./queues.js";
 import { Story } from "./story.js";
-import { unrouted, Verdict } from "./verdict.js";
+import { heldUp, unrouted, Verdict } from "./verdict.js";
 
 const at = (id) => document.getElementById(id);
 
@@ -66,8 +66,10 @@ function showLiveness(now) {
   if (fault === null) {
     const decided = live.beat?.decided_at;
     const out = unrouted(live.beat?.routing);
-    mark(at("live"), "data-state", out ? "stale" : "live");
-    const words = !out ? "Live" : out === live.beat.routing.shards ? "Not routing" : `${out} of ${live.beat.routing.shards} shards not routed`;
+    const held = heldUp(live.beat?.routing);
+    mark(at("live"), "data-state", out || held ? "stale" : "live");
+    const routed = held ? `${count(held, "partition")} held up` : "Live";
+    const words = !out ? routed : out === live.beat.routing.shards ? "Not routing" : `${out} of ${live.beat.routing.shards} shards not routed`;
     const untold = live.routingIsUnknown() ? "; whether chats are routed can't be told" : "";
     say(at("live-words"), `${words}, ${clock(now)}${decided ? `; last decision ${clock(decided)}` : ""}${untold}`);
     stale.hidden = true;
