@@ -49,7 +49,7 @@ async def an_app(limits: Limits, app: web.Application | None = None) -> AsyncIte
 async def connected(port: int, sent: bytes = b"", source: str = "127.0.0.1") -> socket.socket:
     """A connection from an address of this machine, over which something was sent."""
     client = socket.socket()
-    client.setblocking(False)
+    client.setblocking(False)  # noqa: FBT003 - it takes nothing else
     client.bind((source, 0))
     loop = asyncio.get_running_loop()
     await loop.sock_connect(client, ("127.0.0.1", port))
@@ -62,6 +62,8 @@ def still_open(clients: Iterable[socket.socket]) -> int:
     """How many of the connections the server has not closed; those that it answered count as open."""
 
     def is_open(client: socket.socket) -> bool:
+        if client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            return False  # reset, with an answer that was not read
         try:
             return client.recv(1) != b""
         except BlockingIOError:
