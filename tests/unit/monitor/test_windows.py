@@ -43,4 +43,4 @@ def test_what_is_over_is_dropped() -> None:
     windows.forget(NOON + 4 * 24 * HOUR)
     assert not windows.minutes
     assert not windows.days
-    assert windows.queues(NOON + 4 * 24 * HOUR) == set()
+    assert not windows.has_counted(SALES, windows.day(NOON + 4 * 24 * HOUR))

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from switchboard.web import exposition
 from switchboard.web.connections import Limits
@@ -69,11 +69,10 @@ async def test_50_who_scrape_at_once_share_one_rendering(monkeypatch: pytest.Mon
     gauge = Gauge("switchboard_of_a_test", "A figure of many.", ["number"], registry=registry)
     for number in range(20_000):
         gauge.labels(str(number)).set(number)
-    generate = exposition.generate_latest
 
     def counting(shown: CollectorRegistry) -> bytes:
         rendered.append(shown)
-        return generate(shown)
+        return generate_latest(shown)
 
     monkeypatch.setattr(exposition, "generate_latest", counting)
     app = web.Application()

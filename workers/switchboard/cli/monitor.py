@@ -49,6 +49,8 @@ async def _serve_until_signal(settings: Settings) -> None:
             token=settings.reader_token(),
             service_level_seconds=settings.service_level_seconds,
             zone=settings.time_zone,
+            session_seconds=settings.web_session_hours * 3600,
+            proxies=settings.proxy_networks(),
         ),
         group_id=settings.group_id,
         replication=settings.replication,

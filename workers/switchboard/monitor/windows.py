@@ -46,10 +46,9 @@ class Windows:
         day = self.day(now)
         return _sum(figures for other, figures in self.days.get(queue, {}).items() if other >= day)
 
-    def queues(self, now: float) -> set[Queue]:
-        """The queues that anything was counted of today."""
-        day = self.day(now)
-        return {queue for queue, kept in self.days.items() if any(other >= day for other in kept)}
+    def has_counted(self, queue: Queue, day: date) -> bool:
+        """Whether anything was counted of a queue on a day or after it."""
+        return any(other >= day for other in self.days.get(queue, ()))
 
     def forget(self, now: float) -> None:
         """Drop what is over: the days before today, and the windows before `now`'s."""
