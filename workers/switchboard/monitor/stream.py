@@ -199,7 +199,7 @@ class Stream:
             # Also while nobody looks: what is over must not pile up in the night.
             if (minute := int(time.time() // WINDOW_SECONDS)) != forgot:
                 forgot = minute
-                self._tables.past.forget(time.time())
+                await self._tables.past.forget(time.time())
             began = time.monotonic()
             if self._clients:
                 await self._tell_changes()

@@ -50,13 +50,14 @@ class Windows:
         """Whether anything was counted of a queue on a day or after it."""
         return any(other >= day for other in self.days.get(queue, ()))
 
-    def forget(self, now: float) -> None:
-        """Drop what is over: the days before today, and the windows before `now`'s."""
+    def forget(self, now: float, queues: Iterable[Queue] | None = None) -> None:
+        """Drop what is over: the days before today, and the windows before `now`'s; of some queues, or of all."""
         day, since = self.day(now), int(now // WINDOW_SECONDS) - NOW_MINUTES
-        for queue in [queue for queue in self.days if max(self.days[queue]) < day]:
-            del self.days[queue]
-        for queue in [queue for queue in self.minutes if max(self.minutes[queue]) <= since]:
-            del self.minutes[queue]
+        for queue in tuple({*self.days, *self.minutes}) if queues is None else queues:
+            if queue in self.days and max(self.days[queue]) < day:
+                del self.days[queue]
+            if queue in self.minutes and max(self.minutes[queue]) <= since:
+                del self.minutes[queue]
 
     def day(self, moment: float) -> date:
         """The day that a moment belongs to."""
