@@ -133,23 +133,20 @@ class Connections:
     def _has_room(self, line: "Line") -> bool:
         limits = self._limits
         if self._by_address[line.address] >= limits.by_address and not self._is_proxy(line.address):
-            return self._make_room([each for each in (self._longest_waiting(line.address),) if each])
+            return self._make_room(line.address, lambda each: each.address == line.address)
         if len(self._all) < limits.connections:
             return True
-        most = max(self._waiting, key=lambda address: len(self._waiting[address]), default="")
-        return self._make_room([each for each in (self._longest_waiting(most), self._slowest()) if each])
+        return self._make_room(max(self._waiting, key=lambda address: len(self._waiting[address]), default=""))
 
-    def _make_room(self, candidates: "list[Line]") -> bool:
-        if candidates:
-            self._close(candidates[0], "a web client gave its place to another: all connections were in use")
-        return bool(candidates)
-
-    def _longest_waiting(self, address: str) -> "Line | None":
-        return next(iter(self._waiting.get(address, ())), None)
-
-    def _slowest(self) -> "Line | None":
-        slow = [line for line in self._all if line.unread_seconds() > SLOW_SECONDS]
-        return max(slow, key=lambda line: line.unread_seconds(), default=None)
+    def _make_room(self, address: str, is_other: "Callable[[Line], bool]" = lambda _: True) -> bool:
+        """Close the connection of an address that has waited longest, or else the other that reads least."""
+        found = next(iter(self._waiting.get(address, ())), None)
+        if found is None:  # looked for only now: a flood of connections is replaced without it
+            slow = [line for line in self._all if is_other(line) and line.unread_seconds() > SLOW_SECONDS]
+            found = max(slow, key=lambda line: line.unread_seconds(), default=None)
+        if found is not None:
+            self._close(found, "a web client gave its place to another: all connections were in use")
+        return found is not None
 
     def _close(self, line: "Line", why: str) -> None:
         log.warning(why)
