@@ -438,3 +438,34 @@ async def test_a_token_in_the_address_signs_in_and_is_forgotten(
     await expect(other.locator("#agents .name")).to_have_text("ann")
     assert other.url == address
     assert await other.evaluate("document.cookie") == ""
+
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_label("Token")).to_be_visible()
+    await page.goto(address)
+    await expect(page.get_by_label("Token")).to_be_visible()
+    assert await other.evaluate("fetch('/api/agents').then((answer) => answer.status)") == 200
+
+
+async def test_without_a_token_nobody_is_asked_to_sign_in_or_out(
+    page: Page, rows: Rows, start: Start, address: str
+) -> None:
+    """There is nothing to sign out of."""
+    await rows.commit(0, an_agent("ann"))
+    await (await start()).first("/healthz")
+    await live(page, address)
+    await expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
+
+
+async def test_where_there_are_too_many_queues_the_page_says_which_it_shows(
+    page: Page, rows: Rows, start: Start, address: str
+) -> None:
+    """Those of most use, and where the others are."""
+    chats = []
+    for number in range(1_005):
+        topic, key, row = chat(f"c{number}", "waiting")
+        chats.append((topic, key, row | {"queue": f"q{number}"}))
+    await rows.commit(0, *chats)
+    await (await start()).first("/healthz")
+    await live(page, address)
+    await expect(page.locator("#queues tbody tr")).to_have_count(1_000, timeout=20_000)
+    await expect(page.locator("#queues-more")).to_contain_text("1000 of 1005 queues are shown")

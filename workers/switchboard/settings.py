@@ -1,5 +1,6 @@
 """The settings: from the environment (`SWITCHBOARD_*`), else `.env`, else `switchboard.toml`, else the default."""
 
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -148,6 +149,11 @@ class Settings(BaseSettings):
     """What the wallboard's readers must show; needed where web_host can be reached by others than this machine."""
     web_token_file: Path | None = None
     """The file that holds it, instead."""
+    web_session_hours: float = Field(168, gt=0, le=8_784)
+    """How long a sign-in to the wallboard lasts at most; a restart of the monitor ends it too."""
+    web_proxies: str = ""
+    """Addresses and networks of the proxies in front of the wallboard, with commas between: their X-Forwarded-For tells
+    whose limits a request counts against."""
     service_level_seconds: float = Field(20, gt=0, le=86_400)
     """A chat answered within so long was answered in time."""
     time_zone: str = "UTC"
@@ -184,6 +190,11 @@ class Settings(BaseSettings):
                 f"time_zone is {self.time_zone!r}, expected a name of this machine's time zone data (package tzdata), "
                 f"such as Europe/Berlin"
             )
+        try:
+            for network in self.proxy_networks():
+                ipaddress.ip_network(network, strict=False)
+        except ValueError as fault:
+            wrong.append(f"web_proxies: {fault}, expected addresses and networks such as 10.0.0.7,10.1.0.0/16")
         if self.min_insync > self.replication:
             wrong.append(f"min_insync is {self.min_insync}, expected at most replication, which is {self.replication}")
         if self.security_protocol.startswith("SASL"):
@@ -226,6 +237,10 @@ class Settings(BaseSettings):
         if token is not None and len(token.get_secret_value()) < TOKEN_LENGTH:
             raise SettingsError(f"web_token_file: {self.web_token_file} holds less than {TOKEN_LENGTH} characters")
         return token
+
+    def proxy_networks(self) -> list[str]:
+        """The proxies in front of the wallboard: addresses and networks."""
+        return [network.strip() for network in self.web_proxies.split(",") if network.strip()]
 
     def topic_names(self) -> TopicNames:
         """The topics' names on the bus."""

@@ -90,6 +90,10 @@ class Routing:
         self.seen_at: float | None = None
         """When it was last looked at, in seconds since 1970."""
 
+    def expect(self, shards: int) -> None:
+        """Note how many shards there are, once it is known. Nothing is known of them yet."""
+        self._shards = {shard: Shard() for shard in range(shards)}
+
     def see(self, now: float, owned: Collection[int], read: Mapping[int, Offsets], ends: Offsets) -> None:
         """Take in a look at the bus.
 

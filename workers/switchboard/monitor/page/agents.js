@@ -16,13 +16,15 @@ export class Agents {
     this.#keyed = new Keyed(list, build, show, byName);
     this.#counter = counter;
     this.summary = "";
+    this.total = 0; // with those that the monitor does not tell of, where there are very many
   }
 
   get size() {
     return this.#keyed.rows.size;
   }
 
-  take({ full, changed, gone }) {
+  take({ full, changed, gone, total }) {
+    this.total = total;
     const key = (row) => JSON.stringify([row.pool, row.agent_id]);
     for (const row of changed) this.#keyed.put(key(row), row);
     for (const row of gone) this.#keyed.drop(key(row));

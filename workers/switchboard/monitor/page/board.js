@@ -21,6 +21,7 @@ live.open({
   board(told) {
     setZone(told.time_zone);
     queues.inTime = told.service_level_seconds;
+    at("sign-out").hidden = !told.asks_for_token;
     say(at("now-title"), `Last ${told.now_minutes} min`);
     say(
       at("queues-note"),
@@ -31,10 +32,12 @@ live.open({
   },
   queues(told) {
     queues.take(told);
+    showMore("queues-more", queues, "queues", "and of those, the ones where chats wait longest");
     tick();
   },
   agents(told) {
     agents.take(told);
+    showMore("agents-more", agents, "agents", "by pool and id");
     tick();
   },
   assignments(told) {
@@ -44,6 +47,13 @@ live.open({
   heartbeat: () => story.refresh(),
   tick,
 });
+
+/** Say that there are more rows than the monitor sends, and which it sends. */
+function showMore(id, { size, total }, noun, order) {
+  const more = at(id);
+  more.hidden = size >= total;
+  say(more, more.hidden ? "" : `${size} of ${total} ${noun} are shown: those of configured pools first, ${order}. All are at /api/${noun}.`);
+}
 
 function tick() {
   const now = live.now();

@@ -43,14 +43,20 @@ export class Queues {
 
   constructor(body) {
     this.inTime = 20;
+    this.total = 0; // with those that the monitor does not tell of, where there are very many
     this.#keyed = new Keyed(body, build, show, byName);
+  }
+
+  get size() {
+    return this.#keyed.rows.size;
   }
 
   rows() {
     return [...this.#keyed.rows.values()].map(({ row }) => row);
   }
 
-  take({ full, changed, gone }) {
+  take({ full, changed, gone, total }) {
+    this.total = total;
     const key = (row) => JSON.stringify([row.pool, row.queue]);
     for (const row of changed) this.#keyed.put(key(row), row);
     for (const row of gone) this.#keyed.drop(key(row));
