@@ -46,7 +46,7 @@ def test_a_strangers_record_is_no_letter_of_ours() -> None:
 def test_where_it_was_put_back_from_is_told_by_its_last_such_header() -> None:
     """The router wrote none of them."""
     headers = (("replayed-from", b"dead-letter/0@1"), ("replayed-from", b"dead-letter/0@2"))
-    assert read_letter(record(*headers, *ROUTERS)).replayed_from == "0@2"
+    assert read_letter(record(*headers, *ROUTERS)).replayed_from == Place(0, 2)
 
 
 @pytest.mark.parametrize("text", ["", "1", "1@", "@1", "-1@2", "1@2@3", "1@x", "\u0661@1"])

@@ -7,6 +7,7 @@ from typing import Any
 import click
 import orjson
 
+from switchboard.cli.consoles import say, say_json
 from switchboard.contracts.routing_file import read_routing_file
 from switchboard.kafka.clients import wait_for_broker
 from switchboard.kafka.configuring import read_configuration, write_configuration
@@ -30,8 +31,8 @@ def check(file: Path) -> None:
       switchboard config check routing.toml
     """
     for pool in read_routing_file(file):
-        click.echo(_summary(pool["pool"], pool["config"]))
-    click.echo(f"{file}: no faults")
+        say(_summary(pool["pool"], pool["config"]))
+    say(f"{file}: no faults")
 
 
 @config.command()
@@ -55,7 +56,7 @@ def apply(file: Path) -> None:
 
     asyncio.run(publish())
     for pool in pools:
-        click.echo(f"applied {_summary(pool['pool'], pool['config'])}")
+        say(f"applied {_summary(pool['pool'], pool['config'])}")
 
 
 @config.command()
@@ -75,16 +76,16 @@ def show(*, as_json: bool) -> None:
 
     pools = asyncio.run(read())
     if as_json:
-        click.echo(orjson.dumps(pools, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+        say_json(pools, indent=True, sort_keys=True)
         return
     for pool, body in sorted(pools.items()):
-        click.echo(_summary(pool, body))
+        say(_summary(pool, body))
         for kind in ("queues", "profiles"):
             for row in body[kind]:
                 rest = ", ".join(f"{name}={_shown(value)}" for name, value in row.items() if name != "name")
-                click.echo(f"  {kind[:-1]} {row['name']}{': ' if rest else ''}{rest}")
+                say(f"  {kind[:-1]} {row['name']}{': ' if rest else ''}{rest}")
     if not pools:
-        click.echo("nothing is configured: every pool has one queue and one profile, both named default")
+        say("nothing is configured: every pool has one queue and one profile, both named default")
 
 
 def _summary(pool: str, body: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from switchboard.contracts.printable_text import printable
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.replay.dead_letters import DeadLetter
 
@@ -19,14 +20,14 @@ def fields_of(letter: DeadLetter) -> dict[str, Any]:
         "source_offset": offset,
         "key": text_of(letter.key),
         "original_size": letter.original_size,
-        "replayed_from": letter.replayed_from,
+        "replayed_from": None if letter.replayed_from is None else str(letter.replayed_from),
     }
 
 
 def line_of(letter: DeadLetter) -> str:
     """For humans: where and when, why, where it came from."""
     topic, partition, offset = letter.source
-    again = f" (replayed from {letter.replayed_from}, failed again)" if letter.replayed_from else ""
+    again = f" (its header says: replayed from {letter.replayed_from})" if letter.replayed_from else ""
     where = f"{letter.place}  {format_ms(letter.at)}"
     if not letter.reason:
         return f"{where}  (no router set it aside)"
@@ -44,5 +45,5 @@ def text_of(value: bytes | None) -> str | None:
 
 
 def shown(value: bytes | None) -> str:
-    """As text for humans."""
-    return "(none)" if (text := text_of(value)) is None else text
+    """As text for humans, on one line and printable."""
+    return "(none)" if (text := text_of(value)) is None else printable(text)

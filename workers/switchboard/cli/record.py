@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 import click
-import orjson
 
+from switchboard.cli.consoles import say, say_json
 from switchboard.cli.out_files import OutFile
 from switchboard.cli.progress import progress
 from switchboard.cli.signals import stop_on_signal
@@ -153,15 +153,15 @@ def _tell(told: Recorded, out: Path, seconds: float, *, stopped: bool, as_json: 
             "interrupted": stopped,
             "seconds": round(seconds, 3),
         }
-        click.echo(orjson.dumps(summary))
+        say_json(summary)
         return
     rate = told.records / max(seconds, 1e-3)
-    click.echo(f"{out}: {counted(told.records, 'record')} in {seconds:.1f} s ({rate:,.0f}/s)")
+    say(f"{out}: {counted(told.records, 'record')} in {seconds:.1f} s ({rate:,.0f}/s)")
     for topic, number in told.by_topic.items():
-        click.echo(f"  {topic}: {number:,}")
+        say(f"  {topic}: {number:,}")
     for shard, frame in sorted(told.frames.items()):
-        click.echo(f"  shard {shard} begins with its rows after frame {frame:,}")
+        say(f"  shard {shard} begins with its rows after frame {frame:,}")
     for topic in told.missing:
-        click.echo(f"  {topic}: there is no such topic", err=True)
+        say(f"  {topic}: there is no such topic", err=True)
     if stopped:
-        click.echo("stopped before the end: the log holds what was read until then", err=True)
+        say("stopped before the end: the log holds what was read until then", err=True)

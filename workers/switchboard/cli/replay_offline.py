@@ -5,10 +5,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import click
-import orjson
-
 from switchboard.cli.collector import relax_collector
+from switchboard.cli.consoles import say, say_json
 from switchboard.cli.out_files import refuse_as_out
 from switchboard.cli.progress import progress
 from switchboard.contracts.log_files import writing_lines
@@ -58,27 +56,27 @@ def _tell(tally: Tally, decisions: int, seconds: float, *, as_json: bool, beside
             "furthest_back_ms": tally.furthest_back,
             "seconds": round(seconds, 3),
         }
-        click.echo(orjson.dumps(summary), err=beside)  # standard output may be the decision log
+        say_json(summary, err=beside)  # standard output may be the decision log
         return
     rate = tally.events / max(seconds, 1e-3)
     made = f"{counted(tally.events, 'event')}, {counted(decisions, 'decision')}"
-    click.echo(f"{made} in {seconds:.1f} s ({rate:,.0f} events/s)", err=True)
+    say(f"{made} in {seconds:.1f} s ({rate:,.0f} events/s)", err=True)
     if tally.rows:
-        click.echo(f"begun from {counted(tally.rows, 'row')}", err=True)
+        say(f"begun from {counted(tally.rows, 'row')}", err=True)
     if tally.skipped:
-        click.echo(
+        say(
             counted(tally.skipped, "line of another topic was skipped", "lines of other topics were skipped"), err=True
         )
     for reason, number in sorted(tally.bad.items()):
-        click.echo(f"{counted(number, 'bad line')}, {reason}; the first: {tally.examples[reason]}", err=True)
+        say(f"{counted(number, 'bad line')}, {reason}; the first: {tally.examples[reason]}", err=True)
     if tally.gaps:
-        click.echo(
+        say(
             f"{counted(tally.gaps, 'gap')} in the journal: decisions after the first may differ from those made",
             err=True,
         )
     if tally.back:
         back = counted(tally.back, "line is", "lines are")
-        click.echo(
+        say(
             f"{back} older than the line before, by {tally.furthest_back:,} ms at most; "
             f"the first: {tally.examples['back']}",
             err=True,

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-import orjson
 from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 from switchboard.cli.collector import relax_collector
-from switchboard.cli.consoles import wide_console
+from switchboard.cli.consoles import say_json, wide_console
 from switchboard.contracts.recorded_log import Kind
 from switchboard.contracts.routing_file import read_routing_file
 from switchboard.contracts.whole_files import replacing
@@ -85,7 +84,7 @@ def run(wanted: Wanted, *, report: Path | None, as_json: bool) -> None:
             file.write(page(told).encode())
         console.print(f"the report is in {report}", markup=False)
     if as_json:
-        click.echo(orjson.dumps(as_data(told), option=orjson.OPT_INDENT_2))
+        say_json(as_data(told), indent=True)
     else:
         _print(told)
 
