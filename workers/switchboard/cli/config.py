@@ -1,6 +1,7 @@
 """`switchboard config`: check a routing file, apply it, show what is applied."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import orjson
 from switchboard.cli.consoles import say, say_json
 from switchboard.contracts.routing_file import read_routing_file
 from switchboard.kafka.clients import wait_for_broker
-from switchboard.kafka.configuring import read_configuration, write_configuration
+from switchboard.kafka.configuring import Applied, read_configuration, write_configuration
 from switchboard.settings import load
+from switchboard.words import counted
 
 ROUTING_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -70,11 +72,14 @@ def show(*, as_json: bool) -> None:
     """
     settings = load()
 
-    async def read() -> dict[str, Any]:
+    async def read() -> Applied:
         await wait_for_broker(settings.connection(), settings.broker_wait_seconds)
         return await read_configuration(settings.connection(), settings.topic_names())
 
-    pools = asyncio.run(read())
+    applied = asyncio.run(read())
+    pools = applied.pools
+    if applied.first_bad is not None:
+        say(f"left out, as routers do: {counted(applied.bad, 'record')}; the first: {applied.first_bad}", err=True)
     if as_json:
         say_json(pools, indent=True, sort_keys=True)
         return
@@ -88,7 +93,7 @@ def show(*, as_json: bool) -> None:
         say("nothing is configured: every pool has one queue and one profile, both named default")
 
 
-def _summary(pool: str, body: dict[str, Any]) -> str:
+def _summary(pool: str, body: Mapping[str, Any]) -> str:
     names = {kind: ", ".join(row["name"] for row in body[kind]) for kind in ("queues", "profiles")}
     return f"pool {pool}: queues {names['queues']}; profiles {names['profiles']}"
 

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import click
-import orjson
 
-from switchboard.contracts.log_files import CutFileError, read_lines
+from switchboard.contracts import bounded_json
+from switchboard.contracts.log_files import DamagedFileError, read_lines
 from switchboard.contracts.whole_files import beside
 
 
@@ -65,7 +65,7 @@ def _first_fields(path: Path) -> frozenset[str]:
     if not path.is_file():
         return frozenset()
     try:
-        body = orjson.loads(next((line for line in read_lines(path) if not line.isspace()), b""))
-    except (CutFileError, orjson.JSONDecodeError):
+        body = bounded_json.loads(next((line for line in read_lines(path) if not line.isspace()), b""))
+    except (DamagedFileError, ValueError):
         return frozenset()
     return frozenset(body) if isinstance(body, dict) else frozenset()

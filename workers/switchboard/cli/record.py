@@ -12,6 +12,7 @@ from switchboard.cli.consoles import say, say_json
 from switchboard.cli.out_files import OutFile
 from switchboard.cli.progress import progress
 from switchboard.cli.signals import stop_on_signal
+from switchboard.contracts.log_files import MAX_LINE_BYTES
 from switchboard.contracts.log_pieces import PieceWriter, writing_pieces
 from switchboard.contracts.recorded_log import Record, encode_record
 from switchboard.kafka.clients import wait_for_broker
@@ -130,8 +131,12 @@ async def _record(
     await wait_for_broker(conn, settings.broker_wait_seconds)
     stop = stop_on_signal()
 
-    def write(record: Record) -> None:
-        writer.write(encode_record(record) + b"\n")
+    def write(record: Record) -> bool:
+        line = encode_record(record) + b"\n"
+        if len(line) > MAX_LINE_BYTES:
+            return False
+        writer.write(line)
+        return True
 
     def tell(told: Recorded) -> None:
         writer.tick()
@@ -150,6 +155,7 @@ def _tell(told: Recorded, out: Path, seconds: float, *, stopped: bool, as_json: 
             "by_topic": dict(told.by_topic),
             "rows_of_frame": {str(shard): frame for shard, frame in told.frames.items()},
             "missing": told.missing,
+            "too_long": told.too_long,
             "interrupted": stopped,
             "seconds": round(seconds, 3),
         }
@@ -161,6 +167,12 @@ def _tell(told: Recorded, out: Path, seconds: float, *, stopped: bool, as_json: 
         say(f"  {topic}: {number:,}")
     for shard, frame in sorted(told.frames.items()):
         say(f"  shard {shard} begins with its rows after frame {frame:,}")
+    if told.first_too_long is not None:
+        say(
+            f"  left out, for a line of a log has at most {MAX_LINE_BYTES:,} bytes: "
+            f"{counted(told.too_long, 'record')}, the first at {told.first_too_long}",
+            err=True,
+        )
     for topic in told.missing:
         say(f"  {topic}: there is no such topic", err=True)
     if stopped:

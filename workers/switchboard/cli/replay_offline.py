@@ -64,9 +64,7 @@ def _tell(tally: Tally, decisions: int, seconds: float, *, as_json: bool, beside
     if tally.rows:
         say(f"begun from {counted(tally.rows, 'row')}", err=True)
     if tally.skipped:
-        say(
-            counted(tally.skipped, "line of another topic was skipped", "lines of other topics were skipped"), err=True
-        )
+        say(counted(tally.skipped, "line of another topic was skipped", "lines of other topics were skipped"), err=True)
     for reason, number in sorted(tally.bad.items()):
         say(f"{counted(number, 'bad line')}, {reason}; the first: {tally.examples[reason]}", err=True)
     if tally.gaps:

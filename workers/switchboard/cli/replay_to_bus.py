@@ -100,9 +100,7 @@ def _tell_survey(found: Survey, tally: Tally, seconds: float, *, as_json: bool) 
     if as_json:
         say_json({**_counts(found, tally), "seconds": round(seconds, 3)})
         return
-    say(
-        f"would send {counted(found.records, 'record')} in {seconds:,.1f} s (recorded in {found.seconds:,.1f} s)"
-    )
+    say(f"would send {counted(found.records, 'record')} in {seconds:,.1f} s (recorded in {found.seconds:,.1f} s)")
     for what, counts in (("topic", found.by_topic), ("type", found.by_type)):
         for name, number in counts.most_common():
             say(f"  {what} {name}: {number:,}")

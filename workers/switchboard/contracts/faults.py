@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 
+from switchboard.contracts.printable_text import printable
 from switchboard.contracts.schema_files import Validator
 from switchboard.contracts.shape import Shape
 
@@ -33,7 +34,7 @@ class Fault:
     @property
     def pointer(self) -> str:
         """`path` as a JSON Pointer (RFC 6901); empty for the whole value."""
-        return "".join("/" + _shown(str(step).replace("~", "~0").replace("/", "~1")) for step in self.path)
+        return "".join("/" + printable(str(step).replace("~", "~0").replace("/", "~1")) for step in self.path)
 
     @property
     def detail(self) -> str:
@@ -85,13 +86,8 @@ def _fault(error: Any, shape: Shape) -> Fault:
 
 def quote(value: Any) -> str:
     """A wrong value as JSON, cut where it is long."""
-    text = _shown(orjson.dumps(value).decode())
+    text = printable(orjson.dumps(value).decode())
     return text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…"
-
-
-def _shown(text: str) -> str:
-    """What came from outside, without what could upset a terminal or a log."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
 def _choice(rule: str, branches: Sequence[Any]) -> str:

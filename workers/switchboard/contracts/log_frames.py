@@ -1,6 +1,7 @@
-"""A recorded log as the frames that the engine is told."""
+"""A recorded log as the frames that the engine applies."""
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from switchboard.contracts.codec import SOURCE_TOPICS, BadInput, Mapping, decode_event
 from switchboard.contracts.frames import OtherVersionError, check_versions, decode_frame
@@ -8,9 +9,14 @@ from switchboard.contracts.log_rows import LoggedRows
 from switchboard.contracts.log_tally import Tally
 from switchboard.contracts.recorded_log import JOURNAL, Record, RecordedLogError, Skip, bare_topic, refuse
 from switchboard.domain.events import Frame
+from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 from switchboard.domain.rows import TABLES
 
 __all__ = ["OtherVersionLogError", "Tally", "bus_frames", "journal_frames"]
+
+
+UNTIMELY: Final = "is the record's timestamp: expected ms since 1970 in the years 0001 to 9999"
+"""What is wrong with a record whose timestamp can't be routed by, after that timestamp."""
 
 
 class OtherVersionLogError(RecordedLogError):
@@ -25,7 +31,8 @@ def bus_frames(records: Iterable[Record], tally: Tally, mapping: Mapping | None 
     """Each line of a bus log as a frame of one event; its number is the line's, from 0.
 
     Time moves to the larger of the line's timestamp and the time of the frame before; `run` is how far it moved. A bad
-    or skipped line has a number but is no frame, and moves no time.
+    or skipped line has a number but is no frame, and moves no time. Bad input is what the router sets aside; so a line
+    whose timestamp is outside the years 0001 to 9999 is `bad-time`, if nothing else is wrong with it.
     """
     at: int | None = None
     for record in records:
@@ -37,6 +44,9 @@ def bus_frames(records: Iterable[Record], tally: Tally, mapping: Mapping | None 
         event = decode_event(topic, record.headers, record.payload, source=source, mapping=mapping)
         if isinstance(event, BadInput):
             tally.set_aside(record, event)
+            continue
+        if not MIN_MS <= record.ts <= MAX_MS:
+            tally.set_aside(record, BadInput("bad-time", f"{record.ts} {UNTIMELY}", event.pool))
             continue
         before = record.ts if at is None else at
         if record.ts < before:
