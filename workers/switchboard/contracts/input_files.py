@@ -20,7 +20,13 @@ MAX_ROUTING_BYTES: Final = 8 * 1024 * 1024
 
 
 class InputFileError(OSError):
-    """A file is none that can be read here; the message begins with its name."""
+    """A file is none that can be read here; the text of the error begins with the file's name."""
+
+    def __init__(self, path: Path, line: int | None, message: str) -> None:
+        super().__init__(f"{path}: {message}" if line is None else f"{path}:{line}: {message}")
+        self.line = line
+        """Counted from 1; None where the whole file is meant."""
+        self.message = message
 
 
 def open_input(path: Path) -> BinaryIO:
@@ -35,7 +41,7 @@ def open_input(path: Path) -> BinaryIO:
     kind = os.fstat(number).st_mode
     if not stat.S_ISREG(kind):
         os.close(number)
-        raise InputFileError(f"{path}: expected a file, and it is {_KINDS.get(stat.S_IFMT(kind), 'none')}")
+        raise InputFileError(path, None, f"expected a file, and it is {_KINDS.get(stat.S_IFMT(kind), 'none')}")
     return os.fdopen(number, "rb")
 
 
@@ -58,7 +64,7 @@ def read_bytes(path: Path, most: int) -> bytes:
     with open_input(path) as file:
         held = file.read(most + 1)
     if len(held) > most:
-        raise InputFileError(f"{path}: expected a file of at most {most:,} bytes, and it has more")
+        raise InputFileError(path, None, f"expected a file of at most {most:,} bytes, and it has more")
     return held
 
 
@@ -74,8 +80,8 @@ def read_text(path: Path, most: int) -> str:
         text = held.decode()
     except UnicodeDecodeError as error:
         line = held.count(b"\n", 0, error.start) + 1
-        raise InputFileError(f"{path}:{line}: expected UTF-8 text: {error.reason}") from None
+        raise InputFileError(path, line, f"expected UTF-8 text: {error.reason}") from None
     if (at := text.find("\0")) >= 0:
         line = text.count("\n", 0, at) + 1
-        raise InputFileError(f"{path}:{line}: expected text, and it holds a NUL character")
+        raise InputFileError(path, line, "expected text, and it holds a NUL character")
     return text

@@ -29,7 +29,7 @@ class LoggedRows:
         if not key or not (value is None or isinstance(value, dict)):
             return f"no row of {table}: expected a key, and a JSON object or nothing"
         if key == "clock" and value is not None and value.get("format") != ROW_FORMAT:
-            return f"rows of format {str(value.get('format'))[:60]!r}; this version reads format {ROW_FORMAT}"
+            return f"rows of format {str(value.get('format'))[:60]}; this version reads format {ROW_FORMAT}"
         if table == PROGRESS and key == "clock" and value is not None and not _is_frame(value.get("frame")):
             return f"no row of {table}: frame: expected a whole number from 0 to {MAX_OFFSET}"
         self._lines[record.partition] = self._lines.get(record.partition, 0) + 1

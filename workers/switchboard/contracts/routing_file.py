@@ -27,7 +27,7 @@ import orjson
 
 from switchboard.contracts.codec import MAX_VALUE_BYTES
 from switchboard.contracts.faults import Fault, quote
-from switchboard.contracts.input_files import MAX_ROUTING_BYTES, read_text
+from switchboard.contracts.input_files import MAX_ROUTING_BYTES, InputFileError, read_text
 from switchboard.contracts.routing_references import references
 from switchboard.contracts.routing_values import as_json, unknown_fields
 from switchboard.contracts.schemas import EVENT_SHAPES, event_faults, known
@@ -74,12 +74,15 @@ def read_routing_file(path: Path) -> list[dict[str, Any]]:
 
     Raises:
         RoutingFileError: anything at all is wrong with what it says.
-        OSError: it can't be read: it is not there, is no regular file, no UTF-8 text, or larger than
-            `MAX_ROUTING_BYTES`.
+        OSError: it can't be read: it is not there, is no regular file, or larger than `MAX_ROUTING_BYTES`.
     """
-    text = read_text(path, MAX_ROUTING_BYTES)
     try:
+        text = read_text(path, MAX_ROUTING_BYTES)
         body = parse(text)
+    except InputFileError as error:
+        if error.line is None:
+            raise
+        raise RoutingFileError([RoutingFault(str(path), error.line, "", error.message)]) from None
     except TomlError as error:
         raise RoutingFileError([RoutingFault(str(path), error.line, "", str(error))]) from None
     found = list(islice(_faults(body), MOST_FAULTS + 1))

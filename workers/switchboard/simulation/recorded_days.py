@@ -112,7 +112,6 @@ def _minute(name: str, line: int, text: str | None) -> int:
 
 def _count(name: str, line: int, text: str | None) -> int:
     if text is None or _is_count(text.strip()) is None:
-        raise ArrivalsError(
-            f"{name}:{line}: expected a whole number of calls, 999,999 at most, found {str(text)[:60]!r}"
-        )
+        found = None if text is None else text[:60]
+        raise ArrivalsError(f"{name}:{line}: expected a whole number of calls, found {found!r} (999,999 at most)")
     return int(text)
