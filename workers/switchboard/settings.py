@@ -239,7 +239,10 @@ class Settings(BaseSettings):
     def _secret(self, name: str) -> SecretStr | None:
         path: Path | None = getattr(self, f"{name}_file")
         value: SecretStr | None = getattr(self, name)
-        return value if path is None else SecretStr(read_text(path, MAX_SECRET_BYTES).strip())
+        try:
+            return value if path is None else SecretStr(read_text(path, MAX_SECRET_BYTES).strip())
+        except OSError as error:
+            raise SettingsError(f"{name}_file: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from switchboard.cli.collector import relax_collector
 from switchboard.cli.consoles import say_json, wide_console
+from switchboard.contracts.output_files import SHARED
 from switchboard.contracts.recorded_log import Kind
 from switchboard.contracts.routing_file import read_routing_file
 from switchboard.contracts.whole_files import replacing
@@ -80,7 +81,7 @@ def run(wanted: Wanted, *, report: Path | None, as_json: bool) -> None:
             )  # fmt: skip
     told = Told(wanted.title, results, recorded, assumptions(scenario, wanted.seeds), wanted.threshold)
     if report is not None:
-        with replacing(report) as file:
+        with replacing(report, SHARED) as file:
             file.write(page(told).encode())
         console.print(f"the report is in {report}", markup=False)
     if as_json:

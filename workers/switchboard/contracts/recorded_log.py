@@ -170,17 +170,10 @@ def _numbered(path: Path, skip: Skip) -> Iterator[tuple[int, bytes]]:
 
 
 def _record(file: str, number: int, line: bytes) -> Record:
-    encode: Callable[[str], bytes] = str.encode
     try:
-        body = bounded_json.loads(line)
-    except bounded_json.TooDeepError as error:
+        body, encode = _parsed(line)
+    except ValueError as error:
         raise RecordedLogError(file, number, str(error)) from None
-    except orjson.JSONDecodeError as error:
-        body = _with_raw_bytes(line)
-        encode = _raw_bytes
-        if body is None:
-            cut = "not JSON" if line.endswith(b"\n") else "the line is cut"
-            raise RecordedLogError(file, number, f"{cut}: {error}") from None
     if type(body) is not dict:
         raise RecordedLogError(file, number, "expected a JSON object, as kcat -J writes it")
     try:
@@ -206,6 +199,22 @@ def _record(file: str, number: int, line: bytes) -> Record:
         raise RecordedLogError(file, number, "key, payload and headers: expected text or null") from None
     _check(record)
     return record
+
+
+def _parsed(line: bytes) -> tuple[Any, Callable[[str], bytes]]:
+    """What a line holds, and how its texts become bytes again.
+
+    Raises:
+        ValueError: it is no JSON, or nests too deep.
+    """
+    try:
+        return bounded_json.loads(line), str.encode
+    except orjson.JSONDecodeError as error:
+        body = _with_raw_bytes(line)
+        if body is None:
+            cut = "not JSON" if line.endswith(b"\n") else "the line is cut"
+            raise ValueError(f"{cut}: {error}") from None
+        return body, _raw_bytes
 
 
 def _headers(flat: Any, encode: Callable[[str], bytes]) -> tuple[tuple[str, bytes | None], ...]:
@@ -241,13 +250,20 @@ def _refuse(record: Record, field: str, expected: str, value: Any) -> NoReturn:
 def _with_raw_bytes(line: bytes) -> Any:
     """A line that holds bytes that are no UTF-8, each kept as the lone surrogate that stands for it.
 
-    None: it is no JSON all the same, or nests too deep for Python's reader, which is recursive.
+    None: it is no JSON all the same.
+
+    Raises:
+        TooDeepError: it nests too deep.
     """
     try:
         body = json.loads(line.decode(errors="surrogateescape"))
-    except (ValueError, RecursionError):
+    except RecursionError:  # Python's own reader is recursive
+        raise bounded_json.TooDeepError from None
+    except ValueError:
         return None
-    return None if bounded_json.is_too_deep(body) else body
+    if bounded_json.is_too_deep(body):
+        raise bounded_json.TooDeepError
+    return body
 
 
 def _raw_bytes(text: str) -> bytes:
