@@ -11,6 +11,7 @@ from switchboard.cli.out_files import refuse_as_out
 from switchboard.cli.progress import progress
 from switchboard.contracts.log_files import writing_lines
 from switchboard.contracts.log_frames import Tally
+from switchboard.contracts.printable_text import printable_json
 from switchboard.replay import offline
 from switchboard.words import counted
 
@@ -36,7 +37,10 @@ def replay_offline(log: Path, out: Path, *, skip_bad: bool, as_json: bool) -> No
 
 def _write(log: Path, out: Path, tally: Tally, tell: Callable[[], None], *, skip_bad: bool) -> int:
     if str(out) == "-":
-        return offline.replay(log, sys.stdout.buffer.write, tally, tell, skip_bad=skip_bad)
+        write = sys.stdout.buffer.write
+        if sys.stdout.isatty():  # nowhere else: the bytes of a decision log are those of the live topics
+            return offline.replay(log, lambda lines: write(printable_json(lines)), tally, tell, skip_bad=skip_bad)
+        return offline.replay(log, write, tally, tell, skip_bad=skip_bad)
     refuse_as_out("--out", out, log)
     with writing_lines(out) as file:
         return offline.replay(log, file.write, tally, tell, skip_bad=skip_bad)

@@ -4,6 +4,7 @@ import click
 from rich.table import Table
 
 from switchboard.cli.consoles import say_json, wide_console
+from switchboard.contracts.printable_text import printable
 from switchboard.settings import lines, load
 
 
@@ -24,5 +25,5 @@ def settings(*, as_json: bool) -> None:
         return
     table = Table("setting", "value", "from", box=None, pad_edge=False)
     for each in told:
-        table.add_row(each.name, each.value, each.source)
+        table.add_row(each.name, printable(each.value), each.source)
     wide_console().print(table)
