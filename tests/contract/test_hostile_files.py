@@ -25,6 +25,7 @@ from switchboard.contracts.recorded_log import RecordedLogError, read_log
 from switchboard.contracts.routing_file import RoutingFileError, read_routing_file
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 from switchboard.replay.found import key_of
+from switchboard.replay.survey import survey
 from switchboard.settings import SettingsError, load
 
 Compress = Callable[[bytes], bytes]
@@ -191,6 +192,15 @@ def test_a_record_with_any_timestamp_of_a_broker_can_be_read_and_one_beyond_all_
     assert tally.examples["bad-time"] == (
         f"{log}:2: {ts} is the record's timestamp: expected ms since 1970 in the years 0001 to 9999"
     )
+
+
+def test_a_replay_onto_a_bus_keeps_its_pace_whatever_a_timestamp_is(tmp_path: Path) -> None:
+    """A record of the year 292 million lasts no time; it is sent all the same."""
+    log = tmp_path / "bus.jsonl"
+    times = [2**63 - 1, 1000, -(2**63), 3500]
+    log.write_bytes(b"".join(line('{"chat_id":"c"}', "chat-arrival", at, n) for n, at in enumerate(times)))
+    found = survey(log, frozenset())
+    assert (found.records, found.seconds) == (4, 2.5)
 
 
 @pytest.mark.parametrize("ts", [MIN_MS, MAX_MS, 0, -1])

@@ -7,9 +7,8 @@ from switchboard.contracts.codec import SOURCE_TOPICS, BadInput, Mapping, decode
 from switchboard.contracts.frames import OtherVersionError, check_versions, decode_frame
 from switchboard.contracts.log_rows import LoggedRows
 from switchboard.contracts.log_tally import Tally
-from switchboard.contracts.recorded_log import JOURNAL, Record, RecordedLogError, Skip, bare_topic, refuse
+from switchboard.contracts.recorded_log import JOURNAL, Record, RecordedLogError, Skip, bare_topic, is_timely, refuse
 from switchboard.domain.events import Frame
-from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 from switchboard.domain.rows import TABLES
 
 __all__ = ["OtherVersionLogError", "Tally", "bus_frames", "journal_frames"]
@@ -45,7 +44,7 @@ def bus_frames(records: Iterable[Record], tally: Tally, mapping: Mapping | None 
         if isinstance(event, BadInput):
             tally.set_aside(record, event)
             continue
-        if not MIN_MS <= record.ts <= MAX_MS:
+        if not is_timely(record.ts):
             tally.set_aside(record, BadInput("bad-time", f"{record.ts} {UNTIMELY}", event.pool))
             continue
         before = record.ts if at is None else at

@@ -17,6 +17,7 @@ import orjson
 from switchboard.contracts import bounded_json
 from switchboard.contracts.codec import SOURCE_TOPICS
 from switchboard.contracts.log_files import DamagedFileError, LongLineError, read_lines, writing_lines
+from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 
 JOURNAL: Final = "journal"
 PROGRESS: Final = "shard-progress"
@@ -75,6 +76,11 @@ class Kind(StrEnum):
     """It has lines of `journal`, or rows alone, of which no frame was recorded."""
     BUS = "bus log"
     """It has lines of the source topics only."""
+
+
+def is_timely(ts: int) -> bool:
+    """Whether a timestamp is of the years 0001 to 9999, so that it can be routed and paced by."""
+    return MIN_MS <= ts <= MAX_MS
 
 
 def bare_topic(name: str) -> str:

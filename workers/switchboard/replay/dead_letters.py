@@ -31,6 +31,10 @@ _SIZE: Final = "original-size"
 """The router's headers, in this order, after those that the record came with (which may have such names too)."""
 
 
+_MOST_DIGITS: Final = 18
+"""Of a number in a header, which anyone may write: less than 64 bits, as all offsets are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a dead letter stands."""
@@ -157,7 +161,7 @@ class Replays:
 
 
 def _number(text: bytes | None) -> int:
-    return int(text) if text is not None and text.isdigit() else -1
+    return int(text) if text is not None and text.isdigit() and len(text) <= _MOST_DIGITS else -1
 
 
 async def dead_letters(
