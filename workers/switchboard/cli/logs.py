@@ -54,11 +54,13 @@ def set_up_logs(settings: Settings) -> None:
 def printable_event(
     logger: logging.Logger, method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """A processor that makes each text of a log line printable; only a traceback keeps its newlines."""
+    """A processor that makes each value of a log line printable; only a traceback keeps its newlines."""
     del logger, method
     for name, value in event.items():
-        if isinstance(value, str):
-            event[name] = printable_lines(value) if name in _OF_SEVERAL_LINES else printable(value)
+        if name in _OF_SEVERAL_LINES:
+            event[name] = printable_lines(str(value))
+        elif value is not None and not isinstance(value, bool | int | float):
+            event[name] = printable(value if isinstance(value, str) else repr(value))
     return event
 
 
