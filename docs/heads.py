@@ -71,7 +71,8 @@ copy) must have a record before it counts.
 
 A `cleanup.policy` that differs from this table is refused at start; any other difference is a warning. The compacted
 topics are what a shard is restored from: with Kafka's defaults, under which the active segment of up to 1 GiB is never
-compacted, a restore can read a gigabyte. `journal` and `dead-letter` are kept for ever; what is to go is your decision.
+compacted, a restore can read a gigabyte. `journal` is kept for ever; what is to go is your decision.
+`dead-letter` is kept for 30 days, and up to 1 GiB a shard: who may write a source topic could fill the disk with it.
 """
 
 PROGRESS: Final = """\

@@ -190,7 +190,7 @@ def test_a_record_with_any_timestamp_of_a_broker_can_be_read_and_one_beyond_all_
     assert [frame.at for frame in frames] == [5, 5 if ts < 0 else 6, 7]
     assert dict(tally.bad) == {"bad-time": 1}
     assert tally.examples["bad-time"] == (
-        f"{log}:2: {ts} is the record's timestamp: expected ms since 1970 in the years 0001 to 9999"
+        f"{log}:2: the record's timestamp is {ts} ms, outside of the years 0001 to 9999"
     )
 
 

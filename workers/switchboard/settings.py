@@ -22,6 +22,7 @@ from switchboard.contracts.input_files import MAX_CERTIFICATES_BYTES, MAX_SECRET
 from switchboard.contracts.toml_text import TomlError, parse
 from switchboard.kafka.clients import Connection, SaslMechanism, SecurityProtocol
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS
+from switchboard.kafka.record_batches import BatchLimits
 from switchboard.kafka.topics import TopicNames, TopicPlan
 
 ENV_PREFIX: Final = "SWITCHBOARD_"
@@ -130,6 +131,12 @@ class Settings(BaseSettings):
     """The most events a frame holds."""
     merge_wait_ms: int = Field(500, ge=0, le=10_000)
     """How long the merge waits for a partition that has lag and has sent nothing."""
+    longest_outage_hours: float = Field(24, gt=0, le=10_000)
+    """Records that are older are not put before the others' by their timestamps, but take turns with them."""
+    batch_bytes: int = Field(32 * 1024 * 1024, ge=2 * 1024 * 1024, le=1024 * 1024 * 1024)
+    """The most bytes to which a batch of records is unpacked; a larger one is a dead letter, whole."""
+    batch_records: int = Field(250_000, ge=50_000, le=10_000_000)
+    """The most records of a batch that is read; one with more is a dead letter, whole."""
 
     log_format: Literal["console", "json"] = "console"
     """Lines for people or for machines."""
@@ -214,6 +221,7 @@ class Settings(BaseSettings):
             sasl_username=self.sasl_username,
             sasl_password=self._secret("sasl_password"),
             sasl_token_file=self.sasl_token_file,
+            batch_limits=BatchLimits(self.batch_bytes, self.batch_records),
         )
 
     def reader_token(self) -> SecretStr | None:

@@ -7,10 +7,11 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import orjson
 import pytest
 from rich.console import Console
@@ -22,6 +23,7 @@ from switchboard.cli.board_view import plain, render
 from switchboard.cli.consoles import PrintableConsole, json_of
 from switchboard.cli.dead_letter_view import fields_of, line_of, shown
 from switchboard.cli.main import COMMANDS, main
+from switchboard.cli.main import switchboard as main_commands
 from switchboard.contracts.recorded_log import Record, encode_record
 from switchboard.replay.dead_letters import DeadLetter, Place
 from tests.terminals import ESCAPES, HOSTILE_ID, HOSTILE_TEXT, MARKUP, UNSEEN, unsafe
@@ -45,7 +47,7 @@ def test_each_command_is_tried() -> None:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path) -> Run:
+def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path) -> Iterator[Run]:
     """Runs a command as its process would, and holds all that it prints to be safe: (code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "3000")
@@ -59,7 +61,17 @@ def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[byte
         assert b"forged line" not in [line.strip() for line in (out + err).splitlines()]
         return int(str(ended.value.code)), out, err
 
-    return run_it
+    yield run_it
+    for name in COMMANDS:
+        forget_help(main_commands.get_command(click.Context(main_commands), name))
+
+
+def forget_help(command: click.Command | None) -> None:
+    """Click keeps the help option that a command first had, and beside other tests it is to have its own."""
+    if command is not None:
+        command._help_option = None
+        for each in command.commands.values() if isinstance(command, click.Group) else ():
+            forget_help(each)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from switchboard.cli.dead_letter_view import fields_of, line_of
-from switchboard.contracts.codec import MAX_VALUE_BYTES
 from switchboard.replay.dead_letters import DeadLetter, Place, Replays, read_letter
 
 ROUTERS = (
@@ -34,9 +33,16 @@ def test_the_routers_headers_are_told_from_the_records_own() -> None:
 
 
 def test_what_was_cut_has_an_obstacle() -> None:
-    """The value by its header; the key by its length, for no header tells of it."""
+    """Each by its header."""
     assert "of its 70,000 bytes" in str(read_letter(record(*ROUTERS, ("original-size", b"70000"))).obstacle)
-    assert "key" in str(read_letter(record(*ROUTERS, key=b"k" * MAX_VALUE_BYTES)).obstacle)
+    shed = read_letter(record(*ROUTERS, ("original-size", b"9"), ("left-out", b"headers, key")))
+    assert (shed.original_size, shed.left_out) == (9, "headers, key")
+    assert "its headers, key were left out" in str(
+        read_letter(record(*ROUTERS, ("left-out", b"headers, key"))).obstacle
+    )
+    batch = read_letter(record(*ROUTERS, ("source-last-offset", b"20")))
+    assert (batch.source[2], batch.last_offset) == (17, 20)
+    assert "a batch of records" in str(batch.obstacle)
 
 
 def test_a_strangers_record_is_no_letter_of_ours() -> None:

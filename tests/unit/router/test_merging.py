@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from switchboard.contracts.codec import BadInput
 from switchboard.domain.events import EVENT_TYPES, Event
-from switchboard.router.merging import Partition, Taken, merge, rank_of
+from switchboard.router.merging import SHARE, Partition, Taken, fair_merge, merge, rank_of
 
 TYPES = st.sampled_from(EVENT_TYPES)
 HELD = st.lists(st.lists(st.tuples(st.integers(0, 9), TYPES), max_size=6), min_size=1, max_size=5)
@@ -20,7 +20,16 @@ def taken(tp: TopicPartition, offset: int, timestamp: int, event_type: str = "ch
     event = Event(event_type, "default", {}, source=(tp.topic, tp.partition, offset))
     value = b"x" * size
     record = ConsumerRecord(tp.topic, tp.partition, offset, timestamp, 0, None, value, None, 0, size, ())
-    return Taken(timestamp, rank_of(event), event, record)
+    return Taken(timestamp, rank_of(event), event, record, size)
+
+
+def records(order: int, *timestamps: int, lag: bool = False, read_at: float = 0.0, size: int = 10) -> Partition:
+    """A partition that holds arrivals of these timestamps, all read at one moment."""
+    held = partition(order, lag=lag)
+    held.buffer.extend(taken(held.tp, offset, each, size=size) for offset, each in enumerate(timestamps))
+    for each in held.buffer:
+        each.read_at = read_at
+    return held
 
 
 def partition(order: int, *heads: tuple[int, str], lag: bool = False) -> Partition:
@@ -89,3 +98,80 @@ def test_as_much_is_taken_as_a_frame_holds_and_one_record_at_least() -> None:
     assert len(merge([held], 3, 1)) == 1
     assert len(merge([held], 3, 10**6)) == 1
     assert merge([held], 3, 10**6) == []
+
+
+PLENTY = 10**6
+NOW = 100.0
+
+
+def partitions_of(found: list[Taken]) -> list[int]:
+    """The partitions that records were taken from."""
+    return [each.record.partition for each in found]
+
+
+@given(HELD, st.integers(0, 10), st.booleans(), st.integers(1, 30))
+def test_a_fair_merge_takes_all_in_the_end_in_each_partitions_order(
+    held: list[list[tuple[int, str]]], oldest: int, is_live: bool, most: int
+) -> None:
+    """Nothing is lost, nothing doubled, whatever is old or overdue and however small the frames are."""
+    partitions = [partition(order, *heads) for order, heads in enumerate(held)]
+    found: list[Taken] = []
+    while some := fair_merge(partitions, most, PLENTY, oldest=oldest, overdue=NOW if is_live else None):
+        assert len(some) <= most
+        found += some
+    for order, heads in enumerate(held):
+        assert [each.record.offset for each in found if each.record.partition == order] == list(range(len(heads)))
+
+
+@given(HELD)
+def test_while_nothing_is_old_or_overdue_a_fair_merge_is_a_merge(held: list[list[tuple[int, str]]]) -> None:
+    """By time alone, as after an outage."""
+    fair = [partition(order, *heads) for order, heads in enumerate(held)]
+    plain = [partition(order, *heads) for order, heads in enumerate(held)]
+    found = fair_merge(fair, 1000, PLENTY, oldest=0, overdue=None)
+    assert [each.record for each in found] == [each.record for each in merge(plain, 1000, PLENTY)]
+
+
+def test_records_that_no_outage_explains_do_not_come_first() -> None:
+    """A million with timestamp 1 would keep everyone waiting until all are done: they get a quarter of the frame."""
+    old, recent = records(0, *[1] * 1000, lag=True), records(1, *range(5000, 5100))
+    found = fair_merge([old, recent], 400, PLENTY, oldest=4000, overdue=None)
+    assert partitions_of(found)[:100] == [1] * 100
+    assert partitions_of(found)[100:] == [0] * 300
+    recent.buffer.extend(records(1, *range(5100, 6100)).buffer)
+    found = fair_merge([old, recent], 400, PLENTY, oldest=4000, overdue=None)
+    assert partitions_of(found) == [1] * 300 + [0] * (400 // SHARE)
+
+
+def test_a_head_that_is_overdue_has_its_turn_though_another_partition_holds_older_records_and_has_more() -> None:
+    """The merge by time ends where the flooding partition has run empty: others would never be reached."""
+    flood, other = records(0, *range(1000), lag=True, read_at=NOW), records(1, 5000, 5001, read_at=NOW - 1)
+    found = fair_merge([flood, other], 2000, PLENTY, oldest=0, overdue=NOW - 0.25)
+    assert partitions_of(found) == [0] * 1000 + [1] * 2
+    catching_up, other = records(0, *range(1000), lag=True, read_at=NOW), records(1, 5000, 5001, read_at=NOW - 1)
+    assert partitions_of(fair_merge([catching_up, other], 2000, PLENTY, oldest=0, overdue=None)) == [0] * 1000
+
+
+def test_turns_go_to_the_partition_from_which_the_fewest_were_taken() -> None:
+    """However many partitions a producer floods, and however old it makes its records."""
+    floods = [records(order, *[10] * 500, read_at=NOW - 1) for order in range(3)]
+    other = records(9, *range(5000, 5050), read_at=NOW - 1)
+    found = fair_merge([*floods, other], 800, PLENTY, oldest=0, overdue=NOW - 0.25)
+    assert partitions_of(found).count(9) == 50
+    assert len(found) == 800
+
+
+def test_bytes_are_shared_as_records_are() -> None:
+    """Large records fill a frame with few."""
+    flood, other = records(0, *[1] * 100, size=1000, read_at=NOW - 1), records(1, *[5] * 10, size=1000, read_at=NOW - 1)
+    found = fair_merge([flood, other], 2000, 8000, oldest=0, overdue=NOW - 0.25)
+    assert partitions_of(found) == [0] * 6 + [1] * 2
+
+
+@given(HELD)
+def test_where_all_is_old_the_order_is_that_of_time(held: list[list[tuple[int, str]]]) -> None:
+    """A first start on a bus that holds a month of events."""
+    fair = [partition(order, *heads) for order, heads in enumerate(held)]
+    plain = [partition(order, *heads) for order, heads in enumerate(held)]
+    found = fair_merge(fair, 1000, PLENTY, oldest=1000, overdue=None)
+    assert [each.record for each in found] == [each.record for each in merge(plain, 1000, PLENTY)]

@@ -6,11 +6,12 @@ from aiokafka.structs import ConsumerRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.contracts.codec import MAX_VALUE_BYTES, BadInput
+from switchboard.contracts.codec import KEPT_BYTES, MAX_VALUE_BYTES, BadInput
+from switchboard.contracts.unread import Unread
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.domain.rows import Row
-from switchboard.kafka.ledger import CommitBatch, Record
+from switchboard.kafka.ledger import CommitBatch, Record, record_size
 from switchboard.kafka.topics import Topic
 from switchboard.router import packing
 from switchboard.router.merging import Taken
@@ -47,16 +48,61 @@ def test_a_dead_letter_is_the_record_with_the_reason() -> None:
     ]
 
 
-def test_a_dead_letter_can_always_be_written() -> None:
-    """The first 64 KiB of what is too large, with its size; headers and keys beyond that are left out or cut."""
+def test_of_a_value_that_is_too_large_the_beginning_is_kept_with_its_size() -> None:
+    """It could not be replayed anyway; a megabyte of source would become 600 of dead letters."""
     _, value, headers = letter(b"v" * (MAX_VALUE_BYTES + 1))
-    assert value == b"v" * MAX_VALUE_BYTES
+    assert value == b"v" * KEPT_BYTES
     assert headers[-1] == ("original-size", b"65537")
-    key, value, headers = letter(None, key=b"k" * 100_000, headers=(("h", b"x" * 900_000),))
-    assert (key, value) == (b"k" * MAX_VALUE_BYTES, None)
-    assert [name for name, _ in headers] == [
-        "reason", "detail", "source-topic", "source-partition", "source-offset",
-    ]  # fmt: skip
+    _, value, headers = letter(Unread("too-large", "", kept=b"v" * 9, size=70_000))
+    assert (value, type(value), headers[-1]) == (b"v" * 9, bytes, ("original-size", b"70000"))
+    _, value, _ = letter(b"v" * MAX_VALUE_BYTES)
+    assert value == b"v" * MAX_VALUE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("key", "header", "left_out"),
+    [(1_000, 900_000, None), (1_000, 1_100_000, b"headers"), (1_100_000, 1_100_000, b"headers, key")],
+)
+def test_a_dead_letter_that_fits_into_no_record_leaves_out_headers_then_key(
+    key: int, header: int, left_out: bytes | None
+) -> None:
+    """It says so, and it can never fail a commit."""
+    kept_key, value, headers = letter(b"{}", key=b"k" * key, headers=(("h", b"x" * header),))
+    assert record_size(kept_key, value, headers) <= packing.MAX_LETTER_BYTES
+    assert dict(headers).get("left-out") == left_out
+    assert (kept_key is None) == (left_out == b"headers, key")
+    assert ("h" in dict(headers)) == (left_out is None)
+    assert value == b"{}"
+
+
+def test_the_dead_letter_of_a_record_with_700_000_headers_fits() -> None:
+    """Empty ones take two bytes each on the bus and four as we would write them."""
+    _, value, headers = letter(b"{}", headers=(("", None),) * 700_000)
+    assert (value, dict(headers)["left-out"]) == (b"{}", b"headers")
+
+
+def test_the_dead_letter_of_a_batch_names_the_offsets_of_its_records() -> None:
+    """The record that stands for the batch has its last offset."""
+    _, value, headers = letter(Unread("too-large", "", first_offset=7))
+    told = dict(headers)
+    assert (value, told["source-offset"], told["source-last-offset"]) == (None, b"7", b"42")
+
+
+def test_a_dead_letter_says_that_headers_were_not_read() -> None:
+    """They were too many for the reader."""
+    _, value, headers = letter(Unread("undecodable", "", kept=b"{}", size=2, headers_left_out=True))
+    assert (value, headers[-1]) == (b"{}", ("left-out", b"headers"))
+
+
+@given(st.binary(max_size=9), st.lists(st.tuples(st.text(max_size=9), st.none() | st.binary(max_size=9))), st.text())
+def test_any_record_has_a_dead_letter(value: bytes, headers: list[tuple[str, bytes | None]], detail: str) -> None:
+    """Whatever its headers are called and whatever is wrong with it."""
+    record = ConsumerRecord("t", 0, 1, 0, 0, None, value, None, 0, 0, tuple(headers))
+    batch = CommitBatch()
+    packing.pack_dead_letter(batch, Taken(0, 6, bad := BadInput("schema", detail), record), bad)
+    [(_, kept, written)] = batch.outputs[Topic.DEAD_LETTER]
+    assert kept == value
+    assert written[: len(headers)] == headers
 
 
 @given(OFFSETS)

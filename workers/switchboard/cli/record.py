@@ -155,7 +155,7 @@ def _tell(told: Recorded, out: Path, seconds: float, *, stopped: bool, as_json: 
             "by_topic": dict(told.by_topic),
             "rows_of_frame": {str(shard): frame for shard, frame in told.frames.items()},
             "missing": told.missing,
-            "too_long": told.too_long,
+            "left_out": told.left_out,
             "interrupted": stopped,
             "seconds": round(seconds, 3),
         }
@@ -167,10 +167,10 @@ def _tell(told: Recorded, out: Path, seconds: float, *, stopped: bool, as_json: 
         say(f"  {topic}: {number:,}")
     for shard, frame in sorted(told.frames.items()):
         say(f"  shard {shard} begins with its rows after frame {frame:,}")
-    if told.first_too_long is not None:
+    if told.first_left_out is not None:
         say(
-            f"  left out, for a line of a log has at most {MAX_LINE_BYTES:,} bytes: "
-            f"{counted(told.too_long, 'record')}, the first at {told.first_too_long}",
+            f"  left out, too large for a line of a log ({MAX_LINE_BYTES:,} bytes), or in a batch too large to unpack: "
+            f"{counted(told.left_out, 'record')}, the first at {told.first_left_out}",
             err=True,
         )
     for topic in told.missing:

@@ -125,6 +125,7 @@ async def _route(settings: Settings, start: Start | None, stop: asyncio.Event) -
         group=settings.group_id,
         max_events=settings.frame_events,
         merge_wait=settings.merge_wait_ms / 1000,
+        longest_outage=settings.longest_outage_hours * 3600,
         start=start,
     )
     worker = Router(

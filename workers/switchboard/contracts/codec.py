@@ -7,12 +7,13 @@ six headers, 4.7 us a `chat-arrival` with its time and attributes.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import orjson
 
+from switchboard.contracts import bounded_json
 from switchboard.contracts.cloudevents import Headers, Marks, embedded, read_headers
-from switchboard.contracts.faults import quote
+from switchboard.contracts.faults import MAX_DETAIL, quote
 from switchboard.contracts.frames import (
     FORMAT_VERSION,
     JOURNAL_HEADERS,
@@ -23,11 +24,15 @@ from switchboard.contracts.frames import (
     encode_frame,
 )
 from switchboard.contracts.schemas import EVENT_SHAPES, check, known
+from switchboard.contracts.unread import Unread
 from switchboard.domain.events import DEFAULT_POOL, Event
+from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 
 __all__ = [
     "FORMAT_VERSION",
     "JOURNAL_HEADERS",
+    "KEPT_BYTES",
+    "MAX_DEPTH",
     "MAX_FRAME_BYTES",
     "MAX_FRAME_EVENTS",
     "MAX_VALUE_BYTES",
@@ -46,6 +51,12 @@ __all__ = [
 
 MAX_VALUE_BYTES: Final = 65_536
 """A record's value may be this long; a longer one is `too-large`."""
+
+KEPT_BYTES: Final = 8_192
+"""What is kept of a value that is too large: enough to find its producer by. It could not be replayed anyway."""
+
+MAX_DEPTH: Final = bounded_json.MAX_LEVELS
+"""Levels of lists and objects that a value may have. An event has six."""
 
 SOURCE_TOPICS: Final = (
     "chat-arrival",
@@ -66,19 +77,18 @@ OWN_TYPES: Final = {
 """What a record is where nothing in it tells its type: the type of its topic, where that has one type."""
 
 Reason: TypeAlias = Literal[
-    "no-value", "too-large", "not-json", "not-an-object", "unknown-type", "schema", "bad-time", "engine-error"
-]
-REASONS: Final[tuple[Reason, ...]] = (
     "no-value",
     "too-large",
+    "undecodable",
     "not-json",
     "not-an-object",
     "unknown-type",
     "schema",
     "bad-time",
     "engine-error",
-)
-"""Why a record went to `dead-letter`; all but the last are told here."""
+]
+REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
+"""Why a record went to `dead-letter`. The decoder gives all but the last."""
 
 Mapping: TypeAlias = Callable[[str, str | None, dict[str, Any]], tuple[str | None, dict[str, Any]]]
 """A foreign bus's fields to ours: (topic, the type that the record tells, body) to (our type, our body)."""
@@ -101,17 +111,31 @@ def decode_event(
     value: bytes | None,
     *,
     source: tuple[str, int, int],
+    timestamp: int = 0,
     mapping: Mapping | None = None,
 ) -> Event | BadInput:
-    """The event that a record is, or why it is none.
+    """The event that a record is, or why it is none. It never raises, whatever the record holds.
 
     Args:
         topic: The topic's bare name, without any prefix.
         headers: The record's headers.
         value: The record's value.
         source: (topic, partition, offset) of the record, for the journal.
+        timestamp: The record's, in ms since 1970.
         mapping: For a foreign bus: stands between reading and checking.
     """
+    if not MIN_MS <= timestamp <= MAX_MS:  # Kafka takes any; no recorded log and no clock can hold it
+        return BadInput("bad-time", f"the record's timestamp is {timestamp} ms, outside of the years 0001 to 9999")
+    try:
+        return _decode(topic, headers, value, source, mapping)
+    except Exception as error:  # noqa: BLE001 - see the next line
+        # A record that no case below foresees is bad input of its own, and not the end of whoever reads it.
+        return BadInput("undecodable", f"{type(error).__name__}: {error}"[:MAX_DETAIL])
+
+
+def _decode(
+    topic: str, headers: Headers, value: bytes | None, source: tuple[str, int, int], mapping: Mapping | None
+) -> Event | BadInput:
     read = _read(headers, value)
     if isinstance(read, BadInput):
         return read
@@ -149,6 +173,8 @@ def _read(headers: Headers, value: bytes | None) -> tuple[str | None, str | None
     """A record's type, as far as it tells one, its CloudEvents id and its body."""
     if value is None:
         return BadInput("no-value", "the record has no value")
+    if isinstance(value, Unread):
+        return BadInput(value.reason, value.detail)
     if len(value) > MAX_VALUE_BYTES:
         return BadInput("too-large", f"{len(value)} bytes; at most {MAX_VALUE_BYTES} are taken")
     marks = read_headers(headers)
@@ -166,7 +192,9 @@ def _read(headers: Headers, value: bytes | None) -> tuple[str | None, str | None
 def _parse(value: bytes) -> dict[str, Any] | BadInput:
     # orjson refuses what JSON does not have: NaN, Infinity, 1e400, lone surrogates, a BOM, bytes that are no UTF-8.
     try:
-        body = orjson.loads(value)
+        body = bounded_json.loads(value)
+    except bounded_json.TooDeepError as error:
+        return BadInput("undecodable", str(error))
     except orjson.JSONDecodeError as error:
         return BadInput("not-json", str(error))
     if type(body) is not dict:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 import orjson
+from jsonschema_rs import ValidationError
 
 from switchboard.contracts.printable_text import printable
 from switchboard.contracts.schema_files import Validator
@@ -14,8 +15,8 @@ Reason: TypeAlias = Literal["schema", "bad-time"]
 
 _LONGEST_QUOTE: Final = 60
 """Characters of a wrong value that are repeated in a fault: enough to find it by."""
-_LONGEST_DETAIL: Final = 500
-"""A detail goes into a header, and a field's name may be as long as the record."""
+MAX_DETAIL: Final = 500
+"""Characters of a detail: it goes into a header, and a field's name may be as long as the record."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -39,34 +40,54 @@ class Fault:
     @property
     def detail(self) -> str:
         """All of it on one line, the pointer first: `/chat_id maxLength: expected 1 to 128 characters, ...`."""
-        return f"{self.pointer} {self.rule}: {self.message}".lstrip()[:_LONGEST_DETAIL]
+        return f"{self.pointer} {self.rule}: {self.message}".lstrip()[:MAX_DETAIL]
 
 
 def faults(value: Any, validator: Validator, shape: Shape) -> Iterator[Fault]:
     """Everything that is wrong with a value; nothing if it keeps to the schema."""
     try:
         errors = list(validator.iter_errors(value))
-    except ValueError as gave_up:  # nested so deep that the check gives up: no event is
-        yield Fault("schema", (), "depth", f"expected a flat value: {str(gave_up).lower()}")
+    except ValueError as gave_up:
+        yield _too_deep(gave_up)
         return
     for error in errors:
         yield _fault(error, shape)
 
 
+def _too_deep(gave_up: ValueError) -> Fault:
+    """The fault of a value that is nested so deep that the check gives up: no event is."""
+    return Fault("schema", (), "depth", f"expected a flat value: {str(gave_up).lower()}")
+
+
+_MOST_TIMES: Final = 8
+"""Times that one event may have wrong; an event has two at most."""
+_A_TIME: Final = "1970-01-01T00:00:00Z"
 _UNTOLD: Final = Fault("schema", (), "schema", "it does not keep to the schema")
 
 
 def first_fault(value: Any, validator: Validator, shape: Shape) -> Fault | None:
     """What is wrong with a value; None if it keeps to the schema, which one call into the compiled schema tells.
 
-    Of several faults the first that is no `bad-time` is told: that reason says that nothing else is wrong.
+    Of several faults the first that is no `bad-time` is given: that reason says that nothing else is wrong. The
+    compiled schema stops at its first error; to list all of them takes 0.4 s for a value of 64 KiB with 30,000.
     """
-    try:
-        if validator.is_valid(value):
-            return None
-    except ValueError:  # nested too deep for the check; `faults` says so
-        pass
-    return min(faults(value, validator, shape), key=lambda fault: fault.reason == "bad-time", default=_UNTOLD)
+    bad_time: Fault | None = None
+    for _ in range(_MOST_TIMES):
+        try:
+            if validator.is_valid(value):
+                return bad_time
+            validator.validate(value)
+        except ValidationError as error:
+            fault = _fault(error, shape)
+        except ValueError as gave_up:
+            return _too_deep(gave_up)
+        else:
+            return _UNTOLD
+        if fault.reason != "bad-time" or len(fault.path) != 1:
+            return fault
+        bad_time = bad_time or fault
+        value = {**value, fault.path[0]: _A_TIME}  # is anything else wrong?
+    return bad_time
 
 
 def _fault(error: Any, shape: Shape) -> Fault:

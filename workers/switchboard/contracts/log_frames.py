@@ -1,21 +1,16 @@
 """A recorded log as the frames that the engine applies."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 from switchboard.contracts.codec import SOURCE_TOPICS, BadInput, Mapping, decode_event
 from switchboard.contracts.frames import OtherVersionError, check_versions, decode_frame
 from switchboard.contracts.log_rows import LoggedRows
 from switchboard.contracts.log_tally import Tally
-from switchboard.contracts.recorded_log import JOURNAL, Record, RecordedLogError, Skip, bare_topic, is_timely, refuse
+from switchboard.contracts.recorded_log import JOURNAL, Record, RecordedLogError, Skip, bare_topic, refuse
 from switchboard.domain.events import Frame
 from switchboard.domain.rows import TABLES
 
 __all__ = ["OtherVersionLogError", "Tally", "bus_frames", "journal_frames"]
-
-
-UNTIMELY: Final = "is the record's timestamp: expected ms since 1970 in the years 0001 to 9999"
-"""What is wrong with a record whose timestamp can't be routed by, after that timestamp."""
 
 
 class OtherVersionLogError(RecordedLogError):
@@ -31,7 +26,7 @@ def bus_frames(records: Iterable[Record], tally: Tally, mapping: Mapping | None 
 
     Time moves to the larger of the line's timestamp and the time of the frame before; `run` is how far it moved. A bad
     or skipped line has a number but is no frame, and moves no time. Bad input is what the router sets aside; so a line
-    whose timestamp is outside the years 0001 to 9999 is `bad-time`, if nothing else is wrong with it.
+    whose timestamp is outside the years 0001 to 9999 is `bad-time`.
     """
     at: int | None = None
     for record in records:
@@ -40,12 +35,9 @@ def bus_frames(records: Iterable[Record], tally: Tally, mapping: Mapping | None 
             tally.skipped += 1
             continue
         source = (record.topic, record.partition, record.offset)
-        event = decode_event(topic, record.headers, record.payload, source=source, mapping=mapping)
+        event = decode_event(topic, record.headers, record.payload, source=source, timestamp=record.ts, mapping=mapping)
         if isinstance(event, BadInput):
             tally.set_aside(record, event)
-            continue
-        if not is_timely(record.ts):
-            tally.set_aside(record, BadInput("bad-time", f"{record.ts} {UNTIMELY}", event.pool))
             continue
         before = record.ts if at is None else at
         if record.ts < before:

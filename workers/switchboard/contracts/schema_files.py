@@ -22,6 +22,10 @@ class Validator(Protocol):
         """Whether the instance keeps to the schema."""
         ...
 
+    def validate(self, instance: Any) -> None:
+        """Raise a ValidationError, the first error, if the instance does not keep to the schema."""
+        ...
+
     def iter_errors(self, instance: Any) -> Any:
         """All that is wrong with the instance."""
         ...

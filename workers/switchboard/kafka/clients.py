@@ -19,9 +19,10 @@ from aiokafka.producer import sender
 from aiokafka.protocol.metadata import MetadataRequest
 from pydantic import SecretStr
 
+from switchboard.kafka import record_batches
 from switchboard.kafka.closing import close_fetcher
-from switchboard.kafka.lenient import LenientRecords
 from switchboard.kafka.quiet import thin_out
+from switchboard.kafka.record_batches import BatchLimits
 from switchboard.kafka.refusals import Refusal, SecurityError, refusal
 from switchboard.kafka.tokens import HearingAuthenticator, TokenFile
 
@@ -43,8 +44,8 @@ thin_out("aiokafka")
 # A token that is not accepted would pass for one that is.
 connecting.OAuthAuthenticator = HearingAuthenticator
 
-# A header name that is no UTF-8 would end every reader of its partition.
-fetcher.MemoryRecords = LenientRecords
+# A batch that unpacks to gigabytes, or a header name that is no UTF-8, would end every reader of its partition.
+record_batches.install()
 
 # With its own, `stop()` now and then cancels its caller.
 fetcher.Fetcher.close = close_fetcher
@@ -86,6 +87,8 @@ class Connection:
     sasl_password: SecretStr | None = None
     sasl_token_file: Path | None = None
     """OAUTHBEARER: the file that holds the token, read anew for each connection, so that it may be renewed."""
+    batch_limits: BatchLimits = BatchLimits()  # noqa: RUF009 - frozen
+    """The largest batch of records that is unpacked."""
 
 
 def options(conn: Connection) -> dict[str, Any]:
@@ -94,6 +97,7 @@ def options(conn: Connection) -> dict[str, Any]:
     Raises:
         SecurityError: a TLS file can't be used.
     """
+    record_batches.set_limits(conn.batch_limits)
     told: dict[str, Any] = {"bootstrap_servers": conn.bootstrap, "security_protocol": conn.security_protocol}
     if conn.security_protocol in ("SSL", "SASL_SSL"):
         told["ssl_context"] = _tls(conn)
@@ -157,6 +161,7 @@ def source_reader(conn: Connection, group_id: str) -> AIOKafkaConsumer:
         auto_offset_reset="none",
         fetch_max_wait_ms=FETCH_WAIT_MS,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
+        value_deserializer=record_batches.bounded_value,
     )
 
 

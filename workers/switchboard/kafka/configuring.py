@@ -61,7 +61,9 @@ class Applied:
     def take(self, record: ConsumerRecord) -> None:
         """Read one record as a router does."""
         source = (record.topic, record.partition, record.offset)
-        read = decode_event(Topic.ROUTING_CONFIG, record.headers, record.value, source=source)
+        read = decode_event(
+            Topic.ROUTING_CONFIG, record.headers, record.value, source=source, timestamp=record.timestamp
+        )
         if isinstance(read, BadInput):
             self.bad += 1
             place = f"{record.topic}/{record.partition}@{record.offset}"

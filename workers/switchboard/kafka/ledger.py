@@ -16,6 +16,7 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from switchboard.kafka.clients import BATCH_BYTES, Connection, transactional_producer
 from switchboard.kafka.topics import Topic, TopicNames
@@ -36,6 +37,9 @@ CLEAN_COMMIT_SECONDS: Final = 3
 CLEAN_STOP_SECONDS: Final = 2
 """aiokafka's `commit_transaction()` and `stop()` can hang for ever, hence a deadline on each: the shorter ones on a
 clean stop, so that a router is gone within 5 s."""
+
+ZSTD: Final = 4
+"""The codec, as in a batch's attributes."""
 
 
 class LedgerLostError(Exception):
@@ -180,14 +184,27 @@ class Ledger:
         return self._lost
 
 
+def record_size(key: bytes | None, value: bytes | None, headers: Headers) -> int:
+    """Bytes that a record takes alone in a batch, at most."""
+    size: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(key, value, headers)
+    return size
+
+
+def _compressed_batch() -> BatchBuilder:
+    """A batch as a transactional producer makes them, but compressed: a producer has one codec for all topics."""
+    return BatchBuilder(BATCH_BYTES, ZSTD, is_transactional=True)
+
+
 def _batches(producer: AIOKafkaProducer, topic: Topic, records: list[Record], now: int) -> list[BatchBuilder]:
-    batch = producer.create_batch()
+    # Dead letters: 1,000 a second of 60 KB each are 60 MB/s, which the decisions would have to wait for.
+    create = _compressed_batch if topic is Topic.DEAD_LETTER else producer.create_batch
+    batch = create()
     done = [batch]
     append = batch.append
     for key, value, headers in records:
         if append(timestamp=now, key=key, value=value, headers=headers) is not None:
             continue
-        batch = producer.create_batch()
+        batch = create()
         done.append(batch)
         append = batch.append
         append(timestamp=now, key=key, value=value, headers=headers)

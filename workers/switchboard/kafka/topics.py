@@ -49,6 +49,7 @@ class TopicSpec:
 
 MIB: Final = 1024 * 1024
 MINUTE_MS: Final = 60_000
+DAY_MS: Final = 24 * 60 * MINUTE_MS
 
 MAX_MESSAGE_BYTES: Final = MIB + 12
 """Kafka's own default, asked for by name: our batches hold up to 1 MiB, which a cluster with less would reject."""
@@ -78,8 +79,11 @@ _STREAM: Final = _SIZE | {"cleanup.policy": "delete"}
 """Retention is the cluster's: who consumes decisions knows how long they are wanted."""
 
 _FOR_EVER: Final = _STREAM | {"retention.ms": "-1", "retention.bytes": "-1"}
-"""Replay, verify, explain and the audit begin at the journal's first frame, and a dead letter waits for a human: what
-is to go is the operator's decision, never a default's."""
+"""Replay, verify, explain and the audit begin at the journal's first frame: the operator decides what is to go."""
+
+_DEAD_LETTERS: Final = _STREAM | {"retention.ms": str(30 * DAY_MS), "retention.bytes": str(1024 * MIB)}
+"""A dead letter waits for a human, but for a month at most, and those of a shard take up 1 GiB at most: anyone who may
+write a source topic can have as many written as the disk holds."""
 
 _BUS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -98,7 +102,7 @@ TOPICS: Final[Mapping[Topic, TopicSpec]] = MappingProxyType(
         # A few keys, but at each commit: 1 MiB, the least Kafka allows, or it would be the longest part of a restore.
         Topic.SHARD_PROGRESS: TopicSpec(Writer.ROUTER, "clock, source/…, pool/…", "progress", _compacted(MIB)),
         Topic.JOURNAL: TopicSpec(Writer.ROUTER, "none", "frames", _FOR_EVER),
-        Topic.DEAD_LETTER: TopicSpec(Writer.ROUTER, "as it came", "what could not be taken", _FOR_EVER),
+        Topic.DEAD_LETTER: TopicSpec(Writer.ROUTER, "as it came", "what could not be taken", _DEAD_LETTERS),
     },
 )
 

@@ -9,7 +9,6 @@ from typing import Final
 from aiokafka import ConsumerRecord
 from aiokafka.structs import TopicPartition
 
-from switchboard.contracts.codec import MAX_VALUE_BYTES
 from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection, producer, reader
@@ -27,7 +26,10 @@ Whoever may write to a source topic may write it too, so it is a claim: `Replays
 """
 
 _OWN: Final = ("reason", "detail", "source-topic", "source-partition", "source-offset")
+_LAST_OFFSET: Final = "source-last-offset"
 _SIZE: Final = "original-size"
+_LEFT_OUT: Final = "left-out"
+_OPTIONAL: Final = (_LAST_OFFSET, _SIZE, _LEFT_OUT)
 """The router's headers, in this order, after those that the record came with (which may have such names too)."""
 
 
@@ -74,8 +76,12 @@ class DeadLetter:
     """Those that the record came with."""
     key: bytes | None
     value: bytes | None
-    original_size: int | None
+    original_size: int | None = None
     """Bytes that the value had, where only its beginning was kept."""
+    last_offset: int | None = None
+    """Where it stands for a batch of records that was not read: the offset of the last one."""
+    left_out: str = ""
+    """What did not fit into the letter, as in "headers, key"."""
 
     @property
     def replayed_from(self) -> Place | None:
@@ -103,28 +109,42 @@ class DeadLetter:
         """Why it can't be put back as it was; None: it can."""
         if not self.reason:
             return "no router set it aside, so nothing tells where it came from"
+        if self.last_offset is not None:
+            return "it stands for a batch of records that was not read"
         if self.original_size is not None:
             return f"only the first {len(self.value or b''):,} of its {self.original_size:,} bytes were kept"
-        if self.key is not None and len(self.key) >= MAX_VALUE_BYTES:
-            return "its key may be longer than what was kept"
+        if self.left_out:
+            return f"it was too large for a record, and its {self.left_out} were left out"
         return None
 
 
 def read_letter(record: ConsumerRecord) -> DeadLetter:
     """What a record of `dead-letter` tells."""
     headers = tuple(record.headers)
-    size: int | None = None
+    optional: dict[str, bytes] = {}
     left = headers
-    if left and left[-1][0] == _SIZE:
-        size, left = _number(left[-1][1]), left[:-1]
+    for name in reversed(_OPTIONAL):
+        if left and left[-1][0] == name:
+            optional[name], left = left[-1][1] or b"", left[:-1]
     own, own_values = tuple(name for name, _ in left[-len(_OWN) :]), [value or b"" for _, value in left[-len(_OWN) :]]
     place = Place(record.partition, record.offset)
     if own != _OWN:
-        return DeadLetter(place, record.timestamp, "", "", ("", -1, -1), headers, record.key, record.value, None)
+        return DeadLetter(place, record.timestamp, "", "", ("", -1, -1), headers, record.key, record.value)
     reason, detail, topic, partition, offset = (value.decode(errors="replace") for value in own_values)
     source = (topic, _number(partition.encode()), _number(offset.encode()))
-    came_with = left[: -len(_OWN)]
-    return DeadLetter(place, record.timestamp, reason, detail, source, came_with, record.key, record.value, size)
+    return DeadLetter(
+        place,
+        record.timestamp,
+        reason,
+        detail,
+        source,
+        left[: -len(_OWN)],
+        record.key,
+        record.value,
+        original_size=_number(optional[_SIZE]) if _SIZE in optional else None,
+        last_offset=_number(optional[_LAST_OFFSET]) if _LAST_OFFSET in optional else None,
+        left_out=optional.get(_LEFT_OUT, b"").decode(errors="replace"),
+    )
 
 
 def _bytes(name: str) -> bytes:

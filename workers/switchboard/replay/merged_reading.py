@@ -107,11 +107,17 @@ class MergedReading:
     def _taken(self, record: ConsumerRecord) -> Taken:
         topic = self._topics[record.topic]
         what = (
-            decode_event(topic, record.headers, record.value, source=(record.topic, record.partition, record.offset))
+            decode_event(
+                topic,
+                record.headers,
+                record.value,
+                source=(record.topic, record.partition, record.offset),
+                timestamp=record.timestamp,
+            )
             if topic in SOURCE_TOPICS
             else _NO_EVENT
         )
-        return Taken(record.timestamp, rank_of(what), what, record)
+        return Taken(record.timestamp, rank_of(what), what, record, len(record.value or b""))
 
     def _merge(self) -> list[Taken]:
         awaited = [partition for partition in self._partitions.values() if partition.awaited]

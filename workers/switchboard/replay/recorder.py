@@ -12,6 +12,7 @@ from aiokafka.structs import TopicPartition
 
 from switchboard.contracts.frames import decode_frame
 from switchboard.contracts.recorded_log import Record, bare_topic
+from switchboard.contracts.unread import Unread
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection, reader
 from switchboard.kafka.partitions import missing_from, no_such_topic, partitions_of
@@ -53,9 +54,9 @@ class Recorded:
     """Shard -> the frame whose rows the log begins with."""
     missing: list[str] = field(default_factory=list)
     """Topics that there are not."""
-    too_long: int = 0
-    """Records left out, for the line of each would be longer than a log's reader takes."""
-    first_too_long: str | None = None
+    left_out: int = 0
+    """Records that can't be recorded whole: one was not read for its size, or its line would be too long for a log."""
+    first_left_out: str | None = None
     """The place of the first of them, `TOPIC/PARTITION@OFFSET`."""
     done: int = 0
     total: int = 0
@@ -68,8 +69,8 @@ class Recorded:
 
     def leave_out(self, record: ConsumerRecord) -> None:
         """Count a record that was not written."""
-        self.too_long += 1
-        self.first_too_long = self.first_too_long or f"{record.topic}/{record.partition}@{record.offset}"
+        self.left_out += 1
+        self.first_left_out = self.first_left_out or f"{record.topic}/{record.partition}@{record.offset}"
 
 
 async def record(
@@ -119,7 +120,8 @@ async def record(
                 tp = TopicPartition(each.topic, each.partition)
                 if tp in ahead and not _follows(each, ahead, tp):
                     continue
-                if write(as_logged(each, wanted.topics[each.topic])) is False:
+                whole = not isinstance(each.value, Unread)
+                if not whole or write(as_logged(each, wanted.topics[each.topic])) is False:
                     told.leave_out(each)
                 else:
                     told.by_topic[each.topic] += 1

@@ -70,5 +70,5 @@ def _sources(path: Path, found: Survey, skip: Skip) -> Iterator[tuple[Record, st
             found.skipped += 1
             continue
         source = (record.topic, record.partition, record.offset)
-        event = decode_event(topic, record.headers, record.payload, source=source)
+        event = decode_event(topic, record.headers, record.payload, source=source, timestamp=record.ts)
         yield record, NO_EVENT if isinstance(event, BadInput) else event.type

@@ -7,11 +7,14 @@ import orjson
 
 from switchboard.contracts import decisions as decision_values
 from switchboard.contracts.cloudevents import decision_headers
-from switchboard.contracts.codec import MAX_VALUE_BYTES, BadInput
+from switchboard.contracts.codec import BadInput
+from switchboard.contracts.faults import MAX_DETAIL
+from switchboard.contracts.unread import Unread
 from switchboard.domain.decisions import Decision
 from switchboard.domain.rows import TABLES, Row
 from switchboard.kafka.clients import BATCH_BYTES
-from switchboard.kafka.ledger import CommitBatch, Record
+from switchboard.kafka.ledger import CommitBatch, Record, record_size
+from switchboard.kafka.record_batches import bounded_value
 from switchboard.kafka.topics import Topic
 from switchboard.router.gone import Offsets
 from switchboard.router.merging import Taken
@@ -20,6 +23,8 @@ NO_HEADERS: Final[list[tuple[str, bytes]]] = []
 MAX_ROW_BYTES: Final = BATCH_BYTES - 4096
 """With its key, and what a batch adds: a chat that 2,000 agents with the longest ids passed over, or 20,000 with usual
 ones. Told while the frame is made, it can still be laid at the door of an event; in the commit it could not."""
+MAX_LETTER_BYTES: Final = MAX_ROW_BYTES
+"""Of a dead letter as it is encoded, its own headers included."""
 TOPIC_OF: Final = {table: Topic(table) for table in TABLES}
 
 
@@ -62,23 +67,44 @@ def pack_offsets(batch: CommitBatch, offsets: Offsets) -> None:
 
 
 def pack_dead_letter(batch: CommitBatch, taken: Taken, bad: BadInput) -> None:
-    """A record that could not be taken, byte for byte (the first 64 KiB of it), with the reason."""
+    """The dead letter of a record that could not be taken: the record byte for byte, and the reason in headers.
+
+    Of a value that is too large its first 8 KiB are kept. Where the letter would not fit into a record it goes without
+    the record's headers, then without its key, then without its value, and the header `left-out` names them: a dead
+    letter can never fail a commit.
+    """
     record = taken.record
-    value: bytes | None = record.value
-    headers: list[tuple[str, bytes | None]] = list(record.headers)
-    if sum(len(name) + len(held or b"") for name, held in headers) + len(record.key or b"") > MAX_VALUE_BYTES:
-        headers = []  # or the dead letter could itself be too large to be written
-    headers += [
+    value = bounded_value(record.value)
+    unread = value if isinstance(value, Unread) else None
+    first_offset = None if unread is None else unread.first_offset
+    own: list[tuple[str, bytes | None]] = [
         ("reason", bad.reason.encode()),
-        ("detail", bad.detail.encode()),
+        ("detail", bad.detail[:MAX_DETAIL].encode(errors="backslashreplace")),
         ("source-topic", record.topic.encode()),
         ("source-partition", str(record.partition).encode()),
-        ("source-offset", str(record.offset).encode()),
+        ("source-offset", str(record.offset if first_offset is None else first_offset).encode()),
     ]
-    if value is not None and len(value) > MAX_VALUE_BYTES:
-        headers.append(("original-size", str(len(value)).encode()))
-        value = value[:MAX_VALUE_BYTES]
-    batch.outputs[Topic.DEAD_LETTER].append((record.key and record.key[:MAX_VALUE_BYTES], value, headers))
+    if first_offset is not None:
+        own.append(("source-last-offset", str(record.offset).encode()))
+    if unread is not None and unread.size is not None and unread.size > len(unread):
+        own.append(("original-size", str(unread.size).encode()))
+    value = None if value is None or first_offset is not None else bytes(value)
+    key, headers, left_out = record.key, list(record.headers), list[str]()
+    if unread is not None and unread.headers_left_out:
+        left_out.append("headers")
+    while (size := record_size(key, value, headers + own)) > MAX_LETTER_BYTES:
+        if headers:
+            headers, shed = [], "headers"
+        elif key is not None:
+            key, shed = None, "key"
+        elif value is not None:
+            value, shed = None, "value"
+        else:
+            raise ValueError(f"a dead letter's own headers take {size} bytes")
+        left_out.append(shed)
+    if left_out:
+        own.append(("left-out", ", ".join(left_out).encode()))
+    batch.outputs[Topic.DEAD_LETTER].append((key, value, headers + own))
 
 
 def offset_key(topic: str, partition: int) -> bytes:

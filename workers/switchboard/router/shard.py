@@ -69,6 +69,8 @@ class Plan:
     merge_wait: float
     """Seconds."""
     start: Start | None
+    longest_outage: float = 86_400.0
+    """Seconds. Records that are older take turns with the others'."""
 
 
 @dataclass(slots=True)
@@ -92,7 +94,14 @@ class Shard:
         self._standing = standing
         self._suspicion = suspicion = standing.suspicion
         self._ledger = Ledger(plan.conn, shard_id(plan.group, index), plan.names, index)
-        self._sources = Sources(plan.conn, plan.names, shard_id(plan.group, index), plan.merge_wait, suspicion.poison)
+        self._sources = Sources(
+            plan.conn,
+            plan.names,
+            shard_id(plan.group, index),
+            plan.merge_wait,
+            plan.longest_outage,
+            suspicion.poison,
+        )
         self._service = standing.service
         self._engine = Engine(index)
         self._tally = Tally(self._engine)
@@ -258,19 +267,21 @@ class Shard:
     async def _advance(self, taken: list[Taken], run: int) -> None:
         events = [each.what for each in self._mine(taken) if isinstance(each.what, Event)]
         frame = Frame(self._engine.frame + 1, int(time.time() * 1000), run, events)
-        encoded = encode_frame(frame)
-        if len(encoded) > MAX_FRAME_BYTES and len(events) > 1:
-            half = len(taken) // 2
-            await self._advance(taken[:half], run)
-            await self._advance(taken[half:], 0)
-            return
         try:
-            outcome = self._engine.apply(frame)
-            batch, offsets = await self._batch(taken, encoded, outcome)
+            encoded = encode_frame(frame)
+            is_too_long = len(encoded) > MAX_FRAME_BYTES and len(events) > 1
+            if not is_too_long:
+                outcome = self._engine.apply(frame)
+                batch, offsets = await self._batch(taken, encoded, outcome)
         except Exception as error:
             await self._committer.settle()  # or the time that passed in the frame before would be lost with it
             raise self._suspicion.failed(self.index, frame, error) from error
-        await self._put(batch, offsets, taken, outcome)
+        if is_too_long:
+            half = len(taken) // 2
+            await self._advance(taken[:half], run)
+            await self._advance(taken[half:], 0)
+        else:
+            await self._put(batch, offsets, taken, outcome)
 
     async def _batch(
         self, taken: list[Taken], encoded: bytes | None, outcome: Outcome | None

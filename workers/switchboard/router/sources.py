@@ -10,12 +10,13 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from switchboard.contracts.codec import BadInput, decode_event
+from switchboard.domain.events import Event
 from switchboard.kafka.clients import BrokerAwayError, Connection, source_reader
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.topics import TopicNames
 from switchboard.kafka.wording import in_words
 from switchboard.router.gone import Offsets, SourceGoneError, cut, not_there, unreadable
-from switchboard.router.merging import Partition, Taken, merge, rank_of
+from switchboard.router.merging import Partition, Taken, fair_merge, rank_of
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,12 @@ TURN: Final = 100
 """Records decoded between turns of the event loop, in which the commit under way gets on."""
 BUFFER_LOW: Final = 200
 """A partition with fewer records at hand is read on."""
+OVERDUE_SECONDS: Final = 0.25
+"""A record that was read so long ago and was not taken is taken by turns, whatever the timestamps of the others."""
+CATCH_UP_SECONDS: Final = 600.0
+"""A shard that opens, or whose brokers were away, merges by time alone until all is read, and at most for so long."""
+AWAY_SECONDS: Final = 5.0
+"""Brokers that have answered no fetch for so long were away."""
 FRESH_SECONDS: Final = 1.0
 """What a partition's end was known to be is believed for so long."""
 COMMIT_SECONDS: Final = 2.0
@@ -41,6 +48,7 @@ class Sources:
         names: the topics' names.
         group: the group to which offsets are committed, only so that lag tools and the monitor see them.
         merge_wait: seconds to wait for a partition that has lag and has delivered nothing.
+        longest_outage: seconds. Records that are older come by turns with the others', not before them.
         poison: records that made the engine fail, with the error; they are read as bad input.
     """
 
@@ -50,12 +58,16 @@ class Sources:
         names: TopicNames,
         group: str,
         merge_wait: float,
+        longest_outage: float,
         poison: dict[tuple[str, int, int], str],
     ) -> None:
         self._conn = conn
         self._bare = {name: str(topic) for name, topic in names.sources.items()}
         self._consumer: AIOKafkaConsumer = source_reader(conn, group)
         self._merge_wait = merge_wait
+        self._longest_outage = longest_outage
+        self._catching_up_since: float | None = time.monotonic()
+        """None once all was read and taken."""
         self._poison = poison
         self._partitions: dict[TopicPartition, Partition] = {}
         self._known: Offsets = {}
@@ -107,9 +119,18 @@ class Sources:
 
     @property
     def read_to_end(self) -> bool:
-        """Whether every partition was read to its end within the last second (the condition of service time)."""
-        oldest = time.monotonic() - FRESH_SECONDS
-        return all(each.ended_at >= oldest for each in self._partitions.values())
+        """Whether every partition was read to its end within the last second (the condition of service time).
+
+        One whose next record is older than any outage does not count: a producer with a wrong clock that sends more
+        than is taken would stop every limit of every chat.
+        """
+        fresh, oldest = time.monotonic() - FRESH_SECONDS, self._oldest
+        return all(each.ended_at >= fresh or each.is_older_than(oldest) for each in self._partitions.values())
+
+    @property
+    def _oldest(self) -> int:
+        """The timestamp, ms, from which on records are not older than the longest outage."""
+        return int((time.time() - self._longest_outage) * 1000)
 
     @property
     def lag(self) -> dict[TopicPartition, int]:
@@ -207,23 +228,36 @@ class Sources:
     async def _fetch(self, wait: float) -> None:
         """Fill the buffers that are low."""
         low = [tp for tp, partition in self._partitions.items() if len(partition.buffer) < BUFFER_LOW]
-        if not low:
-            return
-        try:
-            got = await self._consumer.getmany(*low, timeout_ms=int(wait * 1000), max_records=FETCH_RECORDS)
-        except OffsetOutOfRangeError as error:
-            tp = min(error.args[0]) if error.args and isinstance(error.args[0], dict) else low[0]
-            raise SourceGoneError(str(unreadable(tp))) from error
-        for tp, records in got.items():
-            partition = self._partitions[tp]
-            if partition.awaited:
-                self._waiting_since = None  # the wait is for silence: while they deliver, one by one, it is none
-            partition.given_up = False
-            for first in range(0, len(records), TURN):
-                if first:
-                    await asyncio.sleep(0)
-                partition.buffer.extend(self._decode(tp, records[first : first + TURN]))
+        left = low
+        while left:
+            got = await self._get(left, wait if left is low else 0.0)
+            for tp, records in got.items():
+                await self._buffer(tp, records)
+            if sum(map(len, got.values())) < FETCH_RECORDS:
+                break
+            # One partition with many records can use up a whole call, again and again: ask for the others alone.
+            left = [tp for tp in left if tp not in got]
         await self._look_at_ends(low)
+
+    async def _get(self, tps: list[TopicPartition], wait: float) -> dict[TopicPartition, list[ConsumerRecord]]:
+        try:
+            got: dict[TopicPartition, list[ConsumerRecord]] = await self._consumer.getmany(
+                *tps, timeout_ms=int(wait * 1000), max_records=FETCH_RECORDS
+            )
+        except OffsetOutOfRangeError as error:
+            tp = min(error.args[0]) if error.args and isinstance(error.args[0], dict) else tps[0]
+            raise SourceGoneError(str(unreadable(tp))) from error
+        return got
+
+    async def _buffer(self, tp: TopicPartition, records: list[ConsumerRecord]) -> None:
+        partition = self._partitions[tp]
+        if partition.awaited:
+            self._waiting_since = None  # the wait is for silence: while they deliver, one by one, it is none
+        partition.given_up = False
+        for first in range(0, len(records), TURN):
+            if first:
+                await asyncio.sleep(0)
+            partition.buffer.extend(self._decode(tp, records[first : first + TURN]))
 
     async def _look_at_ends(self, tps: Iterable[TopicPartition]) -> None:
         """Learn which partitions are read to their end.
@@ -242,12 +276,13 @@ class Sources:
 
     def _decode(self, tp: TopicPartition, records: list[ConsumerRecord]) -> Iterable[Taken]:
         bare = self._bare[tp.topic]
+        now = time.monotonic()
         for record in records:
             source = (tp.topic, tp.partition, record.offset)
-            what = decode_event(bare, record.headers, record.value, source=source)
+            what = decode_event(bare, record.headers, record.value, source=source, timestamp=record.timestamp)
             if self._poison and source in self._poison:
                 what = BadInput("engine-error", self._poison[source], what.pool)
-            yield Taken(record.timestamp, rank_of(what), what, record)
+            yield Taken(record.timestamp, rank_of(what), what, record, _size_of(what, record), now)
 
     def _merge(self, most: int, most_bytes: int) -> list[Taken]:
         partitions = list(self._partitions.values())
@@ -261,7 +296,28 @@ class Sources:
             for partition in awaited:
                 partition.given_up = True
         self._waiting_since = None
-        taken = merge(partitions, most, most_bytes)
+        now = time.monotonic()
+        overdue = now - OVERDUE_SECONDS if self._catching_up_since is None else None
+        taken = fair_merge(partitions, most, most_bytes, oldest=self._oldest, overdue=overdue)
+        self._note_catching_up(now)
         for each in taken:
             self._known[each.record.topic, each.record.partition] = each.record.offset + 1
         return taken
+
+    def _note_catching_up(self, now: float) -> None:
+        """Note whether all partitions may hold old records: the shard was just opened, or the brokers were away."""
+        if not self.answered_within(AWAY_SECONDS):
+            self._catching_up_since = now
+        elif self._catching_up_since is not None:
+            is_read = all(map(self._is_read, self._partitions))
+            if is_read or now - self._catching_up_since > CATCH_UP_SECONDS:
+                self._catching_up_since = None
+
+
+def _size_of(what: Event | BadInput, record: ConsumerRecord) -> int:
+    """The share of a record in FRAME_BYTES of a frame."""
+    size = len(record.value or b"")
+    if isinstance(what, Event):
+        return size
+    # Its dead letter holds all of it, and costs a quarter of an event of that size: it is only compressed.
+    return (size + len(record.key or b"") + sum(len(name) + len(held or b"") for name, held in record.headers)) // 4

@@ -1,0 +1,232 @@
+"""Batches of records: read within bounds whatever a producer put into them, and never the end of a reader."""
+
+import gc
+from typing import Any
+
+import pytest
+from aiokafka.consumer import fetcher
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
+from aiokafka.structs import ConsumerRecord
+from hypothesis import given
+from hypothesis import strategies as st
+
+from switchboard.contracts.codec import KEPT_BYTES, MAX_VALUE_BYTES
+from switchboard.contracts.unread import Unread
+from switchboard.kafka import record_batches
+from switchboard.kafka.clients import Connection, source_reader
+from switchboard.kafka.record_batches import FETCH_BYTES, MAX_HEADERS, BatchLimits, BoundedRecords, bounded_value
+from tests.batches import GZIP, LZ4, SNAPPY, ZSTD, batch, crowded_record, record
+
+CODECS = (0, GZIP, SNAPPY, LZ4, ZSTD)
+BAD_NAME = ((b"\xff", None),)
+
+
+def read(fetched: bytes) -> list[Any]:
+    """The records that a fetch brought."""
+    records = BoundedRecords(fetched)
+    found: list[Any] = []
+    while records.has_next():
+        found += records.next_batch()
+    return found
+
+
+def unread(found: Any) -> Unread:
+    """What stands in place of a value."""
+    assert isinstance(found.value, Unread)
+    return found.value
+
+
+async def test_every_consumer_reads_by_these_classes() -> None:
+    """The fetcher looks both up by name: a release of aiokafka that does not is told here."""
+    bus = source_reader(Connection("kafka:9092"), "group")
+    assert bus._value_deserializer is bounded_value
+    assert fetcher.MemoryRecords is BoundedRecords
+    assert fetcher.FetchResult.getall is record_batches._getall
+    names = fetcher.Fetcher._proc_fetch_request.__code__.co_names
+    assert {"MemoryRecords", "FetchResult"} <= set(names)
+    assert "getall" in fetcher.Fetcher.fetched_records.__code__.co_names
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_batch_is_read_as_aiokafka_reads_it(codec: int) -> None:
+    """Every field of every record, compressed or not."""
+    builder = DefaultRecordBatchBuilder(2, codec, 0, -1, -1, 0, 1 << 20)
+    for number in range(50):
+        headers = [("name", b"held"), ("empty", b""), ("none", None)] if number % 2 else []
+        builder.append(number, 1_000 + number, b"k" if number % 3 else None, b"v" * number or None, headers)
+    fetched = bytes(builder.build())
+    plain = fetcher_records(fetched)
+    assert [fields(each) for each in read(fetched)] == [fields(each) for each in plain]
+    assert len(plain) == 50
+
+
+def fetcher_records(fetched: bytes) -> list[Any]:
+    """As aiokafka's own class reads them."""
+    from aiokafka.record.memory_records import MemoryRecords  # noqa: PLC0415 - the one that we replace
+
+    return list(MemoryRecords(fetched).next_batch())
+
+
+def fields(found: Any) -> tuple[Any, ...]:
+    """What a consumer is given of a record."""
+    return (found.offset, found.timestamp, found.timestamp_type, found.key, found.value, list(found.headers))
+
+
+@pytest.mark.parametrize("codec", [GZIP, LZ4, ZSTD])
+def test_a_batch_that_unpacks_to_more_than_the_limit_is_one_record_with_its_offsets(codec: int) -> None:
+    """Its last offset is the record's, so that the reader goes on behind it."""
+    size = record_batches.BatchLimits().size
+    fetched = batch(record(0) + record(1, b" " * size), 2, codec, base=7) + batch(record(0), 1, base=9)
+    [first, second] = read(fetched)
+    assert (first.offset, unread(first).first_offset, unread(first).reason) == (8, 7, "too-large")
+    assert f"unpack to more than {size}" in unread(first).detail
+    assert (second.offset, second.value) == (9, b"{}")
+
+
+def test_snappy_says_its_size_and_is_not_unpacked_beyond_the_limit() -> None:
+    """One block, as librdkafka writes it, and many, as Java's clients do."""
+    size = record_batches.BatchLimits().size
+    [found] = read(batch(record(0, b" " * size), 1, SNAPPY))
+    assert unread(found).reason == "too-large"
+    builder = DefaultRecordBatchBuilder(2, SNAPPY, 0, -1, -1, 0, 2 * size)  # aiokafka writes blocks
+    builder.append(0, 1_000, None, b" " * size, [])
+    [found] = read(bytes(builder.build()))
+    assert unread(found).reason == "too-large"
+
+
+def test_a_batch_of_more_records_than_the_limit_is_not_unpacked() -> None:
+    """Its header says how many there are, and the broker has checked it."""
+    [found] = read(batch(b"", 250_001, ZSTD, base=1))
+    assert (found.offset, unread(found).first_offset) == (250_001, 1)
+    assert unread(found).detail.startswith("a batch of 250001 records, where 250000 are read")
+
+
+def test_the_limits_are_those_of_the_settings() -> None:
+    """As of the next batch."""
+    record_batches.set_limits(BatchLimits(1_000, 2))
+    try:
+        [many] = read(batch(record(0) + record(1) + record(2), 3))
+        [large] = read(batch(record(0, b" " * 1_000), 1, ZSTD))
+        assert (unread(many).reason, unread(large).reason) == ("too-large", "too-large")
+        assert [each.value for each in read(batch(record(0, b" " * 900), 1, ZSTD))] == [b" " * 900]
+    finally:
+        record_batches.set_limits(BatchLimits())
+
+
+@pytest.mark.parametrize("codec", [0, ZSTD])
+def test_a_record_with_too_many_headers_keeps_its_value_and_the_others_are_read(codec: int) -> None:
+    """Ten million headers in a batch of 3 KB would take 890 MB as Python objects."""
+    headers = b"\0\1" * (MAX_HEADERS + 1)
+    crowded = crowded_record(0, b'{"a":1}', headers, MAX_HEADERS + 1, key=b"k")
+    most = crowded_record(1, b"{}", b"\0\1" * MAX_HEADERS, MAX_HEADERS)
+    [first, second] = read(batch(crowded + most, 2, codec))
+    assert (first.offset, first.key, first.value, first.headers) == (0, b"k", b'{"a":1}', ())
+    assert (unread(first).reason, unread(first).headers_left_out) == ("undecodable", True)
+    assert unread(first).detail.startswith("1001 headers of 2002 bytes")
+    assert (second.value, len(second.headers)) == (b"{}", MAX_HEADERS)
+
+
+def test_headers_of_many_bytes_are_left_out_too() -> None:
+    """A thousand records of a fetch could hold a gigabyte of them."""
+    [large, good] = read(batch(record(0, headers=((b"a", b"x" * 70_000),)) + record(1), 2, ZSTD))
+    assert unread(large).detail.startswith("1 headers of 70005 bytes")
+    assert good.value == b"{}"
+
+
+def test_header_names_that_are_no_utf_8_are_read_from_the_failing_record_on() -> None:
+    """Odd bytes as escapes; what stands before and behind is read as ever."""
+    records = b"".join(record(each, headers=BAD_NAME if each in (3, 5) else ()) for each in range(8))
+    found = read(batch(records, 8, ZSTD))
+    assert [each.offset for each in found] == list(range(8))
+    assert [each.headers for each in found if each.headers] == [(("\\xff", None),)] * 2
+
+
+def test_lenient_reading_hands_out_record_by_record() -> None:
+    """A consumer asks for a thousand records at a time, and other work goes on between: no step reads all of them."""
+    records = b"".join(record(each, headers=BAD_NAME if each == 5 else ()) for each in range(1_000))
+    reading = iter(BoundedRecords(batch(records, 1_000, ZSTD)).next_batch())
+    before = [next(reading) for _ in range(6)]
+    gc.collect()
+    alive = sum(isinstance(each, record_batches.ReadRecord) for each in gc.get_objects())
+    assert before[5].headers == (("\\xff", None),)
+    assert alive <= 2, "more records exist than were asked for"
+
+
+DAMAGED = {
+    "cut": batch(record(0) + record(1)[:-2], 2, base=4),
+    "more than it says": batch(record(0) + record(1)[:-2] + b"\0", 2, base=4),
+    "fewer records than it says": batch(record(0), 2, base=4),
+    "a length below zero": batch(record(0) + b"\1", 2, base=4),
+    "no zstd": batch(record(0), 1)[:21] + (ZSTD).to_bytes(2) + batch(record(0), 1)[23:],
+    "a codec that nobody knows": batch(record(0), 1)[:21] + (7).to_bytes(2) + batch(record(0), 1)[23:],
+}
+
+
+@pytest.mark.parametrize("fetched", DAMAGED.values(), ids=DAMAGED.keys())
+def test_what_is_damaged_inside_is_one_record_and_the_next_batch_is_read(fetched: bytes) -> None:
+    """The checksum is right: another fetch brings the same bytes, again and again."""
+    found = read(fetched + batch(record(0), 1, base=99))
+    assert (found[-1].offset, found[-1].value) == (99, b"{}")
+    assert unread(found[-2]).reason == "undecodable"
+    assert found[-2].offset == int.from_bytes(fetched[:8]) + int.from_bytes(fetched[23:27])
+
+
+def test_old_formats_are_bounded_too() -> None:
+    """As brokers before 3.0 kept them: a set of records, compressed as the value of one."""
+    size = record_batches.BatchLimits().size
+    for magic in (0, 1):
+        builder = LegacyRecordBatchBuilder(magic, GZIP, size * 2)
+        builder.append(0, 1_000, None, b" " * size)
+        [found] = read(bytes(builder.build()))
+        assert unread(found).reason == "too-large"
+        builder = LegacyRecordBatchBuilder(magic, GZIP, size * 2)
+        for offset in range(3):
+            builder.append(offset, 1_000, b"k", b"{}")
+        assert [each.value for each in read(bytes(builder.build()))] == [b"{}"] * 3
+
+
+def test_a_value_that_is_too_large_is_cut_where_it_is_read() -> None:
+    """Of a thousand in a fetch only 8 MB stay in memory; the size is known."""
+    assert bounded_value(None) is None
+    assert bounded_value(whole := b"x" * MAX_VALUE_BYTES) is whole
+    cut = bounded_value(b"x" * (MAX_VALUE_BYTES + 1))
+    assert isinstance(cut, Unread)
+    assert (len(cut), cut.size, cut.reason) == (KEPT_BYTES, MAX_VALUE_BYTES + 1, "too-large")
+    assert bounded_value(cut) is cut
+
+
+class Result:
+    """As much of aiokafka's FetchResult as `getall` uses."""
+
+    def __init__(self, records: list[ConsumerRecord]) -> None:
+        self._topic_partition = None
+        self._partition_records: Any = iter(records)
+        self.updates = 0
+
+    def check_assignment(self, _: Any) -> bool:
+        """Always."""
+        return True
+
+    def has_more(self) -> bool:
+        """Until all were handed out."""
+        return self._partition_records is not None
+
+    def _update_position(self) -> None:
+        self.updates += 1
+
+
+def test_a_call_ends_with_the_bytes_that_it_unpacked() -> None:
+    """A fetch of 1 MB can hold 1,000 batches that unpack to 32 MB each, and nothing else runs in one call."""
+    value = b"x" * (FETCH_BYTES // 4)
+    records = [ConsumerRecord("t", 0, each, 0, 0, None, value, None, 0, 0, ()) for each in range(6)]
+    result = Result(records)
+    assert [len(record_batches._getall(result, most)) for most in (1_000, 1, 1_000, 1_000)] == [4, 1, 1, 0]
+    assert result.updates == 3
+
+
+@given(st.binary(max_size=300), st.sampled_from(CODECS), st.integers(0, 5))
+def test_any_bytes_in_a_batch_are_read_or_handed_out_as_unread(body: bytes, codec: int, count: int) -> None:
+    """Whatever comes out has an offset of the batch, and nothing is raised."""
+    for found in read(batch(body, count + 1, codec, base=10)):
+        assert isinstance(found.value, bytes | None)
