@@ -49,7 +49,7 @@ class LongLineError(DamagedFileError):
 def read_lines(path: Path, pass_over: Callable[[LongLineError], object] | None = None) -> Iterator[bytes]:
     """The file's lines with their ends; gzip and zstd are known by their first bytes, whatever the file's name.
 
-    Memory stays below 64 MiB, and 128 MiB more for a zstd file with the largest window, whatever the file holds.
+    Memory stays below 128 MiB, whatever the file holds, and below 256 MiB for a zstd file with the largest window.
 
     Args:
         path: a regular file.
