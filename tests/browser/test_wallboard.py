@@ -297,6 +297,51 @@ async def test_a_hostile_id_is_shown_as_text_and_does_nothing(
     assert await page.locator("script").count() == 1
 
 
+TURNED = """root => {
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT), range = document.createRange(), turned = [];
+    while (walker.nextNode()) {
+        const text = walker.currentNode;
+        if (text.parentElement.closest("bdi")) continue;
+        let before = null;
+        for (let at = 0; at < text.length; at++) {
+            range.setStart(text, at);
+            range.setEnd(text, at + 1);
+            const box = range.getBoundingClientRect();
+            if (before && box.width && box.top === before.top && box.left < before.left) turned.push(text.data);
+            if (box.width) before = box;
+        }
+    }
+    return [...new Set(turned)];
+}"""
+"""The texts outside names whose letters do not stand from left to right."""
+
+
+@pytest.mark.parametrize("name", ["\u202eevil", "\u2069\u202eevil", "\u2067\u200bevil", "שלום 12", "مرحبا (3)"])
+async def test_a_name_does_not_turn_the_text_around_it(
+    page: Page, rows: Rows, start: Start, floor: Floor, address: str, name: str
+) -> None:
+    """An override without an end, one that ends its own isolation first, and names of scripts from right to left."""
+    session = {"chat_id": name, "stage": "active", "offer_id": "o"}
+    made = [floor.queued(0, name, name), floor.assigned(1, name, name, agent_id=name)]
+    await rows.commit(0, an_agent(name, sessions=[session]), waiting(name, 60, name), waiting("c2", 50, name + "2"))
+    await rows.commit(0, *(decision(each) for each in made))
+    await (await start()).first("/healthz")
+    await live(page, address)
+    await expect(page.locator("#assignments li .what")).to_have_text(f"{name} to {name}, offered")
+    await expect(page.locator("#verdict-more")).to_contain_text(f"{name}2")
+    assert await page.locator("body").evaluate(TURNED) == []
+    for place, names in (("#queues th", 2), ("#agents .name", 1), ("#assignments li", 4), ("#verdict", 2)):
+        assert await page.locator(f"{place} bdi").count() == names, place
+    await page.locator("#assignments li a").click()
+    await expect(page.locator("#story-list li")).to_have_count(2)
+    await expect(page.locator("#story-title bdi")).to_have_text(name)
+    assert await page.locator("#story").evaluate(TURNED) == []
+    tooltip = await page.locator("#agents .slot.active").get_attribute("title")
+    assert tooltip is not None
+    assert (tooltip[8], tooltip[-1]) == ("\u2068", "\u2069")
+    assert not set("\u202e\u2067\u2069") & set(tooltip[9:-1])
+
+
 @pytest.mark.parametrize("chat_id", [".", ".."])
 async def test_a_chat_whose_id_is_a_step_of_a_path_has_its_story(
     page: Page, rows: Rows, start: Start, floor: Floor, address: str, chat_id: str

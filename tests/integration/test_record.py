@@ -314,3 +314,25 @@ async def test_topics_that_are_not_there_are_told(broker_bootstrap: str, bus_pre
         assert (told["records"], told["missing"]) == (1, ["nowhere"])
         ran = await bus.run("record", "--out", log, "--follow", "--to", "latest")
         assert ran.code == 2
+
+
+async def test_a_record_that_can_not_be_recorded_whole_is_left_out_and_told_of(
+    broker_bootstrap: str, bus_prefix: str, tmp_path: Path
+) -> None:
+    """A record with more headers than are read, beside one that nests too deep, which is recorded byte for byte."""
+    async with a_bus(broker_bootstrap, bus_prefix) as bus:
+        deep = b"[" * 255 + b"]" * 255
+        await bus.say(Topic.CHAT_ARRIVAL, {"chat_id": "c1"}, headers=[("h", b"")] * 2_000, partition=0)
+        await bus.say(Topic.CHAT_ARRIVAL, deep, partition=0)
+        await bus.say(Topic.CHAT_ARRIVAL, {"chat_id": "c2"}, partition=0, timestamp_ms=BEGUN_MS)
+        out = tmp_path / "bus.jsonl"
+        told = await recorded(bus, out, "--bus")
+        assert (told["records"], told["left_out"]) == (2, 1)
+        records = {record.payload: record.offset for record in read_log(out)}
+        assert records == {deep: 1, b'{"chat_id":"c2"}': 2}
+        assert out.stat().st_mode & 0o777 == 0o600
+        ran = await bus.run("record", "--bus", "--force", "--out", str(out))
+        assert f"1 record, the first at {bus.names.of(Topic.CHAT_ARRIVAL)}/0@0" in ran.err
+        tally = Tally()
+        assert len(list(frames_of(out, tally))) == 1
+        assert dict(tally.bad) == {"undecodable": 1}

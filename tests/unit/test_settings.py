@@ -93,7 +93,7 @@ def test_a_setting_that_can_not_be_worked_with_is_refused(options: dict[str, obj
 def test_toml_that_is_none_is_named(folder: Path) -> None:
     """A file that is no TOML is named with the place of the fault."""
     (folder / "switchboard.toml").write_text("shards = \n")
-    with pytest.raises(SettingsError, match=r"switchboard\.toml: .*line 1"):
+    with pytest.raises(SettingsError, match=r"switchboard\.toml:1: expected TOML: .*line 1"):
         load()
 
 

@@ -2,9 +2,9 @@
 
 import ipaddress
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,6 +19,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from switchboard.contracts.input_files import MAX_CERTIFICATES_BYTES, MAX_SECRET_BYTES, MAX_SETTINGS_BYTES, read_text
+from switchboard.contracts.toml_text import TomlError, parse
 from switchboard.kafka.clients import Connection, SaslMechanism, SecurityProtocol
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS
 from switchboard.kafka.record_batches import BatchLimits
@@ -51,6 +53,23 @@ Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=200)]
 
 class SettingsError(Exception):
     """Settings that can't be worked with: a line for each, with its name, where it came from and what was expected."""
+
+
+class BoundedTomlSource(TomlConfigSettingsSource):
+    """`switchboard.toml`, read within the bounds of `contracts.toml_text`."""
+
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        """What the file says.
+
+        Raises:
+            SettingsError: it can't be read; the message names the file and the line.
+        """
+        try:
+            return parse(read_text(Path(str(file_path)), MAX_SETTINGS_BYTES))
+        except OSError as error:
+            raise SettingsError(str(error)) from None
+        except TomlError as error:
+            raise SettingsError(f"{file_path}:{error.line}: {error}") from None
 
 
 class Settings(BaseSettings):
@@ -170,7 +189,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """First come, first served: options, environment, .env, switchboard.toml."""
         del file_secret_settings
-        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, dotenv_settings, BoundedTomlSource(settings_cls)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -183,6 +202,8 @@ class Settings(BaseSettings):
             path = getattr(self, name)
             if path is not None and not path.is_file():
                 wrong.append(f"{name}: there is no file {path}")
+            elif path is not None and path.stat().st_size > MAX_CERTIFICATES_BYTES:
+                wrong.append(f"{name}: expected a file of at most {MAX_CERTIFICATES_BYTES:,} bytes: {path} has more")
         try:
             ZoneInfo(self.time_zone)
         except (ValueError, OSError, ZoneInfoNotFoundError):
@@ -258,7 +279,10 @@ class Settings(BaseSettings):
     def _secret(self, name: str) -> SecretStr | None:
         path: Path | None = getattr(self, f"{name}_file")
         value: SecretStr | None = getattr(self, name)
-        return value if path is None else SecretStr(path.read_text(encoding="utf-8").strip())
+        try:
+            return value if path is None else SecretStr(read_text(path, MAX_SECRET_BYTES).strip())
+        except OSError as error:
+            raise SettingsError(f"{name}_file: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +344,7 @@ def lines(settings: Settings, **options: Any) -> list[SettingLine]:
 
 def _sources(options: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """What each source says, the first that names a setting being the one that counts."""
+    _check_env_file()
     env = {
         f"{ENV_PREFIX}* in the environment": EnvSettingsSource(Settings).env_vars,
         ENV_FILE: DotEnvSettingsSource(Settings).env_vars,
@@ -329,11 +354,19 @@ def _sources(options: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
         source: {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
         for source, values in env.items()
     }
-    try:
-        toml = TomlConfigSettingsSource(Settings).toml_data
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{TOML_FILE}: {error}") from error
+    toml = BoundedTomlSource(Settings).toml_data
     return {OPTION: options, **ours, TOML_FILE: toml}
+
+
+def _check_env_file() -> None:
+    """Refuse a `.env` that pydantic would read without a bound; it opens pipes, which may block for good, too."""
+    path = Path(ENV_FILE)
+    if not path.exists() or path.is_dir():  # a folder of that name is a Python environment: it is passed over
+        return
+    try:
+        read_text(path, MAX_SETTINGS_BYTES)
+    except OSError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _source(name: str, sources: Mapping[str, Mapping[str, Any]]) -> str:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import IO, Any, Final
 
 import click
-import orjson
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from switchboard.audit.findings import AuditInputError
+from switchboard.cli.consoles import say_json, say_lines
 from switchboard.contracts.recorded_log import RecordedLogError
 from switchboard.contracts.routing_file import RoutingFileError
 from switchboard.kafka.admin import TopicError, WrongTopicsError
@@ -81,11 +81,11 @@ class FailedError(click.ClickException):
 
 def tell(reason: str, file: IO[Any] | None = None) -> None:
     """Last words for people."""
-    click.echo(f"switchboard: {reason}", file=file, err=True)
+    say_lines(f"switchboard: {reason}", file=file, err=True)
 
 
 def tell_machines(reason: str, exit_code: int, **more: str) -> None:
     """Last words of a worker whose log is JSON: a line as all the others. Its log may not be set up yet."""
     line = {"event": "the worker gives up", "reason": reason, "exit_code": exit_code, **more}
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    click.echo(orjson.dumps(line | {"level": "error", "logger": "switchboard", "time": now}), err=True)
+    say_json(line | {"level": "error", "logger": "switchboard", "time": now}, err=True)

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-import orjson
 from rich.console import Console
 from rich.status import Status
 
-from switchboard.cli.consoles import wide_console
+from switchboard.cli.consoles import say, say_json, say_lines, wide_console
 from switchboard.cli.duration import Duration
 from switchboard.cli.summary import summary_lines, summary_of
 from switchboard.contracts.routing_file import RoutingFileError, read_routing_file
@@ -140,9 +139,12 @@ def simulate(
     except (ArrivalsError, RoutingFileError, ValueError) as error:
         raise click.UsageError(str(error)) from None
     told = asyncio.run(_simulate(load(), plan, wide_console(stderr=True)))
-    click.echo(orjson.dumps(told) if as_json else "\n".join(summary_lines(told)))
+    if as_json:
+        say_json(told)
+    else:
+        say_lines("\n".join(summary_lines(told)))
     if told["events"] and told["publish_to_visible_ms"]["all"] is None:
-        click.echo("no decision came back: is a router running on this bus? (switchboard run router)", err=True)
+        say("no decision came back: is a router running on this bus? (switchboard run router)", err=True)
 
 
 def _cast(

@@ -3,9 +3,9 @@
 import asyncio
 
 import click
-import orjson
 
 from switchboard.cli.asking import ask
+from switchboard.cli.consoles import say, say_json
 from switchboard.cli.failures import FAULT
 from switchboard.kafka.admin import Created, Difference, create_topics
 from switchboard.kafka.clients import wait_for_broker
@@ -40,10 +40,10 @@ def create(*, sources: bool, partitions: int, as_json: bool) -> None:
 
     made = asyncio.run(make())
     if as_json:
-        click.echo(orjson.dumps([{"topic": each.name, "made": each.made} for each in made]))
+        say_json([{"topic": each.name, "made": each.made} for each in made])
         return
     for each in made:
-        click.echo(f"{'made' if each.made else 'there already'}: {each.name}")
+        say(f"{'made' if each.made else 'there already'}: {each.name}")
 
 
 @topics.command()
@@ -67,12 +67,12 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
 
     found = asyncio.run(look())
     if as_json:
-        click.echo(orjson.dumps([{**_fields(each), "remedy": each.remedy, "fatal": each.fatal} for each in found]))
+        say_json([{**_fields(each), "remedy": each.remedy, "fatal": each.fatal} for each in found])
     else:
         for each in found:
-            click.echo(f"{'fault' if each.fatal else 'warning'}: {each}")
+            say(f"{'fault' if each.fatal else 'warning'}: {each}")
         if not found:
-            click.echo("all topics are as they should be")
+            say("all topics are as they should be")
     if found:
         ctx.exit(FAULT)
 
@@ -112,4 +112,4 @@ def reset(topic: str, start: str, *, yes: bool, force: bool) -> None:
 
     for shard, offsets in asyncio.run(set_offsets()).items():
         told = ", ".join(f"{partition}: {offset}" for partition, offset in sorted(offsets.items()))
-        click.echo(f"shard {shard} goes on reading {topic} at offsets {told}")
+        say(f"shard {shard} goes on reading {topic} at offsets {told}")

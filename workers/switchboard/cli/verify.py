@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from switchboard.cli.collector import relax_collector
-from switchboard.cli.consoles import wide_console
+from switchboard.cli.consoles import say_json, wide_console
 from switchboard.cli.failures import FAULT
 from switchboard.cli.log_progress import log_progress
 from switchboard.cli.out_files import refuse_swapped
@@ -59,11 +58,11 @@ def verify(ctx: click.Context, log: Path, decisions: Path | None, *, as_json: bo
     with log_progress("verifying", tally, size) as tick:
         verified = asyncio.run(_verify(log, decisions, tally, tick))
     if as_json:
-        click.echo(orjson.dumps(_body(verified, tally)))
+        say_json(_body(verified, tally))
     else:
         console = wide_console(highlight=False)
         show(verified, console)
-        console.print(f"[dim]replayed {counted(tally.events, 'event')} in {counted(tally.frames, 'frame')}[/dim]")
+        console.print(f"replayed {counted(tally.events, 'event')} in {counted(tally.frames, 'frame')}", style="dim")
     if not verified.equal:
         ctx.exit(FAULT)
 

@@ -1,9 +1,12 @@
 """The pools' configuration on the bus: written whole or not at all, and read back."""
 
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+from aiokafka import ConsumerRecord
 
+from switchboard.contracts.codec import BadInput, decode_event
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection, transactional_producer
 from switchboard.kafka.partitions import require_partitions
@@ -44,8 +47,33 @@ async def write_configuration(conn: Connection, names: TopicNames, group: str, p
         await producer.stop()
 
 
-async def read_configuration(conn: Connection, names: TopicNames) -> dict[str, Any]:
-    """What was last published for each pool: pool -> config.
+@dataclass(slots=True)
+class Applied:
+    """What routers take from `routing-config`."""
+
+    pools: dict[str, Any] = field(default_factory=dict)
+    """Pool -> its config, the last that can be taken."""
+    bad: int = 0
+    """Records that are no configuration: routers set them aside on `dead-letter`."""
+    first_bad: str | None = None
+    """The place of the first of them, and what is wrong with it."""
+
+    def take(self, record: ConsumerRecord) -> None:
+        """Read one record as a router does."""
+        source = (record.topic, record.partition, record.offset)
+        read = decode_event(
+            Topic.ROUTING_CONFIG, record.headers, record.value, source=source, timestamp=record.timestamp
+        )
+        if isinstance(read, BadInput):
+            self.bad += 1
+            place = f"{record.topic}/{record.partition}@{record.offset}"
+            self.first_bad = self.first_bad or f"{place}, {read.reason}: {read.detail}"
+        elif read.type == "pool-configured":
+            self.pools[read.pool] = read.data["config"]
+
+
+async def read_configuration(conn: Connection, names: TopicNames) -> Applied:
+    """What was last published for each pool.
 
     Raises:
         NotAllowedError: the cluster does not allow it.
@@ -53,12 +81,10 @@ async def read_configuration(conn: Connection, names: TopicNames) -> dict[str, A
         ReadingError: a transaction stayed open, or the reading stalled.
     """
     await require_rights(conn, on_topics(names, Operation.READ, (Topic.ROUTING_CONFIG,)))
-    found: dict[str, Any] = {}
+    found = Applied()
     tps = await require_partitions(conn, [names.of(Topic.ROUTING_CONFIG)])
     async with read_to_now(conn, tps) as batches:
         async for _, records in batches:
             for record in records:
-                body = orjson.loads(record.value) if record.value is not None else {}
-                if "pool" in body:
-                    found[body["pool"]] = body.get("config")
+                found.take(record)
     return found

@@ -11,7 +11,7 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 
-from switchboard.contracts.recorded_log import Record, bare_topic
+from switchboard.contracts.recorded_log import Record, bare_topic, is_timely
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection, producer
 from switchboard.kafka.partitions import no_such_topic, partitions_of
@@ -111,11 +111,12 @@ async def _send_all(
     place: tuple[str, int] | None = None
     under_way: deque[asyncio.Future[object]] = deque()
     for record in records:
-        if first is None:
+        if first is None and is_timely(record.ts):
             first = record.ts
             move = Rebase(first, int(time.time() * 1000), speed or 1.0) if rebase else None
         if speed is not None:
-            due = max(due, (record.ts - first) / 1000 / speed)
+            if first is not None and is_timely(record.ts):  # one without such a time goes with the one before it
+                due = max(due, (record.ts - first) / 1000 / speed)
             await _until(began + due, stop)
         if stop.is_set():
             break

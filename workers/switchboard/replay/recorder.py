@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.structs import TopicPartition
 
+from switchboard.contracts.frames import decode_frame
 from switchboard.contracts.recorded_log import Record, bare_topic
+from switchboard.contracts.unread import Unread
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection, reader
 from switchboard.kafka.partitions import missing_from, no_such_topic, partitions_of
@@ -53,6 +54,10 @@ class Recorded:
     """Shard -> the frame whose rows the log begins with."""
     missing: list[str] = field(default_factory=list)
     """Topics that there are not."""
+    left_out: int = 0
+    """Records that can't be recorded whole: one was not read for its size, or its line would be too long for a log."""
+    first_left_out: str | None = None
+    """The place of the first of them, `TOPIC/PARTITION@OFFSET`."""
     done: int = 0
     total: int = 0
     """Offsets passed, and to be passed: records, and the markers of transactions."""
@@ -62,12 +67,17 @@ class Recorded:
         """Lines written."""
         return self.by_topic.total()
 
+    def leave_out(self, record: ConsumerRecord) -> None:
+        """Count a record that was not written."""
+        self.left_out += 1
+        self.first_left_out = self.first_left_out or f"{record.topic}/{record.partition}@{record.offset}"
+
 
 async def record(
     conn: Connection,
     names: TopicNames,
     wanted: Wanted,
-    write: Callable[[Record], None],
+    write: Callable[[Record], bool | None],
     stop: asyncio.Event,
     tell: Callable[[Recorded], None],
 ) -> Recorded:
@@ -77,7 +87,7 @@ async def record(
         conn: the cluster.
         names: the topics' names.
         wanted: what to record.
-        write: takes the records.
+        write: takes the records; one that it answers False to was left out, for its line would be too long to read.
         stop: once set, it ends; what was read until then is written.
         tell: called after some records, and some ten times a second while none come.
 
@@ -110,8 +120,11 @@ async def record(
                 tp = TopicPartition(each.topic, each.partition)
                 if tp in ahead and not _follows(each, ahead, tp):
                     continue
-                write(as_logged(each, wanted.topics[each.topic]))
-                told.by_topic[each.topic] += 1
+                whole = not isinstance(each.value, Unread)
+                if not whole or write(as_logged(each, wanted.topics[each.topic])) is False:
+                    told.leave_out(each)
+                else:
+                    told.by_topic[each.topic] += 1
             told.done = sum((await reading.positions()).values()) - sum(begins.values())
             tell(told)
             if wanted.follow and time.monotonic() - relisted > RELIST_SECONDS:
@@ -131,7 +144,9 @@ def as_logged(record: ConsumerRecord, topic: str) -> Record:
     return Record(*place, record.key, record.value, tuple(record.headers), tstype)
 
 
-def _write_rows(cuts: Iterable[RowCut], names: TopicNames, write: Callable[[Record], None], told: Recorded) -> None:
+def _write_rows(
+    cuts: Iterable[RowCut], names: TopicNames, write: Callable[[Record], bool | None], told: Recorded
+) -> None:
     for cut in cuts:
         for row in cut.rows:
             topic = names.topic(row.topic)
@@ -169,9 +184,12 @@ def _follows(record: ConsumerRecord, ahead: dict[TopicPartition, int], tp: Topic
     """Whether a frame comes after the rows; once one has, the partition is looked at no more.
 
     Raises:
-        ReadingError: frames between are missing.
+        ReadingError: frames between are missing, or the record is no frame.
     """
-    number = orjson.loads(record.value)["n"]
+    try:
+        number = decode_frame(record.value or b"").n
+    except ValueError as error:
+        raise ReadingError(f"{tp.topic}/{tp.partition}@{record.offset}: {error}") from None
     if number <= ahead[tp]:
         return False
     if number != ahead[tp] + 1:

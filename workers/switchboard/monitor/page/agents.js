@@ -1,5 +1,5 @@
 import { count, span } from "./format.js";
-import { Keyed, make, mark, say } from "./keyed.js";
+import { isolated, Keyed, make, mark, named, say, tell } from "./keyed.js";
 import { chatLink } from "./story.js";
 
 const MOST_SLOTS = 12; // of an agent with more, the number tells
@@ -52,13 +52,13 @@ function build(row) {
   element.slots = make("span", "slots");
   element.state = make("span", "state");
   element.asking = make("span", "asking");
-  element.append(make("span", "name", row.agent_id), element.slots, make("span", "more", element.state, element.asking));
+  element.append(make("span", "name", named(row.agent_id)), element.slots, make("span", "more", element.state, element.asking));
   return element;
 }
 
 function show(element, row) {
   mark(element, "data-status", row.status);
-  say(element.state, `${row.status}, ${row.mode} · ${row.pool}`);
+  tell(element.state, `${row.status}, ${row.mode} · ${row.pool}`, [row.pool]);
   if (!row.request) say(element.asking, "");
   const slots = JSON.stringify([row.sessions, row.max_sessions]);
   if (element.shownSlots === slots) return;
@@ -69,7 +69,7 @@ function show(element, row) {
 function sessions(row) {
   const taken = row.sessions.slice(0, MOST_SLOTS).map((session) => {
     const link = chatLink(row.pool, session.chat_id, `slot ${session.stage}`, "");
-    link.title = `${session.stage}: ${session.chat_id}`;
+    link.title = `${session.stage}: ${isolated(session.chat_id)}`;
     link.setAttribute("aria-label", `chat ${session.chat_id}, ${session.stage}`);
     return link;
   });

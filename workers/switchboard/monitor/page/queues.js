@@ -1,5 +1,5 @@
 import { percent, rounded, span } from "./format.js";
-import { Keyed, make, mark, say } from "./keyed.js";
+import { Keyed, make, mark, named, say } from "./keyed.js";
 
 // In the order of the table's head; `show` gives the text of a cell. On a phone, where there is no head, `name` stands
 // above it; with `under` it ends as the head of that id says.
@@ -76,7 +76,7 @@ export class Queues {
 
 function build(row) {
   const element = make("tr");
-  const name = make("th", "", row.queue, make("small", "", row.pool));
+  const name = make("th", "", named(row.queue), make("small", "", named(row.pool)));
   name.scope = "row";
   element.append(name);
   element.cells_ = CELLS.map((cell) => {

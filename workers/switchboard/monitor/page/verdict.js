@@ -1,6 +1,6 @@
 // The one thing that matters: are chats routed, does somebody wait too long, and who can take them?
 import { clock, count, span, spanWords } from "./format.js";
-import { mark, say } from "./keyed.js";
+import { mark, say, tell } from "./keyed.js";
 import { state, waited } from "./queues.js";
 
 const SEVERITY = { calm: 0, late: 1, stuck: 2 };
@@ -21,10 +21,10 @@ export class Verdict {
     else this.#tell(usual);
   }
 
-  #tell({ standing, words, more, announced, wait = "" }) {
+  #tell({ standing, words, more, announced, wait = "", names = [] }) {
     mark(this.section, "data-state", standing);
-    say(this.words, words);
-    say(this.more, more);
+    tell(this.words, words, names);
+    tell(this.more, more, names);
     // Said anew where something else is the matter, not each second.
     const matter = `${standing} ${announced.split(".")[0]}`;
     if (matter !== this.last) say(this.announced, wait ? `${announced} Longest wait ${wait}.` : announced);
@@ -43,6 +43,7 @@ function queueWords(queues, now, inTime, agents) {
     return { standing: "calm", words: "Nobody is waiting", more: agents && `${agents}.`, announced: "Nobody is waiting" };
   }
   const [{ row, wait, standing }] = waiting;
+  const names = waiting.map((each) => each.row.queue);
   if (standing === "calm") {
     const all = waiting.reduce((sum, each) => sum + each.row.waiting, 0);
     return {
@@ -50,6 +51,7 @@ function queueWords(queues, now, inTime, agents) {
       words: `${all} waiting, none too long`,
       more: `Longest ${span(wait)}, in ${name(row)}. ${whoCan(row)}`,
       announced: "Nobody waits too long",
+      names,
     };
   }
   const others = waiting.slice(1).filter((each) => each.standing !== "calm");
@@ -60,6 +62,7 @@ function queueWords(queues, now, inTime, agents) {
     more: `${whoCan(row)}${also}`,
     announced: `Waiting too long in ${name(row)}. ${whoCan(row)}`,
     wait: spanWords(wait),
+    names,
   };
 }
 
@@ -76,7 +79,7 @@ function routingWords(routing, usual) {
   const unread = arrivals ? ` Up to ${count(arrivals, "chat")} arrived that no router has read.` : "";
   const below = usual.standing === "calm" ? "Below is how it stood." : `Below is how it stood; ${usual.words}. ${usual.more}`;
   const held = heldUp(routing) ? ` ${heldUpSentences(routing.held_up)}` : "";
-  return { standing: "stuck", words, more: `Since ${routing.since_before ? "before " : ""}${clock(since)}.${unread}${held} ${below}`, announced: words };
+  return { standing: "stuck", words, names: usual.names, more: `Since ${routing.since_before ? "before " : ""}${clock(since)}.${unread}${held} ${below}`, announced: words };
 }
 
 /** Routers run and have no lag, and yet can't read what is on the bus: the tables lack what those records say. */
@@ -86,7 +89,7 @@ function heldUpWords(partitions, usual) {
   const also = others ? ` and ${count(others, "other partition")}` : "";
   const words = `${topic}/${partition}${also} ${others ? "are" : "is"} held up by an open transaction`;
   const below = usual.standing === "calm" ? "Below is what could be read." : `Below is what could be read; ${usual.words}. ${usual.more}`;
-  return { standing: "stuck", words, more: `${heldUpSentences(partitions)} ${below}`, announced: words };
+  return { standing: "stuck", words, names: usual.names, more: `${heldUpSentences(partitions)} ${below}`, announced: words };
 }
 
 function heldUpSentences(partitions) {
