@@ -1,14 +1,15 @@
 #!/bin/sh
-# Allows each Kafka user of deploy/kubernetes what its workload needs, and nothing else. `make docs` writes this file, from
-# what `switchboard rights` prints. It is for the names of topics and groups that hold unless set: with a prefix or a
-# group id of your own, run `switchboard rights` with your settings instead.
+# Allows each Kafka user of deploy/kubernetes what its workload needs, and nothing else. `make docs` writes this file,
+# from what `switchboard rights` prints for the default names of topics and groups: with a prefix or a group id of your
+# own, run `switchboard rights` with your settings instead.
 #   BOOTSTRAP=host:port COMMAND_CONFIG=admin.properties sh deploy/kafka/acls.sh
-# COMMAND_CONFIG is the properties file of a user who may alter ACLs; KAFKA_ACLS names the tool where it is not on the path.
+# COMMAND_CONFIG is the properties file of a user who may alter ACLs; KAFKA_ACLS names a tool that is not on the path.
 set -eu
 : "${BOOTSTRAP:?set it to the host:port of a broker}"
 
 acls() {
-  "${KAFKA_ACLS:-kafka-acls.sh}" --bootstrap-server "$BOOTSTRAP" ${COMMAND_CONFIG:+--command-config "$COMMAND_CONFIG"} "$@"
+  "${KAFKA_ACLS:-kafka-acls.sh}" --bootstrap-server "$BOOTSTRAP" \
+    ${COMMAND_CONFIG:+--command-config "$COMMAND_CONFIG"} "$@"
 }
 
 # switchboard rights router --principal User:switchboard-router
