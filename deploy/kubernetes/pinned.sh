@@ -12,7 +12,7 @@ loose=$(printf '%s\n' "$images" | grep -vE '@sha256:[0-9a-f]{64}$' || true)
 placeholder=$(printf '%s\n' "$images" | grep -E '@sha256:0{64}$' || true)
 if [ -n "$loose$placeholder" ]; then
   echo "pinned.sh: these images are not named by a digest of yours:" >&2
-  printf '%s\n' $loose $placeholder | sort -u | sed 's/^/  /' >&2
+  printf '%s\n' "$loose" "$placeholder" | sort -u | sed -n 's/^./  &/p' >&2
   echo "set 'newName' and 'digest' under 'images' in your kustomization.yaml: 'docker push' prints the digest" >&2
   exit 1
 fi

@@ -18,7 +18,7 @@ from switchboard.kafka.admin import create_topics
 from switchboard.kafka.rights import CLUSTER, Operation, Resource, Right
 from switchboard.kafka.topics import TopicNames, TopicPlan
 from switchboard.settings import ENV_PREFIX
-from tests.deploy.manifests import DEPLOY, kubernetes, of_kind, pods, settings_of
+from tests.deploy.manifests import DEPLOY, of_kind, pods, settings_of
 from tests.monitors import Monitor, a_monitor
 from tests.routers import Ran, Router, a_process
 from tests.secured import Secured, a_secured_broker
@@ -111,7 +111,6 @@ def test_no_user_is_shared() -> None:
     """As many users, secrets and accounts as there are workloads, and none is left over."""
     assert COMMANDS.keys() == pods().keys() == of_kind("ServiceAccount").keys()
     assert len({settings_of(pod["containers"][0])["SWITCHBOARD_SASL_USERNAME"] for pod in pods().values()}) == 3
-    assert "switchboard-kafka" not in str(kubernetes())
 
 
 def test_each_workload_runs_what_its_rights_are_for() -> None:
