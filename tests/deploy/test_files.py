@@ -18,6 +18,7 @@ from tests.deploy.manifests import (
     generated,
     kubernetes,
     kustomization,
+    of_kind,
     pods,
     services,
     settings_of,
@@ -88,6 +89,25 @@ def test_what_the_kustomization_lists_is_there() -> None:
     for made in kustomization()["configMapGenerator"]:
         assert all((folder / file).is_file() for file in made.get("files", ()))
     assert generated("switchboard-settings")["SWITCHBOARD_SASL_PASSWORD_FILE"].startswith("/etc/switchboard/secrets/")
+
+
+def test_the_overlay_of_the_how_to_changes_what_there_is() -> None:
+    """Its image, config maps and settings are those of the base, and its patch replaces the rule about the brokers."""
+    page = (DEPLOY.parent / "docs/how-to/deploy.md").read_text(encoding="utf-8")
+    blocks = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)]
+    (overlay,) = [block for block in blocks if "resources" in block]
+    assert [image["name"] for image in overlay["images"]] == [image["name"] for image in kustomization()["images"]]
+    base = {each["name"] for each in kustomization()["configMapGenerator"]}
+    for made in overlay["configMapGenerator"]:
+        assert made["name"] in base
+        assert all(line.split("=")[0] in generated(made["name"]) for line in made.get("literals", ()))
+    (patch,) = [each for block in blocks for each in block.get("patches", ())]
+    policy = of_kind(patch["target"]["kind"])[patch["target"]["name"]]
+    (operation,) = yaml.safe_load(patch["patch"])
+    assert (operation["op"], operation["path"]) == ("replace", "/spec/egress/1")
+    assert policy["spec"]["egress"][1]["ports"] == operation["value"]["ports"]
+    policy["spec"]["egress"][1] = operation["value"]
+    kubernetes_validate.validate(policy, OLDEST_KUBERNETES, strict=True)
 
 
 @pytest.mark.parametrize("file", ["routing.toml", "kubernetes/routing.toml"])
