@@ -8,7 +8,7 @@ ONLY   ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types format unit integration browser bench attacks broker docs lock clean
+.PHONY: help setup demo test lint types format unit integration browser bench attacks broker docs lock relock digests clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,17 +47,27 @@ attacks: $(STAMPS)/dev java  ## attack a router with hostile records and floods,
 broker: $(STAMPS)/run java  ## a throwaway Apache Kafka broker on 127.0.0.1:9092, until Ctrl-C
 	@$(BIN)/switchboard broker
 
-docs: $(STAMPS)/dev  ## make the generated pages of docs/reference anew
+docs: $(STAMPS)/dev  ## make the generated pages of docs/reference, and deploy/kafka/acls.sh, anew
 	@$(BIN)/python -m docs.generate
 
 format: $(STAMPS)/dev  ## put the code in the project's format
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-lock: $(STAMPS)/dev  ## renew the pinned dependencies with their hashes
-	$(BIN)/uv pip compile pyproject.toml --extra whatif --group build --universal --generate-hashes \
-	  --python-version 3.11 --no-header --upgrade -q -o requirements/run.txt
-	$(BIN)/uv pip compile pyproject.toml --extra whatif --group build --group dev --universal --generate-hashes \
-	  --python-version 3.11 --no-header --upgrade -q -o requirements/dev.txt
+# dev.txt holds every dependency, and the other files the same versions of those that they hold.
+COMPILE = $(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-header -q $(UPGRADE)
+AS_DEV  = --constraint requirements/dev.txt
+
+lock: UPGRADE = --upgrade
+lock: relock  ## renew the pinned dependencies with their hashes
+
+relock: $(STAMPS)/dev  ## write requirements/ after a change of pyproject.toml, without renewing the rest
+	$(COMPILE) pyproject.toml --extra whatif --group build --group dev -o requirements/dev.txt
+	$(COMPILE) $(AS_DEV) pyproject.toml -o requirements/run.txt
+	$(COMPILE) $(AS_DEV) pyproject.toml --extra whatif -o requirements/whatif.txt
+	$(COMPILE) $(AS_DEV) --group build -o requirements/build.txt
+
+digests:  ## renew the digests of the images that deploy/ names (needs crane, skopeo or docker buildx)
+	sh deploy/renew-digests.sh
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) $(STAMPS) .run dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -68,9 +78,9 @@ $(STAMPS)/python:
 	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is needed: apt-get install python3-venv" >&2; exit 2; }
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/run: $(STAMPS)/python requirements/run.txt pyproject.toml
+$(STAMPS)/run: $(STAMPS)/python requirements/whatif.txt requirements/build.txt pyproject.toml
 	@echo "installing the pinned dependencies into $(VENV)"
-	@$(BIN)/pip install -q --require-hashes -r requirements/run.txt
+	@$(BIN)/pip install -q --require-hashes -r requirements/whatif.txt -r requirements/build.txt
 	@$(BIN)/pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
