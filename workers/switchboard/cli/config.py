@@ -7,8 +7,8 @@ from typing import Any
 import click
 import orjson
 
+from switchboard.cli.broker_wait import broker_wait
 from switchboard.contracts.routing_file import read_routing_file
-from switchboard.kafka.clients import wait_for_broker
 from switchboard.kafka.configuring import read_configuration, write_configuration
 from switchboard.settings import load
 
@@ -50,8 +50,7 @@ def apply(file: Path) -> None:
 
     async def publish() -> None:
         conn, names = settings.connection(), settings.topic_names()
-        await wait_for_broker(conn, settings.broker_wait_seconds)
-        await write_configuration(conn, names, settings.group_id, pools)
+        await write_configuration(conn, names, settings.group_id, pools, broker_wait(settings))
 
     asyncio.run(publish())
     for pool in pools:
@@ -70,8 +69,10 @@ def show(*, as_json: bool) -> None:
     settings = load()
 
     async def read() -> dict[str, Any]:
-        await wait_for_broker(settings.connection(), settings.broker_wait_seconds)
-        return await read_configuration(settings.connection(), settings.topic_names())
+        conn, names = settings.connection(), settings.topic_names()
+        return await broker_wait(settings).retry(
+            "reading the configuration", lambda: read_configuration(conn, names), long=True
+        )
 
     pools = asyncio.run(read())
     if as_json:

@@ -9,11 +9,12 @@ import click
 import orjson
 
 from switchboard.cli.asking import ask
+from switchboard.cli.broker_wait import broker_wait
 from switchboard.cli.dead_letter_view import fields_of, line_of, shown, text_of
 from switchboard.cli.failures import FAULT
 from switchboard.cli.record import Time
 from switchboard.contracts.codec import REASONS
-from switchboard.kafka.clients import Connection, wait_for_broker
+from switchboard.kafka.clients import Connection
 from switchboard.kafka.topics import TopicNames
 from switchboard.replay.dead_letters import DeadLetter, Place, dead_letter_at, dead_letters, put_back
 from switchboard.router.starting import Start
@@ -71,7 +72,7 @@ def list_(reason: str | None, since: Start, limit: int, *, as_json: bool) -> Non
                     heapq.heappop(heap)
         return number, [each[-1] for each in sorted(heap, key=lambda each: each[:3])]
 
-    number, letters = _run(newest)
+    number, letters = _read(newest)
     if as_json:
         click.echo(orjson.dumps([fields_of(letter) for letter in letters]))
         return
@@ -94,7 +95,7 @@ def show(ctx: click.Context, place: Place, *, as_json: bool) -> None:
     Example:
       switchboard dead-letter show 0@17
     """
-    letter = _run(lambda conn, names: dead_letter_at(conn, names, place))
+    letter = _read(lambda conn, names: dead_letter_at(conn, names, place))
     if letter is None:
         click.echo(f"there is no dead letter at {place}", err=True)
         ctx.exit(FAULT)
@@ -162,7 +163,7 @@ def replay(
         chosen = [letter for place, letter in found.items() if place not in refused]
         return sorted(chosen, key=lambda each: (each.at, each.place.partition, each.place.offset)), refused
 
-    letters, refused = _run(choose)
+    letters, refused = _read(choose)
     for place, why in refused.items():
         click.echo(f"{place} is not replayed: {why}", err=True)
     if not as_json:
@@ -171,7 +172,8 @@ def replay(
     if letters and not dry_run:
         if not yes:
             ask(f"Replay {counted(len(letters), 'dead letter')}?", "nothing was replayed")
-        _run(lambda conn, names: put_back(conn, names, letters))
+        settings = load()
+        asyncio.run(put_back(settings.connection(), settings.topic_names(), letters, broker_wait(settings)))
     if as_json:
         told = {"replayed": [fields_of(letter) for letter in letters], "refused": refused, "dry_run": dry_run}
         click.echo(orjson.dumps(told))
@@ -181,11 +183,12 @@ def replay(
         ctx.exit(FAULT)
 
 
-def _run(work: Callable[[Connection, TopicNames], Coroutine[Any, Any, Found]]) -> Found:
+def _read(work: Callable[[Connection, TopicNames], Coroutine[Any, Any, Found]]) -> Found:
+    """What is found by reading, which is done again from the beginning where a broker goes away meanwhile."""
     settings = load()
+    conn, names = settings.connection(), settings.topic_names()
 
-    async def connected() -> Found:
-        await wait_for_broker(settings.connection(), settings.broker_wait_seconds)
-        return await work(settings.connection(), settings.topic_names())
+    async def found() -> Found:
+        return await broker_wait(settings).retry("reading dead letters", lambda: work(conn, names), long=True)
 
-    return asyncio.run(connected())
+    return asyncio.run(found())

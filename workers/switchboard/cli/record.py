@@ -9,12 +9,12 @@ from typing import Final
 import click
 import orjson
 
+from switchboard.cli.broker_wait import broker_wait
 from switchboard.cli.out_files import OutFile
 from switchboard.cli.progress import progress
 from switchboard.cli.signals import stop_on_signal
 from switchboard.contracts.log_pieces import PieceWriter, writing_pieces
 from switchboard.contracts.recorded_log import Record, encode_record
-from switchboard.kafka.clients import wait_for_broker
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.recorder import Recorded, Wanted
 from switchboard.replay.recorder import record as record_topics
@@ -127,7 +127,6 @@ async def _record(
     settings: Settings, wanted: Wanted, writer: PieceWriter, bar: Callable[[float, float, str], None]
 ) -> tuple[Recorded, bool]:
     conn, began = settings.connection(), time.monotonic()
-    await wait_for_broker(conn, settings.broker_wait_seconds)
     stop = stop_on_signal()
 
     def write(record: Record) -> None:
@@ -138,7 +137,7 @@ async def _record(
         rate = told.records / max(time.monotonic() - began, 1e-3)
         bar(told.done, told.total, f"{told.records:,} records, {rate:,.0f}/s")
 
-    told = await record_topics(conn, settings.topic_names(), wanted, write, stop, tell)
+    told = await record_topics(conn, settings.topic_names(), wanted, write, stop, tell, broker_wait(settings))
     return told, stop.is_set()
 
 

@@ -121,7 +121,7 @@ class LocalBroker:
         started_at = log.stat().st_size if log.exists() else 0
         with log.open("ab") as out:
             self._java = subprocess.Popen(  # noqa: S603 - fixed words
-                [java, *self._jvm, *LOGGING, "-cp", f"{libs}/*", "kafka.Kafka", str(self._folder / "server.properties")],
+                [java, *self._jvm, *LOGGING, "-cp", f"{libs}/*", "kafka.Kafka", self._folder / "server.properties"],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,

@@ -31,7 +31,7 @@ PROPERTIES: Final = {
 }
 
 SMALL_JVM: Final = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-"""A node takes about 250 MB. The first compiler alone makes the start of three nodes on two cores nearly twice as fast."""
+"""A node takes about 340 MB of memory."""
 
 
 class LocalCluster:

@@ -13,8 +13,9 @@ from aiokafka.partitioner import murmur2
 
 from switchboard.contracts.recorded_log import Record, bare_topic
 from switchboard.kafka.allowed import require_rights
-from switchboard.kafka.clients import Connection, producer
-from switchboard.kafka.partitions import no_such_topic, partitions_of
+from switchboard.kafka.broker_wait import BrokerWait
+from switchboard.kafka.clients import Connection, started_producer, unless_stopped
+from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.rights import Operation, on_topics
 from switchboard.kafka.sending import send_as_is
 from switchboard.kafka.topics import Topic, TopicNames
@@ -52,6 +53,7 @@ async def publish(
     rebase: bool,
     stop: asyncio.Event,
     tell: Callable[[Published], None],
+    wait: BrokerWait | None = None,
 ) -> Published:
     """Send records to the source topics: keys, headers and bytes as recorded, each partition's in order.
 
@@ -68,28 +70,38 @@ async def publish(
         rebase: move all times so that the first is now.
         stop: once set, it ends.
         tell: called after each record.
+        wait: how long each step before the first record waits for brokers, its default unless given. Later the
+            producer sends a record again until a broker takes it, once: it is idempotent.
 
     Raises:
         NotAllowedError: the cluster does not allow writing a topic; nothing was sent.
         WrongTopicsError: a topic is missing; nothing was sent.
+        BrokerAwayError: a broker that is needed was away for too long; nothing was sent.
         KafkaError: the broker refused a record.
     """
-    sent_to = [Topic(topic) for topic in topics]
-    await require_rights(conn, on_topics(names, Operation.WRITE, sent_to))
-    wanted = [names.of(topic) for topic in sent_to]
-    counts = Counter(tp.topic for tp in await partitions_of(conn, wanted))
-    if missing := [name for name in wanted if name not in counts]:
-        raise no_such_topic(missing)
     told = Published()
-    writer = producer(conn)
-    await writer.start()
+    sent_to = [Topic(topic) for topic in topics]
+    found = await unless_stopped(_connect(conn, names, sent_to, wait or BrokerWait(conn)), stop)
+    if found is None:
+        return told
+    writer, counts = found
     try:
-        for name in wanted:
-            await writer.partitions_for(name)  # or the first record would wait for it
         await _send_all(writer, names, records, counts, told, speed=speed, rebase=rebase, stop=stop, tell=tell)
     finally:
         await writer.stop()
     return told
+
+
+async def _connect(
+    conn: Connection, names: TopicNames, topics: list[Topic], wait: BrokerWait
+) -> tuple[AIOKafkaProducer, Counter[str]]:
+    """A producer that knows these topics, and how many partitions each has."""
+    needed, wanted = on_topics(names, Operation.WRITE, topics), [names.of(topic) for topic in topics]
+    await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
+    tps = await wait.retry("looking at the topics", lambda: require_partitions(conn, wanted))
+    # It knows the topics beforehand, or the first record would wait for that.
+    writer = await wait.retry("starting a producer", lambda: started_producer(conn, wanted))
+    return writer, Counter(tp.topic for tp in tps)
 
 
 async def _send_all(

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
@@ -13,7 +13,8 @@ from aiokafka.structs import TopicPartition
 
 from switchboard.contracts.recorded_log import Record, bare_topic
 from switchboard.kafka.allowed import require_rights
-from switchboard.kafka.clients import Connection, reader
+from switchboard.kafka.broker_wait import BrokerWait
+from switchboard.kafka.clients import Connection, reader, unless_stopped
 from switchboard.kafka.partitions import missing_from, no_such_topic, partitions_of
 from switchboard.kafka.reading import Offsets, ReadingError, ends_of, started
 from switchboard.kafka.rights import Operation, Resource, Right, on_topics
@@ -70,6 +71,7 @@ async def record(
     write: Callable[[Record], None],
     stop: asyncio.Event,
     tell: Callable[[Recorded], None],
+    wait: BrokerWait | None = None,
 ) -> Recorded:
     """Read what is wanted, committed records only, and write it in the router's merge order.
 
@@ -80,27 +82,21 @@ async def record(
         write: takes the records.
         stop: once set, it ends; what was read until then is written.
         tell: called after some records, and some ten times a second while none come.
+        wait: how long each step before the first record waits for brokers, its default unless given.
 
     Raises:
         NotAllowedError: the cluster does not allow reading one.
         WrongTopicsError: none of the topics is there.
+        BrokerAwayError: a broker that is needed was away at the start for too long.
         ReadingError: a topic can't be read to its end, or the journal does not go on where the rows stand.
     """
     told = Recorded()
-    rows = on_topics(names, Operation.READ, ROWS) if wanted.from_rows else []
-    await require_rights(conn, [*(Right(Operation.READ, Resource.TOPIC, name) for name in wanted.topics), *rows])
-    tps = await partitions_of(conn, wanted.topics)
-    told.missing = missing_from(wanted.topics, tps)
-    if not tps:
-        raise no_such_topic(told.missing)
-    cuts: dict[TopicPartition, RowCut] = {}
-    if wanted.from_rows:
-        journal = names.of(Topic.JOURNAL)
-        cuts = {tp: await cut_rows(conn, names, tp.partition) for tp in tps if tp.topic == journal}
-        _write_rows(cuts.values(), names, write, told)
+    found = await unless_stopped(_look(conn, names, wanted, told, wait or BrokerWait(conn)), stop)
+    if found is None:
+        return told
+    tps, cuts, begins, ends = found
+    _write_rows(cuts.values(), names, write, told)
     async with started(reader(conn), tps) as consumer:
-        begins = await _begins(consumer, tps, wanted, cuts, names)
-        ends = None if wanted.follow else await _ends(conn, consumer, begins, wanted.until)
         reading = MergedReading(consumer, wanted.topics, begins, ends, wanted.merge_wait)
         ahead = {tp: cut.frame for tp, cut in cuts.items()}
         told.total = sum(ends.values()) - sum(begins.values()) if ends is not None else 0
@@ -129,6 +125,52 @@ def as_logged(record: ConsumerRecord, topic: str) -> Record:
     tstype = "logappend" if record.timestamp_type else "create"
     place = (name, record.partition, record.offset, record.timestamp)
     return Record(*place, record.key, record.value, tuple(record.headers), tstype)
+
+
+class _Found(NamedTuple):
+    """What a recording finds at its start."""
+
+    tps: list[TopicPartition]
+    cuts: dict[TopicPartition, RowCut]
+    """Of each partition of the journal, where the log is to begin with the shards' rows."""
+    begins: Offsets
+    ends: Offsets | None
+    """None: the recording follows."""
+
+
+async def _look(conn: Connection, names: TopicNames, wanted: Wanted, told: Recorded, wait: BrokerWait) -> _Found:
+    rows = on_topics(names, Operation.READ, ROWS) if wanted.from_rows else []
+    needed = [*(Right(Operation.READ, Resource.TOPIC, name) for name in wanted.topics), *rows]
+    await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
+    tps = await wait.retry("looking at the topics", lambda: partitions_of(conn, wanted.topics))
+    told.missing = missing_from(wanted.topics, tps)
+    if not tps:
+        raise no_such_topic(told.missing)
+    cuts: dict[TopicPartition, RowCut] = {}
+    if wanted.from_rows:
+        journal = [tp for tp in tps if tp.topic == names.of(Topic.JOURNAL)]
+        cuts = await wait.retry("reading the shards' rows", lambda: _cuts(conn, names, journal), long=True)
+    begins, ends = await wait.retry(
+        "looking where the topics begin and end", lambda: _bounds(conn, names, wanted, tps, cuts), long=True
+    )
+    return _Found(tps, cuts, begins, ends)
+
+
+async def _cuts(conn: Connection, names: TopicNames, journal: list[TopicPartition]) -> dict[TopicPartition, RowCut]:
+    return {tp: await cut_rows(conn, names, tp.partition) for tp in journal}
+
+
+async def _bounds(
+    conn: Connection,
+    names: TopicNames,
+    wanted: Wanted,
+    tps: list[TopicPartition],
+    cuts: dict[TopicPartition, RowCut],
+) -> tuple[Offsets, Offsets | None]:
+    """Where each partition is to be read from, and to; a recording that follows has no ends."""
+    async with started(reader(conn), tps) as consumer:
+        begins = await _begins(consumer, tps, wanted, cuts, names)
+        return begins, None if wanted.follow else await _ends(conn, consumer, begins, wanted.until)
 
 
 def _write_rows(cuts: Iterable[RowCut], names: TopicNames, write: Callable[[Record], None], told: Recorded) -> None:
