@@ -85,7 +85,12 @@ def tell(reason: str, file: IO[Any] | None = None) -> None:
 
 
 def tell_machines(reason: str, exit_code: int, **more: str) -> None:
-    """Last words of a worker whose log is JSON: a line as all the others. Its log may not be set up yet."""
-    line = {"event": "the worker gives up", "reason": reason, "exit_code": exit_code, **more}
+    """Last words of a worker whose log is JSON."""
+    log_for_machines("error", "the worker gives up", reason=reason, exit_code=exit_code, **more)
+
+
+def log_for_machines(level: str, event: str, **fields: str | int) -> None:
+    """A line as all the others of a worker whose log is JSON. Its log may not be set up yet."""
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    click.echo(orjson.dumps(line | {"level": "error", "logger": "switchboard", "time": now}), err=True)
+    line = {"event": event, **fields, "level": level, "logger": "switchboard", "time": now}
+    click.echo(orjson.dumps(line), err=True)

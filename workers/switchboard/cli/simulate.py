@@ -157,7 +157,7 @@ async def _simulate(settings: Settings, plan: Plan, console: Console) -> dict[st
     conn, tally, crowd = settings.connection(), Tally(), plan.crowd()
     bus = Bus(conn, settings.topic_names(), crowd, tally)
     try:
-        await bus.open(broker_wait(settings))
+        await bus.open(broker_wait(settings, for_machines=settings.log_format == "json"))
     except Exception:
         await bus.close()
         raise

@@ -7,6 +7,7 @@ opened, was rarely opened within its deadlines.
 """
 
 import asyncio
+import logging
 from typing import Any, Final
 
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
@@ -14,6 +15,8 @@ from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.util import create_task
+
+log = logging.getLogger("aiokafka.bootstrap")  # the library's own log, which is shown with debug only
 
 HEAD_START_SECONDS: Final = 0.5
 """How long one server is asked alone before the next one is asked too. A server that refuses is passed over at once."""
@@ -82,23 +85,27 @@ async def _call_off(asked: set[asyncio.Task[tuple[AIOKafkaConnection, Any]]]) ->
 
 async def _ask(client: AIOKafkaClient, host: str, port: int) -> tuple[AIOKafkaConnection, Any]:
     """A connection to one server, and the metadata that it gave."""
-    connection = await create_conn(
-        host,
-        port,
-        client_id=client._client_id,  # noqa: SLF001
-        request_timeout_ms=client._request_timeout_ms,  # noqa: SLF001
-        ssl_context=client._ssl_context,  # noqa: SLF001
-        security_protocol=client._security_protocol,  # noqa: SLF001
-        max_idle_ms=client._connections_max_idle_ms,  # noqa: SLF001
-        sasl_mechanism=client._sasl_mechanism,  # noqa: SLF001
-        sasl_plain_username=client._sasl_plain_username,  # noqa: SLF001
-        sasl_plain_password=client._sasl_plain_password,  # noqa: SLF001
-        sasl_kerberos_service_name=client._sasl_kerberos_service_name,  # noqa: SLF001
-        sasl_kerberos_domain_name=client._sasl_kerberos_domain_name,  # noqa: SLF001
-        sasl_oauth_token_provider=client._sasl_oauth_token_provider,  # noqa: SLF001
-    )
+    connection: AIOKafkaConnection | None = None
     try:
+        connection = await create_conn(
+            host,
+            port,
+            client_id=client._client_id,  # noqa: SLF001
+            request_timeout_ms=client._request_timeout_ms,  # noqa: SLF001
+            ssl_context=client._ssl_context,  # noqa: SLF001
+            security_protocol=client._security_protocol,  # noqa: SLF001
+            max_idle_ms=client._connections_max_idle_ms,  # noqa: SLF001
+            sasl_mechanism=client._sasl_mechanism,  # noqa: SLF001
+            sasl_plain_username=client._sasl_plain_username,  # noqa: SLF001
+            sasl_plain_password=client._sasl_plain_password,  # noqa: SLF001
+            sasl_kerberos_service_name=client._sasl_kerberos_service_name,  # noqa: SLF001
+            sasl_kerberos_domain_name=client._sasl_kerberos_domain_name,  # noqa: SLF001
+            sasl_oauth_token_provider=client._sasl_oauth_token_provider,  # noqa: SLF001
+        )
         return connection, await connection.send(MetadataRequest([]))
-    except BaseException:
-        connection.close()
+    except BaseException as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, Exception):
+            log.warning('Unable to connect to "%s:%s": %s', host, port, error)
         raise

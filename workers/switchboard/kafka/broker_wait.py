@@ -21,7 +21,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from switchboard.kafka.clients import BrokerAwayError, Connection, options
+from switchboard.kafka.clients import BrokerAwayError, Connection, admin, options
 from switchboard.kafka.ledger import FencedError, LedgerLostError
 from switchboard.kafka.refusals import Knock, SecurityError, knock, refusal_among
 from switchboard.kafka.restore import RestoreError
@@ -35,6 +35,8 @@ DEFAULT_SECONDS: Final = 15.0
 """Longer than the 9 s after which a cluster with Kafka's defaults has replaced a broker that died."""
 FIRST_PAUSE_SECONDS: Final = 0.25
 LONGEST_PAUSE_SECONDS: Final = 1.0
+QUIET_SECONDS: Final = 1.0
+"""What is over within so long is not worth a line."""
 KNOCK_SECONDS: Final = 1.0
 """For each look at which brokers answer: one that is there answers within milliseconds."""
 
@@ -97,62 +99,72 @@ class BrokerWait:
 
         Args:
             doing: names the step in messages, such as "looking at the topics".
-            step: called for each attempt. It must not do harm when it is done twice.
-            long: an attempt may take longer than the wait though all brokers answer, such as one that reads a topic: it
-                is not cut short, and where it fails after that the wait begins only then. It must end by itself.
+            step: called for each attempt. It must do no harm when it is done twice.
+            long: an attempt may take longer than the wait though all brokers answer, such as one that reads a topic.
+                Only until a broker answers it is cut short then; it must end by itself.
 
         Raises:
             BrokerAwayError: it still failed when the wait was over; the message names the brokers that are away.
             SecurityError: no broker lets us in, and waiting would not help.
             Exception: whatever the step raises that does not pass by itself.
         """
-        until = time.monotonic() + self._seconds
+        began = time.monotonic()
+        until = began + self._seconds
         pause = FIRST_PAUSE_SECONDS
         failed: Exception | None = None
         while True:
-            began = time.monotonic()
             try:
-                async with asyncio.timeout(None if long else until - began):
+                async with asyncio.timeout(until - time.monotonic()) as cut:
+                    if long:
+                        await any_answers(self.conn)
+                        cut.reschedule(None)
                     done: Done = await step()
-            except MissingBrokersError as error:
-                failed = error
             except Exception as error:
-                if not may_pass(error):
+                if not (may_pass(error) or isinstance(error, MissingBrokersError)):
                     raise
                 # An attempt that was cut short tells less than the one before.
-                if failed is None or not isinstance(error, TimeoutError):
+                if failed is None or not cut.expired():
                     failed = error
             else:
                 self._said = ""
                 return done
-            if time.monotonic() - began > self._seconds:
-                until = time.monotonic() + self._seconds
-            await self._look(doing, failed, until)
-            if time.monotonic() + pause > until:
-                raise await self._given_up(doing, failed) from failed
+            knocks = await self._knock(failed)
+            now = time.monotonic()
+            if now + pause > until:
+                raise self._given_up(doing, failed, knocks) from failed
+            if now - began > QUIET_SECONDS:
+                self._tell(doing, failed, knocks)
             await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE_SECONDS, 2 * pause)
 
-    async def _look(self, doing: str, failed: Exception, until: float) -> None:
-        """See which brokers answer, and say so where it is not what was said before."""
-        left = max(0.1, until - time.monotonic())
-        knocks = await knock(options(self.conn), min(KNOCK_SECONDS, left))
-        if not any(each.answers for each in knocks):
-            refused = refusal_among(knocks)
-            if refused is not None and refused.sure:
-                raise SecurityError(refused.told) from failed
-        away = _away(knocks)
-        if isinstance(failed, MissingBrokersError) and not away:
+    async def _knock(self, failed: Exception) -> list[Knock]:
+        """Which bootstrap servers answer.
+
+        Raises:
+            SecurityError: none lets us in, and waiting would not help.
+            MissingBrokersError: more brokers are needed than there are, though none of those that we know is away.
+        """
+        knocks = await knock(options(self.conn), KNOCK_SECONDS)
+        refused = refusal_among(knocks)
+        if refused is not None and refused.sure and not any(each.answers for each in knocks):
+            raise SecurityError(refused.told) from failed
+        if isinstance(failed, MissingBrokersError) and not _away(knocks):
             raise failed
-        said = f"{doing} waits for {', '.join(away) if away else 'the brokers'}: {in_words(failed)}"
+        return knocks
+
+    def _tell(self, doing: str, failed: Exception, knocks: Sequence[Knock]) -> None:
+        """Say what is waited for, where it is not what was said before."""
+        away = _listed(_away(knocks)) or "the brokers"
+        said = f"waiting for {away}"
+        if any(each.answers for each in knocks):
+            said += f", since {doing} failed: {in_words(failed)}"
         if said != self._said:
             self._said = said
             self._say(said)
 
-    async def _given_up(self, doing: str, failed: Exception) -> Exception:
+    def _given_up(self, doing: str, failed: Exception, knocks: Sequence[Knock]) -> BrokerAwayError:
         if isinstance(failed, UnknownTopicOrPartitionError):
             raise failed
-        knocks = await knock(options(self.conn), KNOCK_SECONDS)
         waited = f"waited {self._seconds:g} s"
         if not any(each.answers for each in knocks):
             refused = refusal_among(knocks)
@@ -167,9 +179,22 @@ class BrokerWait:
                 f"the brokers at {self.conn.bootstrap} answer, and {doing} still failed ({waited}): {in_words(failed)}"
             )
         return BrokerAwayError(
-            f"{_listed(away)} {'is' if len(away) == 1 else 'are'} away, and without that {doing} failed ({waited}): "
-            f"{in_words(failed)}; start what is away, or give it longer with broker_wait_seconds"
+            f"{_listed(away)} {'is' if len(away) == 1 else 'are'} away, and {doing} failed ({waited}): "
+            f"{in_words(failed)}; start what is away, or wait longer with broker_wait_seconds"
         )
+
+
+async def any_answers(conn: Connection) -> None:
+    """Return if a broker answers.
+
+    Raises:
+        KafkaConnectionError: none does.
+    """
+    client = admin(conn)
+    try:
+        await client.start()
+    finally:
+        await client.close()
 
 
 def _away(knocks: Sequence[Knock]) -> list[str]:
@@ -182,7 +207,7 @@ def _away(knocks: Sequence[Knock]) -> list[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]
+    return " and ".join(each for each in (", ".join(names[:-1]), *names[-1:]) if each)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

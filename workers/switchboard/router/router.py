@@ -17,6 +17,7 @@ from switchboard.kafka.allowed import denial, require_rights
 from switchboard.kafka.broker_wait import DEFAULT_SECONDS, BrokerWait
 from switchboard.kafka.clients import BrokerAwayError, unless_stopped
 from switchboard.kafka.ledger import FencedError, LedgerLostError
+from switchboard.kafka.members import members_of
 from switchboard.kafka.ownership import (
     SESSION_TIMEOUT_MS,
     FencedTooOftenError,
@@ -110,9 +111,13 @@ class Router:
             stopping.cancel()
 
     async def _look_at_bus(self) -> list[Difference]:
-        conn, needed = self._plan.conn, router_rights(self._plan.names, self._plan.group)
+        conn, group = self._plan.conn, routers_group(self._plan.group)
+        needed = router_rights(self._plan.names, self._plan.group)
         await self._wait.retry("looking at the rights", lambda: require_rights(conn, needed))
-        return await self._wait.retry("looking at the topics", lambda: require_topics(conn, self._topics))
+        differences = await self._wait.retry("looking at the topics", lambda: require_topics(conn, self._topics))
+        # To join, aiokafka waits without end for a coordinator that answers, and 15 s for each that does not.
+        await self._wait.retry(f"looking at group {group}", lambda: members_of(conn, group))
+        return differences
 
     async def _route(self, stopping: asyncio.Task[bool]) -> None:
         self._failed = asyncio.get_running_loop().create_future()
