@@ -8,6 +8,7 @@ from switchboard.kafka.admin import session
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.local_broker import LocalBroker
 from switchboard.kafka.local_cluster import LocalCluster
+from tests.waiting import eventually
 
 WHOLE_SECONDS = 60
 ALL = bool(os.environ.get("SWITCHBOARD_CLUSTER_ALL"))
@@ -40,6 +41,16 @@ class Outage:
                 node.kill()
             else:
                 node.suspend()
+
+
+async def noticed(cluster: LocalCluster, number: int) -> None:
+    """Wait until the brokers tell of no more than so many, so that what the others led has new leaders."""
+
+    async def told() -> int:
+        async with session(Connection(cluster.bootstrap)) as client:
+            return len((await client.describe_cluster())["brokers"])
+
+    await eventually(told, lambda found: found <= number, WHOLE_SECONDS)
 
 
 async def whole(cluster: LocalCluster) -> None:
