@@ -5,17 +5,18 @@ from typing import IO, Any, Final
 
 import click
 import orjson
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 
 from switchboard.audit.findings import AuditInputError
 from switchboard.contracts.recorded_log import RecordedLogError
 from switchboard.contracts.routing_file import RoutingFileError
 from switchboard.kafka.admin import TopicError, WrongTopicsError
+from switchboard.kafka.broker_wait import may_pass
 from switchboard.kafka.clients import BrokerAwayError
 from switchboard.kafka.jars import BrokerUnavailableError
 from switchboard.kafka.ledger import LedgerLostError
 from switchboard.kafka.local_broker import PortTakenError
-from switchboard.kafka.reading import ReadingError
+from switchboard.kafka.reading import ReadingError, StalledError
 from switchboard.kafka.refusals import SecurityError
 from switchboard.kafka.restore import RestoreError
 from switchboard.kafka.rights import NotAllowedError
@@ -34,7 +35,7 @@ BROKER_AWAY = 3
 
 EXIT_CODES: Final[dict[type[Exception], int]] = {
     BrokerAwayError: BROKER_AWAY,
-    KafkaConnectionError: BROKER_AWAY,
+    StalledError: BROKER_AWAY,
     AddressTakenError: WRONG_USE,
     NoSuchShardError: WRONG_USE,
     NotAllowedError: WRONG_USE,
@@ -64,6 +65,8 @@ EXIT_CODES: Final[dict[type[Exception], int]] = {
 
 def exit_code_of(error: BaseException) -> int | None:
     """The exit code of an error whose message says what to do; None for what is a defect of ours."""
+    if isinstance(error, KafkaError | TimeoutError) and may_pass(error):
+        return BROKER_AWAY
     return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), None)
 
 

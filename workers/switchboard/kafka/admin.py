@@ -105,16 +105,17 @@ async def _keep_to_one_that_answers(client: AIOKafkaAdminClient, conn: Connectio
     is told for some seconds more, so that of the six requests of a router's start one nearly always failed.
     """
     inner = client._client  # noqa: SLF001 - there is no public way
-    nodes = [broker.nodeId for broker in inner.cluster.brokers()]
-    random.shuffle(nodes)
-    for node in nodes:
-        if await inner.ready(node):
-            inner.get_random_node = partial(_same, node)
+    brokers = list(inner.cluster.brokers())
+    random.shuffle(brokers)
+    for broker in brokers:
+        if await inner.ready(broker.nodeId):
+            inner.get_random_node = partial(_same, broker.nodeId)
             return
-    if nodes:  # the answer came from a bootstrap server, and none of the addresses in it can be reached
+    if brokers:
+        addresses = ", ".join(sorted(f"{broker.host}:{broker.port}" for broker in brokers))
         raise BrokerAwayError(
-            f"a broker answers at {conn.bootstrap}, but none can be reached at the address that it tells: are "
-            "advertised.listeners right?"
+            f"a broker answers at {conn.bootstrap}, and none can be reached at the addresses that it gives for the "
+            f"cluster ({addresses}): are its advertised.listeners right?"
         )
 
 

@@ -18,8 +18,6 @@ from aiokafka.protocol.metadata import MetadataRequest
 KNOCK_SECONDS: Final = 5.0
 """A broker that is there answers within milliseconds."""
 
-UNREACHABLE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
-
 
 class SecurityError(Exception):
     """The security settings can't be used, or a broker does not accept them; the message names the one to look at."""
@@ -85,20 +83,27 @@ async def _knock(host: str, port: int, how: dict[str, Any], within: float) -> Kn
             connection = await create_conn(host, port, request_timeout_ms=int(within * 1000), **how)
             # That it wants a certificate, or a log-in, a broker says only once it is asked something.
             await connection.send(MetadataRequest([]))
-    except ConnectionRefusedError:
-        return Knock(address, silence="connection refused")
-    except socket.gaierror as error:
-        return Knock(address, silence=f"its name can't be resolved: {error.strerror}")
-    except TimeoutError:
-        return Knock(address, silence=f"no answer within {within:g} s")
     except (OSError, KafkaError) as error:
-        if isinstance(error, OSError) and error.errno in UNREACHABLE:
-            return Knock(address, silence="no route to it")
-        return Knock(address, refusal=_understood(address, how, error))
+        silence = silence_of(error, within)
+        return Knock(address, silence, None if silence else _understood(address, how, error))
     finally:
         if connection is not None:
             connection.close()
     return Knock(address)
+
+
+def silence_of(error: Exception, within: float) -> str:
+    """Why a server was not there to answer within so many seconds; empty where it was, and refused."""
+    match error:
+        case ConnectionRefusedError():
+            return "connection refused"
+        case socket.gaierror():  # as that of a pod which is gone
+            return f"its name can't be resolved: {error.strerror}"
+        case TimeoutError():
+            return f"no answer within {within:g} s"
+        case OSError(errno=errno.EHOSTUNREACH | errno.ENETUNREACH | errno.EHOSTDOWN):
+            return "no route to it"
+    return ""
 
 
 def _understood(address: str, how: dict[str, Any], error: Exception) -> Refusal:
