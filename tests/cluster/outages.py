@@ -11,7 +11,7 @@ from switchboard.kafka.local_cluster import LocalCluster
 from tests.waiting import eventually
 
 WHOLE_SECONDS = 60
-ALL = bool(os.environ.get("SWITCHBOARD_CLUSTER_ALL"))
+ALL = bool(os.environ.get("EVERY_OUTAGE"))
 """Every outage for every test, as `make cluster` has it, and not a choice of them."""
 
 
