@@ -37,6 +37,8 @@ FIRST_PAUSE_SECONDS: Final = 0.25
 LONGEST_PAUSE_SECONDS: Final = 1.0
 QUIET_SECONDS: Final = 1.0
 """What is over within so long is not worth a line."""
+UNANSWERED_SECONDS: Final = 3.0
+"""A record is acknowledged within milliseconds, under load within a second or two."""
 KNOCK_SECONDS: Final = 1.0
 """For each look at which brokers answer: one that is there answers within milliseconds."""
 
@@ -133,9 +135,25 @@ class BrokerWait:
             if now + pause > until:
                 raise self._given_up(doing, failed, knocks) from failed
             if now - began > QUIET_SECONDS:
-                self._tell(doing, failed, knocks)
+                self._tell(f"{doing} failed: {in_words(failed)}", knocks)
             await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE_SECONDS, 2 * pause)
+
+    async def watch(self, waiting: str, answer: Awaitable[Done]) -> Done:
+        """An answer that is waited for without end; which brokers are away is said while it does not come.
+
+        Args:
+            waiting: what is missing, in messages, such as "what was sent is not acknowledged".
+            answer: is not cut short, and is cancelled with us.
+        """
+        task = asyncio.ensure_future(answer)
+        try:
+            while not (await asyncio.wait({task}, timeout=UNANSWERED_SECONDS))[0]:
+                self._tell(waiting, await knock(options(self.conn), KNOCK_SECONDS))
+        finally:
+            task.cancel()
+        self._said = ""
+        return task.result()
 
     async def _knock(self, failed: Exception) -> list[Knock]:
         """Which bootstrap servers answer.
@@ -152,12 +170,11 @@ class BrokerWait:
             raise failed
         return knocks
 
-    def _tell(self, doing: str, failed: Exception, knocks: Sequence[Knock]) -> None:
+    def _tell(self, why: str, knocks: Sequence[Knock]) -> None:
         """Say what is waited for, where it is not what was said before."""
-        away = _listed(_away(knocks)) or "the brokers"
-        said = f"waiting for {away}"
+        said = f"waiting for {_listed(_away(knocks)) or 'the brokers'}"
         if any(each.answers for each in knocks):
-            said += f", since {doing} failed: {in_words(failed)}"
+            said += f", since {why}"
         if said != self._said:
             self._said = said
             self._say(said)

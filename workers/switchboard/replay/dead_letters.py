@@ -13,12 +13,15 @@ from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection, reader, started_producer
+from switchboard.kafka.ledger import stop_producer
 from switchboard.kafka.partitions import partitions_of, require_partitions
 from switchboard.kafka.reading import ends_of, read_between, started
 from switchboard.kafka.rights import Operation, on_topics
 from switchboard.kafka.sending import send_as_is
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.router.starting import Start, offsets_at
+
+STOP_SECONDS: Final = 5
 
 REPLAYED_FROM: Final = "replayed-from"
 """The header that a letter gets when it is put back: `dead-letter/PARTITION@OFFSET`. The router does not look at it."""
@@ -167,8 +170,8 @@ async def put_back(
         conn: the cluster.
         names: the topics' names.
         letters: what to send.
-        wait: how long each step before the first letter waits for brokers, its default unless given. Later the producer
-            sends a letter again until a broker takes it, once: it is idempotent.
+        wait: how long each step before the first letter waits for brokers, its default unless given. Later a letter is
+            sent again, without end, until a broker has taken it once: the producer is idempotent.
 
     Raises:
         NotAllowedError: the cluster does not allow writing one of those topics; none was sent.
@@ -191,6 +194,7 @@ async def put_back(
                 partition = 0  # the topic was made anew with fewer; one letter's order among others tells nothing
             headers = [(name, value) for name, value in letter.headers if name != REPLAYED_FROM]
             headers.append((REPLAYED_FROM, f"{Topic.DEAD_LETTER}/{letter.place}".encode()))
-            await (await send_as_is(writer, topic, partition, letter.key, letter.value, headers))
+            sent = await send_as_is(writer, topic, partition, letter.key, letter.value, headers)
+            await wait.watch("what was sent is not acknowledged", sent)
     finally:
-        await writer.stop()
+        await stop_producer(writer, STOP_SECONDS)

@@ -14,15 +14,18 @@ from aiokafka.partitioner import murmur2
 from switchboard.contracts.recorded_log import Record, bare_topic
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.broker_wait import BrokerWait
-from switchboard.kafka.clients import Connection, started_producer, unless_stopped
+from switchboard.kafka.clients import BrokerAwayError, Connection, started_producer, unless_stopped
+from switchboard.kafka.ledger import stop_producer
 from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.rights import Operation, on_topics
 from switchboard.kafka.sending import send_as_is
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.rebasing import Rebase
+from switchboard.words import counted
 
 UNDER_WAY: Final = 500
 """Records that are on their way at a time, at most."""
+STOP_SECONDS: Final = 5
 GRACE_SECONDS: Final = 0.004
 """How long after a record is due acknowledgements are waited for: the pace is to be kept within 10 ms."""
 
@@ -70,25 +73,29 @@ async def publish(
         rebase: move all times so that the first is now.
         stop: once set, it ends.
         tell: called after each record.
-        wait: how long each step before the first record waits for brokers, its default unless given. Later the
-            producer sends a record again until a broker takes it, once: it is idempotent.
+        wait: how long each step before the first record waits for brokers, its default unless given. Later a record is
+            sent again, without end, until a broker has taken it once: the producer is idempotent.
 
     Raises:
         NotAllowedError: the cluster does not allow writing a topic; nothing was sent.
         WrongTopicsError: a topic is missing; nothing was sent.
-        BrokerAwayError: a broker that is needed was away for too long; nothing was sent.
+        BrokerAwayError: a broker that is needed was away for too long, and nothing was sent; or it was away when `stop`
+            was set, and some records were not acknowledged.
         KafkaError: the broker refused a record.
     """
     told = Published()
     sent_to = [Topic(topic) for topic in topics]
-    found = await unless_stopped(_connect(conn, names, sent_to, wait or BrokerWait(conn)), stop)
+    wait = wait or BrokerWait(conn)
+    found = await unless_stopped(_connect(conn, names, sent_to, wait), stop)
     if found is None:
         return told
     writer, counts = found
     try:
-        await _send_all(writer, names, records, counts, told, speed=speed, rebase=rebase, stop=stop, tell=tell)
+        await _send_all(
+            writer, names, records, counts, told, speed=speed, rebase=rebase, stop=stop, tell=tell, wait=wait
+        )
     finally:
-        await writer.stop()
+        await stop_producer(writer, STOP_SECONDS)
     return told
 
 
@@ -115,6 +122,7 @@ async def _send_all(
     rebase: bool,
     stop: asyncio.Event,
     tell: Callable[[Published], None],
+    wait: BrokerWait,
 ) -> None:
     began = time.monotonic()
     first: int | None = None
@@ -136,7 +144,7 @@ async def _send_all(
         if speed is not None and place != (name, partition):
             await _acknowledged(under_way, began + due + GRACE_SECONDS - time.monotonic())
         if len(under_way) >= UNDER_WAY:
-            await _acknowledged(under_way)
+            await _all_acknowledged(under_way, wait, stop)
         place = name, partition
         if speed is not None:
             told.latest = max(told.latest, time.monotonic() - began - due)
@@ -147,7 +155,7 @@ async def _send_all(
         told.by_topic[name] += 1
         told.moved[name] += partition != record.partition
         tell(told)
-    await _acknowledged(under_way)
+    await _all_acknowledged(under_way, wait, stop)
 
 
 def target(record: Record, partitions: int) -> int:
@@ -166,6 +174,18 @@ async def _until(when: float, stop: asyncio.Event) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(left):
                 await stop.wait()
+
+
+async def _all_acknowledged(under_way: deque["asyncio.Future[object]"], wait: BrokerWait, stop: asyncio.Event) -> None:
+    """Wait for all that is on its way; once `stop` is set for `STOP_SECONDS` at most, or a Ctrl-C would not end it."""
+    if under_way:
+        await unless_stopped(wait.watch("what was sent is not acknowledged", asyncio.wait(under_way)), stop)
+    await _acknowledged(under_way, STOP_SECONDS if stop.is_set() else None)
+    if under_way:
+        raise BrokerAwayError(
+            f"stopped while {counted(len(under_way), 'record was', 'records were')} not acknowledged: whether they are "
+            "on the bus is not known"
+        )
 
 
 async def _acknowledged(under_way: deque["asyncio.Future[object]"], within: float | None = None) -> None:

@@ -1,6 +1,7 @@
 """Topics to a recorded log, in no group and without touching an offset."""
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -9,19 +10,23 @@ from typing import Final, NamedTuple
 
 import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from switchboard.contracts.recorded_log import Record, bare_topic
 from switchboard.kafka.allowed import require_rights
-from switchboard.kafka.broker_wait import BrokerWait
-from switchboard.kafka.clients import Connection, reader, unless_stopped
+from switchboard.kafka.broker_wait import BrokerWait, may_pass
+from switchboard.kafka.clients import BrokerAwayError, Connection, reader, unless_stopped
 from switchboard.kafka.partitions import missing_from, no_such_topic, partitions_of
 from switchboard.kafka.reading import Offsets, ReadingError, ends_of, started
 from switchboard.kafka.rights import Operation, Resource, Right, on_topics
 from switchboard.kafka.topics import ROWS, Topic, TopicNames
+from switchboard.kafka.wording import in_words
 from switchboard.replay.merged_reading import MergedReading
 from switchboard.replay.row_cut import RowCut, cut_rows
 from switchboard.router.starting import Start, offsets_at
+
+log = logging.getLogger(__name__)
 
 RELIST_SECONDS: Final = 30
 """How often a recording that follows looks for new partitions."""
@@ -225,7 +230,15 @@ def _follows(record: ConsumerRecord, ahead: dict[TopicPartition, int], tp: Topic
 
 
 async def _take_up_new(conn: Connection, consumer: AIOKafkaConsumer, reading: MergedReading, wanted: Wanted) -> None:
+    """Read partitions that have been made meanwhile; where a broker is away, the next time will do."""
     positions = await reading.positions()
-    new = [tp for tp in await partitions_of(conn, wanted.topics) if tp not in positions]
+    try:
+        new = [tp for tp in await partitions_of(conn, wanted.topics) if tp not in positions]
+        begins: Offsets = await consumer.beginning_offsets(new) if new else {}
+    except (BrokerAwayError, KafkaError, TimeoutError) as error:
+        if not may_pass(error):
+            raise
+        log.warning("partitions were not listed, and are in %s s: %s", RELIST_SECONDS, in_words(error))
+        return
     if new:
-        reading.take_up(positions | await consumer.beginning_offsets(new))
+        reading.take_up(positions | begins)
