@@ -34,7 +34,7 @@ unit: $(STAMPS)/dev prometheus  ## tests that need no broker
 integration: $(STAMPS)/dev java kcat prometheus  ## tests on real Apache Kafka brokers, kills and stops included
 	$(BIN)/pytest tests/integration tests/deploy tests/chaos tests/cluster
 
-cluster: $(STAMPS)/dev java  ## every outage of one or two of three brokers with every test of such (about 10 minutes)
+cluster: $(STAMPS)/dev java  ## every outage of one or two of three brokers with every test of such
 	EVERY_OUTAGE=1 $(BIN)/pytest tests/cluster
 
 browser: $(STAMPS)/dev java chromium  ## the wallboard in a real browser
