@@ -132,11 +132,11 @@ class BrokerWait:
                 return done
             knocks = await self._knock(failed)
             now = time.monotonic()
-            if now + pause > until:
+            if now >= until:
                 raise self._given_up(doing, failed, knocks) from failed
             if now - began > QUIET_SECONDS:
                 self._tell(f"{doing} failed: {in_words(failed)}", knocks)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(min(pause, until - now))
             pause = min(LONGEST_PAUSE_SECONDS, 2 * pause)
 
     async def watch(self, waiting: str, answer: Awaitable[Done]) -> Done:
