@@ -8,7 +8,7 @@ ONLY   ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types format unit integration browser bench attacks broker docs lock relock digests clean
+.PHONY: help setup demo test lint types format unit integration cluster browser bench attacks broker docs lock relock digests clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +32,11 @@ types: $(STAMPS)/dev  ## strict types
 unit: $(STAMPS)/dev prometheus  ## tests that need no broker
 	$(BIN)/pytest tests/unit tests/contract tests/property tests/golden
 
-integration: $(STAMPS)/dev java kcat prometheus  ## tests on a real Apache Kafka broker, kills and stops included
-	$(BIN)/pytest tests/integration tests/deploy tests/chaos
+integration: $(STAMPS)/dev java kcat prometheus  ## tests on real Apache Kafka brokers, kills and stops included
+	$(BIN)/pytest tests/integration tests/deploy tests/chaos tests/cluster
+
+cluster: $(STAMPS)/dev java  ## every outage of one or two of three brokers with every test of such
+	EVERY_OUTAGE=1 $(BIN)/pytest tests/cluster
 
 browser: $(STAMPS)/dev java chromium  ## the wallboard in a real browser
 	$(BIN)/pytest tests/browser

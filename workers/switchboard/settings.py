@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     )
 
     bootstrap_servers: str = Field("127.0.0.1:9092", pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$")
-    """host:port of one or more brokers, with commas between."""
+    """host:port of one or more brokers, with commas between; name all, so that messages can say which one is away."""
     security_protocol: SecurityProtocol = "PLAINTEXT"
     """How clients talk to the brokers."""
     ca_file: Path | None = None
@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     sasl_token_file: Path | None = None
     """The OAUTHBEARER token, read anew for each connection."""
     broker_wait_seconds: float = Field(15, gt=0)
-    """How long a start waits for a broker before it gives up (exit code 3)."""
+    """How long each step of a start waits for brokers that are away before it gives up (exit code 3)."""
 
     topic_prefix: Prefix = ""
     """Put before the names of our own topics, separator included."""

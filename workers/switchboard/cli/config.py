@@ -8,9 +8,9 @@ from typing import Any
 import click
 import orjson
 
+from switchboard.cli.broker_wait import broker_wait
 from switchboard.cli.consoles import say, say_json
 from switchboard.contracts.routing_file import read_routing_file
-from switchboard.kafka.clients import wait_for_broker
 from switchboard.kafka.configuring import Applied, read_configuration, write_configuration
 from switchboard.settings import load
 from switchboard.words import counted
@@ -53,8 +53,7 @@ def apply(file: Path) -> None:
 
     async def publish() -> None:
         conn, names = settings.connection(), settings.topic_names()
-        await wait_for_broker(conn, settings.broker_wait_seconds)
-        await write_configuration(conn, names, settings.group_id, pools)
+        await write_configuration(conn, names, settings.group_id, pools, broker_wait(settings))
 
     asyncio.run(publish())
     for pool in pools:
@@ -73,8 +72,10 @@ def show(*, as_json: bool) -> None:
     settings = load()
 
     async def read() -> Applied:
-        await wait_for_broker(settings.connection(), settings.broker_wait_seconds)
-        return await read_configuration(settings.connection(), settings.topic_names())
+        conn, names = settings.connection(), settings.topic_names()
+        return await broker_wait(settings).retry(
+            "reading the configuration", lambda: read_configuration(conn, names), long=True
+        )
 
     applied = asyncio.run(read())
     pools = applied.pools

@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 import click
 
 from switchboard.cli.asking import ask
+from switchboard.cli.broker_wait import broker_wait
 from switchboard.cli.consoles import say, say_json, say_lines
 from switchboard.cli.dead_letter_view import fields_of, line_of, shown, text_of
 from switchboard.cli.failures import FAULT
 from switchboard.cli.record import Time
 from switchboard.contracts.codec import REASONS
-from switchboard.kafka.clients import Connection, wait_for_broker
+from switchboard.kafka.clients import Connection
 from switchboard.kafka.topics import TopicNames
 from switchboard.replay.dead_letters import DeadLetter, Place, Replays, dead_letter_at, dead_letters, put_back
 from switchboard.router.starting import Start
@@ -72,7 +73,7 @@ def list_(reason: str | None, since: Start, limit: int, *, as_json: bool) -> Non
                     heapq.heappop(heap)
         return number, [each[-1] for each in sorted(heap, key=lambda each: each[:3])]
 
-    number, letters = _run(newest)
+    number, letters = _read(newest)
     if as_json:
         say_json([fields_of(letter) for letter in letters])
         return
@@ -102,7 +103,7 @@ def show(ctx: click.Context, place: Place, *, raw: bool, as_json: bool) -> None:
     """
     if raw and as_json:
         raise click.UsageError("--raw and --json don't go together: --raw writes the value alone, as it is")
-    letter = _run(lambda conn, names: dead_letter_at(conn, names, place))
+    letter = _read(lambda conn, names: dead_letter_at(conn, names, place))
     if letter is None:
         say(f"there is no dead letter at {place}", err=True)
         ctx.exit(FAULT)
@@ -173,7 +174,7 @@ def replay(
         chosen = [letter for place, letter in found.items() if place not in refused]
         return sorted(chosen, key=lambda each: (each.at, each.place.partition, each.place.offset)), refused
 
-    letters, refused = _run(choose)
+    letters, refused = _read(choose)
     for place, why in refused.items():
         say(f"{place} is not replayed: {why}", err=True)
     if not as_json:
@@ -182,7 +183,8 @@ def replay(
     if letters and not dry_run:
         if not yes:
             ask(f"Replay {counted(len(letters), 'dead letter')}?", "nothing was replayed")
-        _run(lambda conn, names: put_back(conn, names, letters))
+        settings = load()
+        asyncio.run(put_back(settings.connection(), settings.topic_names(), letters, broker_wait(settings)))
     if as_json:
         told = {"replayed": [fields_of(letter) for letter in letters], "refused": refused, "dry_run": dry_run}
         say_json(told)
@@ -192,11 +194,12 @@ def replay(
         ctx.exit(FAULT)
 
 
-def _run(work: Callable[[Connection, TopicNames], Coroutine[Any, Any, Found]]) -> Found:
+def _read(work: Callable[[Connection, TopicNames], Coroutine[Any, Any, Found]]) -> Found:
+    """What is found by reading, which is done again from the beginning where a broker goes away meanwhile."""
     settings = load()
+    conn, names = settings.connection(), settings.topic_names()
 
-    async def connected() -> Found:
-        await wait_for_broker(settings.connection(), settings.broker_wait_seconds)
-        return await work(settings.connection(), settings.topic_names())
+    async def found() -> Found:
+        return await broker_wait(settings).retry("reading dead letters", lambda: work(conn, names), long=True)
 
-    return asyncio.run(connected())
+    return asyncio.run(found())

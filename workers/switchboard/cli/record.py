@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from switchboard.cli.broker_wait import broker_wait
 from switchboard.cli.consoles import say, say_json
 from switchboard.cli.out_files import OutFile
 from switchboard.cli.progress import progress
@@ -15,7 +16,6 @@ from switchboard.cli.signals import stop_on_signal
 from switchboard.contracts.log_files import MAX_LINE_BYTES
 from switchboard.contracts.log_pieces import PieceWriter, writing_pieces
 from switchboard.contracts.recorded_log import Record, encode_record
-from switchboard.kafka.clients import wait_for_broker
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.recorder import Recorded, Wanted
 from switchboard.replay.recorder import record as record_topics
@@ -128,7 +128,6 @@ async def _record(
     settings: Settings, wanted: Wanted, writer: PieceWriter, bar: Callable[[float, float, str], None]
 ) -> tuple[Recorded, bool]:
     conn, began = settings.connection(), time.monotonic()
-    await wait_for_broker(conn, settings.broker_wait_seconds)
     stop = stop_on_signal()
 
     def write(record: Record) -> bool:
@@ -143,7 +142,7 @@ async def _record(
         rate = told.records / max(time.monotonic() - began, 1e-3)
         bar(told.done, told.total, f"{told.records:,} records, {rate:,.0f}/s")
 
-    told = await record_topics(conn, settings.topic_names(), wanted, write, stop, tell)
+    told = await record_topics(conn, settings.topic_names(), wanted, write, stop, tell, broker_wait(settings))
     return told, stop.is_set()
 
 

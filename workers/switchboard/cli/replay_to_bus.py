@@ -8,6 +8,7 @@ from typing import Any
 import click
 import uvloop
 
+from switchboard.cli.broker_wait import broker_wait
 from switchboard.cli.collector import relax_collector
 from switchboard.cli.consoles import say, say_json
 from switchboard.cli.progress import progress
@@ -15,7 +16,6 @@ from switchboard.cli.record import INTERRUPTED
 from switchboard.cli.signals import stop_on_signal
 from switchboard.contracts.log_tally import Tally
 from switchboard.contracts.recorded_log import Kind, kind_of, refuse
-from switchboard.kafka.clients import wait_for_broker
 from switchboard.replay.publisher import Published, publish
 from switchboard.replay.survey import Survey, survey, wanted
 from switchboard.settings import load
@@ -71,7 +71,6 @@ async def _publish(
 ) -> tuple[Published, float, bool]:
     settings = load()
     conn = settings.connection()
-    await wait_for_broker(conn, settings.broker_wait_seconds)
     stop = stop_on_signal()
     began = told_at = time.monotonic()
     with progress("sending") as bar:
@@ -92,6 +91,7 @@ async def _publish(
             rebase=rebase,
             stop=stop,
             tell=tell,
+            wait=broker_wait(settings),
         )
     return told, time.monotonic() - began, stop.is_set()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from switchboard.cli.broker_wait import broker_wait
 from switchboard.cli.collector import relax_collector
 from switchboard.cli.consoles import say_json, wide_console
 from switchboard.cli.failures import FAULT
@@ -16,7 +17,6 @@ from switchboard.cli.out_files import refuse_swapped
 from switchboard.cli.verify_view import show
 from switchboard.contracts.log_frames import Tally
 from switchboard.contracts.recorded_log import Kind, kind_of
-from switchboard.kafka.clients import wait_for_broker
 from switchboard.replay.against import AgainstFile, AgainstTopics
 from switchboard.replay.comparing import Difference
 from switchboard.replay.verify import Verified
@@ -71,10 +71,11 @@ async def _verify(log: Path, decisions: Path | None, tally: Tally, tick: Callabl
     if decisions is not None:
         return await verify_log(log, AgainstFile(decisions, tick), tally, lambda: tick(None))
     settings = load()
-    conn = settings.connection()
-    await wait_for_broker(conn, settings.broker_wait_seconds)
+    conn, names = settings.connection(), settings.topic_names()
     async with AsyncExitStack() as stack:
-        against = await AgainstTopics.open(conn, settings.topic_names(), settings.shards, stack)
+        against = await broker_wait(settings).retry(
+            "looking at the decisions", lambda: AgainstTopics.open(conn, names, settings.shards, stack), long=True
+        )
         return await verify_log(log, against, tally, lambda: tick(None))
 
 

@@ -8,43 +8,63 @@ from aiokafka import ConsumerRecord
 
 from switchboard.contracts.codec import BadInput, decode_event
 from switchboard.kafka.allowed import require_rights
-from switchboard.kafka.clients import Connection, transactional_producer
+from switchboard.kafka.broker_wait import BrokerWait
+from switchboard.kafka.clients import Connection
+from switchboard.kafka.ledger import CommitBatch, Ledger
 from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.reading import read_to_now
 from switchboard.kafka.rights import Operation, configurer, configuring_rights, on_topics
 from switchboard.kafka.topics import Topic, TopicNames
 
 EVENT_TYPE: Final = b"pool-configured"
+ONLY_PARTITION: Final = 0
+"""Of `routing-config`, which is made with one."""
 
 
-async def write_configuration(conn: Connection, names: TopicNames, group: str, pools: list[dict[str, Any]]) -> None:
+async def write_configuration(
+    conn: Connection,
+    names: TopicNames,
+    group: str,
+    pools: list[dict[str, Any]],
+    wait: BrokerWait | None = None,
+) -> None:
     """Publish `{"pool": ..., "config": {...}}` events, all in one transaction.
+
+    Where a transaction fails in its last step, whether it was committed is not known, and all of it is published once
+    more: the routers then take the same configuration twice, of which the second changes nothing.
+
+    Args:
+        conn: the cluster.
+        names: the topics' names.
+        group: the installation's group id.
+        pools: the events.
+        wait: how long each step waits for brokers, its default unless given.
 
     Raises:
         NotAllowedError: the cluster does not allow it.
         WrongTopicsError: there is no such topic.
-        KafkaError: the broker refused it; nothing was applied.
+        BrokerAwayError: a broker that is needed was away for too long.
+        FencedError: somebody else is publishing a configuration at this moment.
+        LedgerLostError: the broker refused it; nothing was applied.
+        ValueError: a pool's configuration is larger than a batch may be; nothing was applied.
     """
-    await require_rights(conn, configuring_rights(names, group))
-    topic = names.of(Topic.ROUTING_CONFIG)
-    await require_partitions(conn, [topic])
-    producer = transactional_producer(conn, configurer(group))
-    await producer.start()
+    wait = wait or BrokerWait(conn)
+    needed, topic = configuring_rights(names, group), names.of(Topic.ROUTING_CONFIG)
+    await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
+    await wait.retry(f"looking at {topic}", lambda: require_partitions(conn, [topic]))
+    await wait.retry(f"publishing to {topic}", lambda: _publish(conn, names, group, pools), long=True)
+
+
+async def _publish(conn: Connection, names: TopicNames, group: str, pools: list[dict[str, Any]]) -> None:
+    batch = CommitBatch()
+    for pool in pools:
+        batch.add(Topic.ROUTING_CONFIG, pool["pool"].encode(), orjson.dumps(pool), [("ce_type", EVENT_TYPE)])
+    ledger = Ledger(conn, configurer(group), names, ONLY_PARTITION)
+    await ledger.open()
     try:
-        async with producer.transaction():
-            sent = [
-                await producer.send(
-                    topic,
-                    key=pool["pool"].encode(),
-                    value=orjson.dumps(pool),
-                    headers=[("ce_type", EVENT_TYPE)],
-                )
-                for pool in pools
-            ]
-            for each in sent:
-                await each
+        await ledger.commit(batch)
     finally:
-        await producer.stop()
+        await ledger.close()
 
 
 @dataclass(slots=True)
@@ -79,6 +99,7 @@ async def read_configuration(conn: Connection, names: TopicNames) -> Applied:
         NotAllowedError: the cluster does not allow it.
         WrongTopicsError: the topic is missing.
         ReadingError: a transaction stayed open, or the reading stalled.
+        BrokerAwayError, KafkaError, TimeoutError: a broker went away meanwhile.
     """
     await require_rights(conn, on_topics(names, Operation.READ, (Topic.ROUTING_CONFIG,)))
     found = Applied()

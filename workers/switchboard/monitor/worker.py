@@ -17,7 +17,8 @@ from pydantic import SecretStr
 
 from switchboard.contracts.routing_size import ConfiguredPools
 from switchboard.kafka.allowed import require_rights
-from switchboard.kafka.clients import BrokerAwayError, Connection, unless_stopped, wait_for_broker
+from switchboard.kafka.broker_wait import BrokerWait
+from switchboard.kafka.clients import BrokerAwayError, Connection, unless_stopped
 from switchboard.kafka.partitions import missing_from, no_such_topic, partitions_of
 from switchboard.kafka.quiet import raised
 from switchboard.kafka.refusals import SecurityError
@@ -112,7 +113,8 @@ async def serve(
         stop: ends it.
 
     Raises:
-        BrokerAwayError: no broker answered in time. One that goes away later is waited for.
+        BrokerAwayError: a broker that is needed was away at the start for too long. One that goes away later is
+            waited for.
         SecurityError: one is there and does not let us in.
         NotAllowedError: the cluster does not allow what the monitor needs.
         WrongTopicsError: a topic is missing.
@@ -142,9 +144,11 @@ async def serve(
         log.info("serving at http://%s:%d", f"[{host}]" if ":" in host else host, port)
 
         async def look_at_bus() -> Bus:
-            await wait_for_broker(conn, broker_wait_seconds)
-            await require_rights(conn, monitor_rights(names, group_id, READ))
-            return await _look_at_bus(conn, topics, start_of_day(time.time(), tables.past.counting.windows.zone))
+            wait = BrokerWait(conn, broker_wait_seconds)
+            needed = monitor_rights(names, group_id, READ)
+            await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
+            today = start_of_day(time.time(), tables.past.counting.windows.zone)
+            return await wait.retry("looking at the topics", lambda: _look_at_bus(conn, topics, today), long=True)
 
         if (found := await unless_stopped(look_at_bus(), stop)) is None:
             return
@@ -198,14 +202,11 @@ async def _run(app: Any, beside: Sequence[Coroutine[Any, Any, None]], stop: asyn
 
 async def _look_at_bus(conn: Connection, topics: Mapping[str, Topic], today: float) -> Bus:
     """What there is to read, given the last midnight in seconds since 1970."""
-    try:
-        there = await _partitions(conn, topics)
-        awaited = {_place(topics, at): offset for at, offset in (await last_offsets(conn, there)).items()}
-        # What was decided before today, but for what may reach into it, counts as taken already.
-        decisions = [at for at in there if topics[at.topic] is Topic.ASSIGNMENT]
-        return Bus(there, awaited, await first_offsets(conn, decisions, today - LEAD_SECONDS))
-    except (KafkaError, TimeoutError) as away:
-        raise BrokerAwayError(f"the broker at {conn.bootstrap} went away: {away!r}") from away
+    there = await _partitions(conn, topics)
+    awaited = {_place(topics, at): offset for at, offset in (await last_offsets(conn, there)).items()}
+    # What was decided before today, but for what may reach into it, counts as taken already.
+    decisions = [at for at in there if topics[at.topic] is Topic.ASSIGNMENT]
+    return Bus(there, awaited, await first_offsets(conn, decisions, today - LEAD_SECONDS))
 
 
 async def _partitions(conn: Connection, topics: Mapping[str, Topic]) -> list[TopicPartition]:

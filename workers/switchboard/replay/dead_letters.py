@@ -11,13 +11,17 @@ from aiokafka.structs import TopicPartition
 
 from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.allowed import require_rights
-from switchboard.kafka.clients import Connection, producer, reader
+from switchboard.kafka.broker_wait import BrokerWait
+from switchboard.kafka.clients import Connection, reader, started_producer
+from switchboard.kafka.ledger import stop_producer
 from switchboard.kafka.partitions import partitions_of, require_partitions
 from switchboard.kafka.reading import ends_of, read_between, started
 from switchboard.kafka.rights import Operation, on_topics
 from switchboard.kafka.sending import send_as_is
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.router.starting import Start, offsets_at
+
+STOP_SECONDS: Final = 5
 
 REPLAYED_FROM: Final = "replayed-from"
 """The header that a letter gets when it is put back: `dead-letter/PARTITION@OFFSET`. The router does not look at it.
@@ -231,19 +235,30 @@ async def _partitions(conn: Connection, names: TopicNames) -> list[TopicPartitio
     return await require_partitions(conn, [names.of(Topic.DEAD_LETTER)])
 
 
-async def put_back(conn: Connection, names: TopicNames, letters: Sequence[DeadLetter]) -> None:
+async def put_back(
+    conn: Connection, names: TopicNames, letters: Sequence[DeadLetter], wait: BrokerWait | None = None
+) -> None:
     """Send letters without an obstacle to the topics and partitions that they came from, in this order, as they were.
+
+    Args:
+        conn: the cluster.
+        names: the topics' names.
+        letters: what to send.
+        wait: how long each step before the first letter waits for brokers, its default unless given. Later a letter is
+            sent again, without end, until a broker has taken it once: the producer is idempotent.
 
     Raises:
         NotAllowedError: the cluster does not allow writing one of those topics; none was sent.
         WrongTopicsError: a letter's topic is none that the router reads, or is gone; those before it were sent.
+        BrokerAwayError: a broker that is needed was away for too long; none was sent.
         KafkaError: the broker refused one.
     """
-    came_from = {letter.source[0] for letter in letters} & names.sources.keys()
-    await require_rights(conn, on_topics(names, Operation.WRITE, (names.sources[name] for name in sorted(came_from))))
-    there = set(await partitions_of(conn, came_from))
-    writer = producer(conn)
-    await writer.start()
+    wait = wait or BrokerWait(conn)
+    came_from = sorted({letter.source[0] for letter in letters} & names.sources.keys())
+    needed = on_topics(names, Operation.WRITE, (names.sources[name] for name in came_from))
+    await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
+    there = set(await wait.retry("looking at the topics", lambda: partitions_of(conn, came_from)))
+    writer = await wait.retry("starting a producer", lambda: started_producer(conn, {tp.topic for tp in there}))
     try:
         for letter in letters:
             topic, partition, _ = letter.source
@@ -253,6 +268,7 @@ async def put_back(conn: Connection, names: TopicNames, letters: Sequence[DeadLe
                 partition = 0  # the topic was made anew with fewer; one letter's order among others tells nothing
             headers = [(name, value) for name, value in letter.headers if name != REPLAYED_FROM]
             headers.append((REPLAYED_FROM, f"{Topic.DEAD_LETTER}/{letter.place}".encode()))
-            await (await send_as_is(writer, topic, partition, letter.key, letter.value, headers))
+            sent = await send_as_is(writer, topic, partition, letter.key, letter.value, headers)
+            await wait.watch("what was sent is not acknowledged", sent)
     finally:
-        await writer.stop()
+        await stop_producer(writer, STOP_SECONDS)

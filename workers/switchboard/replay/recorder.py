@@ -1,27 +1,33 @@
 """Topics to a recorded log, in no group and without touching an offset."""
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from switchboard.contracts.frames import decode_frame
 from switchboard.contracts.recorded_log import Record, bare_topic
 from switchboard.contracts.unread import Unread
 from switchboard.kafka.allowed import require_rights
-from switchboard.kafka.clients import Connection, reader
+from switchboard.kafka.broker_wait import BrokerWait, may_pass
+from switchboard.kafka.clients import BrokerAwayError, Connection, reader, unless_stopped
 from switchboard.kafka.partitions import missing_from, no_such_topic, partitions_of
 from switchboard.kafka.reading import Offsets, ReadingError, ends_of, started
 from switchboard.kafka.rights import Operation, Resource, Right, on_topics
 from switchboard.kafka.topics import ROWS, Topic, TopicNames
+from switchboard.kafka.wording import in_words
 from switchboard.replay.merged_reading import MergedReading
 from switchboard.replay.row_cut import RowCut, cut_rows
 from switchboard.router.starting import Start, offsets_at
+
+log = logging.getLogger(__name__)
 
 RELIST_SECONDS: Final = 30
 """How often a recording that follows looks for new partitions."""
@@ -80,6 +86,7 @@ async def record(
     write: Callable[[Record], bool | None],
     stop: asyncio.Event,
     tell: Callable[[Recorded], None],
+    wait: BrokerWait | None = None,
 ) -> Recorded:
     """Read what is wanted, committed records only, and write it in the router's merge order.
 
@@ -90,27 +97,21 @@ async def record(
         write: takes the records; one that it answers False to was left out, for its line would be too long to read.
         stop: once set, it ends; what was read until then is written.
         tell: called after some records, and some ten times a second while none come.
+        wait: how long each step before the first record waits for brokers, its default unless given.
 
     Raises:
         NotAllowedError: the cluster does not allow reading one.
         WrongTopicsError: none of the topics is there.
+        BrokerAwayError: a broker that is needed was away at the start for too long.
         ReadingError: a topic can't be read to its end, or the journal does not go on where the rows stand.
     """
     told = Recorded()
-    rows = on_topics(names, Operation.READ, ROWS) if wanted.from_rows else []
-    await require_rights(conn, [*(Right(Operation.READ, Resource.TOPIC, name) for name in wanted.topics), *rows])
-    tps = await partitions_of(conn, wanted.topics)
-    told.missing = missing_from(wanted.topics, tps)
-    if not tps:
-        raise no_such_topic(told.missing)
-    cuts: dict[TopicPartition, RowCut] = {}
-    if wanted.from_rows:
-        journal = names.of(Topic.JOURNAL)
-        cuts = {tp: await cut_rows(conn, names, tp.partition) for tp in tps if tp.topic == journal}
-        _write_rows(cuts.values(), names, write, told)
+    found = await unless_stopped(_look(conn, names, wanted, told, wait or BrokerWait(conn)), stop)
+    if found is None:
+        return told
+    tps, cuts, begins, ends = found
+    _write_rows(cuts.values(), names, write, told)
     async with started(reader(conn), tps) as consumer:
-        begins = await _begins(consumer, tps, wanted, cuts, names)
-        ends = None if wanted.follow else await _ends(conn, consumer, begins, wanted.until)
         reading = MergedReading(consumer, wanted.topics, begins, ends, wanted.merge_wait)
         ahead = {tp: cut.frame for tp, cut in cuts.items()}
         told.total = sum(ends.values()) - sum(begins.values()) if ends is not None else 0
@@ -142,6 +143,52 @@ def as_logged(record: ConsumerRecord, topic: str) -> Record:
     tstype = "logappend" if record.timestamp_type else "create"
     place = (name, record.partition, record.offset, record.timestamp)
     return Record(*place, record.key, record.value, tuple(record.headers), tstype)
+
+
+class _Found(NamedTuple):
+    """What a recording finds at its start."""
+
+    tps: list[TopicPartition]
+    cuts: dict[TopicPartition, RowCut]
+    """Of each partition of the journal, where the log is to begin with the shards' rows."""
+    begins: Offsets
+    ends: Offsets | None
+    """None: the recording follows."""
+
+
+async def _look(conn: Connection, names: TopicNames, wanted: Wanted, told: Recorded, wait: BrokerWait) -> _Found:
+    rows = on_topics(names, Operation.READ, ROWS) if wanted.from_rows else []
+    needed = [*(Right(Operation.READ, Resource.TOPIC, name) for name in wanted.topics), *rows]
+    await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
+    tps = await wait.retry("looking at the topics", lambda: partitions_of(conn, wanted.topics))
+    told.missing = missing_from(wanted.topics, tps)
+    if not tps:
+        raise no_such_topic(told.missing)
+    cuts: dict[TopicPartition, RowCut] = {}
+    if wanted.from_rows:
+        journal = [tp for tp in tps if tp.topic == names.of(Topic.JOURNAL)]
+        cuts = await wait.retry("reading the shards' rows", lambda: _cuts(conn, names, journal), long=True)
+    begins, ends = await wait.retry(
+        "looking where the topics begin and end", lambda: _bounds(conn, names, wanted, tps, cuts), long=True
+    )
+    return _Found(tps, cuts, begins, ends)
+
+
+async def _cuts(conn: Connection, names: TopicNames, journal: list[TopicPartition]) -> dict[TopicPartition, RowCut]:
+    return {tp: await cut_rows(conn, names, tp.partition) for tp in journal}
+
+
+async def _bounds(
+    conn: Connection,
+    names: TopicNames,
+    wanted: Wanted,
+    tps: list[TopicPartition],
+    cuts: dict[TopicPartition, RowCut],
+) -> tuple[Offsets, Offsets | None]:
+    """Where each partition is to be read from, and to; a recording that follows has no ends."""
+    async with started(reader(conn), tps) as consumer:
+        begins = await _begins(consumer, tps, wanted, cuts, names)
+        return begins, None if wanted.follow else await _ends(conn, consumer, begins, wanted.until)
 
 
 def _write_rows(
@@ -201,7 +248,15 @@ def _follows(record: ConsumerRecord, ahead: dict[TopicPartition, int], tp: Topic
 
 
 async def _take_up_new(conn: Connection, consumer: AIOKafkaConsumer, reading: MergedReading, wanted: Wanted) -> None:
+    """Read partitions that have been made meanwhile; where a broker is away, the next time will do."""
     positions = await reading.positions()
-    new = [tp for tp in await partitions_of(conn, wanted.topics) if tp not in positions]
+    try:
+        new = [tp for tp in await partitions_of(conn, wanted.topics) if tp not in positions]
+        begins: Offsets = await consumer.beginning_offsets(new) if new else {}
+    except (BrokerAwayError, KafkaError, TimeoutError) as error:
+        if not may_pass(error):
+            raise
+        log.warning("partitions were not listed, and are in %s s: %s", RELIST_SECONDS, in_words(error))
+        return
     if new:
-        reading.take_up(positions | await consumer.beginning_offsets(new))
+        reading.take_up(positions | begins)
