@@ -42,6 +42,9 @@ LEAST_CONNECTIONS: Final = 16
 RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)
 """SO_LINGER: on, for 0 s."""
 
+SERVER: Final = "switchboard"
+"""What an answer says that it comes from, in place of the names and versions of what the server is made with."""
+
 log = logging.getLogger(__name__)
 log.addFilter(Thinned(seconds=60))
 
@@ -241,7 +244,7 @@ class Line(web.RequestHandler):
         answer = web.json_response(
             {"error": HTTPStatus(status).phrase},
             status=status,
-            headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"},
+            headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Server": SERVER},
         )
         answer.force_close()
         return answer
