@@ -122,6 +122,8 @@ async def strict_json(request: web.Request, handler: Handler) -> web.StreamRespo
             if name in refused.headers:
                 response.headers[name] = refused.headers[name]
         return response
+    except ConnectionError:
+        raise  # the client has left
     except Exception as error:
         route = request.match_info.route.resource
         log.error("%s failed: %s", "a request" if route is None else route.canonical, raised(error))  # noqa: TRY400

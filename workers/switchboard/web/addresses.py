@@ -9,6 +9,9 @@ from aiohttp import web
 IPV6_PREFIX: Final = 64
 """One customer of an IPv6 provider has at least a /64, 2^64 addresses: limits count it as one client."""
 
+MOST_HOPS: Final = 16
+"""Addresses of X-Forwarded-For that are looked at: more than there are proxies in any row."""
+
 
 class Proxies:
     """The reverse proxies in front of a web server, whose `X-Forwarded-For` is believed.
@@ -37,7 +40,7 @@ class Proxies:
         client = request.remote or ""
         if self._networks:
             forwarded = ",".join(request.headers.getall("X-Forwarded-For", ()))
-            hops = iter(reversed(forwarded.split(",")))
+            hops = iter(reversed(forwarded.split(",")[-MOST_HOPS:]))
             while self.hold(client) and (hop := _without_port(next(hops, "").strip())):
                 if _parsed(hop) is None:
                     break

@@ -234,9 +234,11 @@ class Line(web.RequestHandler):
         """The answer to what is no HTTP, or whose handler failed: it repeats nothing of what was sent.
 
         Raises:
-            ConnectionError: an answer has begun, and can't be replaced.
+            ConnectionError: an answer has begun, and can't be replaced; or the client has left.
         """
         del message
+        if isinstance(exc, ConnectionError):
+            raise exc
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("a request failed: %s", "" if exc is None else raised(exc))
         if request.writer.output_size > 0:
