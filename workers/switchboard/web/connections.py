@@ -239,6 +239,9 @@ class Line(web.RequestHandler):
         del message
         if isinstance(exc, ConnectionError):
             raise exc
+        if isinstance(exc, UnicodeEncodeError) and "Expect" in request.headers:
+            # aiohttp answers an expectation that it does not know by repeating it, and fails if it is no UTF-8.
+            status = HTTPStatus.EXPECTATION_FAILED
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("a request failed: %s", "" if exc is None else raised(exc))
         if request.writer.output_size > 0:
