@@ -225,3 +225,22 @@ async def test_a_client_that_leaves_is_no_failure_of_ours(caplog: pytest.LogCapt
         await eventually(lambda: asyncio.sleep(0, lost))
         assert lost == 1
     assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
+class Unread(asyncio.Transport):
+    """A transport whose client has left a little unread: less than what pauses a writer."""
+
+    def get_write_buffer_size(self) -> int:
+        """In bytes."""
+        return 1_000
+
+
+async def test_the_end_of_an_answer_that_is_not_read_is_not_waited_for_either() -> None:
+    """No writer waits for it, so it is seen only by whoever looks at the connections again and again."""
+    runner = web.AppRunner(web.Application())
+    await runner.setup()
+    assert runner.server is not None
+    line = connections.Line(connections.Connections(Limits(1, 1)), runner.server, loop=asyncio.get_running_loop())
+    line._open = Unread()
+    assert [line.is_overdue(now) for now in (100.0, 119.0, 121.0)] == [False, False, True]
+    await runner.cleanup()
