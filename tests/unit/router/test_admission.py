@@ -218,6 +218,23 @@ def test_an_unconfigured_pool_that_is_there_is_served_to_its_end() -> None:
     assert shard.take(login("b", "x"), arrive("d", "x"), end("e", "x")) == ["unconfigured-pools"] * 3
 
 
+def test_the_limits_of_a_pool_hold_in_a_configured_one_too() -> None:
+    """Where the shard has plenty of room, and event by event."""
+    shard = Shard(max_agents=2, max_chats=2, max_remembered=3)
+    shard.take(configure(), configure("other"))
+    events = [*map(login, "abc"), *map(arrive, "cde"), end("c"), *map(arrive, "fg"), end("d"), arrive("h")]
+    assert [limit for event in events for limit in shard.take(event)] == [
+        "agents",
+        "chats",
+        "chats",
+        "remembered-chats",
+    ]
+    assert [limit for event in map(end, "xyz") for limit in shard.take(event)] == ["remembered-chats"] * 3
+    ending = Shard(max_remembered=20)
+    ending.take(configure())
+    assert [limit for event in map(end, "wxyz") for limit in ending.take(event)] == ["early-endings"] * 2
+
+
 def test_all_pools_of_a_shard_have_limits_together_and_made_up_ones_use_half() -> None:
     """Ten times the agents, twice the chats of one pool: a limit by pool alone would be times 10,000 pools."""
     shard = Shard(max_agents=1, max_chats=2, max_remembered=100)

@@ -313,16 +313,14 @@ class Admission:
             added = self._additions[pool] = _Additions()
         return added
 
-    def _count(self, pool: str, what: _Total, number: int = 1) -> None:
-        self._all[what] += number
+    def _count(self, pool: str, what: _Total) -> None:
+        self._all[what] += 1
         if pool not in self._configured:
-            self._unconfigured[what] += number
+            self._unconfigured[what] += 1
 
     def _shard_refusal(self, what: _Total, pool: str) -> OverLimit | None:
         """Why the pools of the shard leave no room for one more in this pool."""
         if self._has_room(what, pool):
-            return None
-        if self._recount() and self._has_room(what, pool):
             return None
         setting, described, limit = _SHARD[what]
         held, most = self._all[what], self._most[what]
@@ -339,7 +337,7 @@ class Admission:
         return self._unconfigured[what] < most // UNCONFIGURED_SHARE or pool in self._configured
 
     def _all_have_room(self, number: int) -> bool:
-        """Whether all pools of the shard may take so many more of everything."""
+        """Whether all pools of the shard may take so many more of everything, by a recount if need be."""
         for _ in range(2):
             for what, most in self._most.items():
                 if max(self._all[what] + number, UNCONFIGURED_SHARE * (self._unconfigured[what] + number)) > most:
@@ -369,7 +367,7 @@ class Admission:
                 totals[what] += number
 
     def _recount(self) -> bool:
-        """Count exactly, if that is due: what the pools hold now, and what the events checked so far add.
+        """Count what the pools hold now, if that is due.
 
         It takes about 1 us a pool, and a twentieth of the time at most: at a limit each frame would ask for it.
         """
@@ -377,10 +375,6 @@ class Admission:
         if began < self._recount_due:
             return False
         self._all, self._unconfigured = self._held()
-        for name, added in self._additions.items():
-            self._count(name, "agents", len(added.agents))
-            self._count(name, "chats", len(added.chats))
-            self._count(name, "remembered", len(added.chats) + len(added.endings))
         ended = self._now()
         self._recount_due = ended + (ended - began) / _RECOUNT_SHARE
         return True
