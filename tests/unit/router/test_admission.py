@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, get_args
 
+import pytest
 from aiokafka.structs import ConsumerRecord
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 from switchboard.contracts.routing_size import MAX_PAIRS
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import EVENT_TYPES, Event, Frame
-from switchboard.router.admission import ADDING, Admission, OverLimit
+from switchboard.domain.rows import Row, chat_value
+from switchboard.kafka.ledger import CommitBatch
+from switchboard.router import packing
+from switchboard.router.admission import ADDING_AGENTS, ADDING_CHATS, Admission, OverLimit
 from switchboard.router.limits import Limit, Limits
 from switchboard.router.merging import Taken, rank_of
 
@@ -127,6 +131,25 @@ def test_agents_who_are_remembered_for_the_chats_that_they_declined_count() -> N
         shard.take(Event("chat-declined", "p", {"chat_id": "c", "agent_id": agent}), logout(agent))
     assert refused == ["agents", "agents"]
     assert len(shard.engine.pools["p"].passings) == 2
+
+
+@pytest.mark.parametrize("letter", ["x", '"', "\U0001f642"])
+def test_a_chat_that_all_agents_passed_over_fits_into_a_row(letter: str) -> None:
+    """A row that can't be written, made by a timer, would stop the shard for good: 2,000 made-up ids are enough."""
+    shard, chat_id = Shard(), "c" * 128
+    shard.take(configure(), arrive(chat_id))
+    for number in range(9_000):
+        agent = f"{number:06}{letter * 122}"
+        if refused := shard.take(login(agent)):
+            break
+        shard.take(Event("chat-declined", "p", {"chat_id": chat_id, "agent_id": agent}), logout(agent))
+    assert refused == ["agent-ids"]
+    pool = shard.engine.pools["p"]
+    assert len(pool.passings) == number > 1_900
+    value = chat_value(pool, pool.chats[chat_id]) | {"agent_id": agent, "offer_id": "x" * 128, "queue": "q" * 128}
+    packing.pack_rows(CommitBatch(), [Row("open-chats", "key", value)])
+    shard.take(end(chat_id))
+    assert shard.take(login(agent)) == []
 
 
 def test_a_request_that_logs_nobody_in_is_not_refused() -> None:
@@ -330,7 +353,7 @@ def test_what_is_used_is_told_by_the_fullest_pool() -> None:
     shard.take(configure("real"), login("a", "x"), login("b", "x"), arrive("c", "x"), arrive("d", "real"))
     shard.take(end("d", "real"), end("e", "real"))
     used = told(shard.admission)
-    assert used.keys() == set(get_args(Limit)) - {"unconfigured-pools"}
+    assert used.keys() == set(get_args(Limit)) - {"unconfigured-pools", "agent-ids"}
     assert used["pools"] == (1, 4)
     assert used["agents"] == (2, 10)
     assert used["chats"] == (1, 20)
@@ -345,7 +368,7 @@ def test_only_the_types_that_can_add_something_are_looked_at() -> None:
     engine, known = Engine(0), Event("agent-heartbeat", "p", {"agent_id": "a"})
     engine.apply(Frame(0, START, 0, [known]))
     data = {"agent_id": "a", "chat_id": "c", "config": QUIET, "status": "available", "to_queue": "q"}
-    for kind in set(EVENT_TYPES) - ADDING:
+    for kind in set(EVENT_TYPES) - ADDING_AGENTS - ADDING_CHATS - {"pool-configured"}:
         engine.apply(Frame(engine.frame + 1, START, 0, [Event(kind, "p", data)]))
         pool = engine.pools["p"]
         assert (pool.agents, pool.chats, pool.remembered) == ({}, {}, {}), kind
