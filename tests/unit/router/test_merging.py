@@ -181,3 +181,12 @@ def test_bytes_are_shared_as_records_are() -> None:
     flood, other = records(0, *[1] * 100, size=1000, read_at=NOW - 1), records(1, *[5] * 10, size=1000, read_at=NOW - 1)
     found = fair_merge([flood, other], 2000, 8000, oldest=0, overdue=NOW - 0.25)
     assert partitions_of(found) == [0] * 6 + [1] * 2
+
+
+@given(HELD)
+def test_where_all_is_old_the_order_is_that_of_time(held: list[list[tuple[int, str]]]) -> None:
+    """A first start on a bus that holds a month of events."""
+    fair = [partition(order, *heads) for order, heads in enumerate(held)]
+    plain = [partition(order, *heads) for order, heads in enumerate(held)]
+    found = fair_merge(fair, 1000, PLENTY, oldest=1000, overdue=None)
+    assert [each.record for each in found] == [each.record for each in merge(plain, 1000, PLENTY)]

@@ -136,6 +136,25 @@ LIMIT_USED: Final = Gauge(
 LIMIT_MAX: Final = Gauge(
     "switchboard_limit_max", "The limit: what is beyond it is refused.", ["shard", "limit"], registry=REGISTRY
 )
+LAG_SECONDS: Final = Gauge(
+    "switchboard_lag_seconds",
+    "The router's clock less the timestamp of the next record to take; if all is taken, what it was for the last one, "
+    "and 0 once none came for 60 s. Below 0: a producer's clock is ahead.",
+    ["topic", "partition", "shard"],
+    registry=REGISTRY,
+)
+OPEN_TRANSACTION_RECORDS: Final = Gauge(
+    "switchboard_open_transaction_records",
+    "Records between the last stable offset and the high watermark: they can't be read until a transaction ends.",
+    ["topic", "partition", "shard"],
+    registry=REGISTRY,
+)
+OPEN_TRANSACTION_SECONDS: Final = Gauge(
+    "switchboard_open_transaction_seconds",
+    "How long the last stable offset has been the same with records above it; 0 while no transaction is open.",
+    ["topic", "partition", "shard"],
+    registry=REGISTRY,
+)
 RESTORE: Final = Gauge("switchboard_restore_seconds", "Time that the last restore took.", ["shard"], registry=REGISTRY)
 PROGRESS: Final = Gauge(
     "switchboard_last_progress_timestamp_seconds",

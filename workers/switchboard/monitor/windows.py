@@ -53,18 +53,18 @@ class Windows:
         day = self.day(now)
         return _sum(figures for other, figures in self.days.get(queue, {}).items() if other >= day)
 
-    def queues(self, now: float) -> set[Queue]:
-        """The queues that anything was counted of today."""
-        day = self.day(now)
-        return {queue for queue, kept in self.days.items() if any(other >= day for other in kept)}
+    def has_counted(self, queue: Queue, day: date) -> bool:
+        """Whether anything was counted of a queue on a day or after it."""
+        return any(other >= day for other in self.days.get(queue, ()))
 
-    def forget(self, now: float) -> None:
-        """Drop what is over: the days before today, and the windows before `now`'s."""
+    def forget(self, now: float, queues: Iterable[Queue] | None = None) -> None:
+        """Drop what is over: the days before today, and the windows before `now`'s; of some queues, or of all."""
         day, since = self.day(now), int(now // WINDOW_SECONDS) - NOW_MINUTES
-        for queue in [queue for queue in self.days if max(self.days[queue]) < day]:
-            del self.days[queue]
-        for queue in [queue for queue in self.minutes if max(self.minutes[queue]) <= since]:
-            del self.minutes[queue]
+        for queue in tuple({*self.days, *self.minutes}) if queues is None else queues:
+            if queue in self.days and max(self.days[queue]) < day:
+                del self.days[queue]
+            if queue in self.minutes and max(self.minutes[queue]) <= since:
+                del self.minutes[queue]
 
     def day(self, moment: float) -> date:
         """The day that a moment belongs to."""

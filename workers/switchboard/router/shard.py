@@ -19,6 +19,7 @@ from switchboard.domain.restoring import Restoration
 from switchboard.domain.rows import TABLES, Row
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import CLEAN_COMMIT_SECONDS, CommitBatch, Ledger
+from switchboard.kafka.open_transactions import OpenTransactions
 from switchboard.kafka.ownership import shard_id
 from switchboard.kafka.restore import restore
 from switchboard.kafka.topics import Topic, TopicNames
@@ -27,10 +28,12 @@ from switchboard.router.admission import Admission
 from switchboard.router.committing import Committer
 from switchboard.router.counting import Tally
 from switchboard.router.gone import Offsets
+from switchboard.router.held_up import log_change
 from switchboard.router.limits import Limits
 from switchboard.router.merging import Taken
 from switchboard.router.service_time import ServiceTime
 from switchboard.router.sharding import shard_of
+from switchboard.router.source_gauges import source_gauges
 from switchboard.router.sources import Sources
 from switchboard.router.starting import Start, first_offsets
 from switchboard.router.survey import Shown, Survey
@@ -86,6 +89,8 @@ class Standing:
     """When (wall clock, s) it was last known to go on, or was assigned to this router."""
     frame: int = -1
     """The last one that was committed; -1 before the first."""
+    transactions: OpenTransactions = field(default_factory=OpenTransactions)
+    """On the source partitions; times are monotonic."""
 
 
 class Shard:
@@ -346,11 +351,13 @@ class Shard:
             self._caught_up = now
         if self._sources.read_to_end and self._committer.is_settled and not self._untold:
             self._standing.progress = time.time()  # nothing is to be done: all that was read is committed
+        transactions = self._standing.transactions
+        log_change(transactions.see(now, self._sources.ends), self.index)
         shard = str(self.index)
         self._shown.tell(
             {
                 (metrics.RESTORE, (shard,)): self._restored,
-                **{(metrics.LAG, (tp.topic, str(tp.partition), shard)): lag for tp, lag in lags.items()},
+                **source_gauges(shard, lags, self._sources.time_lags, transactions.open_for(now)),
             }
         )
         self._survey.start(self._engine, self._admission)
