@@ -277,22 +277,40 @@ def test_remembered_chats_of_all_pools_have_a_limit_together() -> None:
     assert refused == [*[[]] * 10, ["shard-remembered-chats"] * 2]
 
 
+def test_what_ends_by_events_makes_room_at_once_though_a_recount_is_not_due() -> None:
+    """A count by frames is wrong in no frame: only what timers end elsewhere may be noticed later."""
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 1.0
+        return now[0]
+
+    shard = Shard(max_agents=2, max_chats=1, max_remembered=100)
+    shard.admission = Admission(shard.engine, shard.limits, clock)
+    for number in range(200):
+        pool = f"pool-{number % 3}"
+        assert shard.take(login("a", pool), arrive(f"c-{number}", pool)) == [], number
+        assert shard.take(end(f"c-{number}", pool)) == [], number
+        if number % 3 == 0:
+            shard.pass_time(300)
+
+
 def test_pools_are_counted_in_a_twentieth_of_the_time() -> None:
-    """At a limit each frame would count them, and 10,000 pools take 10 ms: what has ended is noticed a little later."""
+    """At a limit each frame would count 10,000 pools, in 10 ms: what timers ended elsewhere is noticed a bit later."""
     now = [0.0]
 
     def clock() -> float:
         now[0] += 1.0  # so a count takes a second
         return now[0]
 
-    shard = Shard(max_agents=1)
+    shard = Shard(max_chats=1)
     shard.admission = Admission(shard.engine, shard.limits, clock)
-    names = [f"pool-{number}" for number in range(6)]
-    assert shard.take(*(login("a", name) for name in names)) == ["shard-agents"]
-    assert shard.take(logout("a", "pool-0"), login("a", "pool-5")) == ["shard-agents"]
-    assert shard.take(login("a", "pool-5")) == ["shard-agents"], "counted at 1 s, so not before 22 s"
+    assert shard.take(arrive("c", "pool-0")) == []
+    shard.pass_time(1801)
+    assert shard.engine.pools["pool-0"].chats == {}
+    assert shard.take(arrive("c", "pool-1")) == ["shard-chats"], "counted at 2 s, so not before 22 s"
     now[0] += 20.0
-    assert shard.take(login("a", "pool-5")) == []
+    assert shard.take(arrive("c", "pool-1")) == []
 
 
 def test_a_configuration_of_too_many_pairs_is_refused_and_the_one_before_holds() -> None:
