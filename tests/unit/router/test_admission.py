@@ -306,6 +306,7 @@ def test_pools_are_counted_in_a_twentieth_of_the_time() -> None:
     shard = Shard(max_chats=1)
     shard.admission = Admission(shard.engine, shard.limits, clock)
     assert shard.take(arrive("c", "pool-0")) == []
+    assert shard.take() == []  # pool-0 is looked at after its event, and not again
     shard.pass_time(1801)
     assert shard.engine.pools["pool-0"].chats == {}
     assert shard.take(arrive("c", "pool-1")) == ["shard-chats"], "counted at 2 s, so not before 22 s"
