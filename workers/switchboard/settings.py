@@ -40,7 +40,7 @@ FILES: Final = (
 )
 
 TOKEN_LENGTH: Final = 16
-"""The least: guesses are limited to 20 a second in all, which a short token does not withstand for long."""
+"""The least: guesses are limited to 30 a second in all, which a short token does not withstand for long."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 """0: any that is free."""

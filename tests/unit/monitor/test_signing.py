@@ -303,6 +303,16 @@ def test_guesses_from_many_addresses_don_t_lock_out_who_has_not_guessed() -> Non
         assert attempts.wait("198.51.100.1") == 0
 
 
+def test_guesses_from_ever_new_addresses_don_t_lock_out_who_was_in_before() -> None:
+    """A network has more addresses than can be kept: they use up what newcomers may, and nothing of the others'."""
+    clock = Clock()
+    attempts = Attempts(clock)
+    attempts.succeeded("198.51.100.1")
+    assert sum(guesses(attempts, str(number), 1) for number in range(20_000)) == 100
+    assert attempts.wait("198.51.100.2") > 0
+    assert attempts.wait("198.51.100.1") == 0
+
+
 def test_who_has_the_token_may_mistype_more_often() -> None:
     """A proxy or a network with one address: one of its people guesses, and the others must still get in."""
     clock = Clock()
