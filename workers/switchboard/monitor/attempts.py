@@ -22,9 +22,8 @@ KNOWN: Final = Allowance(100, 10)
 """Of an address that the right token came from: a proxy, or a network with one address, where one client may guess and
 others must still come in."""
 ALL: Final = Allowance(100, 10)
-"""Of all addresses together that the right token came from, again of all that have guessed wrong lately, and again of all
-others: who guesses from many addresses uses up the last two, at first one and then the other, and never what those need
-who were in before."""
+"""Of all addresses together from which the right token came, as much again of all that have guessed wrong, and again of
+all others. Who guesses from many addresses uses up the last two, and nothing of what those need who were in before."""
 KNOWN_SECONDS: Final = 24 * 3600.0
 MOST_ADDRESSES: Final = 10_000
 """Whose wrong guesses are kept, 3 MB; with one more, the one that guessed longest ago is forgotten."""
