@@ -158,10 +158,12 @@ class Admission:
             if number % _PAUSE == 0:
                 yield
         limits, configured = self._limits, self._configured
+        is_default = DEFAULT_POOL in self._engine.pools and DEFAULT_POOL not in configured
+        made_up = len(self._engine.pools) - len(configured) - is_default
         for what in every:
             every[what] = max(every[what], UNCONFIGURED_SHARE * unconfigured[what])
         return {
-            "pools": (max(len(configured), len(self._engine.pools) - len(configured)), limits.max_pools),
+            "pools": (max(len(configured), made_up), limits.max_pools),
             "agents": (agents, limits.max_agents),
             "chats": (chats, limits.max_chats),
             "remembered-chats": (remembered, limits.max_remembered),
@@ -215,11 +217,16 @@ class Admission:
             return None  # a configuration has been admitted and adds it
         if limits.unconfigured_pools == "refuse":
             return self._unconfigured_pool(pool)
-        # A pool that nobody has to name must not be shut out by names that somebody makes up.
-        held = len(self._engine.pools) + len(self._new_pools) - len(self._configured)
+        held = self._made_up()
         if pool != DEFAULT_POOL and held >= limits.max_pools:
             return _refused(pool, "pools", held, "pools that were never configured", limits.max_pools, "max_pools")
         return None
+
+    def _made_up(self) -> int:
+        """How many pools were never configured. `default` does not count: made-up names must not shut it out."""
+        held = len(self._engine.pools) + len(self._new_pools) - len(self._configured)
+        is_held = DEFAULT_POOL in self._engine.pools or DEFAULT_POOL in self._new_pools
+        return held - (is_held and DEFAULT_POOL not in self._configured)
 
     def _unconfigured_pool(self, pool: str) -> OverLimit:
         detail = f"unconfigured-pools: pool {pool} was never configured, and unconfigured_pools is refuse"
