@@ -188,8 +188,15 @@ class BoundedBatch:
     def __iter__(self) -> Iterator[Any]:
         """The records; what can't be read of them is handed out as one last record, and stepped over."""
         next_offset: int = self._batch.base_offset
+        end: int = self._batch.next_offset
         try:
             for record in self._records():
+                # A broker takes any offsets within an uncompressed batch. A single record that claims to be the 2^31st
+                # moved its readers that far beyond the partition's end, and after a restart they found it cut.
+                if not next_offset <= record.offset < end:
+                    what = f"a record of the batch has offset {record.offset}, expected {next_offset} to {end - 1}"
+                    yield self._unread(next_offset, "undecodable", what)
+                    return
                 yield record
                 next_offset = record.offset + 1
         except UnreadBatchError as error:
