@@ -70,6 +70,12 @@ def _before_all_years() -> list[Shot]:
     return [Shot(0, "chat-arrival", arrival, stamp=lambda _: BEFORE_ALL_YEARS)]
 
 
+def _many_keys() -> list[Shot]:
+    """A thousand keys of 1 MB, which come with one fetch of 48 KB."""
+    batch = batch_of([record(place, b"{}", key=b"k" * 1_000_000) for place in range(31)], Codec.ZSTD)
+    return [Shot(0, "agent-presence", batch) for _ in range(34)]
+
+
 def _far_offset() -> list[Shot]:
     """Brokers look at the offsets within a batch only where they unpack it."""
     return [Shot(0, "chat-arrival", batch_of([record(FAR, b"{}")]))]
@@ -104,6 +110,7 @@ RECORD_ATTACKS: Final = (
         _header_name,
         most_seconds=90,
     ),
+    Attack("keys", 1, "34 zstd batches of 31 records with a key of 1 MB", _many_keys, restart=True),
     Attack("far-offset", 1, f"a record with the offset {FAR:,} within its batch of one", _far_offset, restart=True),
     Attack(
         "timestamp", 1, f"an arrival with the timestamp {BEFORE_ALL_YEARS}", _before_all_years, commands=_READERS[:2]

@@ -15,7 +15,15 @@ from switchboard.contracts.codec import KEPT_BYTES, MAX_VALUE_BYTES
 from switchboard.contracts.unread import Unread
 from switchboard.kafka import record_batches
 from switchboard.kafka.clients import Connection, source_reader
-from switchboard.kafka.record_batches import FETCH_BYTES, MAX_HEADERS, BatchLimits, BoundedRecords, bounded_value
+from switchboard.kafka.record_batches import (
+    FETCH_BYTES,
+    MAX_HEADERS,
+    MAX_KEY_BYTES,
+    BatchLimits,
+    BoundedRecords,
+    bounded_key,
+    bounded_value,
+)
 from tests.batches import GZIP, LZ4, SNAPPY, ZSTD, batch, crowded_record, record
 
 CODECS = (0, GZIP, SNAPPY, LZ4, ZSTD)
@@ -41,6 +49,7 @@ async def test_every_consumer_reads_by_these_classes() -> None:
     """The fetcher looks both up by name: a release of aiokafka that does not is told here."""
     bus = source_reader(Connection("kafka:9092"), "group")
     assert bus._value_deserializer is bounded_value
+    assert bus._key_deserializer is bounded_key
     assert fetcher.MemoryRecords is BoundedRecords
     assert fetcher.FetchResult.getall is record_batches._getall
     names = fetcher.Fetcher._proc_fetch_request.__code__.co_names
@@ -211,6 +220,16 @@ def test_a_value_that_is_too_large_is_cut_where_it_is_read() -> None:
     assert bounded_value(cut) is cut
 
 
+def test_a_key_that_is_too_large_is_left_out_where_it_is_read() -> None:
+    """A dead letter could not hold it anyway, and nothing is decided by a key."""
+    assert bounded_key(None) is None
+    assert bounded_key(whole := b"x" * MAX_KEY_BYTES) is whole
+    cut = bounded_key(b"x" * (MAX_KEY_BYTES + 1))
+    assert isinstance(cut, Unread)
+    assert (len(cut), cut.size) == (0, MAX_KEY_BYTES + 1)
+    assert bounded_key(cut) is cut
+
+
 class Result:
     """As much of aiokafka's FetchResult as `getall` uses."""
 
@@ -238,6 +257,17 @@ def test_a_call_ends_with_the_bytes_that_it_unpacked() -> None:
     result = Result(records)
     assert [len(record_batches._getall(result, most)) for most in (1_000, 1, 1_000, 1_000)] == [4, 1, 1, 0]
     assert result.updates == 3
+
+
+@pytest.mark.parametrize(
+    ("key", "headers"),
+    [(b"k" * 1_000_000, ()), (Unread("too-large", "", size=1_000_000), ()), (None, [("name", None)] * 1_000)],
+    ids=["keys", "keys cut", "headers"],
+)
+def test_a_call_ends_with_the_memory_that_keys_and_headers_take(key: bytes | None, headers: Any) -> None:
+    """1,000 records of a call had 1 GB of keys, sent as 48 KB, or 120 MB of headers, sent as 5 KB."""
+    records = [ConsumerRecord("t", 0, each, 0, 0, key, b"{}", None, 0, 0, headers) for each in range(1_000)]
+    assert len(record_batches._getall(Result(records), 1_000)) < 30
 
 
 @given(st.binary(max_size=300), st.sampled_from(CODECS), st.integers(0, 5))

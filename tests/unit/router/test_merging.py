@@ -52,6 +52,17 @@ def times(found: list[Taken]) -> list[int]:
     return list(map(attrgetter("timestamp"), found))
 
 
+def test_a_partition_is_read_on_until_enough_records_or_bytes_are_at_hand() -> None:
+    """By records alone 200 with keys, values and headers of 64 KiB each would take 40 MB, in each partition."""
+    held = records(0, 1, 2, 3)
+    for each in held.buffer:
+        each.held = 100
+    assert held.is_low(4, 301)
+    assert not held.is_low(3, 301)
+    assert not held.is_low(4, 300)
+    assert partition(0).is_low(1, 1)
+
+
 @given(HELD)
 def test_all_is_taken_once_in_each_partitions_order(held: list[list[tuple[int, str]]]) -> None:
     """Nothing is lost, nothing doubled, and offsets of one partition ascend whatever its timestamps."""

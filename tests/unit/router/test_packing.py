@@ -12,6 +12,7 @@ from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.domain.rows import Row
 from switchboard.kafka.ledger import CommitBatch, Record, record_size
+from switchboard.kafka.record_batches import MAX_KEY_BYTES
 from switchboard.kafka.topics import Topic
 from switchboard.router import packing
 from switchboard.router.merging import Taken
@@ -61,18 +62,24 @@ def test_of_a_value_that_is_too_large_the_beginning_is_kept_with_its_size() -> N
 
 @pytest.mark.parametrize(
     ("key", "header", "left_out"),
-    [(1_000, 900_000, None), (1_000, 1_100_000, b"headers"), (1_100_000, 1_100_000, b"headers, key")],
+    [(1_000, 900_000, None), (1_000, 1_100_000, b"headers"), (1_100_000, 1_100_000, b"key, headers")],
 )
-def test_a_dead_letter_that_fits_into_no_record_leaves_out_headers_then_key(
+def test_a_dead_letter_that_fits_into_no_record_leaves_out_headers_and_key(
     key: int, header: int, left_out: bytes | None
 ) -> None:
     """It says so, and it can never fail a commit."""
     kept_key, value, headers = letter(b"{}", key=b"k" * key, headers=(("h", b"x" * header),))
     assert record_size(kept_key, value, headers) <= packing.MAX_LETTER_BYTES
     assert dict(headers).get("left-out") == left_out
-    assert (kept_key is None) == (left_out == b"headers, key")
+    assert (kept_key is None) == (left_out == b"key, headers")
     assert ("h" in dict(headers)) == (left_out is None)
     assert value == b"{}"
+
+
+def test_a_key_of_more_than_64_kib_is_left_out() -> None:
+    """It is not kept where the record is read, or 200 records that wait for their turn would take 200 MB."""
+    key, value, headers = letter(b"{}", key=b"k" * (MAX_KEY_BYTES + 1))
+    assert (key, value, dict(headers)["left-out"]) == (None, b"{}", b"key")
 
 
 def test_the_dead_letter_of_a_record_with_700_000_headers_fits() -> None:

@@ -163,6 +163,7 @@ def source_reader(conn: Connection, group_id: str) -> AIOKafkaConsumer:
         auto_offset_reset="none",
         fetch_max_wait_ms=FETCH_WAIT_MS,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
+        key_deserializer=record_batches.bounded_key,
         value_deserializer=record_batches.bounded_value,
     )
 

@@ -42,6 +42,8 @@ class Taken:
     record: ConsumerRecord
     size: int = 0
     """Bytes that it adds to a frame or, as a dead letter, to the commit; about."""
+    held: int = 0
+    """Bytes of memory that its record takes, about."""
     read_at: float = 0.0
     """When it was read (monotonic, s)."""
 
@@ -72,6 +74,10 @@ class Partition:
     def awaited(self) -> bool:
         """The merge can't go on without it, or something older may be passed by."""
         return self.lag and not self.buffer and not self.given_up
+
+    def is_low(self, records: int, held: int) -> bool:
+        """Whether fewer records than this, and fewer bytes of memory, are at hand: more are to be read."""
+        return len(self.buffer) < records and sum([each.held for each in self.buffer]) < held
 
     def is_older_than(self, timestamp: int) -> bool:
         """Whether the next record is at hand and has a timestamp before this one, ms."""

@@ -14,7 +14,7 @@ from switchboard.domain.decisions import Decision
 from switchboard.domain.rows import TABLES, Row
 from switchboard.kafka.clients import BATCH_BYTES
 from switchboard.kafka.ledger import CommitBatch, Record, record_size
-from switchboard.kafka.record_batches import bounded_value
+from switchboard.kafka.record_batches import bounded_key, bounded_value
 from switchboard.kafka.topics import Topic
 from switchboard.router.gone import Offsets
 from switchboard.router.merging import Taken
@@ -69,9 +69,9 @@ def pack_offsets(batch: CommitBatch, offsets: Offsets) -> None:
 def pack_dead_letter(batch: CommitBatch, taken: Taken, bad: BadInput) -> None:
     """The dead letter of a record that could not be taken: the record byte for byte, and the reason in headers.
 
-    Of a value that is too large its first 8 KiB are kept. Where the letter would not fit into a record it goes without
-    the record's headers, then without its key, then without its value, and the header `left-out` names them: a dead
-    letter can never fail a commit.
+    Of a value that is too large its first 8 KiB are kept, of a key of more than 64 KiB nothing. Where the letter would
+    not fit into a record it goes without the record's headers, then without its key, then without its value, and the
+    header `left-out` names what is missing: a dead letter can never fail a commit.
     """
     record = taken.record
     value = bounded_value(record.value)
@@ -89,9 +89,12 @@ def pack_dead_letter(batch: CommitBatch, taken: Taken, bad: BadInput) -> None:
     if unread is not None and unread.size is not None and unread.size > len(unread):
         own.append(("original-size", str(unread.size).encode()))
     value = None if value is None or first_offset is not None else bytes(value)
-    key, headers, left_out = record.key, list(record.headers), list[str]()
+    key, headers, left_out = bounded_key(record.key), list(record.headers), list[str]()
     if unread is not None and unread.headers_left_out:
         left_out.append("headers")
+    if isinstance(key, Unread):
+        key = None
+        left_out.append("key")
     while (size := record_size(key, value, headers + own)) > MAX_LETTER_BYTES:
         if headers:
             headers, shed = [], "headers"

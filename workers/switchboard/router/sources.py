@@ -14,6 +14,7 @@ from switchboard.domain.events import Event
 from switchboard.kafka.clients import BrokerAwayError, Connection, source_reader
 from switchboard.kafka.open_transactions import Ends
 from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.record_batches import work_of
 from switchboard.kafka.topics import TopicNames
 from switchboard.kafka.wording import in_words
 from switchboard.router.gone import Offsets, SourceGoneError, cut, not_there, unreadable
@@ -30,6 +31,8 @@ TURN: Final = 100
 """Records decoded between turns of the event loop, in which the commit under way gets on."""
 BUFFER_LOW: Final = 200
 """A partition with fewer records at hand is read on."""
+BUFFER_BYTES: Final = 1024 * 1024
+"""Unless they hold as much memory: 200 records of 64 KiB, with as much of keys and of headers, are 40 MB."""
 OVERDUE_SECONDS: Final = 0.25
 """A record that was read so long ago and was not taken is taken by turns, whatever the timestamps of the others."""
 CATCH_UP_SECONDS: Final = 600.0
@@ -250,7 +253,7 @@ class Sources:
 
     async def _fetch(self, wait: float) -> None:
         """Fill the buffers that are low."""
-        low = [tp for tp, partition in self._partitions.items() if len(partition.buffer) < BUFFER_LOW]
+        low = [tp for tp, partition in self._partitions.items() if partition.is_low(BUFFER_LOW, BUFFER_BYTES)]
         left = low
         while left:
             got = await self._get(left, wait if left is low else 0.0)
@@ -305,7 +308,8 @@ class Sources:
             what = decode_event(bare, record.headers, record.value, source=source, timestamp=record.timestamp)
             if self._poison and source in self._poison:
                 what = BadInput("engine-error", self._poison[source], what.pool)
-            yield Taken(record.timestamp, rank_of(what), what, record, _size_of(what, record), now)
+            size, held = _size_of(what, record), work_of(record)
+            yield Taken(record.timestamp, rank_of(what), what, record, size, held, now)
 
     def _merge(self, most: int, most_bytes: int) -> list[Taken]:
         partitions = list(self._partitions.values())
