@@ -165,21 +165,26 @@ class Replays:
     """
 
     def __init__(self) -> None:
-        self._claims: dict[Place, list[tuple[Place, int, int, bytes]]] = {}
+        self._claims: dict[Place, dict[bytes, list[tuple[Place, int, int]]]] = {}
+        """By place and fingerprint: where the claim was found, and the partition and offset it came from."""
 
     def note(self, letter: DeadLetter) -> None:
         """Take a letter's claim, if it makes one."""
         claimed = letter.replayed_from
         if claimed is not None and letter.reason:
             _, partition, offset = letter.source
-            self._claims.setdefault(claimed, []).append((letter.place, partition, offset, letter.fingerprint))
+            found = (letter.place, partition, offset)
+            self._claims.setdefault(claimed, {}).setdefault(letter.fingerprint, []).append(found)
 
     def again(self, letter: DeadLetter) -> Place | None:
         """Where a letter stands that is this one put back; None: none of those that were noted."""
+        claims = self._claims.get(letter.place)
+        if claims is None:
+            return None
         _, own_partition, own_offset = letter.source
-        for place, partition, offset, fingerprint in self._claims.get(letter.place, ()):
+        for place, partition, offset in claims.get(letter.fingerprint, ()):  # once: anyone may make 100,000 claims
             follows = offset > own_offset if partition == own_partition else partition == 0
-            if follows and place != letter.place and fingerprint == letter.fingerprint:
+            if follows and place != letter.place:
                 return place
         return None
 
