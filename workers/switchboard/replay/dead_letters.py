@@ -28,6 +28,10 @@ _LEFT_OUT: Final = "left-out"
 _OPTIONAL: Final = (_LAST_OFFSET, _SIZE, _LEFT_OUT)
 """The router's headers, in this order, after those that the record came with (which may have such names too)."""
 
+_MAX_NUMBER: Final = 2**63 - 1
+_MOST_DIGITS: Final = len(str(_MAX_NUMBER))
+"""Of a number in a header, which anyone may write: Python refuses to read more than 4,300."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -127,7 +131,11 @@ def read_letter(record: ConsumerRecord) -> DeadLetter:
 
 
 def _number(text: bytes | None) -> int:
-    return int(text) if text is not None and text.isdigit() else -1
+    """A partition, an offset or a size; -1 where the header holds none of at most 63 bits."""
+    if text is None or not text.isdigit() or len(text) > _MOST_DIGITS:
+        return -1
+    number = int(text)
+    return number if number <= _MAX_NUMBER else -1
 
 
 async def dead_letters(
