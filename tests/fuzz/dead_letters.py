@@ -154,7 +154,9 @@ def _compared(letter: DeadLetter, record: ConsumerRecord, bad: BadInput) -> str:
         require(is_whole or name in left_out, "what is missing is named in left-out", (name, letter.left_out))
     require((letter.original_size is not None) == is_cut, "the letter says whether its value is cut")
     is_complete = all(whole.values()) and not is_cut
-    require(is_complete == (letter.obstacle is None), "an obstacle is named where something is missing", letter.obstacle)
+    require(
+        is_complete == (letter.obstacle is None), "an obstacle is named where something is missing", letter.obstacle
+    )
     if left_out:
         return f"{letter.left_out} left out"
     return "cut" if is_cut else "whole"

@@ -145,9 +145,7 @@ def written(value: Any) -> bytes:
 
 def escaped(random: Random, text: bytes) -> bytes:
     r"""Some letters of a JSON text as `\uXXXX`: the same text to who parses it, another to who looks for bytes."""
-    parts = [
-        b"\\u%04x" % code if 0x61 <= code <= 0x7A and random.random() < 0.2 else bytes((code,)) for code in text
-    ]
+    parts = [b"\\u%04x" % code if 0x61 <= code <= 0x7A and random.random() < 0.2 else bytes((code,)) for code in text]
     return b"".join(parts)
 
 
