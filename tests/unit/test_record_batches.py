@@ -184,7 +184,8 @@ def test_old_formats_are_bounded_too() -> None:
         builder = LegacyRecordBatchBuilder(magic, GZIP, size * 2)
         for offset in range(3):
             builder.append(offset, 1_000, b"k", b"{}")
-        assert [each.value for each in read(bytes(builder.build()))] == [b"{}"] * 3
+        kept = (2).to_bytes(8, "big") + bytes(builder.build())[8:]  # a broker gives a set its last record's offset
+        assert [(each.offset, each.value) for each in read(kept)] == [(0, b"{}"), (1, b"{}"), (2, b"{}")]
 
 
 def test_a_value_that_is_too_large_is_cut_where_it_is_read() -> None:
