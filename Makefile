@@ -4,10 +4,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMPS := .stamps
 FOR    ?=
+ONLY   ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types format unit integration browser bench broker docs lock clean
+.PHONY: help setup demo test lint types format unit integration cluster browser bench attacks broker docs lock relock digests clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +32,11 @@ types: $(STAMPS)/dev  ## strict types
 unit: $(STAMPS)/dev prometheus  ## tests that need no broker
 	$(BIN)/pytest tests/unit tests/contract tests/property tests/golden
 
-integration: $(STAMPS)/dev java kcat prometheus  ## tests on a real Apache Kafka broker, kills and stops included
-	$(BIN)/pytest tests/integration tests/deploy tests/chaos
+integration: $(STAMPS)/dev java kcat prometheus  ## tests on real Apache Kafka brokers, kills and stops included
+	$(BIN)/pytest tests/integration tests/deploy tests/chaos tests/cluster
+
+cluster: $(STAMPS)/dev java  ## every outage of one or two of three brokers with every test of such
+	EVERY_OUTAGE=1 $(BIN)/pytest tests/cluster
 
 browser: $(STAMPS)/dev java chromium  ## the wallboard in a real browser
 	$(BIN)/pytest tests/browser
@@ -40,20 +44,33 @@ browser: $(STAMPS)/dev java chromium  ## the wallboard in a real browser
 bench: $(STAMPS)/dev java  ## measure, and print the report that docs/benchmarks.md holds
 	$(BIN)/python -m tests.benchmarks
 
+attacks: $(STAMPS)/dev java  ## attack a router with hostile records and floods, and print what others notice (ONLY=name: one)
+	$(BIN)/python -m tests.attacks $(if $(ONLY),--only $(ONLY))
+
 broker: $(STAMPS)/run java  ## a throwaway Apache Kafka broker on 127.0.0.1:9092, until Ctrl-C
 	@$(BIN)/switchboard broker
 
-docs: $(STAMPS)/dev  ## make the generated pages of docs/reference anew
+docs: $(STAMPS)/dev  ## make the generated pages of docs/reference, and deploy/kafka/acls.sh, anew
 	@$(BIN)/python -m docs.generate
 
 format: $(STAMPS)/dev  ## put the code in the project's format
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-lock: $(STAMPS)/dev  ## renew the pinned dependencies with their hashes
-	$(BIN)/uv pip compile pyproject.toml --extra whatif --group build --universal --generate-hashes \
-	  --python-version 3.11 --no-header --upgrade -q -o requirements/run.txt
-	$(BIN)/uv pip compile pyproject.toml --extra whatif --group build --group dev --universal --generate-hashes \
-	  --python-version 3.11 --no-header --upgrade -q -o requirements/dev.txt
+# dev.txt holds every dependency, and the other files the same versions of those that they hold.
+COMPILE = $(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-header -q $(UPGRADE)
+AS_DEV  = --constraint requirements/dev.txt
+
+lock: UPGRADE = --upgrade
+lock: relock  ## renew the pinned dependencies with their hashes
+
+relock: $(STAMPS)/dev  ## write requirements/ after a change of pyproject.toml, without renewing the rest
+	$(COMPILE) pyproject.toml --extra whatif --group build --group dev -o requirements/dev.txt
+	$(COMPILE) $(AS_DEV) pyproject.toml -o requirements/run.txt
+	$(COMPILE) $(AS_DEV) pyproject.toml --extra whatif -o requirements/whatif.txt
+	$(COMPILE) $(AS_DEV) --group build -o requirements/build.txt
+
+digests:  ## renew the digests of the images that deploy/ names (needs crane, skopeo or docker buildx)
+	sh deploy/renew-digests.sh
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) $(STAMPS) .run dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -64,9 +81,9 @@ $(STAMPS)/python:
 	@$(PYTHON) -m venv $(VENV) || { echo "python3-venv is needed: apt-get install python3-venv" >&2; exit 2; }
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/run: $(STAMPS)/python requirements/run.txt pyproject.toml
+$(STAMPS)/run: $(STAMPS)/python requirements/whatif.txt requirements/build.txt pyproject.toml
 	@echo "installing the pinned dependencies into $(VENV)"
-	@$(BIN)/pip install -q --require-hashes -r requirements/run.txt
+	@$(BIN)/pip install -q --require-hashes -r requirements/whatif.txt -r requirements/build.txt
 	@$(BIN)/pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""The reference pages that are made from what is enforced and run: schemas, topics, settings, metrics, commands.
+"""What is made from what is enforced and run: the reference pages (schemas, topics, settings, metrics, commands), ACLs.
 
 `make docs` writes them; a test holds that they are up to date.
 """
@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from docs import heads
+from docs.acls import acls
 from docs.tables import described, event_fields, sample, table, written_fields
 from switchboard import metrics
 from switchboard.cli.main import switchboard
@@ -30,7 +31,8 @@ from switchboard.metrics import monitoring
 from switchboard.metrics.spans import Spans
 from switchboard.settings import ENV_PREFIX, Settings
 
-REFERENCE: Final = Path(__file__).resolve().parent / "reference"
+ROOT: Final = Path(__file__).resolve().parents[1]
+REFERENCE: Final = ROOT / "docs/reference"
 HELP_COLUMNS: Final = 100
 
 
@@ -120,6 +122,9 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "commands.md": commands,
 }
 
+FILES: Final[Mapping[str, Callable[[], str]]] = {"deploy/kafka/acls.sh": acls}
+"""What is generated elsewhere, by its path from the repository's root."""
+
 
 def _field_docstrings(cls: type) -> dict[str, str]:
     """The text under each field of a class, on one line."""
@@ -179,6 +184,9 @@ def main() -> None:
     for name, page in PAGES.items():
         (REFERENCE / name).write_text(page(), encoding="utf-8")
         click.echo(f"made docs/reference/{name}")
+    for name, text in FILES.items():
+        (ROOT / name).write_text(text(), encoding="utf-8")
+        click.echo(f"made {name}")
 
 
 if __name__ == "__main__":

@@ -117,8 +117,9 @@ A monitor serves these, and no others, at `/metrics` on `SWITCHBOARD_WEB_HOST` a
 COMMANDS: Final = f"""\
 {MADE}# Commands
 
-Exit codes: 0 done; 1 a fault or difference was found; 2 wrong use, settings or topics; 3 no broker answers; 70 the
-router's watchdog ended it; 130 interrupted. `switchboard --version` tells the version.
+Exit codes: 0 done; 1 a fault or difference was found; 2 wrong use, settings or topics; 3 no broker answers, or
+one that is needed was away for longer than `broker_wait_seconds`: try again; 70 the router's watchdog ended it; 130
+interrupted. `switchboard --version` tells the version.
 """
 
 ROUTING: Final = """\

@@ -1,13 +1,14 @@
 """Record batches as a hostile producer builds them, byte by byte: the client libraries refuse most of these."""
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 import cramjam
 from aiokafka.record.util import calc_crc32c
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
-_PACK = {
+_PACK: Final[dict[int, Callable[[bytes], Any]]] = {
     GZIP: cramjam.gzip.compress,
     SNAPPY: cramjam.snappy.compress_raw,
     LZ4: cramjam.lz4.compress,

@@ -8,7 +8,7 @@ import pytest
 
 from switchboard.kafka.local_broker import LocalBroker, bootstrap_from_environment
 
-BROKER_ROOMS = {"integration", "chaos", "browser"}
+BROKER_ROOMS = {"integration", "chaos", "cluster", "browser"}
 """Folders whose tests run on a real broker."""
 
 _ran_on_broker: set[str] = set()
@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         room = Path(item.path).relative_to(Path(__file__).parent).parts[0]
         if room in BROKER_ROOMS:
             item.add_marker(pytest.mark.broker)
-        if room == "chaos":
+        if room in {"chaos", "cluster"}:
             item.add_marker(pytest.mark.chaos)
 
 

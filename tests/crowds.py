@@ -60,3 +60,13 @@ async def a_crowd(bus: Bus, *, chats_a_second: int, seed: str) -> AsyncIterator[
         await playing
         await stage.send_home()
         await stage.close()
+
+
+async def flows(bus: Bus, number: int, seconds: float = 40) -> None:
+    """Wait until so many more decisions are visible in each shard."""
+
+    def of_shard(shard: str) -> int:
+        return sum(each["id"].split("/")[1] == shard for each in bus.decisions)
+
+    goals = {shard: of_shard(shard) + number for shard in ("0", "1")}
+    await bus.until(lambda: all(of_shard(shard) >= goal for shard, goal in goals.items()), seconds)

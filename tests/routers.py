@@ -338,7 +338,7 @@ class Bus:
             "source_prefix": self.names.source_prefix,
             "group_id": self.group,
             "shards": self.plan.shards,
-            "replication": 1,
+            "replication": self.plan.replication,
             "session_timeout_ms": self.session_ms,
             "metrics_port": 0,
             **settings,
@@ -372,11 +372,18 @@ class Bus:
 
 @asynccontextmanager
 async def a_bus(
-    where: str | Connection, prefix: str, *, shards: int = 1, bus_partitions: int = 2, session_ms: int = SESSION_MS
+    where: str | Connection,
+    prefix: str,
+    *,
+    shards: int = 1,
+    bus_partitions: int = 2,
+    session_ms: int = SESSION_MS,
+    replication: int = 1,
 ) -> AsyncIterator[Bus]:
-    """A bus with its topics made, on the broker of this host:port or of this connection."""
+    """A bus with its topics made, on the brokers of these host:port or of this connection."""
     conn = Connection(where) if isinstance(where, str) else where
-    plan = TopicPlan(TopicNames(prefix, prefix), shards=shards, replication=1, min_insync=1)
+    min_insync = min(2, replication)
+    plan = TopicPlan(TopicNames(prefix, prefix), shards=shards, replication=replication, min_insync=min_insync)
     await create_topics(conn, plan, bus_partitions=bus_partitions)
     bus = Bus(conn, plan, f"{prefix}group", session_ms)
     try:

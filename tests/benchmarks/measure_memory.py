@@ -12,6 +12,7 @@ import orjson
 
 from switchboard.cli.collector import relax_collector
 from switchboard.domain.engine import Engine
+from switchboard.domain.restoring import Restoration
 from switchboard.domain.rows import Row
 from tests.benchmarks.traffic import Shape, framed, make
 
@@ -60,7 +61,12 @@ def _rebuild() -> None:
             table, key, value = orjson.loads(line)
             yield Row(table, key, orjson.loads(value))
 
-    engine = Engine.restore(0, rows())
+    restoration = Restoration(0)  # as a router does it: row by row
+    for row in rows():
+        restoration.add(row)
+    for _ in restoration.finish():
+        pass
+    engine = Engine.restored(restoration)
     seconds = time.perf_counter() - began
     pool = engine.pools["default"]
     told = {"agents": len(pool.agents), "chats": len(pool.chats), "empty_mb": empty, "mb": _resident()}

@@ -10,6 +10,8 @@ from tests.browser.test_wallboard import an_agent, live, waiting
 from tests.floors import Floor
 from tests.monitors import Rows, Start, decision
 
+TOKEN = "a-long-secret-of-readers"  # noqa: S105 - of this test
+
 
 async def faults(page: Page) -> list[str]:
     """What axe-core finds that is serious or critical: rule, and where."""
@@ -48,8 +50,8 @@ async def test_axe_finds_nothing_serious(
         an_agent("bob", status="absent"),
         an_agent("cid", status="unavailable"),
     )
-    await (await start()).first("/healthz")
-    await live(page, address)
+    await (await start(web_token=TOKEN)).first("/healthz")
+    await live(page, f"{address}?token={TOKEN}")
     await expect(page.locator("#assignments li")).to_have_count(3)
     assert await faults(page) == []
 
@@ -61,5 +63,7 @@ async def test_axe_finds_nothing_serious(
     await page.locator("#assignments a").first.click()
     await expect(page.locator("#story-list li").first).to_be_visible()
     assert await faults(page) == []
-    await page.goto(f"{address}sign-in")
+    await page.locator("#story-close").click()
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_label("Token")).to_be_visible()
     assert await faults(page) == []

@@ -1,5 +1,6 @@
 """The wallboard as a supervisor has it: in a browser, served by a monitor on a real broker."""
 
+import re
 import signal
 import time
 from datetime import datetime
@@ -11,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from playwright.async_api import Browser, Page, expect
 
 from switchboard.kafka.admin import create_topics
-from switchboard.kafka.clients import Connection, producer, source_reader
+from switchboard.kafka.clients import Connection, producer, source_reader, transactional_producer
 from switchboard.kafka.local_broker import LocalBroker
 from switchboard.kafka.ownership import shard_id
 from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
@@ -207,6 +208,36 @@ async def test_a_floor_that_nobody_routes_is_told_of(
         await expect(pill).to_contain_text("Live", timeout=20_000)
 
 
+async def test_a_partition_that_an_open_transaction_holds_up_is_told_of(
+    page: Page, rows: Rows, start: Start, conn: Connection, names: TopicNames, address: str
+) -> None:
+    """Its name, since when, and how many records wait, in the largest letters and the line below; until it ends."""
+    await rows.commit(0, an_agent("ann"))
+    await tell_read(conn, names, 0)
+    await (await start()).first("/healthz")
+    await live(page, address)
+    section, verdict, more = page.locator("#verdict"), page.locator("#verdict-words"), page.locator("#verdict-more")
+    await expect(verdict).to_have_text("Nobody is waiting")
+    topic = names.of(Topic.CHAT_ARRIVAL)
+    async with transactional_producer(conn, f"{names.prefix}stranger", timeout_ms=120_000) as stranger:
+        await stranger.begin_transaction()
+        for _ in range(2):
+            await stranger.send_and_wait(topic, b"{}", partition=0)
+        words = f"{topic}/0 is held up by an open transaction"
+        await expect(verdict).to_have_text(words, timeout=60_000)
+        await expect(section).to_have_attribute("data-state", "stuck")
+        await expect(more).to_have_text(
+            re.compile(
+                rf"^{re.escape(words)} since \d\d:\d\d:\d\d; 2 records wait behind it\. Below is what could be read\.$"
+            )
+        )
+        await expect(page.locator("#live")).to_contain_text("1 partition held up")
+        await expect(page.locator("#announce")).to_have_text(words)
+        await stranger.abort_transaction()
+    await expect(page.locator("#live")).to_contain_text("Live", timeout=10_000)
+    await expect(verdict).to_have_text("Nobody is waiting")
+
+
 async def test_five_hundred_agents_stay_smooth(page: Page, rows: Rows, start: Start, address: str) -> None:
     """Every agent changing at once is shown in less than 100 ms; one that changes alone touches only its own row."""
     watch = """
@@ -264,6 +295,51 @@ async def test_a_hostile_id_is_shown_as_text_and_does_nothing(
     assert await page.title() == "Switchboard"
     assert await page.locator("img").count() == 0
     assert await page.locator("script").count() == 1
+
+
+TURNED = """root => {
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT), range = document.createRange(), turned = [];
+    while (walker.nextNode()) {
+        const text = walker.currentNode;
+        if (text.parentElement.closest("bdi")) continue;
+        let before = null;
+        for (let at = 0; at < text.length; at++) {
+            range.setStart(text, at);
+            range.setEnd(text, at + 1);
+            const box = range.getBoundingClientRect();
+            if (before && box.width && box.top === before.top && box.left < before.left) turned.push(text.data);
+            if (box.width) before = box;
+        }
+    }
+    return [...new Set(turned)];
+}"""
+"""The texts outside names whose letters do not stand from left to right."""
+
+
+@pytest.mark.parametrize("name", ["\u202eevil", "\u2069\u202eevil", "\u2067\u200bevil", "שלום 12", "مرحبا (3)"])
+async def test_a_name_does_not_turn_the_text_around_it(
+    page: Page, rows: Rows, start: Start, floor: Floor, address: str, name: str
+) -> None:
+    """An override without an end, one that ends its own isolation first, and names of scripts from right to left."""
+    session = {"chat_id": name, "stage": "active", "offer_id": "o"}
+    made = [floor.queued(0, name, name), floor.assigned(1, name, name, agent_id=name)]
+    await rows.commit(0, an_agent(name, sessions=[session]), waiting(name, 60, name), waiting("c2", 50, name + "2"))
+    await rows.commit(0, *(decision(each) for each in made))
+    await (await start()).first("/healthz")
+    await live(page, address)
+    await expect(page.locator("#assignments li .what")).to_have_text(f"{name} to {name}, offered")
+    await expect(page.locator("#verdict-more")).to_contain_text(f"{name}2")
+    assert await page.locator("body").evaluate(TURNED) == []
+    for place, names in (("#queues th", 2), ("#agents .name", 1), ("#assignments li", 4), ("#verdict", 2)):
+        assert await page.locator(f"{place} bdi").count() == names, place
+    await page.locator("#assignments li a").click()
+    await expect(page.locator("#story-list li")).to_have_count(2)
+    await expect(page.locator("#story-title bdi")).to_have_text(name)
+    assert await page.locator("#story").evaluate(TURNED) == []
+    tooltip = await page.locator("#agents .slot.active").get_attribute("title")
+    assert tooltip is not None
+    assert (tooltip[8], tooltip[-1]) == ("\u2068", "\u2069")
+    assert not set("\u202e\u2067\u2069") & set(tooltip[9:-1])
 
 
 @pytest.mark.parametrize("chat_id", [".", ".."])
@@ -407,3 +483,34 @@ async def test_a_token_in_the_address_signs_in_and_is_forgotten(
     await expect(other.locator("#agents .name")).to_have_text("ann")
     assert other.url == address
     assert await other.evaluate("document.cookie") == ""
+
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_label("Token")).to_be_visible()
+    await page.goto(address)
+    await expect(page.get_by_label("Token")).to_be_visible()
+    assert await other.evaluate("fetch('/api/agents').then((answer) => answer.status)") == 200
+
+
+async def test_without_a_token_nobody_is_asked_to_sign_in_or_out(
+    page: Page, rows: Rows, start: Start, address: str
+) -> None:
+    """There is nothing to sign out of."""
+    await rows.commit(0, an_agent("ann"))
+    await (await start()).first("/healthz")
+    await live(page, address)
+    await expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
+
+
+async def test_where_there_are_too_many_queues_the_page_says_which_it_shows(
+    page: Page, rows: Rows, start: Start, address: str
+) -> None:
+    """Those of most use, and where the others are."""
+    chats = []
+    for number in range(1_005):
+        topic, key, row = chat(f"c{number}", "waiting")
+        chats.append((topic, key, row | {"queue": f"q{number}"}))
+    await rows.commit(0, *chats)
+    await (await start()).first("/healthz")
+    await live(page, address)
+    await expect(page.locator("#queues tbody tr")).to_have_count(1_000, timeout=20_000)
+    await expect(page.locator("#queues-more")).to_contain_text("1000 of 1005 queues are shown")

@@ -3,22 +3,12 @@
 import signal
 from contextlib import AsyncExitStack
 
-from tests.crowds import a_crowd, configure
-from tests.routers import Bus, Router, a_bus
+from tests.crowds import a_crowd, configure, flows
+from tests.routers import Router, a_bus
 from tests.waiting import eventually
 
 SESSION_MS = 3_000
 KILLS = 3
-
-
-async def flows(bus: Bus, number: int, seconds: float = 40) -> None:
-    """Wait until so many more decisions are visible in each shard."""
-
-    def of_shard(shard: str) -> int:
-        return sum(each["id"].split("/")[1] == shard for each in bus.decisions)
-
-    goals = {shard: of_shard(shard) + number for shard in ("0", "1")}
-    await bus.until(lambda: all(of_shard(shard) >= goal for shard, goal in goals.items()), seconds)
 
 
 async def owner_of_some(routers: list[Router]) -> Router:

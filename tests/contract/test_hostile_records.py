@@ -26,7 +26,10 @@ def test_what_is_nested_too_deep_is_undecodable(topic: str) -> None:
     fields = (b"chat_id", b"agent_id", b"pool", b"type", b"attributes", b"config", b"x")
     for value in (NESTED, *(b'{"%s":%s}' % (field, NESTED) for field in fields)):
         bad = refused(topic, value)
-        assert (bad.reason, bad.detail) == ("undecodable", "lists and objects in more than 64 levels")
+        assert (bad.reason, bad.detail) == (
+            "undecodable",
+            "nested too deep: expected at most 64 levels of objects and lists",
+        )
 
 
 def test_as_many_levels_as_allowed_are_read() -> None:

@@ -153,7 +153,7 @@ def test_a_cut_or_damaged_compressed_file_is_told(tmp_path: Path, compress: Call
         (b'{"topic":"t","partition":0,"offset":true,"ts":0,"payload":null}\n', "offset: expected"),
         (b'{"topic":"t","partition":0,"offset":0,"ts":1.5,"payload":null}\n', "ts: expected"),
         (b'{"topic":"t","partition":0,"offset":0,"ts":1e18,"payload":null}\n', "ts: expected"),
-        (b'{"topic":"t","partition":0,"offset":0,"ts":999999999999999,"payload":null}\n', "ts: expected"),
+        (b'{"topic":"t","partition":0,"offset":0,"ts":9223372036854775808,"payload":null}\n', "ts: expected"),
         (b'{"topic":"t","partition":0,"offset":0,"ts":0,"payload":{}}\n', "text or null"),
         (b'{"topic":"t","partition":0,"offset":0,"ts":0,"payload":null,"key":7}\n', "text or null"),
         (b'{"topic":"t","partition":0,"offset":0,"ts":0,"payload":null,"headers":["a"]}\n', "headers: expected"),

@@ -239,3 +239,15 @@ def test_what_a_file_says_is_taken_from_the_topic(tmp_path: Path) -> None:
     event = decode_event("routing-config", (), orjson.dumps(support), source=("routing-config", 0, 0))
     assert isinstance(event, Event)
     assert event.data["config"] == support["config"]
+
+
+def test_a_pool_whose_profiles_serve_too_many_queues_in_all_is_refused(tmp_path: Path) -> None:
+    """As a router refuses it: at the line of the first profile, with what to do; within the bound there is no fault."""
+    queues = "".join(f'[[pools.big.queues]]\nname = "q{number}"\n' for number in range(1_000))
+    profiles = "".join(f'[[pools.big.profiles]]\nname = "p{number}"\n' for number in range(101))
+    [fault] = faults(tmp_path, f"[pools.big]\n{queues}{profiles}")
+    assert fault == (
+        "routing.toml:2002: pools.big.profiles: expected at most 100000 queues served, added up over the profiles, "
+        "got 101000: list the queues of each profile (one without a list serves all of them), or use fewer profiles"
+    )
+    assert read(tmp_path, f"[pools.big]\n{queues}{profiles}queues = []\n")

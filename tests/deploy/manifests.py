@@ -40,6 +40,17 @@ def pods() -> dict[str, Manifest]:
     }
 
 
+def services() -> dict[str, Manifest]:
+    """The services of deploy/compose.yaml, by their names."""
+    found: dict[str, Manifest] = compose()["services"]
+    return found
+
+
+def of_kind(kind: str) -> dict[str, Manifest]:
+    """The manifests of one kind, by their names."""
+    return {each["metadata"]["name"]: each for each in kubernetes() if each["kind"] == kind}
+
+
 def generated(config_map: str) -> dict[str, str]:
     """What kustomize puts into a config map of literals."""
     made = next(each for each in kustomization()["configMapGenerator"] if each["name"] == config_map)

@@ -18,7 +18,9 @@ from tests.deploy.manifests import (
     generated,
     kubernetes,
     kustomization,
+    of_kind,
     pods,
+    services,
     settings_of,
     variables,
 )
@@ -57,6 +59,9 @@ def test_a_misspelt_field_is_found() -> None:
 def test_compose_takes_its_file() -> None:
     """Read by a parser of the Compose specification; a service uses configs, volumes and services that there are."""
     whole = compose()
+    for service in whole["services"].values():
+        # The parser takes a tag or a digest, as the specification words it; Docker Compose takes both.
+        service["image"] = re.sub(r":[^:@]+(?=@)", "", service["image"])
     assert PyCompose.from_yaml(yaml.dump(whole, Dumper=_InFull)).service_names() == sorted(whole["services"])
     for name, service in whole["services"].items():
         mounted = {volume.split(":")[0] for volume in service.get("volumes", ())}
@@ -78,9 +83,31 @@ def test_what_the_kustomization_lists_is_there() -> None:
     folder = DEPLOY / "kubernetes"
     files = {file.name for file in folder.glob("*.yaml")} - {"kustomization.yaml"}
     assert files == set(kustomization()["resources"])
+    named = {each["name"] for each in kustomization()["configMapGenerator"]}
+    for pod in pods().values():
+        assert {each["configMapRef"]["name"] for each in pod["containers"][0]["envFrom"]} <= named
     for made in kustomization()["configMapGenerator"]:
         assert all((folder / file).is_file() for file in made.get("files", ()))
     assert generated("switchboard-settings")["SWITCHBOARD_SASL_PASSWORD_FILE"].startswith("/etc/switchboard/secrets/")
+
+
+def test_the_overlay_of_the_how_to_changes_what_there_is() -> None:
+    """Its image, config maps and settings are those of the base, and its patch replaces the rule about the brokers."""
+    page = (DEPLOY.parent / "docs/how-to/deploy.md").read_text(encoding="utf-8")
+    blocks = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)]
+    (overlay,) = [block for block in blocks if "resources" in block]
+    assert [image["name"] for image in overlay["images"]] == [image["name"] for image in kustomization()["images"]]
+    base = {each["name"] for each in kustomization()["configMapGenerator"]}
+    for made in overlay["configMapGenerator"]:
+        assert made["name"] in base
+        assert all(line.split("=")[0] in generated(made["name"]) for line in made.get("literals", ()))
+    (patch,) = [each for block in blocks for each in block.get("patches", ())]
+    policy = of_kind(patch["target"]["kind"])[patch["target"]["name"]]
+    (operation,) = yaml.safe_load(patch["patch"])
+    assert (operation["op"], operation["path"]) == ("replace", "/spec/egress/1")
+    assert policy["spec"]["egress"][1]["ports"] == operation["value"]["ports"]
+    policy["spec"]["egress"][1] = operation["value"]
+    kubernetes_validate.validate(policy, OLDEST_KUBERNETES, strict=True)
 
 
 @pytest.mark.parametrize("file", ["routing.toml", "kubernetes/routing.toml"])
@@ -102,9 +129,44 @@ def test_a_pod_can_do_little(name: str) -> None:
         assert held["readOnlyRootFilesystem"] is True
         assert held["allowPrivilegeEscalation"] is False
         assert held["capabilities"] == {"drop": ["ALL"]}
-        assert container["resources"]["limits"]["memory"]
-        assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
-        assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]  # noqa: S108 - all that is writable
+        assert {"memory", "ephemeral-storage"} <= container["resources"]["limits"].keys()
+        assert {"cpu", "memory", "ephemeral-storage"} <= container["resources"]["requests"].keys()
+        writable = [mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")]
+        assert writable == ["/tmp"]  # noqa: S108 - all that is writable
+
+
+@pytest.mark.parametrize("name", [*pods()])
+def test_what_a_pod_may_write_is_limited(name: str) -> None:
+    """Its one writable folder has a size limit, well below what the pod may use with its logs."""
+    (limit,) = [volume["emptyDir"]["sizeLimit"] for volume in pods()[name]["volumes"] if "emptyDir" in volume]
+    assert limit == "64Mi"
+    (container,) = pods()[name]["containers"]
+    assert container["resources"]["limits"]["ephemeral-storage"] == "1Gi"
+
+
+@pytest.mark.parametrize("name", [*services()])
+def test_a_service_can_do_little(name: str) -> None:
+    """No capabilities, no more by way of a program of its image, bounded memory and a bounded /tmp."""
+    service = services()[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
+    (folder,) = service["tmpfs"]
+    assert re.fullmatch(r"/tmp:size=\d+m(,exec)?", folder)  # noqa: S108 - the one that is limited here
+    assert ("build" not in service) or service["read_only"] is True
+
+
+def test_only_what_is_looked_at_has_a_port_and_a_way_out() -> None:
+    """The broker, its users and the metrics are on networks of their own, and ports are on loopback only."""
+    networks = compose()["networks"]
+    assert {name for name, each in networks.items() if each and each.get("internal")} == {"bus", "metrics"}
+    for name, service in services().items():
+        assert set(service["networks"]) <= networks.keys(), name
+        assert ("published" in service["networks"]) == ("ports" in service), name
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ())), name
+    assert {name for name, each in services().items() if "bus" in each["networks"]} == {
+        *("kafka", "setup", "router", "monitor", "simulator"),
+    }
 
 
 def test_selectors_select_the_pods() -> None:
@@ -151,15 +213,19 @@ def test_a_routers_probes_ask_what_it_serves() -> None:
     assert settings_of(router)["SWITCHBOARD_INSTANCE_ID"] == "metadata.name"
 
 
-def test_images_are_pinned_and_come_from_no_named_registry() -> None:
-    """Each has a version, and which registry serves it is the reader's own choice."""
-    images = [service["image"] for service in compose()["services"].values()]
-    images += re.findall(r"^FROM (\S+)", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
-    for image in images:
-        name, _, tag = image.partition(":")
-        assert tag, image
-        assert tag != "latest", image
-        assert "." not in name.split("/")[0], image
+def test_a_monitors_probes_ask_its_event_loop() -> None:
+    """A frozen loop answers nothing: each probe has a timeout. Until the broker has answered, nothing is asked."""
+    (monitor,) = pods()["switchboard-monitor"]["containers"]
+    assert monitor["ports"] == [{"name": "web", "containerPort": Settings.model_fields["web_port"].default}]
+    starts, lives, ready = (monitor[probe] for probe in ("startupProbe", "livenessProbe", "readinessProbe"))
+    assert starts["httpGet"] == lives["httpGet"] == {"path": "/livez", "port": "web"}
+    assert ready["httpGet"] == {"path": "/healthz", "port": "web"}
+    for probe in (starts, lives, ready):
+        assert 1 < probe["timeoutSeconds"] <= probe["periodSeconds"]
+    # It looks for the broker as long as it is told to; its web server starts after that.
+    waits = float(generated("switchboard-settings")["SWITCHBOARD_BROKER_WAIT_SECONDS"])
+    assert starts["periodSeconds"] * starts["failureThreshold"] >= waits + 60
+    assert lives["periodSeconds"] * lives["failureThreshold"] <= 60
 
 
 def test_the_image_runs_as_nobody_in_particular() -> None:

@@ -44,7 +44,7 @@ def by_monitor(counting: Counting) -> dict[Queue, Figures]:
 @pytest.mark.parametrize("name", LOGS)
 def test_arrivals_waits_and_service_level_are_those_of_the_metrics(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """For every queue of every recorded day, whatever happened on it."""
-    monkeypatch.setattr(labels, "_named", set())
+    monkeypatch.setattr(labels, "_named", labels.Named())
     before, counting, tally = by_router(), Counting(), None
     for engine, frame in offline.steps(FOLDER / name, Lines()):
         tally = tally or Tally(engine)

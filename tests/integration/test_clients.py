@@ -1,7 +1,9 @@
 """A broker that is away is told in time, and a gap in what we read is an error, never a silent jump."""
 
 import asyncio
+import socket
 import time
+from typing import Any
 
 import pytest
 from aiokafka.admin.records_to_delete import RecordsToDelete
@@ -9,16 +11,27 @@ from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
 from switchboard.kafka.admin import create_topics, session
-from switchboard.kafka.clients import BrokerAwayError, Connection, producer, reader, source_reader, wait_for_broker
-from switchboard.kafka.local_broker import LocalBroker
+from switchboard.kafka.broker_wait import BrokerWait
+from switchboard.kafka.clients import REQUEST_TIMEOUT_MS, BrokerAwayError, Connection, producer, reader, source_reader
+from switchboard.kafka.local_broker import LocalBroker, free_port
+from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.reading import started
 from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
+from tests.routers import run
+
+BRIEFLY: dict[str, Any] = {"broker_wait_seconds": 1}
+
+
+async def a_broker_answers(conn: Connection, seconds: float) -> None:
+    """Waits for that as a start does."""
+    await BrokerWait(conn, seconds).retry("looking at the topics", lambda: partitions_of(conn, ["none"]))
 
 
 async def test_a_broker_that_is_away_is_told_within_the_wait() -> None:
     """Nothing listens: after the wait that was asked for, an error names the address and what to look at."""
     began = time.monotonic()
     with pytest.raises(BrokerAwayError, match=r"no broker answers at 127\.0\.0\.1:1 .*waited 1 s.*is it running"):
-        await wait_for_broker(Connection("127.0.0.1:1"), 1)
+        await a_broker_answers(Connection("127.0.0.1:1"), 1)
     assert 1 <= time.monotonic() - began < 3
 
 
@@ -28,12 +41,46 @@ async def test_a_broker_that_comes_late_or_hangs(private_broker: LocalBroker) ->
     private_broker.suspend()
     began = time.monotonic()
     with pytest.raises(BrokerAwayError):
-        await wait_for_broker(conn, 1)
+        await a_broker_answers(conn, 1)
     assert time.monotonic() - began < 3
     private_broker.kill()
-    waiting = asyncio.create_task(wait_for_broker(conn, 60))
+    waiting = asyncio.create_task(a_broker_answers(conn, 60))
     await asyncio.to_thread(private_broker.start)
     await waiting
+
+
+async def test_a_bootstrap_server_that_hangs_holds_no_client_up(broker_bootstrap: str) -> None:
+    """Another one is asked soon: twelve clients start in less time than one request takes to be given up."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        conn = Connection(f"127.0.0.1:{silent.getsockname()[1]},{broker_bootstrap}")
+        async with asyncio.timeout(REQUEST_TIMEOUT_MS / 1000):
+            for _ in range(12):
+                async with started(reader(conn), []) as consumer:
+                    assert consumer._client.cluster.brokers()
+
+
+async def test_a_broker_that_gives_addresses_which_lead_nowhere_is_told(bus_prefix: str) -> None:
+    """It answers, but no client gets anywhere: that is a matter of its advertised.listeners."""
+    nowhere = f"127.0.0.1:{free_port()}"
+    with LocalBroker(properties={"advertised.listeners": f"PLAINTEXT://{nowhere}"}) as broker:
+        ran = await run("topics", "check", bootstrap_servers=broker.bootstrap, topic_prefix=bus_prefix, **BRIEFLY)
+    assert ran.code == 3
+    assert f"a broker answers at {broker.bootstrap}, and none can be reached at the addresses that" in ran.err
+    assert f"({nowhere}): are its advertised.listeners right?" in ran.err
+
+
+async def test_only_a_step_that_may_take_long_is_not_cut_short(broker_bootstrap: str) -> None:
+    """One that hangs ends when the wait is over though all brokers answer; one that reads a whole topic goes on."""
+    wait = BrokerWait(Connection(broker_bootstrap), 1)
+    answer = rf"^the brokers at {broker_bootstrap} answer, and hanging still failed \(waited 1 s\): no answer in time$"
+    with pytest.raises(BrokerAwayError, match=answer):
+        await wait.retry("hanging", asyncio.Event().wait)
+
+    async def read() -> str:
+        await asyncio.sleep(1.5)  # what is tested is that it may take longer than the wait
+        return "all of it"
+
+    assert await wait.retry("reading", read, long=True) == "all of it"
 
 
 async def ten_records(conn: Connection, names: TopicNames) -> TopicPartition:

@@ -15,6 +15,7 @@ from tests.routers import Bus, Ran, a_bus
 BAD: tuple[tuple[Topic, bytes | None, str], ...] = (
     (Topic.CHAT_ARRIVAL, None, "no-value"),
     (Topic.CHAT_ARRIVAL, b'{"chat_id":"x' + b"x" * MAX_VALUE_BYTES + b'"}', "too-large"),
+    (Topic.CHAT_LIFECYCLE, b"[" * 255 + b"]" * 255, "undecodable"),
     (Topic.CHAT_ARRIVAL, b"\xff\x00 chat", "not-json"),
     (Topic.REQUEST_CHAT, b'["ana"]', "not-an-object"),
     (Topic.CHAT_LIFECYCLE, b'{"chat_id":"c"}', "unknown-type"),
@@ -61,7 +62,7 @@ async def test_each_reason_is_listed_and_each_letter_can_be_shown(broker_bootstr
         assert (told["value"], told["reason"]) == ('{"chat_id":"c","arrived_at":"yesterday"}', "bad-time")
         assert told["detail"].startswith("/arrived_at")
         shown = await bus.run("dead-letter", "show", place["too-large"])
-        assert "can't be replayed: only the first 65,536 of its 65,551 bytes were kept" in shown.out
+        assert "can't be replayed: only the first 8,192 of its 65,551 bytes were kept" in shown.out
         assert (await bus.run("dead-letter", "show", "0@999")).code == 1
         assert (await bus.run("dead-letter", "show", "seventeen")).code == 2
         told_lines = (await bus.run("dead-letter", "list")).out.splitlines()
@@ -108,7 +109,7 @@ async def test_what_failed_again_is_known_and_what_was_cut_is_refused(broker_boo
         ran = await replayed(bus, place["schema"], code=1)
         assert f"{place['schema']} is not replayed: it was replayed and failed again: see {again['place']}" in ran.err
         ran = await replayed(bus, place["too-large"], "0@999", code=1)
-        assert "only the first 65,536 of its 65,551 bytes were kept" in ran.err
+        assert "only the first 8,192 of its 65,551 bytes were kept" in ran.err
         assert "0@999 is not replayed: there is no such dead letter" in ran.err
         ran = await replayed(bus, "--all", "--json")
         told = orjson.loads(ran.out)
@@ -125,7 +126,7 @@ async def test_it_asks_before_it_puts_back(broker_bootstrap: str, bus_prefix: st
     async with a_bus(broker_bootstrap, bus_prefix) as bus, bus.router() as router:
         await set_aside(bus)
         ran = await bus.run("dead-letter", "replay", "--all")
-        assert (ran.code, "Replay 6 dead letters?" in ran.err) == (1, True), ran
+        assert (ran.code, f"Replay {len(BAD) - 1} dead letters?" in ran.err) == (1, True), ran
         assert "nothing was replayed" in ran.err
         assert (await bus.run("dead-letter", "replay")).code == 2
         assert (await bus.run("dead-letter", "replay", "--all", "--reason", "schema")).code == 2

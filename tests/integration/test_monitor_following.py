@@ -1,6 +1,5 @@
 """The monitor's Faust app within the test, to be held at the moments that a rebalance only sometimes meets."""
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,9 +19,7 @@ ROW = (Path(__file__).parents[2] / "schemas/samples/agent-capacity.good.jsonl").
 @asynccontextmanager
 async def following(conn: Connection, names: TopicNames, folder: Path, tables: Tables) -> AsyncIterator[Any]:
     """A Faust app that keeps the tables; stopped at the end."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    app = new_app(conn, group_id=names.prefix, replication=1, host="127.0.0.1", port=port, folder=folder)
+    app = new_app(conn, group_id=names.prefix, replication=1, folder=folder)
     keep_tables(app, tables, {names.of(Topic.AGENT_CAPACITY): Topic.AGENT_CAPACITY})
     try:
         await app.start()

@@ -5,20 +5,26 @@ import shutil
 import signal
 from asyncio.subprocess import PIPE, Process
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import orjson
 import pytest
+from aiokafka.errors import NodeNotReadyError
+from aiokafka.structs import TopicPartition
 
 from switchboard.contracts.decisions import encode
 from switchboard.contracts.log_frames import Tally
 from switchboard.contracts.recorded_log import Record, RecordedLogError, read_log
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
+from switchboard.kafka.clients import Connection
+from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.topics import Topic
 from switchboard.replay.offline import decide, frames_of
+from switchboard.replay.recorder import Wanted
+from switchboard.replay.recorder import record as record_topics
 from switchboard.replay.row_cut import RowCut, cut_rows
 from tests.crowds import a_crowd, configure
 from tests.routers import _COMMAND, Bus, Router, a_bus
@@ -292,6 +298,35 @@ async def test_a_recording_that_follows_ends_clean_at_ctrl_c(
         assert [orjson.loads(line.payload or b"")["chat_id"] for line in read_log(log)] == ["before", "after"]
 
 
+async def test_a_recording_that_follows_outlives_a_look_for_partitions_that_fails(
+    broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that dies at that moment costs nothing: it looks again, and what comes meanwhile is recorded."""
+    looks = 0
+
+    async def interrupted(conn: Connection, topics: Iterable[str]) -> list[TopicPartition]:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            raise NodeNotReadyError("node id 2")
+        return await partitions_of(conn, topics)
+
+    monkeypatch.setattr("switchboard.replay.recorder.partitions_of", interrupted)
+    monkeypatch.setattr("switchboard.replay.recorder.RELIST_SECONDS", 0)
+    async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus:
+        wanted = Wanted({bus.names.of(Topic.CHAT_ARRIVAL): "chat-arrival"}, follow=True)
+        written: list[Record] = []
+        stop = asyncio.Event()
+        recording = asyncio.create_task(
+            record_topics(bus.conn, bus.names, wanted, written.append, stop, tell=lambda _: None)
+        )
+        await bus.until(lambda: looks > 2 or recording.done())
+        await bus.arrive("after")
+        await bus.until(lambda: bool(written) or recording.done())
+        stop.set()
+        assert (await recording).records == 1
+
+
 async def test_a_prefix_that_does_not_end_with_a_dot_is_left_out(
     broker_bootstrap: str, bus_prefix: str, tmp_path: Path
 ) -> None:
@@ -314,3 +349,25 @@ async def test_topics_that_are_not_there_are_told(broker_bootstrap: str, bus_pre
         assert (told["records"], told["missing"]) == (1, ["nowhere"])
         ran = await bus.run("record", "--out", log, "--follow", "--to", "latest")
         assert ran.code == 2
+
+
+async def test_a_record_that_can_not_be_recorded_whole_is_left_out_and_told_of(
+    broker_bootstrap: str, bus_prefix: str, tmp_path: Path
+) -> None:
+    """A record with more headers than are read, beside one that nests too deep, which is recorded byte for byte."""
+    async with a_bus(broker_bootstrap, bus_prefix) as bus:
+        deep = b"[" * 255 + b"]" * 255
+        await bus.say(Topic.CHAT_ARRIVAL, {"chat_id": "c1"}, headers=[("h", b"")] * 2_000, partition=0)
+        await bus.say(Topic.CHAT_ARRIVAL, deep, partition=0)
+        await bus.say(Topic.CHAT_ARRIVAL, {"chat_id": "c2"}, partition=0, timestamp_ms=BEGUN_MS)
+        out = tmp_path / "bus.jsonl"
+        told = await recorded(bus, out, "--bus")
+        assert (told["records"], told["left_out"]) == (2, 1)
+        records = {record.payload: record.offset for record in read_log(out)}
+        assert records == {deep: 1, b'{"chat_id":"c2"}': 2}
+        assert out.stat().st_mode & 0o777 == 0o600
+        ran = await bus.run("record", "--bus", "--force", "--out", str(out))
+        assert f"1 record, the first at {bus.names.of(Topic.CHAT_ARRIVAL)}/0@0" in ran.err
+        tally = Tally()
+        assert len(list(frames_of(out, tally))) == 1
+        assert dict(tally.bad) == {"undecodable": 1}

@@ -12,7 +12,7 @@ import pytest
 from switchboard.cli.audit_live import audit_live
 from switchboard.cli.rights import rights_of
 from switchboard.kafka.admin import create_topics
-from switchboard.kafka.clients import Connection
+from switchboard.kafka.clients import Connection, transactional_producer
 from switchboard.kafka.configuring import read_configuration, write_configuration
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.rights import NotAllowedError, Right
@@ -307,11 +307,20 @@ async def test_a_monitor_serves_with_its_rights_alone(secured: Secured, bus: Bus
         await bus.request("ana")
         await bus.arrive("c-1")
         await bus.until_decided("chat-assigned", "c-1")
-    async with a_monitor(**bus.settings(**secured.by("OAUTHBEARER", user))) as monitor:
+    async with (
+        transactional_producer(bus.conn, f"{bus.names.prefix}stranger", timeout_ms=120_000) as stranger,
+        a_monitor(**bus.settings(**secured.by("OAUTHBEARER", user))) as monitor,
+    ):
+        await stranger.begin_transaction()
+        await stranger.send_and_wait(bus.names.of(Topic.AGENT_PRESENCE), b"{}", partition=0)
         agents, queues = await monitor.first("/api/agents"), await monitor.first("/api/queues")
         # The group of the routers, the groups of the shards, and the topics of the bus: it sees what none of them read.
         await bus.arrive("c-2")
         routing = (await eventually(monitor.heartbeat, lambda beat: beat["routing"]["arrivals"], 50))["routing"]
+        # Both ends of a topic that it may only describe.
+        beat = await eventually(monitor.heartbeat, lambda beat: beat["routing"]["held_up"], 60)
+        assert beat["routing"]["held_up"][0]["topic"] == bus.names.of(Topic.AGENT_PRESENCE)
+        await stranger.abort_transaction()
     assert routing["without_router"] == [0]
     assert routing["arrivals"] in {1, 2}  # a router that is killed may not yet have told that it has read the first
     sales, quiet = sorted(queues, key=lambda row: row["queue"], reverse=True)

@@ -7,7 +7,7 @@ from asyncio.subprocess import PIPE
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from switchboard.contracts.codec import MAX_VALUE_BYTES, REASONS
+from switchboard.contracts.codec import KEPT_BYTES, MAX_VALUE_BYTES, REASONS
 from switchboard.kafka.topics import Topic
 from tests.routers import Bus, a_bus
 
@@ -16,6 +16,8 @@ OWN = ("reason", "detail", "source-topic", "source-partition", "source-offset", 
 BAD: tuple[tuple[Topic, bytes | None, str, str], ...] = (
     (Topic.CHAT_ARRIVAL, None, "no-value", "the record has no value"),
     (Topic.CHAT_ARRIVAL, b'{"chat_id":"x' + b"x" * MAX_VALUE_BYTES + b'"}', "too-large", "65551 bytes"),
+    (Topic.CHAT_LIFECYCLE, b"[" * 255 + b"]" * 255, "undecodable", "more than 64 levels"),
+    (Topic.CHAT_ARRIVAL, b'{"chat_id":%s}' % (b"[" * 255 + b"]" * 255), "undecodable", "more than 64 levels"),
     (Topic.CHAT_ARRIVAL, b"\xff\x00 chat", "not-json", ""),
     (Topic.CHAT_ARRIVAL, b'{"chat_id":"c","attributes":{"a":NaN}}', "not-json", ""),
     (Topic.CHAT_ACCEPTED, b"", "not-json", ""),
@@ -62,7 +64,7 @@ async def test_each_reason_is_told_and_the_good_events_around_are_served(
             why = told(record)
             assert (why["reason"], why["source-topic"]) == (reason, bus.names.of(topic)), why
             assert detail in why["detail"]
-            assert record.value == (value[:MAX_VALUE_BYTES] if value is not None else None)
+            assert record.value == (value[:KEPT_BYTES] if value and reason == "too-large" else value)
             assert record.headers[:2] == (("trace", b"\x00\xfe"), ("n", b"%d" % number))
             assert why.get("original-size") == (str(len(value)) if value and reason == "too-large" else None)
         metrics = await router.metrics()

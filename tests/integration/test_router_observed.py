@@ -73,7 +73,7 @@ async def test_health_and_readiness_tell_a_supervisor_what_to_do(broker_bootstra
         await router.ready()
         await router.logged("shard 0 is open after .* s, no frame yet")
         why = {"reason": "every shard that is assigned to this router is served"}
-        fresh = {"shards": {"0": {"state": "serving", "last_frame": "no frame yet"}}}
+        fresh = {"shards": {"0": {"state": "serving", "last_frame": "no frame yet"}}, "held_up": []}
         for path, well in (("/readyz", "ready"), ("/healthz", "healthy")):
             status, body = await router.get(path)
             assert (status, orjson.loads(body)) == (200, {well: True, **why, **fresh})

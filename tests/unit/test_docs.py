@@ -10,7 +10,7 @@ import click
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
-from docs.generate import PAGES, REFERENCE
+from docs.generate import FILES, PAGES, REFERENCE
 from switchboard import metrics
 from switchboard.cli.main import switchboard
 from switchboard.contracts.codec import REASONS
@@ -50,6 +50,12 @@ def _anchors(path: Path) -> set[str]:
 def test_a_generated_page_is_up_to_date(name: str) -> None:
     """It says what the schemas, topics, settings, metrics and commands say now; else `make docs` was forgotten."""
     assert (REFERENCE / name).read_text(encoding="utf-8") == PAGES[name]()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_generated_file_is_up_to_date(name: str) -> None:
+    """It says what `switchboard rights` says now; else `make docs` was forgotten."""
+    assert (ROOT / name).read_text(encoding="utf-8") == FILES[name]()
 
 
 def test_every_setting_is_explained() -> None:

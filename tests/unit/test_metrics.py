@@ -12,6 +12,7 @@ from switchboard.domain import chats, engine
 from switchboard.domain.decisions import Decision
 from switchboard.metrics import label_sets
 from switchboard.metrics.spans import Spans
+from switchboard.router.limits import Limit
 
 
 def test_every_reason_to_ignore_an_event_is_a_series_from_the_start() -> None:
@@ -57,7 +58,20 @@ def test_no_metric_has_a_label_for_a_chat_or_an_agent() -> None:
     families = list(metrics.REGISTRY.collect())
     assert len(families) > 25
     names = {label for family in families for sample in family.samples for label in sample.labels}
-    assert names <= {"pool", "queue", "type", "reason", "why", "outcome", "le", "shard", "version", "status", "stage"}
+    assert names <= {
+        "pool",
+        "queue",
+        "type",
+        "reason",
+        "why",
+        "outcome",
+        "le",
+        "shard",
+        "version",
+        "status",
+        "stage",
+        "limit",
+    }
 
 
 def test_what_is_counted_of_a_shard_is_there_from_the_start() -> None:
@@ -66,3 +80,9 @@ def test_what_is_counted_of_a_shard_is_there_from_the_start() -> None:
     for name in ("switchboard_fenced_total", "switchboard_service_time_stopped_seconds_total"):
         told = [metrics.REGISTRY.get_sample_value(name, {"shard": str(shard)}) for shard in range(3)]
         assert None not in told, name
+
+
+@pytest.mark.parametrize("limit", get_args(Limit))
+def test_every_limit_is_a_series_from_the_start(limit: str) -> None:
+    """As the reasons of dead letters are: of this one, by which limit."""
+    assert metrics.REGISTRY.get_sample_value("switchboard_over_limit_total", {"limit": limit}) is not None

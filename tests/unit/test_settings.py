@@ -77,6 +77,8 @@ def test_all_faults_are_told_at_once_with_where_they_came_from(folder: Path, mon
         ({"time_zone": "Mars/Olympus"}, "time_zone is 'Mars/Olympus'"),
         ({"time_zone": "../etc/passwd"}, "time_zone is '../etc/passwd'"),
         ({"service_level_seconds": 0}, "service_level_seconds is 0"),
+        ({"web_session_hours": 0}, "web_session_hours is 0"),
+        ({"web_proxies": "10.0.0.1, proxy.example"}, "web_proxies: 'proxy.example' does not appear to be an IPv4"),
         ({"security_protocol": "SASL_SSL"}, "SASL_SSL, which needs sasl_username and sasl_password"),
         ({"security_protocol": "SASL_SSL", "sasl_mechanism": "OAUTHBEARER"}, "which needs sasl_token_file"),
     ],
@@ -91,7 +93,7 @@ def test_a_setting_that_can_not_be_worked_with_is_refused(options: dict[str, obj
 def test_toml_that_is_none_is_named(folder: Path) -> None:
     """A file that is no TOML is named with the place of the fault."""
     (folder / "switchboard.toml").write_text("shards = \n")
-    with pytest.raises(SettingsError, match=r"switchboard\.toml: .*line 1"):
+    with pytest.raises(SettingsError, match=r"switchboard\.toml:1: expected TOML: .*line 1"):
         load()
 
 
@@ -126,6 +128,12 @@ def test_secrets_are_read_from_files_and_never_shown(folder: Path, monkeypatch: 
 def test_two_copies_must_agree_wherever_there_are_two(replication: int, expected: int) -> None:
     """min.insync.replicas is 2 unless set, and 1 only where there is a single copy."""
     assert load(replication=replication).topic_plan().min_insync == expected
+
+
+def test_proxies_are_addresses_and_networks() -> None:
+    """With commas between; none unless set."""
+    assert load().proxy_networks() == []
+    assert load(web_proxies=" 10.0.0.7, 10.1.2.3/16,::1").proxy_networks() == ["10.0.0.7", "10.1.2.3/16", "::1"]
 
 
 def test_the_readers_token_may_stand_in_a_file_and_has_to_be_long(folder: Path) -> None:

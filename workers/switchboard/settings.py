@@ -1,9 +1,10 @@
 """The settings: from the environment (`SWITCHBOARD_*`), else `.env`, else `switchboard.toml`, else the default."""
 
+import ipaddress
 import os
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -18,10 +19,13 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from switchboard.contracts.input_files import MAX_CERTIFICATES_BYTES, MAX_SECRET_BYTES, MAX_SETTINGS_BYTES, read_text
+from switchboard.contracts.toml_text import TomlError, parse
 from switchboard.kafka.clients import Connection, SaslMechanism, SecurityProtocol
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS
 from switchboard.kafka.record_batches import BatchLimits
 from switchboard.kafka.topics import TopicNames, TopicPlan
+from switchboard.router.limits import Limits, UnconfiguredPools
 
 ENV_PREFIX: Final = "SWITCHBOARD_"
 ENV_FILE: Final = ".env"
@@ -51,6 +55,23 @@ class SettingsError(Exception):
     """Settings that can't be worked with: a line for each, with its name, where it came from and what was expected."""
 
 
+class BoundedTomlSource(TomlConfigSettingsSource):
+    """`switchboard.toml`, read within the bounds of `contracts.toml_text`."""
+
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        """What the file says.
+
+        Raises:
+            SettingsError: it can't be read; the message names the file and the line.
+        """
+        try:
+            return parse(read_text(Path(str(file_path)), MAX_SETTINGS_BYTES))
+        except OSError as error:
+            raise SettingsError(str(error)) from None
+        except TomlError as error:
+            raise SettingsError(f"{file_path}:{error.line}: {error}") from None
+
+
 class Settings(BaseSettings):
     """All settings. Make them with `load`, whose errors say where a wrong one came from."""
 
@@ -66,7 +87,7 @@ class Settings(BaseSettings):
     )
 
     bootstrap_servers: str = Field("127.0.0.1:9092", pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$")
-    """host:port of one or more brokers, with commas between."""
+    """host:port of one or more brokers, with commas between; name all, so that messages can say which one is away."""
     security_protocol: SecurityProtocol = "PLAINTEXT"
     """How clients talk to the brokers."""
     ca_file: Path | None = None
@@ -90,7 +111,7 @@ class Settings(BaseSettings):
     sasl_token_file: Path | None = None
     """The OAUTHBEARER token, read anew for each connection."""
     broker_wait_seconds: float = Field(15, gt=0)
-    """How long a start waits for a broker before it gives up (exit code 3)."""
+    """How long each step of a start waits for brokers that are away before it gives up (exit code 3)."""
 
     topic_prefix: Prefix = ""
     """Put before the names of our own topics, separator included."""
@@ -118,6 +139,16 @@ class Settings(BaseSettings):
     """The most bytes to which a batch of records is unpacked; a larger one is a dead letter, whole."""
     batch_records: int = Field(250_000, ge=50_000, le=10_000_000)
     """The most records of a batch that is read; one with more is a dead letter, whole."""
+    unconfigured_pools: UnconfiguredPools = "allow"
+    """Whether pools that were never configured are served. With `refuse` so must `default` be configured."""
+    max_pools: int = Field(10_000, ge=1)
+    """The most pools of a shard that were never configured, and the most that were; `default` is always taken."""
+    max_agents: int = Field(20_000, ge=1)
+    """The most agents who are logged in to a pool; a shard takes 10 times as many."""
+    max_chats: int = Field(200_000, ge=1)
+    """The most open chats of a pool; a shard takes twice as many."""
+    max_remembered: int = Field(500_000, ge=1)
+    """The most chats of a pool, open or closed within 10 minutes of service time; a shard takes twice as many."""
 
     log_format: Literal["console", "json"] = "console"
     """Lines for people or for machines."""
@@ -127,6 +158,8 @@ class Settings(BaseSettings):
     """Where the router serves /metrics, /healthz and /readyz."""
     metrics_port: Port = 9464
     """0: any that is free."""
+    metrics_queues: int = Field(1_000, ge=0)
+    """The most queues that have metrics of their own; all others are counted as `other`."""
     web_host: str = "127.0.0.1"
     """Where the monitor serves the wallboard and its JSON."""
     web_port: Port = 8080
@@ -135,6 +168,11 @@ class Settings(BaseSettings):
     """What the wallboard's readers must show; needed where web_host can be reached by others than this machine."""
     web_token_file: Path | None = None
     """The file that holds it, instead."""
+    web_session_hours: float = Field(168, gt=0, le=8_784)
+    """How long a sign-in to the wallboard lasts at most; a restart of the monitor ends it too."""
+    web_proxies: str = ""
+    """Addresses and networks of the proxies in front of the wallboard, with commas between: their X-Forwarded-For tells
+    whose limits a request counts against."""
     service_level_seconds: float = Field(20, gt=0, le=86_400)
     """A chat answered within so long was answered in time."""
     time_zone: str = "UTC"
@@ -151,7 +189,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """First come, first served: options, environment, .env, switchboard.toml."""
         del file_secret_settings
-        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, dotenv_settings, BoundedTomlSource(settings_cls)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -164,6 +202,8 @@ class Settings(BaseSettings):
             path = getattr(self, name)
             if path is not None and not path.is_file():
                 wrong.append(f"{name}: there is no file {path}")
+            elif path is not None and path.stat().st_size > MAX_CERTIFICATES_BYTES:
+                wrong.append(f"{name}: expected a file of at most {MAX_CERTIFICATES_BYTES:,} bytes: {path} has more")
         try:
             ZoneInfo(self.time_zone)
         except (ValueError, OSError, ZoneInfoNotFoundError):
@@ -171,6 +211,11 @@ class Settings(BaseSettings):
                 f"time_zone is {self.time_zone!r}, expected a name of this machine's time zone data (package tzdata), "
                 f"such as Europe/Berlin"
             )
+        try:
+            for network in self.proxy_networks():
+                ipaddress.ip_network(network, strict=False)
+        except ValueError as fault:
+            wrong.append(f"web_proxies: {fault}, expected addresses and networks such as 10.0.0.7,10.1.0.0/16")
         if self.min_insync > self.replication:
             wrong.append(f"min_insync is {self.min_insync}, expected at most replication, which is {self.replication}")
         if self.security_protocol.startswith("SASL"):
@@ -214,6 +259,10 @@ class Settings(BaseSettings):
             raise SettingsError(f"web_token_file: {self.web_token_file} holds less than {TOKEN_LENGTH} characters")
         return token
 
+    def proxy_networks(self) -> list[str]:
+        """The proxies in front of the wallboard: addresses and networks."""
+        return [network.strip() for network in self.web_proxies.split(",") if network.strip()]
+
     def topic_names(self) -> TopicNames:
         """The topics' names on the bus."""
         return TopicNames(self.topic_prefix, self.source_prefix)
@@ -223,10 +272,17 @@ class Settings(BaseSettings):
         min_insync = self.min_insync or min(2, self.replication)
         return TopicPlan(self.topic_names(), self.shards, self.replication, min_insync)
 
+    def limits(self) -> Limits:
+        """What a shard of a router takes at most."""
+        return Limits(**{each.name: getattr(self, each.name) for each in fields(Limits)})
+
     def _secret(self, name: str) -> SecretStr | None:
         path: Path | None = getattr(self, f"{name}_file")
         value: SecretStr | None = getattr(self, name)
-        return value if path is None else SecretStr(path.read_text(encoding="utf-8").strip())
+        try:
+            return value if path is None else SecretStr(read_text(path, MAX_SECRET_BYTES).strip())
+        except OSError as error:
+            raise SettingsError(f"{name}_file: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +344,7 @@ def lines(settings: Settings, **options: Any) -> list[SettingLine]:
 
 def _sources(options: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """What each source says, the first that names a setting being the one that counts."""
+    _check_env_file()
     env = {
         f"{ENV_PREFIX}* in the environment": EnvSettingsSource(Settings).env_vars,
         ENV_FILE: DotEnvSettingsSource(Settings).env_vars,
@@ -297,11 +354,19 @@ def _sources(options: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
         source: {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
         for source, values in env.items()
     }
-    try:
-        toml = TomlConfigSettingsSource(Settings).toml_data
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{TOML_FILE}: {error}") from error
+    toml = BoundedTomlSource(Settings).toml_data
     return {OPTION: options, **ours, TOML_FILE: toml}
+
+
+def _check_env_file() -> None:
+    """Refuse a `.env` that pydantic would read without a bound; it opens pipes, which may block for good, too."""
+    path = Path(ENV_FILE)
+    if not path.exists() or path.is_dir():  # a folder of that name is a Python environment: it is passed over
+        return
+    try:
+        read_text(path, MAX_SETTINGS_BYTES)
+    except OSError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _source(name: str, sources: Mapping[str, Mapping[str, Any]]) -> str:

@@ -44,7 +44,7 @@ def test_a_broker_that_is_away_is_said_once_and_in_plain_words(level: str, *, ra
     assert done.returncode == 3
     told = done.stderr.splitlines()
     assert told[-1].startswith(f"switchboard: no broker answers at {nowhere}")
-    assert ("Unable connect" in done.stderr) is raw
+    assert ("Unable to connect" in done.stderr) is raw
     assert (len(told) > 1) is raw
 
 

@@ -42,28 +42,27 @@ def test_a_replay_that_fails_leaves_the_old_decision_log_as_it_was(tmp_path: Pat
 
 @pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "jsonl.zst"])
 def test_a_replay_takes_the_place_of_an_older_one(tmp_path: Path, log: Path, suffix: str) -> None:
-    """With the old one's rights, through a link too, compressed by the name's ending, and nothing stays beside it."""
-    out, link = tmp_path / f"old.{suffix}", tmp_path / f"link.{suffix}"
+    """With the old one's mode, compressed by the name's ending, and nothing stays beside it."""
+    out = tmp_path / f"old.{suffix}"
     out.write_bytes(b"old")
-    out.chmod(0o600)
-    link.symlink_to(out)
+    out.chmod(0o640)
     lines = decided(log)
     before = set(tmp_path.iterdir())
-    assert run(log, link).exit_code == 0
+    assert run(log, out).exit_code == 0
     assert list(read_lines(out)) == lines
     assert out.read_bytes()[:2] == {"jsonl": b'{"', "jsonl.gz": b"\x1f\x8b", "jsonl.zst": b"\x28\xb5"}[suffix]
-    assert out.stat().st_mode & 0o777 == 0o600
-    assert link.is_symlink()
+    assert out.stat().st_mode & 0o777 == 0o640
     assert set(tmp_path.iterdir()) == before
     assert run(log, Path("/dev/null")).exit_code == 0
 
 
 def test_a_decision_log_never_takes_the_place_of_its_log(tmp_path: Path, log: Path) -> None:
-    """Nor is it written into it first, where the log has the name that is taken for that."""
-    part = log.rename(tmp_path / "out.jsonl.part")
-    before = part.read_bytes()
-    for out in (part, tmp_path / "out.jsonl"):
-        ran = run(part, out)
+    """Under its own name, nor under another that it has."""
+    before = log.read_bytes()
+    other = tmp_path / "other.jsonl"
+    other.hardlink_to(log)
+    for out in (log, other):
+        ran = run(log, out)
         assert ran.exit_code == 2
         assert "name another file" in ran.output
-    assert part.read_bytes() == before
+    assert log.read_bytes() == before

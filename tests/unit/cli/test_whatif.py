@@ -112,7 +112,7 @@ def test_wrong_use_is_told_with_what_was_expected(command: list[str], said: str)
 def test_a_report_never_takes_the_place_of_its_log(tmp_path: Path) -> None:
     """Neither by its name nor by another; exit code 2."""
     log, link = write_day(tmp_path / "day.jsonl", hours=1), tmp_path / "link.html"
-    link.symlink_to(log)
+    link.hardlink_to(log)
     before = log.read_bytes()
     for report in (log, link):
         done = CliRunner().invoke(whatif, [str(log), "--agents", "+1", "--seeds", "1", "--report", str(report)])

@@ -28,6 +28,8 @@ AGENT: dict[str, Any] = {
 }  # fmt: skip
 CHAT = {"pool": "default", "queue": "sales", "stage": "waiting", "arrived_at": "2024-05-01T12:00:00.000Z"}
 
+BOARD = {"service_level_seconds": 20.0, "time_zone": "UTC", "asks_for_token": False}
+
 EVENTS = {
     "board": "Board",
     "queues": "QueueChanges",
@@ -62,7 +64,7 @@ async def client() -> AsyncIterator[Client]:
     """A client of the API."""
     app = web.Application(middlewares=[strict_json, guard(Door("127.0.0.1", None))])
     made = tables()
-    stream = Stream(made, Pulse(1.0), Routing(1, "chat-arrival"), {"service_level_seconds": 20.0, "time_zone": "UTC"})
+    stream = Stream(made, Pulse(1.0), Routing(1, "chat-arrival"), BOARD)
     add_routes(app, made, stream, lambda: True)
     async with TestClient(TestServer(app)) as each:
         yield each
@@ -77,18 +79,21 @@ async def test_every_answer_is_as_described(client: Client) -> None:
     """All paths, with the fields that are named and no others; refusals too."""
     paths = {
         "/api/queues": ["/api/queues", "/api/queues?pool=none"],
-        "/api/agents": ["/api/agents"],
+        "/api/agents": ["/api/agents", "/api/agents?limit=1", "/api/agents?limit=0", "/api/agents?cursor=x"],
         "/api/agents/{agent_id}": ["/api/agents/ann", "/api/agents/nobody"],
         "/api/chats/{chat_id}": ["/api/chats/c1", "/api/chats/c2?pool=default", "/api/chats/none"],
         "/api/chats": ["/api/chats?chat_id=c1", "/api/chats?chat_id=none&pool=default", "/api/chats"],
         "/api/openapi.json": ["/api/openapi.json"],
         "/healthz": ["/healthz"],
+        "/livez": ["/livez"],
     }
     assert set(paths) | {"/api/stream"} == set(OPENAPI["paths"])
     for described, asked in paths.items():
         for path in asked:
             async with client.get(path) as answer:
                 response = OPENAPI["paths"][described]["get"]["responses"][str(answer.status)]
+                if "$ref" in response:
+                    response = OPENAPI["components"]["responses"][response["$ref"].rpartition("/")[2]]
                 check(response["content"]["application/json"]["schema"], await answer.json())
 
 

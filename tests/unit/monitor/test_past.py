@@ -10,7 +10,7 @@ from switchboard.monitor import past as pasts
 from switchboard.monitor.offers import MOST_OFFERS, Offers
 from switchboard.monitor.past import Past
 from switchboard.monitor.rows import MalformedRowError
-from switchboard.monitor.single import chats_named
+from switchboard.monitor.single import chat_named
 from switchboard.monitor.stories import KEPT_SECONDS, MOST_DECISIONS, MOST_REFUSALS, Stories
 from switchboard.monitor.tables import Record, Tables, apply
 from tests.floors import NOON, Floor
@@ -168,7 +168,8 @@ def test_a_story_that_began_before_the_reading_says_so() -> None:
     """Its first decisions are not kept here."""
     tables = Tables()
     tables.past.take(0, Floor().assigned(5))
-    (chat,) = chats_named(tables, "c1", None)
+    chat = chat_named(tables, "default", "c1")
+    assert chat is not None
     assert (chat["is_whole"], len(chat["decisions"]), chat["open"]) == (False, 1, None)
     assert chat["decisions"][0]["words"] == (
         "Offered to ann after 5.0 s: ann was the only agent asking; "

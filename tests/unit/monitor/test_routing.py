@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 import pytest
 from aiokafka import TopicPartition
 
+from switchboard.kafka.open_transactions import HELD_UP_SECONDS, Ends
 from switchboard.monitor.routing import TOLD_AFTER_SECONDS, Offsets, Routing
 
 ARRIVALS, ACCEPTED = TopicPartition("bus.chat-arrival", 0), TopicPartition("bus.chat-accepted", 0)
@@ -33,7 +34,7 @@ def test_nothing_is_said_before_anything_was_seen() -> None:
     """And when it was seen last is told, so that not to know does not pass for all being well."""
     assert a_routing(2).told(1e9) == {
         "seen_at": None, "shards": 2, "not_known_yet": 2, "without_router": [], "standing_still": [], "since": None,
-        "since_before": False, "arrivals": 0,
+        "since_before": False, "arrivals": 0, "held_up": [],
     }  # fmt: skip
 
 
@@ -45,6 +46,7 @@ def test_a_shard_without_a_router_is_told_once_it_is_no_takeover() -> None:
     assert routing.told(198) == {
         "seen_at": "1970-01-01T00:03:18.000Z", "shards": 2, "not_known_yet": 0, "without_router": [1],
         "standing_still": [], "since": "1970-01-01T00:01:40.000Z", "since_before": True, "arrivals": 2,
+        "held_up": [],
     }  # fmt: skip
     assert look(routing, range(200, 206), {0, 1}, {**read, 1: {ARRIVALS: 5}}, ends=ends) == []  # it got on at once
     assert look(routing, range(206, 240), {0}, read, ends=ends)[0] == 206 + TOLD_AFTER_SECONDS + 1
@@ -113,3 +115,24 @@ def test_offsets_that_are_not_told_for_once_are_those_told_before() -> None:
     routing = a_routing()
     look(routing, range(100, 110), {0}, BEHIND, ends=END)
     assert look(routing, range(110, 140), {0}, {}, ends=END)
+
+
+def test_partitions_that_an_open_transaction_holds_up_are_told_with_since_when() -> None:
+    """Once the last stable offset has not moved for 30 s; "before" is said where the first look already saw it."""
+    routing = a_routing()
+    for now in (100, 102, 100 + HELD_UP_SECONDS):
+        ends = {ARRIVALS: Ends(7, 12), ACCEPTED: Ends(9, 9) if now == 100 else Ends(9, 10)}
+        routing.transactions.see(now, ends)
+    arrivals = {
+        "topic": "bus.chat-arrival", "partition": 0, "since": "1970-01-01T00:01:40.000Z", "since_before": True,
+        "records": 5,
+    }  # fmt: skip
+    assert routing.told(131)["held_up"] == [arrivals]
+    routing.transactions.see(132, {ARRIVALS: Ends(7, 13), ACCEPTED: Ends(9, 10)})
+    accepted = {
+        "topic": "bus.chat-accepted", "partition": 0, "since": "1970-01-01T00:01:42.000Z", "since_before": False,
+        "records": 1,
+    }  # fmt: skip
+    assert routing.told(132)["held_up"] == [arrivals | {"records": 6}, accepted]
+    routing.transactions.see(134, {ARRIVALS: Ends(14, 14), ACCEPTED: Ends(11, 11)})
+    assert routing.told(134)["held_up"] == []

@@ -1,7 +1,9 @@
 """What open pages are told as the tables change."""
 
 import asyncio
+import socket
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from itertools import count, pairwise
@@ -13,6 +15,7 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from switchboard.kafka.topics import Topic
+from switchboard.monitor import changes
 from switchboard.monitor import stream as streams
 from switchboard.monitor.changes import Look, whole
 from switchboard.monitor.pulse import Pulse
@@ -20,7 +23,10 @@ from switchboard.monitor.routing import Routing
 from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Record, Tables, apply
 from switchboard.monitor.web import add_routes
+from switchboard.web import requests
+from switchboard.web.connections import Limits
 from tests.floors import Floor
+from tests.sockets import an_app, connected
 from tests.unit.monitor.test_openapi import AGENT
 from tests.waiting import eventually
 
@@ -160,7 +166,7 @@ async def test_a_large_message_is_sent_by_pieces_and_the_loop_goes_on_between(mo
         others.cancel()
     sizes, when = zip(*sent, strict=True)
     assert len(sent) > 10
-    assert max(sizes) <= streams.PIECE_BYTES
+    assert max(sizes) <= 1024
     assert all(later > sooner + 1 for sooner, later in pairwise(when[:10]))
 
 
@@ -192,3 +198,126 @@ async def test_what_is_over_is_dropped_while_no_page_is_open() -> None:
 
     with running(Stream(tables, Pulse(), Routing(1, "chat-arrival"), {})):
         await eventually(left, lambda kept: kept == (0, 0, 0))
+
+
+class Streams:
+    """A server of the stream with real sockets, and pages that may not read."""
+
+    def __init__(self, port: int, stream: Stream) -> None:
+        self.port = port
+        self.stream = stream
+
+    async def open(self, address: str, *, reads: bool = False) -> socket.socket:
+        """A page of an address: one that reads nothing, or one that has read its first message."""
+        client = await connected(self.port, b"GET /api/stream HTTP/1.1\r\nHost: x\r\n\r\n", address)
+        if reads:
+            read = b""
+            while b"event: heartbeat" not in read:
+                part = await asyncio.get_running_loop().sock_recv(client, 65_536)
+                assert part, read
+                read += part
+        return client
+
+    async def status(self, address: str) -> int:
+        """The status that a new page of an address gets."""
+        client = await connected(self.port, b"GET /api/stream HTTP/1.1\r\nHost: x\r\n\r\n", address)
+        answer = await asyncio.get_running_loop().sock_recv(client, 100)
+        client.close()
+        return int(answer.split(b" ")[1])
+
+    async def addresses(self) -> Counter[str]:
+        """How many pages each address has."""
+        return Counter(client.address for client in self.stream._clients)
+
+
+@asynccontextmanager
+async def bounded(most: int, *, row_bytes: int = 0) -> AsyncIterator[Streams]:
+    """A server for so many pages, whose messages hold a row that changes and is so large."""
+    tables = Tables()
+    agent_row(tables, 0, "ann")
+    stream = Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}, most=most)
+    app = web.Application(middlewares=[requests.whole])
+    add_routes(app, tables, stream, lambda: True)
+
+    async def change() -> None:
+        for offset in count(1):
+            agent_row(tables, offset, "ann", profile=f"{offset}" + "x" * row_bytes)
+            await asyncio.sleep(0.01)
+
+    changing = asyncio.create_task(change()) if row_bytes else None
+    async with an_app(Limits(1_000, 1_000), app) as port:
+        with running(stream):
+            yield Streams(port, stream)
+        if changing:
+            changing.cancel()
+        stream.close()
+
+
+async def test_one_address_has_half_of_the_places_at_most() -> None:
+    """However many pages it opens, another gets one at once."""
+    async with bounded(20) as served:
+        held = [await served.open("127.0.0.2", reads=True) for _ in range(10)]
+        assert await served.status("127.0.0.2") == 503
+        assert await served.status("127.0.0.3") == 200
+        for each in held:
+            each.close()
+
+
+async def test_readers_who_don_t_read_give_their_places_to_one_who_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All places are taken by pages that read nothing: the one that is furthest behind goes for each that comes."""
+    monkeypatch.setattr(streams, "BEHIND_SECONDS", 0.2)
+    monkeypatch.setattr(streams, "TICK_SECONDS", 0.02)
+    monkeypatch.setattr(streams, "MOST_WAITING", 100_000)  # so that nothing else cuts them off
+    async with bounded(20, row_bytes=400_000) as served:
+        held = [await served.open(f"127.0.0.{2 + n % 2}") for n in range(20)]
+
+        async def status() -> int:
+            return await served.status("127.0.0.9")
+
+        await eventually(status, lambda found: found == 200)
+        assert sum((await served.addresses()).values()) <= 20
+        for each in held:
+            each.close()
+
+
+async def test_where_everybody_reads_an_address_with_fewer_pages_gets_its_share() -> None:
+    """Two addresses have all places: a third gets some, up to as many as they have left, and then waits."""
+    async with bounded(20) as served:
+        held = [await served.open(f"127.0.0.{2 + n % 2}", reads=True) for n in range(20)]
+        held += [await served.open("127.0.0.9", reads=True) for _ in range(6)]
+        found = await eventually(served.addresses, lambda by_address: sum(by_address.values()) == 20)
+        assert sorted(found.values()) == [6, 7, 7]
+        assert await served.status("127.0.0.9") == 503
+        for each in held:
+            each.close()
+
+
+async def test_a_page_whose_session_is_over_is_ended() -> None:
+    """Within a heartbeat; the others go on."""
+    may_read = True
+    tables = Tables()
+    stream = Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}, may_read=lambda _: may_read)
+    async with serving(tables, stream) as client, client.get("/api/stream") as answer:
+        await event(answer, "heartbeat")
+        may_read = False
+        await asyncio.wait_for(answer.content.read(), 10)
+
+
+async def test_a_floor_of_more_rows_than_a_wall_shows_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configured pools first, and of them the queues where somebody waits longest; and how many there are in all."""
+    monkeypatch.setattr(changes, "MOST_QUEUES", 3)
+    monkeypatch.setattr(changes, "MOST_AGENTS", 2)
+    tables = Tables(queues={"shop": ("a", "b", "c", "d")})
+    for number, pool in enumerate(("aaa", "shop", "zzz", "shop")):
+        agent_row(tables, number, f"{number}", pool=pool)
+    for number, (pool, queue) in enumerate((("made-up", "x"), ("shop", "d"), ("shop", "c"))):
+        arrived = f"2024-05-01T12:00:0{number}.000Z"
+        row = {"pool": pool, "queue": queue, "stage": "waiting", "arrived_at": arrived}
+        apply(tables, Record(Topic.OPEN_CHATS, 0, number, f"{pool}/c{queue}".encode(), orjson.dumps(row)))
+    stream = Stream(tables, Pulse(), Routing(1, "chat-arrival"), {})
+    async with serving(tables, stream) as client, client.get("/api/stream") as answer:
+        queues = await event(answer, "queues")
+        agents = await event(answer, "agents")
+    assert [row["queue"] for row in queues["changed"]] == ["d", "c", "a"]
+    assert (queues["total"], agents["total"]) == (5, 4)
+    assert {(row["pool"], row["agent_id"]) for row in agents["changed"]} == {("shop", "1"), ("shop", "3")}

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
+from switchboard.contracts.routing_size import ConfiguredPools
 from switchboard.kafka.topics import Topic
 from switchboard.monitor.rows import MalformedRowError
 from switchboard.monitor.tables import Record, Tables, apply
@@ -176,6 +177,29 @@ def test_a_queue_that_a_profile_names_twice_is_served_once() -> None:
     config = {"queues": [{"name": "a"}, {"name": "b"}], "profiles": [{"name": "all", "queues": ["a", "b", "a"]}]}
     tables = tables_of(record(Topic.ROUTING_CONFIG, 0, "shop", {"pool": "shop", "config": config}))
     assert tables.profiles == {"shop": {"all": ("a", "b")}}
+
+
+def test_a_configuration_beyond_the_bounds_is_not_taken() -> None:
+    """Like the routers: neither one of too many queues and profiles, nor more pools than may be configured."""
+    small = {"queues": [{"name": "sales"}], "profiles": [{"name": "all"}]}
+    queues, profiles = [{"name": f"q{n}"} for n in range(1_000)], [{"name": f"p{n}"} for n in range(101)]
+    tables = Tables(configured=ConfiguredPools(max_pools=2, shards=1))
+    for offset, (pool, config) in enumerate(
+        [("a", small), ("a", {"queues": queues, "profiles": profiles}), ("b", small), ("c", small)]
+    ):
+        apply(tables, record(Topic.ROUTING_CONFIG, offset, pool, {"pool": pool, "config": config}))
+    assert tables.queues == {"a": ("sales",), "b": ("sales",)}
+    apply(tables, record(Topic.ROUTING_CONFIG, 4, "b", None))
+    apply(tables, record(Topic.ROUTING_CONFIG, 5, "c", {"pool": "c", "config": small}))
+    assert tables.queues == {"a": ("sales",), "c": ("sales",)}
+
+
+def test_profiles_that_serve_all_queues_share_one_list() -> None:
+    """A configuration of 64 KiB may pair 50 queues with 2,000 profiles."""
+    config = {"queues": [{"name": "a"}, {"name": "b"}], "profiles": [{"name": "one"}, {"name": "two"}]}
+    tables = tables_of(record(Topic.ROUTING_CONFIG, 0, "shop", {"pool": "shop", "config": config}))
+    assert tables.profiles == {"shop": {"one": ("a", "b"), "two": ("a", "b")}}
+    assert tables.profiles["shop"]["one"] is tables.profiles["shop"]["two"]
 
 
 def test_a_bad_configuration_leaves_the_one_before() -> None:

@@ -3,20 +3,19 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr
 
-from switchboard.monitor.entry import Door, ExposedError, add_sign_in, guard
-from switchboard.monitor.page import add_page
+from switchboard.monitor.entry import Door, ExposedError
 from switchboard.monitor.pulse import Pulse
 from switchboard.monitor.routing import Routing
+from switchboard.monitor.site import site
 from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Tables
-from switchboard.monitor.telling import add_metrics
-from switchboard.monitor.web import add_routes, strict_json
 from tests.floors import Floor
 
 Client = TestClient[web.Request, web.Application]
@@ -27,18 +26,21 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 def application(tables: Tables, door: Door, restored: list[bool]) -> web.Application:
     """The web server as the monitor makes it, without Faust."""
-    app = web.Application(middlewares=[strict_json, guard(door)])
-    add_routes(app, tables, Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}), lambda: bool(restored))
-    add_metrics(app, Pulse(1_700_000_000.5), lambda: bool(restored))
-    add_sign_in(app, door)
-    add_page(app)
-    return app
+    pulse = Pulse(1_700_000_000.5)
+    stream = Stream(tables, pulse, Routing(1, "chat-arrival"), {}, may_read=door.still_admits)
+    return site(door, tables, stream, pulse, lambda: bool(restored))
 
 
 @pytest.fixture
 def tables() -> Tables:
     """Tables with one agent whose id would be markup in a page."""
-    agent = {"pool": "default", "agent_id": '<script>"é"</script>', "profile": "all", "status": "absent"}
+    agent: dict[str, Any] = {
+        "pool": "default",
+        "agent_id": '<script>"é"</script>',
+        "profile": "all",
+        "status": "absent",
+    }
+    agent |= {"free": 0, "request": None}
     return Tables(agents={"default/x": agent})
 
 
@@ -112,6 +114,43 @@ async def test_half_a_table_is_never_shown(client: Client, restored: list[bool],
         assert await answer.json() == {"status": "restoring"}
 
 
+async def test_a_monitor_that_is_restoring_is_alive(client: Client, restored: list[bool]) -> None:
+    """A supervisor that restarted it would only have it begin again."""
+    restored.clear()
+    async with client.get("/livez") as answer:
+        assert (answer.status, await answer.json()) == (200, {"alive": True})
+
+
+async def test_rows_come_by_pages(client: Client, tables: Tables) -> None:
+    """Each answer names the next one, also of one pool, until there is none."""
+    for number in range(2_500):
+        row = {"pool": "a&b", "agent_id": f"{number:04}", "profile": "all", "status": "absent", "free": 0}
+        tables.agents[f"a&b/{number}"] = row | {"request": None}
+    path, sizes, ids = "/api/agents?pool=a%26b", [], []
+    while path:
+        async with client.get(path) as answer:
+            rows = await answer.json()
+            path = answer.headers.get("Link", "<>").partition("<")[2].partition(">")[0]
+        sizes.append(len(rows))
+        ids += [row["agent_id"] for row in rows]
+    assert sizes == [1_000, 1_000, 500]
+    assert ids == [f"{number:04}" for number in range(2_500)]
+    async with client.get("/api/agents?limit=2") as answer:
+        assert len(await answer.json()) == 2
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=1001", "limit=-1", "limit=1e2", "limit=9" + "9" * 5_000, "limit=", "limit=%D9%A1", "cursor=",
+     "cursor=x", "cursor=W10=", "cursor=WzEsMl0=", "cursor=" + "W" * 6_000],
+)  # fmt: skip
+async def test_a_page_that_there_can_not_be_is_a_bad_request(client: Client, query: str) -> None:
+    """400, and what was expected."""
+    async with client.get(f"/api/queues?{query}") as answer:
+        assert answer.status == 400
+        assert " must be " in (await answer.json())["error"]
+
+
 async def test_prometheus_is_told_how_the_monitor_fares_and_no_id(client: Client, restored: list[bool]) -> None:
     """Also while the tables are being filled: that is what it is told then."""
     async with client.get("/metrics") as answer:
@@ -167,7 +206,7 @@ async def test_a_chat_is_found_by_any_id(client: Client, tables: Tables, chat_id
         assert answer.status == 400
 
 
-@pytest.mark.parametrize("path", ["/", "/board.js", "/board.css", "/icon.svg", "/sign-in"])
+@pytest.mark.parametrize("path", ["/", "/board.js", "/board.css", "/icon.svg"])
 async def test_the_page_may_run_its_own_script_and_nothing_else(client: Client, path: str) -> None:
     """No script or style inline or from elsewhere, no frame around it, and nothing is kept."""
     async with client.get(path) as answer:
@@ -210,20 +249,6 @@ async def test_a_token_that_is_no_utf8_is_a_wrong_token(guarded: Client, head: s
     writer.close()
 
 
-@pytest.mark.parametrize(
-    ("kind", "body"),
-    [
-        ("application/x-www-form-urlencoded; charset=nothing", b"token=a"),
-        ("application/x-www-form-urlencoded", b"token=\xff"),
-        ("multipart/form-data", b"token=a"),
-    ],
-)
-async def test_a_sign_in_form_that_can_not_be_read_is_a_bad_request(guarded: Client, kind: str, body: bytes) -> None:
-    """Not our failure: nothing is logged as one."""
-    async with guarded.post("/sign-in", data=body, headers={"Content-Type": kind}) as answer:
-        assert answer.status == 400
-
-
 @pytest.mark.parametrize("path", ["/api/agents", "/api/stream", "/api/openapi.json", "/board.js", "/nothing"])
 @pytest.mark.parametrize(
     "shown", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}, {"Cookie": f"switchboard={TOKEN}"}]
@@ -240,36 +265,9 @@ async def test_the_token_opens_the_api_and_probes_need_none(guarded: Client) -> 
     """As `Authorization: Bearer`, under whatever name the server is reached."""
     async with guarded.get("/api/agents", headers=BEARER | {"Host": "board.example"}) as answer:
         assert answer.status == 200
-    for path in ("/healthz", "/metrics"):
+    for path in ("/healthz", "/livez", "/metrics"):
         async with guarded.get(path) as answer:
             assert answer.status == 200
-
-
-@pytest.mark.parametrize("way", ["address", "form"])
-async def test_a_browser_signs_in_once_and_its_cookie_is_out_of_reach(guarded: Client, way: str) -> None:
-    """No script and no other site can use it, it does not hold the token, and the address forgets the token at once."""
-    async with guarded.get("/", allow_redirects=False) as answer:
-        assert (answer.status, answer.headers["Location"]) == (303, "/sign-in")
-    if way == "address":
-        signing_in = guarded.get("/", params={"token": TOKEN}, allow_redirects=False)
-    else:
-        signing_in = guarded.post("/sign-in", data={"token": TOKEN}, allow_redirects=False)
-    async with signing_in as answer:
-        assert (answer.status, answer.headers["Location"]) == (303, "/")
-        cookie = answer.headers["Set-Cookie"]
-    assert "HttpOnly" in cookie
-    assert "SameSite=Strict" in cookie
-    assert TOKEN not in cookie
-    shown = {"Cookie": cookie.partition(";")[0]}
-    async with guarded.get("/api/agents", headers=shown) as answer:
-        assert answer.status == 200
-
-
-async def test_a_wrong_token_signs_nobody_in(guarded: Client) -> None:
-    """It leads back to the form, without a cookie."""
-    async with guarded.post("/sign-in", data={"token": "wrong"}, allow_redirects=False) as answer:
-        assert answer.headers["Location"] == "/sign-in?wrong"
-        assert "Set-Cookie" not in answer.headers
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "board.example"])  # noqa: S104 - what is tested

@@ -2,7 +2,10 @@
 
 from zoneinfo import ZoneInfo
 
-from switchboard.monitor.windows import Windows, start_of_day
+import pytest
+
+from switchboard.monitor import windows as windows_module
+from switchboard.monitor.windows import OTHERS, Windows, start_of_day
 from tests.floors import NOON
 
 SALES = ("default", "sales")
@@ -43,4 +46,15 @@ def test_what_is_over_is_dropped() -> None:
     windows.forget(NOON + 4 * 24 * HOUR)
     assert not windows.minutes
     assert not windows.days
-    assert windows.queues(NOON + 4 * 24 * HOUR) == set()
+    assert not windows.has_counted(SALES, windows.day(NOON + 4 * 24 * HOUR))
+
+
+def test_queues_beyond_the_bound_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anyone on the bus can make up pools, and each of its queues would take memory for a day."""
+    monkeypatch.setattr(windows_module, "MOST_QUEUES", 2)
+    windows = Windows()
+    for pool in ("a", "b", "c", "d", "a"):
+        for figures in windows.at((pool, "q"), NOON):
+            figures.arrived += 1
+    assert set(windows.days) == {("a", "q"), ("b", "q"), OTHERS}
+    assert [windows.today(queue, NOON).arrived for queue in (("a", "q"), ("c", "q"), OTHERS)] == [2, 0, 2]

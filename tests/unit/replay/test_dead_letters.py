@@ -1,9 +1,13 @@
 """What a dead letter tells: the router's headers are the last ones, and the others are the record's own."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from switchboard.replay.dead_letters import Place, read_letter
+from switchboard.cli.dead_letter_view import fields_of, line_of
+from switchboard.replay.dead_letters import DeadLetter, Place, Replays, read_letter
 
 ROUTERS = (
     ("reason", b"schema"),
@@ -61,7 +65,85 @@ def test_a_forged_number_is_none(number: bytes) -> None:
 def test_where_it_was_put_back_from_is_told_by_its_last_such_header() -> None:
     """The router wrote none of them."""
     headers = (("replayed-from", b"dead-letter/0@1"), ("replayed-from", b"dead-letter/0@2"))
-    assert read_letter(record(*headers, *ROUTERS)).replayed_from == "0@2"
+    assert read_letter(record(*headers, *ROUTERS)).replayed_from == Place(0, 2)
+
+
+def put_back(
+    letter: DeadLetter,
+    place: Place,
+    *,
+    claim: bytes = b"dead-letter/1@9",
+    source: tuple[str, int, int] = ("eu.chat-arrival", 3, 18),
+    **other: Any,
+) -> DeadLetter:
+    """A letter as its record is set aside again, with a claim of where it was put back from, or otherwise."""
+    return replace(
+        letter, **{"place": place, "source": source, "headers": (*HEADERS, ("replayed-from", claim)), **other}
+    )
+
+
+HEADERS = (("trace", b"x"), ("trace", None))
+AGAIN = Place(1, 12)
+
+
+def test_a_letter_that_was_put_back_and_failed_again_is_known() -> None:
+    """By the claim of the newer one, which is the same record at a later place; and so is one put back twice."""
+    letter = read_letter(record(*HEADERS, *ROUTERS))
+    second = put_back(letter, AGAIN)
+    third = put_back(second, Place(1, 15), claim=b"dead-letter/1@12", source=("eu.chat-arrival", 3, 20))
+    gone = put_back(letter, AGAIN, source=("eu.chat-arrival", 0, 2))  # the topic has fewer partitions now
+    for noted, found in (((second,), AGAIN), ((third, second), AGAIN), ((gone,), AGAIN), ((third,), None), ((), None)):
+        replays = Replays()
+        for each in noted:
+            replays.note(each)
+        assert replays.again(letter) == found
+    replays = Replays()
+    for each in (second, third, letter):
+        replays.note(each)
+    assert [replays.again(each) for each in (letter, second, third)] == [AGAIN, Place(1, 15), None]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"value": b"{ }"},
+        {"value": None},
+        {"key": b"K"},
+        {"key": None},
+        {"headers": (("replayed-from", b"dead-letter/1@9"),)},
+        {"headers": (*HEADERS, ("more", b"x"), ("replayed-from", b"dead-letter/1@9"))},
+        {"headers": (("trace", b"xtrace"), ("replayed-from", b"dead-letter/1@9"))},
+        {"source": ("eu.chat-accepted", 3, 18)},
+        {"source": ("eu.chat-arrival", 2, 18)},
+        {"source": ("eu.chat-arrival", 3, 17)},
+        {"source": ("eu.chat-arrival", 3, 16)},
+        {"claim": b"dead-letter/1@8"},
+        {"claim": b"1@9\n"},
+        {"claim": b"\xff"},
+        {"reason": ""},
+        {"place": Place(1, 9)},
+    ],
+)
+def test_a_claim_that_its_record_does_not_bear_out_keeps_no_letter_from_being_replayed(forged: dict[str, Any]) -> None:
+    """Whoever may write to a source topic may write that header."""
+    letter = read_letter(record(*HEADERS, *ROUTERS))
+    replays = Replays()
+    replays.note(put_back(letter, **({"place": AGAIN} | forged)))
+    assert replays.again(letter) is None
+
+
+def test_a_number_that_no_broker_gives_is_none() -> None:
+    """Python raises for one of thousands of digits."""
+    letter = read_letter(record(*ROUTERS[:3], ("source-partition", b"9" * 5000), ("source-offset", b"9" * 19)))
+    assert letter.source == ("eu.chat-arrival", -1, -1)
+
+
+@pytest.mark.parametrize("at", [-(2**63), 2**63 - 1])
+def test_a_letter_of_a_time_beyond_all_years_is_listed(at: int) -> None:
+    """By its ms since 1970."""
+    letter = replace(read_letter(record(*ROUTERS)), at=at)
+    assert line_of(letter).startswith(f"1@9  {at} ms  schema")
+    assert fields_of(letter)["at"] == f"{at} ms"
 
 
 @pytest.mark.parametrize("text", ["", "1", "1@", "@1", "-1@2", "1@2@3", "1@x", "\u0661@1"])

@@ -1,7 +1,9 @@
 """Recorded times are moved to now, and nothing else of a record is."""
 
+import pytest
+
 from switchboard.contracts.recorded_log import Record
-from switchboard.domain.rfc3339 import parse_ms
+from switchboard.domain.rfc3339 import MAX_MS, MIN_MS, parse_ms
 from switchboard.replay.rebasing import Rebase
 
 FIRST = parse_ms("2026-03-01T08:00:00Z")
@@ -34,6 +36,14 @@ def test_at_another_speed_the_times_between_are_as_much_shorter() -> None:
     record = moved(b'{"accepted_at":"2026-03-01T08:00:50Z"}', speed=10)
     assert record.ts == NOW + 6_000
     assert record.payload == b'{"accepted_at":"2026-11-25T12:00:05.000Z"}'
+
+
+@pytest.mark.parametrize("ts", [MIN_MS - 1, MAX_MS + 1, -(2**63), 2**63 - 1])
+def test_a_timestamp_beyond_all_years_stays_as_it_is(ts: int) -> None:
+    """The router sets the record aside for it again; moved, it might be beyond what a record can hold."""
+    record = Record("t", 1, 2, ts, b"k", b'{"arrived_at":"2026-03-01T08:00:00Z"}')
+    moved = Rebase(FIRST, NOW, 0.001).move(record)
+    assert (moved.ts, moved.payload) == (ts, b'{"arrived_at":"2026-11-25T12:00:00.000Z"}')
 
 
 def test_what_is_no_time_stays_as_it_is() -> None:

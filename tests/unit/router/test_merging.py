@@ -39,6 +39,14 @@ def partition(order: int, *heads: tuple[int, str], lag: bool = False) -> Partiti
     return Partition(tp, order, buffer, lag=lag)
 
 
+def all_of(held: list[Partition]) -> list[Taken]:
+    """All that they hold, frame by frame."""
+    found: list[Taken] = []
+    while some := merge(held, 1000, 10**6):
+        found += some
+    return found
+
+
 def times(found: list[Taken]) -> list[int]:
     """Their timestamps."""
     return list(map(attrgetter("timestamp"), found))
@@ -47,7 +55,7 @@ def times(found: list[Taken]) -> list[int]:
 @given(HELD)
 def test_all_is_taken_once_in_each_partitions_order(held: list[list[tuple[int, str]]]) -> None:
     """Nothing is lost, nothing doubled, and offsets of one partition ascend whatever its timestamps."""
-    found = merge([partition(order, *heads) for order, heads in enumerate(held)], 1000, 10**6)
+    found = all_of([partition(order, *heads) for order, heads in enumerate(held)])
     for order, heads in enumerate(held):
         offsets = [each.record.offset for each in found if each.record.partition == order]
         assert offsets == list(range(len(heads)))
@@ -58,7 +66,7 @@ def test_all_is_taken_once_in_each_partitions_order(held: list[list[tuple[int, s
 def test_partitions_in_order_of_time_are_merged_in_order_of_time_and_type(held: list[list[tuple[int, str]]]) -> None:
     """Where each partition ascends, so does all that is taken: by timestamp, then by type, then by partition."""
     ranked = [sorted(heads, key=lambda head: (head[0], rank_of(Event(head[1], "p", {})))) for heads in held]
-    found = merge([partition(order, *heads) for order, heads in enumerate(ranked)], 1000, 10**6)
+    found = all_of([partition(order, *heads) for order, heads in enumerate(ranked)])
     keys = [(each.timestamp, each.rank, each.record.partition) for each in found]
     assert keys == sorted(keys)
 
@@ -98,6 +106,13 @@ def test_as_much_is_taken_as_a_frame_holds_and_one_record_at_least() -> None:
     assert len(merge([held], 3, 1)) == 1
     assert len(merge([held], 3, 10**6)) == 1
     assert merge([held], 3, 10**6) == []
+
+
+def test_a_configuration_is_the_last_of_its_frame() -> None:
+    """One may take 50 ms to apply, and other work has its turn between frames only."""
+    kinds = ["chat-arrival", "pool-configured", "pool-configured", "chat-arrival", "chat-arrival"]
+    held = partition(0, *((number, kind) for number, kind in enumerate(kinds)))
+    assert [len(merge([held], 1000, 10**6)) for _ in range(4)] == [2, 1, 2, 0]
 
 
 PLENTY = 10**6
@@ -166,3 +181,12 @@ def test_bytes_are_shared_as_records_are() -> None:
     flood, other = records(0, *[1] * 100, size=1000, read_at=NOW - 1), records(1, *[5] * 10, size=1000, read_at=NOW - 1)
     found = fair_merge([flood, other], 2000, 8000, oldest=0, overdue=NOW - 0.25)
     assert partitions_of(found) == [0] * 6 + [1] * 2
+
+
+@given(HELD)
+def test_where_all_is_old_the_order_is_that_of_time(held: list[list[tuple[int, str]]]) -> None:
+    """A first start on a bus that holds a month of events."""
+    fair = [partition(order, *heads) for order, heads in enumerate(held)]
+    plain = [partition(order, *heads) for order, heads in enumerate(held)]
+    found = fair_merge(fair, 1000, PLENTY, oldest=1000, overdue=None)
+    assert [each.record for each in found] == [each.record for each in merge(plain, 1000, PLENTY)]

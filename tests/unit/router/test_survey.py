@@ -1,5 +1,6 @@
 """Gauges tell the state of the pools that are ours, and of no others."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -9,6 +10,8 @@ from switchboard import metrics
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.router import labels
+from switchboard.router.admission import Admission
+from switchboard.router.limits import Limits
 from switchboard.router.survey import Survey
 
 
@@ -20,7 +23,7 @@ def told(name: str, **of: str) -> float | None:
 @pytest.fixture
 def survey(monkeypatch: pytest.MonkeyPatch) -> Iterator[Survey]:
     """Of one shard, in a process that has met no pool yet."""
-    monkeypatch.setattr(labels, "_named", set())
+    monkeypatch.setattr(labels, "_named", labels.Named())
     survey = Survey()
     yield survey
     survey.clear()
@@ -69,6 +72,52 @@ def test_pools_beyond_200_are_told_together(survey: Survey) -> None:
     assert told("switchboard_queue_depth", pool="pool-199", queue="default") == 1
     assert told("switchboard_queue_depth", pool="pool-200", queue="default") is None
     assert told("switchboard_queue_depth", pool="other", queue="other") == 3
+
+
+def test_queues_beyond_the_bound_are_told_together(survey: Survey) -> None:
+    """One pool may have thousands of queues, and each has 57 series."""
+    labels.set_most_queues(3)
+    engine = Engine(0)
+    engine.apply(Frame(0, 1000, 0, [configured(*"abcde"), *(chat(f"c-{queue}", queue) for queue in "abcde")]))
+    survey.show(engine)
+    assert [told("switchboard_queue_depth", pool="p", queue=queue) for queue in "abcd"] == [1, 1, 1, None]
+    assert told("switchboard_queue_depth", pool="p", queue="other") == 2
+    assert labels.queue_labels("p", "b") == ("p", "b"), "a name that it has it keeps"
+    assert labels.queue_labels("p", "e") == ("p", "other")
+
+
+async def test_a_survey_lets_others_have_their_turn_and_goes_with_the_shard(survey: Survey) -> None:
+    """10,000 pools take 0.2 s: as a task, in slices. Pools that change in between do it no harm."""
+    engine = Engine(0)
+    pools = [f"pool-{number}" for number in range(3_000)]
+    engine.apply(Frame(0, 1000, 0, [Event("chat-arrival", pool, {"chat_id": "c"}) for pool in pools]))
+    queues = [{"name": f"q{number}"} for number in range(500)]
+    config = {"queues": queues, "profiles": [{"name": "a"}]}
+    engine.apply(Frame(1, 2000, 0, [Event("pool-configured", "pool-0", {"config": config})]))
+    admission = Admission(engine, Limits())
+    survey.start(engine, admission)
+    turns = 0
+    while told("switchboard_limit_used", shard="0", limit="pools") is None:
+        await asyncio.sleep(0)
+        turns += 1
+        if turns == 2:
+            engine.apply(Frame(2, 3000, 0, [replace(configured("new"), pool="pool-0"), chat("c", "q")]))
+        assert turns < 100_000
+    assert turns > 3
+    assert told("switchboard_limit_max", shard="0", limit="pools") == 10_000
+    survey.clear()
+    assert told("switchboard_limit_used", shard="0", limit="pools") is None
+
+
+async def test_what_a_survey_raises_is_raised_by_the_next(survey: Survey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect in it must not be silent: the gauges would stand still."""
+    engine = Engine(0)
+    engine.apply(Frame(0, 1000, 0, [configured("q")]))
+    monkeypatch.delattr(engine.pools["p"].__class__, "waiting")
+    survey.start(engine, Admission(engine, Limits()))
+    await asyncio.sleep(0)
+    with pytest.raises(AttributeError):
+        survey.start(engine, Admission(engine, Limits()))
 
 
 def test_the_three_availability_figures_tell_who_could_take_from_a_queue(survey: Survey) -> None:

@@ -23,13 +23,13 @@ async def test_a_router_that_is_not_ready_says_what_it_waits_for() -> None:
                     return answer.status, await answer.json()
 
             why = "waiting for the broker at broker.example:9092"
-            assert await told("/readyz") == (503, {"ready": False, "reason": why, "shards": {}})
-            assert await told("/healthz") == (200, {"healthy": True, "reason": why, "shards": {}})
+            assert await told("/readyz") == (503, {"ready": False, "reason": why, "shards": {}, "held_up": []})
+            assert await told("/healthz") == (200, {"healthy": True, "reason": why, "shards": {}, "held_up": []})
             router._bus_found = True
             why = "waiting for shards: the router is not yet a member of group acme-routers"
-            assert await told("/readyz") == (503, {"ready": False, "reason": why, "shards": {}})
+            assert await told("/readyz") == (503, {"ready": False, "reason": why, "shards": {}, "held_up": []})
             router._ownership._heartbeat_at = 1.0
             why = "standing by: no shard is assigned to this router"
-            assert await told("/readyz") == (200, {"ready": True, "reason": why, "shards": {}})
+            assert await told("/readyz") == (200, {"ready": True, "reason": why, "shards": {}, "held_up": []})
     finally:
         await web.cleanup()

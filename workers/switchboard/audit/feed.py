@@ -1,16 +1,21 @@
 """Decisions from one or several ordered sources, given out frame by frame."""
 
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-import orjson
-
 from switchboard.audit.findings import IDS, AuditInputError, Finding
+from switchboard.contracts import bounded_json
+from switchboard.contracts.faults import quote
 from switchboard.contracts.schema_files import compiled, load
 
 Decision: TypeAlias = dict[str, Any]
+
+_LONGEST_FAULT: Final = 500
+"""Characters of a fault that are repeated: it quotes what is wrong."""
+_is_number: Final = re.compile("[0-9]{1,18}").fullmatch
 
 _VALIDATORS: Final = {
     path.removeprefix("decisions/").removesuffix(".json"): compiled(path)
@@ -38,20 +43,20 @@ def read_decision(value: bytes, place: str) -> Placed:
         AuditInputError: it is none; the message names the place and says what is wrong.
     """
     try:
-        decision = orjson.loads(value)
-    except orjson.JSONDecodeError as error:
+        decision = bounded_json.loads(value)
+    except ValueError as error:
         raise AuditInputError(f"{place}: expected a decision as JSON: {error}") from None
     kind = decision.get("type") if isinstance(decision, dict) else None
     validator = _VALIDATORS.get(kind) if isinstance(kind, str) else None
     if validator is None:
-        got = "no type" if kind is None else f"type {orjson.dumps(kind).decode()}"
+        got = "no type" if kind is None else f"type {quote(kind)}"
         raise AuditInputError(f"{place}: expected a decision, as replay writes them; got {got}")
     if not validator.is_valid(decision):
         fault = next(iter(validator.iter_errors(decision)))
-        raise AuditInputError(f"{place}: no {kind}: {fault.message}")
+        raise AuditInputError(f"{place}: no {kind}: {fault.message[:_LONGEST_FAULT]}")
     pool, *numbers = decision["id"].rsplit("/", 3)
-    if len(numbers) != 3 or pool != decision["pool"] or not all(each.isdecimal() for each in numbers):
-        raise AuditInputError(f"{place}: expected an id POOL/SHARD/FRAME/N of its pool, got {decision['id']!r}")
+    if len(numbers) != 3 or pool != decision["pool"] or not all(map(_is_number, numbers)):
+        raise AuditInputError(f"{place}: expected an id POOL/SHARD/FRAME/N of its pool, got {quote(decision['id'])}")
     shard, frame, number = map(int, numbers)
     return Placed(shard, frame, number, decision, place)
 

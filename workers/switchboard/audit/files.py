@@ -6,7 +6,7 @@ from pathlib import Path
 from switchboard.audit.auditor import Auditor, Frame
 from switchboard.audit.feed import Feed, Placed, Source, read_decision
 from switchboard.audit.findings import AuditInputError, Report
-from switchboard.contracts.log_files import CutFileError, read_lines
+from switchboard.contracts.log_files import DamagedFileError, read_lines
 from switchboard.contracts.log_frames import Tally, bus_frames, journal_frames
 from switchboard.contracts.recorded_log import Kind, Record, kind_of, read_log
 
@@ -76,5 +76,5 @@ def _placed(path: Path) -> Iterator[Placed]:
         for number, line in enumerate(read_lines(path), start=1):
             if not line.isspace():
                 yield read_decision(line, f"{path}:{number}")
-    except CutFileError as error:
+    except DamagedFileError as error:
         raise AuditInputError(f"{path}:{number + 1}: {error}") from None

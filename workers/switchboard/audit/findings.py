@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from switchboard.contracts.printable_text import printable
 from switchboard.words import counted
 
 SHOWN: Final = 20
@@ -33,17 +34,18 @@ class Finding:
     found: str
 
     def line(self) -> str:
-        """All of it for a human."""
+        """All of it for a human, on four lines and printable."""
         who = [f"pool {self.pool}"]
         who += [f"chat {self.chat_id}"] if self.chat_id is not None else []
         who += [f"agent {self.agent_id}"] if self.agent_id is not None else []
         which = f", decision {self.decision}" if self.decision is not None else ""
-        return (
-            f"{' '.join(self.rules)}: {', '.join(who)}\n"
-            f"  when      frame {self.frame} of shard {self.shard}{which}, {self.at} ({self.place})\n"
-            f"  expected  {self.expected}\n"
-            f"  found     {self.found}"
+        lines = (
+            f"{' '.join(self.rules)}: {', '.join(who)}",
+            f"  when      frame {self.frame} of shard {self.shard}{which}, {self.at} ({self.place})",
+            f"  expected  {self.expected}",
+            f"  found     {self.found}",
         )
+        return "\n".join(map(printable, lines))
 
 
 @dataclass(slots=True)

@@ -2,7 +2,9 @@
 
 import click
 
+from switchboard.cli.consoles import say
 from switchboard.cli.failures import FAULT
+from switchboard.contracts.printable_text import printable
 
 
 def ask(question: str, undone: str) -> None:
@@ -11,13 +13,13 @@ def ask(question: str, undone: str) -> None:
     Ctrl-C ends the command as it does anywhere.
     """
     try:
-        agreed = click.confirm(question, err=True)
+        agreed = click.confirm(printable(question), err=True)
     except click.Abort as error:
         if not isinstance(error.__context__, EOFError):
             raise
-        click.echo(err=True)
+        say(err=True)
         undone += ": nobody is there to answer (--yes answers for them)"
         agreed = False
     if not agreed:
-        click.echo(undone, err=True)
+        say(undone, err=True)
         click.get_current_context().exit(FAULT)

@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-import orjson
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from switchboard.audit.files import audit_files
 from switchboard.audit.findings import Report
 from switchboard.cli.audit_live import audit_live
 from switchboard.cli.collector import relax_collector
+from switchboard.cli.consoles import say, say_json, say_lines, wide_console
 from switchboard.cli.failures import FAULT
 from switchboard.cli.out_files import refuse_swapped
 from switchboard.settings import load
@@ -59,10 +58,10 @@ def audit(log: Path | None, decisions: tuple[Path, ...], *, as_json: bool) -> No
 
 @contextmanager
 def _progress() -> Iterator[Callable[[Report], None]]:
-    console = Console(stderr=True)
+    console = wide_console(stderr=True)
     began = time.monotonic()
     with Progress(
-        TextColumn("auditing"), BarColumn(), TextColumn("{task.fields[told]}"), TimeElapsedColumn(),
+        TextColumn("auditing"), BarColumn(), TextColumn("{task.fields[told]}", markup=False), TimeElapsedColumn(),
         console=console, disable=not console.is_terminal, transient=True,
     ) as bar:  # fmt: skip
         task = bar.add_task("audit", total=None, told="")
@@ -76,12 +75,12 @@ def _progress() -> Iterator[Callable[[Report], None]]:
 
 def _tell(report: Report, seconds: float, *, as_json: bool) -> None:
     if as_json:
-        click.echo(orjson.dumps(report.as_data() | {"seconds": round(seconds, 3)}))
+        say_json(report.as_data() | {"seconds": round(seconds, 3)})
         return
     for finding in report.findings:
-        click.echo(finding.line())
+        say_lines(finding.line())
     if report.found > len(report.findings):
-        click.echo(f"... and {report.found - len(report.findings):,} more")
+        say(f"... and {report.found - len(report.findings):,} more")
     verdict = counted(report.found, "finding") if report.found else "nothing found"
     rate = report.events / max(seconds, 1e-3)
-    click.echo(f"{verdict}; looked at {report.looked_at()} in {seconds:.1f} s ({rate:,.0f} events/s)")
+    say(f"{verdict}; looked at {report.looked_at()} in {seconds:.1f} s ({rate:,.0f} events/s)")

@@ -8,10 +8,10 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 from switchboard.audit.auditor import Auditor, Frame
 from switchboard.audit.feed import Feed, Placed, Source, read_decision
 from switchboard.audit.findings import AuditInputError, Report
+from switchboard.cli.broker_wait import broker_wait
 from switchboard.contracts.codec import decode_frame
 from switchboard.contracts.frames import check_versions
 from switchboard.kafka.allowed import require_rights
-from switchboard.kafka.clients import wait_for_broker
 from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.reading import Partition, ends_of, opened
 from switchboard.kafka.rights import AUDITED, Operation, on_topics
@@ -22,7 +22,7 @@ async def audit_live(settings: Settings, progress: Callable[[Report], None]) -> 
     """Audit every shard, up to where its topics end now.
 
     Raises:
-        BrokerAwayError: no broker answers.
+        BrokerAwayError: a broker that is needed was away at the start for too long.
         NotAllowedError: the cluster does not allow reading one.
         WrongTopicsError: a topic is missing.
         ReadingError: a partition can't be read to its end.
@@ -30,11 +30,11 @@ async def audit_live(settings: Settings, progress: Callable[[Report], None]) -> 
         AuditInputError: a record is no decision.
     """
     conn, names = settings.connection(), settings.topic_names()
-    await wait_for_broker(conn, settings.broker_wait_seconds)
-    await require_rights(conn, on_topics(names, Operation.READ, AUDITED))
+    wait, needed = broker_wait(settings), on_topics(names, Operation.READ, AUDITED)
+    await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
     tps = [TopicPartition(names.of(topic), shard) for shard in range(settings.shards) for topic in AUDITED]
-    await require_partitions(conn, map(names.of, AUDITED))
-    ends = await ends_of(conn, tps)
+    await wait.retry("looking at the topics", lambda: require_partitions(conn, map(names.of, AUDITED)))
+    ends = await wait.retry("looking where the topics end", lambda: ends_of(conn, tps), long=True)
     auditor = Auditor()
     for shard in range(settings.shards):
         async with AsyncExitStack() as stack:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from switchboard.cli.board import Board, QueueLine
+from switchboard.contracts.printable_text import printable
 from switchboard.words import counted
 
 SLOTS: Final = {"active": ("●", "green"), "wrapping": ("◐", "cyan"), "offered": ("◌", "yellow")}
@@ -26,7 +27,7 @@ def render(board: Board, policies: Mapping[str, str], head: str, now: int) -> Re
 
 def plain(board: Board, now: int) -> str:
     """The queues and the agents in one line."""
-    queues = ", ".join(f"{line.queue} {line.waiting}{_oldest(line)}" for line in board.lines(now))
+    queues = ", ".join(f"{printable(line.queue)} {line.waiting}{_oldest(line)}" for line in board.lines(now))
     held = sum(len(agent["sessions"]) for agent in board.agents.values())
     slots = sum(agent["max_sessions"] for agent in board.agents.values() if agent["status"] == "available")
     here = sum(agent["status"] == "available" for agent in board.agents.values())
@@ -51,7 +52,7 @@ def _queues(board: Board, policies: Mapping[str, str], now: int) -> Table:
         oldest = "" if line.oldest_seconds is None else f"{line.oldest_seconds:.1f} s"
         waiting = Text(str(line.waiting), style="bold yellow" if line.waiting else "dim")
         policy = POLICY[policies[line.pool]] if first else ""
-        table.add_row(line.pool if first else "", line.queue, policy, waiting, oldest)
+        table.add_row(line.pool if first else "", printable(line.queue), policy, waiting, oldest)
         before = line.pool
     return table
 
@@ -67,7 +68,9 @@ def _agents(board: Board) -> Table:
     for row in sorted(board.agents.values(), key=lambda row: (pools.index(row["pool"]), row["agent_id"])):
         request = row["request"]
         status = Text(row["status"], style=STATUS_STYLE[row["status"]])
-        table.add_row(row["agent_id"], row["mode"], status, _slots(row), "" if request is None else request["origin"])
+        table.add_row(
+            printable(row["agent_id"]), row["mode"], status, _slots(row), "" if request is None else request["origin"]
+        )
     return table
 
 
@@ -88,7 +91,8 @@ def _assignments(board: Board) -> Table:
     table.add_column("why", no_wrap=True)
     for each in board.assignments:
         waited = f"{each['waited_seconds']:.1f} s"
-        table.add_row(each["chat_id"], each["queue"], each["agent_id"], waited, why(each))
+        names = (printable(each[name]) for name in ("chat_id", "queue", "agent_id"))
+        table.add_row(*names, waited, why(each))
     return table
 
 

@@ -5,6 +5,7 @@ import threading
 
 import click
 
+from switchboard.cli.consoles import say
 from switchboard.kafka.local_broker import LocalBroker
 
 
@@ -25,5 +26,5 @@ def broker(port: int) -> None:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
     with LocalBroker(port) as running:
-        click.echo(f"Apache Kafka listens at {running.bootstrap}; Ctrl-C ends it, and what it holds is gone then")
+        say(f"Apache Kafka listens at {running.bootstrap}; Ctrl-C ends it, and what it holds is gone then")
         stop.wait()

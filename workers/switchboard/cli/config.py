@@ -1,16 +1,19 @@
 """`switchboard config`: check a routing file, apply it, show what is applied."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
+from switchboard.cli.broker_wait import broker_wait
+from switchboard.cli.consoles import say, say_json
 from switchboard.contracts.routing_file import read_routing_file
-from switchboard.kafka.clients import wait_for_broker
-from switchboard.kafka.configuring import read_configuration, write_configuration
+from switchboard.kafka.configuring import Applied, read_configuration, write_configuration
 from switchboard.settings import load
+from switchboard.words import counted
 
 ROUTING_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -30,8 +33,8 @@ def check(file: Path) -> None:
       switchboard config check routing.toml
     """
     for pool in read_routing_file(file):
-        click.echo(_summary(pool["pool"], pool["config"]))
-    click.echo(f"{file}: no faults")
+        say(_summary(pool["pool"], pool["config"]))
+    say(f"{file}: no faults")
 
 
 @config.command()
@@ -50,12 +53,11 @@ def apply(file: Path) -> None:
 
     async def publish() -> None:
         conn, names = settings.connection(), settings.topic_names()
-        await wait_for_broker(conn, settings.broker_wait_seconds)
-        await write_configuration(conn, names, settings.group_id, pools)
+        await write_configuration(conn, names, settings.group_id, pools, broker_wait(settings))
 
     asyncio.run(publish())
     for pool in pools:
-        click.echo(f"applied {_summary(pool['pool'], pool['config'])}")
+        say(f"applied {_summary(pool['pool'], pool['config'])}")
 
 
 @config.command()
@@ -69,25 +71,30 @@ def show(*, as_json: bool) -> None:
     """
     settings = load()
 
-    async def read() -> dict[str, Any]:
-        await wait_for_broker(settings.connection(), settings.broker_wait_seconds)
-        return await read_configuration(settings.connection(), settings.topic_names())
+    async def read() -> Applied:
+        conn, names = settings.connection(), settings.topic_names()
+        return await broker_wait(settings).retry(
+            "reading the configuration", lambda: read_configuration(conn, names), long=True
+        )
 
-    pools = asyncio.run(read())
+    applied = asyncio.run(read())
+    pools = applied.pools
+    if applied.first_bad is not None:
+        say(f"left out, as routers do: {counted(applied.bad, 'record')}; the first: {applied.first_bad}", err=True)
     if as_json:
-        click.echo(orjson.dumps(pools, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+        say_json(pools, indent=True, sort_keys=True)
         return
     for pool, body in sorted(pools.items()):
-        click.echo(_summary(pool, body))
+        say(_summary(pool, body))
         for kind in ("queues", "profiles"):
             for row in body[kind]:
                 rest = ", ".join(f"{name}={_shown(value)}" for name, value in row.items() if name != "name")
-                click.echo(f"  {kind[:-1]} {row['name']}{': ' if rest else ''}{rest}")
+                say(f"  {kind[:-1]} {row['name']}{': ' if rest else ''}{rest}")
     if not pools:
-        click.echo("nothing is configured: every pool has one queue and one profile, both named default")
+        say("nothing is configured: every pool has one queue and one profile, both named default")
 
 
-def _summary(pool: str, body: dict[str, Any]) -> str:
+def _summary(pool: str, body: Mapping[str, Any]) -> str:
     names = {kind: ", ".join(row["name"] for row in body[kind]) for kind in ("queues", "profiles")}
     return f"pool {pool}: queues {names['queues']}; profiles {names['profiles']}"
 

@@ -2,20 +2,22 @@
 
 import asyncio
 import heapq
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import click
-import orjson
 
 from switchboard.cli.asking import ask
+from switchboard.cli.broker_wait import broker_wait
+from switchboard.cli.consoles import say, say_json, say_lines
 from switchboard.cli.dead_letter_view import fields_of, line_of, shown, text_of
 from switchboard.cli.failures import FAULT
 from switchboard.cli.record import Time
 from switchboard.contracts.codec import REASONS
-from switchboard.kafka.clients import Connection, wait_for_broker
+from switchboard.kafka.clients import Connection
 from switchboard.kafka.topics import TopicNames
-from switchboard.replay.dead_letters import DeadLetter, Place, dead_letter_at, dead_letters, put_back
+from switchboard.replay.dead_letters import DeadLetter, Place, Replays, dead_letter_at, dead_letters, put_back
 from switchboard.router.starting import Start
 from switchboard.settings import load
 from switchboard.words import counted
@@ -71,44 +73,54 @@ def list_(reason: str | None, since: Start, limit: int, *, as_json: bool) -> Non
                     heapq.heappop(heap)
         return number, [each[-1] for each in sorted(heap, key=lambda each: each[:3])]
 
-    number, letters = _run(newest)
+    number, letters = _read(newest)
     if as_json:
-        click.echo(orjson.dumps([fields_of(letter) for letter in letters]))
+        say_json([fields_of(letter) for letter in letters])
         return
     for letter in letters:
-        click.echo(line_of(letter))
+        say(line_of(letter))
     if number > len(letters):
-        click.echo(f"the newest {len(letters):,} of {number:,}; --limit shows more", err=True)
+        say(f"the newest {len(letters):,} of {number:,}; --limit shows more", err=True)
     if not number:
-        click.echo("there are none", err=True)
+        say("there are none", err=True)
 
 
 @dead_letter.command()
 @click.argument("place", metavar="PARTITION@OFFSET", type=PlaceType())
+@click.option("--raw", is_flag=True, help="Write the value's bytes as they are, and nothing else.")
 @JSON
 @click.pass_context
-def show(ctx: click.Context, place: Place, *, as_json: bool) -> None:
+def show(ctx: click.Context, place: Place, *, raw: bool, as_json: bool) -> None:
     """Show one dead letter: why it was set aside, and all of what it was.
+
+    Characters that are not seen, or that act on a terminal, are written as escapes such as \\u001b; bytes that are no
+    UTF-8 as hex. --raw is for a file or another program: such bytes can take over a terminal.
 
     \b
     Example:
       switchboard dead-letter show 0@17
+      switchboard dead-letter show 0@17 --raw > value.json
     """
-    letter = _run(lambda conn, names: dead_letter_at(conn, names, place))
+    if raw and as_json:
+        raise click.UsageError("--raw and --json don't go together: --raw writes the value alone, as it is")
+    letter = _read(lambda conn, names: dead_letter_at(conn, names, place))
     if letter is None:
-        click.echo(f"there is no dead letter at {place}", err=True)
+        say(f"there is no dead letter at {place}", err=True)
         ctx.exit(FAULT)
+    if raw:
+        sys.stdout.buffer.write(letter.value or b"")
+        return
     if as_json:
         headers = [[name, text_of(value)] for name, value in letter.headers]
-        click.echo(orjson.dumps({**fields_of(letter), "headers": headers, "value": text_of(letter.value)}))
+        say_json({**fields_of(letter), "headers": headers, "value": text_of(letter.value)})
         return
-    click.echo(line_of(letter))
-    click.echo(f"key: {shown(letter.key)}")
+    say(line_of(letter))
+    say(f"key: {shown(letter.key)}")
     for name, value in letter.headers:
-        click.echo(f"header {name}: {shown(value)}")
+        say(f"header {name}: {shown(value)}")
     if letter.obstacle is not None:
-        click.echo(f"can't be replayed: {letter.obstacle}")
-    click.echo(shown(letter.value))
+        say(f"can't be replayed: {letter.obstacle}")
+    say_lines("(none)" if (text := text_of(letter.value)) is None else text)
 
 
 @dead_letter.command()
@@ -132,7 +144,8 @@ def replay(
     """Put dead letters back on the topic they came from: bytes, key and headers as they were, with a new timestamp.
 
     They stay on dead-letter too, so the same command would replay them again, but for those that failed again since:
-    of these only the last is replayed. Each gets a header, replayed-from, that tells where it stood.
+    of these only the last is replayed. Each gets a header, replayed-from, that tells where it stood; a record with such
+    a header counts as a replay only where its topic, partition, key, value and other headers are those of the letter.
 
     \b
     Example:
@@ -147,45 +160,46 @@ def replay(
 
     async def choose(conn: Connection, names: TopicNames) -> tuple[list[DeadLetter], dict[str, str]]:
         found: dict[str, DeadLetter] = {}
-        again: dict[str, str] = {}
+        replays = Replays()
         async for letter in dead_letters(conn, names):
-            if letter.replayed_from is not None:
-                again[letter.replayed_from] = str(letter.place)
+            replays.note(letter)
             if letter.place in places or everything or (reason is not None and letter.reason == reason):
                 found[str(letter.place)] = letter
         refused = {str(place): "there is no such dead letter" for place in places if str(place) not in found}
         for place, letter in found.items():
             if letter.obstacle is not None:
                 refused[place] = letter.obstacle
-            elif place in again:
-                refused[place] = f"it was replayed and failed again: see {again[place]}"
+            elif (again := replays.again(letter)) is not None:
+                refused[place] = f"it was replayed and failed again: see {again}"
         chosen = [letter for place, letter in found.items() if place not in refused]
         return sorted(chosen, key=lambda each: (each.at, each.place.partition, each.place.offset)), refused
 
-    letters, refused = _run(choose)
+    letters, refused = _read(choose)
     for place, why in refused.items():
-        click.echo(f"{place} is not replayed: {why}", err=True)
+        say(f"{place} is not replayed: {why}", err=True)
     if not as_json:
         for letter in letters:
-            click.echo(line_of(letter))
+            say(line_of(letter))
     if letters and not dry_run:
         if not yes:
             ask(f"Replay {counted(len(letters), 'dead letter')}?", "nothing was replayed")
-        _run(lambda conn, names: put_back(conn, names, letters))
+        settings = load()
+        asyncio.run(put_back(settings.connection(), settings.topic_names(), letters, broker_wait(settings)))
     if as_json:
         told = {"replayed": [fields_of(letter) for letter in letters], "refused": refused, "dry_run": dry_run}
-        click.echo(orjson.dumps(told))
+        say_json(told)
     else:
-        click.echo(f"{'would replay' if dry_run else 'replayed'} {len(letters):,}; refused {len(refused):,}")
+        say(f"{'would replay' if dry_run else 'replayed'} {len(letters):,}; refused {len(refused):,}")
     if refused and places:
         ctx.exit(FAULT)
 
 
-def _run(work: Callable[[Connection, TopicNames], Coroutine[Any, Any, Found]]) -> Found:
+def _read(work: Callable[[Connection, TopicNames], Coroutine[Any, Any, Found]]) -> Found:
+    """What is found by reading, which is done again from the beginning where a broker goes away meanwhile."""
     settings = load()
+    conn, names = settings.connection(), settings.topic_names()
 
-    async def connected() -> Found:
-        await wait_for_broker(settings.connection(), settings.broker_wait_seconds)
-        return await work(settings.connection(), settings.topic_names())
+    async def found() -> Found:
+        return await broker_wait(settings).retry("reading dead letters", lambda: work(conn, names), long=True)
 
-    return asyncio.run(connected())
+    return asyncio.run(found())

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from switchboard.contracts.printable_text import printable
+from switchboard.contracts.recorded_log import is_timely
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.replay.dead_letters import DeadLetter
 
@@ -11,7 +13,7 @@ def fields_of(letter: DeadLetter) -> dict[str, Any]:
     topic, partition, offset = letter.source
     return {
         "place": str(letter.place),
-        "at": format_ms(letter.at),
+        "at": _time(letter.at),
         "reason": letter.reason,
         "detail": letter.detail,
         "source_topic": topic,
@@ -19,18 +21,23 @@ def fields_of(letter: DeadLetter) -> dict[str, Any]:
         "source_offset": offset,
         "key": text_of(letter.key),
         "original_size": letter.original_size,
-        "replayed_from": letter.replayed_from,
+        "replayed_from": None if letter.replayed_from is None else str(letter.replayed_from),
     }
 
 
 def line_of(letter: DeadLetter) -> str:
     """For humans: where and when, why, where it came from."""
     topic, partition, offset = letter.source
-    again = f" (replayed from {letter.replayed_from}, failed again)" if letter.replayed_from else ""
-    where = f"{letter.place}  {format_ms(letter.at)}"
+    again = f" (its header says: replayed from {letter.replayed_from})" if letter.replayed_from else ""
+    where = f"{letter.place}  {_time(letter.at)}"
     if not letter.reason:
         return f"{where}  (no router set it aside)"
     return f"{where}  {letter.reason}  {topic}/{partition}@{offset}  {letter.detail}{again}"
+
+
+def _time(ms: int) -> str:
+    """RFC 3339; of a time outside the years 0001 to 9999, which a record may have, its ms since 1970."""
+    return format_ms(ms) if is_timely(ms) else f"{ms} ms"
 
 
 def text_of(value: bytes | None) -> str | None:
@@ -44,5 +51,5 @@ def text_of(value: bytes | None) -> str | None:
 
 
 def shown(value: bytes | None) -> str:
-    """As text for humans."""
-    return "(none)" if (text := text_of(value)) is None else text
+    """As text for humans, on one line and printable."""
+    return "(none)" if (text := text_of(value)) is None else printable(text)

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-import orjson
 from rich.console import Console
 
 from switchboard.cli.board import Board, follow_rows
 from switchboard.cli.children import Child
-from switchboard.cli.consoles import wide_console
+from switchboard.cli.consoles import say_json, wide_console
 from switchboard.cli.demo_office import Office, OfficeError, broker, office
 from switchboard.cli.demo_show import show
 from switchboard.cli.duration import Duration
@@ -62,7 +61,7 @@ def demo(ctx: click.Context, *, seconds: float | None, seed: str, as_json: bool)
         raise click.ClickException(str(error)) from None
     if as_json:
         figures = {"holds": check.holds, **{name: getattr(check, name) for name in FinalCheck.__slots__}}
-        click.echo(orjson.dumps(told | {"final_check": figures}))
+        say_json(told | {"final_check": figures})
     else:
         for line in (*summary_lines(told), f"final check: {'passed' if check.holds else 'FAILED'}"):
             say(line)

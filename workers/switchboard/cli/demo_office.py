@@ -15,7 +15,8 @@ import aiohttp
 from switchboard.cli.children import Child
 from switchboard.contracts.routing_file import read_routing_file
 from switchboard.kafka.admin import create_topics, session
-from switchboard.kafka.clients import Connection, wait_for_broker
+from switchboard.kafka.broker_wait import BrokerWait
+from switchboard.kafka.clients import Connection
 from switchboard.kafka.configuring import write_configuration
 from switchboard.kafka.local_broker import LocalBroker, bootstrap_from_environment
 from switchboard.kafka.topics import TopicNames, TopicPlan
@@ -69,7 +70,7 @@ async def office(
 
     Raises:
         OfficeError: the router did not come up.
-        BrokerAwayError: no broker answers.
+        BrokerAwayError: a broker that is needed was away for too long.
     """
     run = f"demo-{uuid.uuid4().hex[:6]}"
     names = TopicNames(f"{run}.", f"{run}.")
@@ -86,13 +87,15 @@ async def office(
         "SWITCHBOARD_WEB_HOST": "127.0.0.1",
         "SWITCHBOARD_WEB_PORT": str(web_port),
     }
-    await wait_for_broker(conn, 15)
+    wait = BrokerWait(conn, say=say)
     pools = read_routing_file(ROUTING_FILE)
     children: list[Child] = []
     try:
         plan = TopicPlan(names, shards=1, replication=1, min_insync=1)
-        await create_topics(conn, plan, bus_partitions=BUS_PARTITIONS)
-        await write_configuration(conn, names, run, pools)
+        await wait.retry(
+            "making the topics", lambda: create_topics(conn, plan, bus_partitions=BUS_PARTITIONS), long=True
+        )
+        await write_configuration(conn, names, run, pools, wait)
         say("starting the router and the monitor …")
         router = Child(["run", "router", "--from", "earliest"], told, folder / "router.log")
         children.append(router)

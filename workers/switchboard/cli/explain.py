@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import click
-import orjson
-from rich.console import Console
 
 from switchboard.cli.collector import relax_collector
+from switchboard.cli.consoles import PrintableConsole, say_json
 from switchboard.cli.explain_agent_view import agent_lines
 from switchboard.cli.explain_text import Line, show
 from switchboard.cli.explain_view import chat_lines
@@ -49,8 +48,8 @@ def explain(log: Path, chat_id: str | None, agent_id: str | None, pool: str | No
             stories = chats = explain_chat(log, chat_id or "", pool, tally, lambda: tick(None))
             told = [chat_lines(each) for each in chats]
     if as_json:
-        click.echo(orjson.dumps({"stories": stories}))
+        say_json({"stories": stories})
         return
-    console = Console(highlight=False)
+    console = PrintableConsole(highlight=False, markup=False, emoji=False)
     for number, lines in enumerate(told):
         show([Line(""), *lines] if number else lines, console)

@@ -8,6 +8,8 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from switchboard.contracts.printable_text import printable
+
 TIME_WIDTH: Final = 14
 _RULES: Final = re.compile(r"\[(?:[RI]\d+(?:, )?)+\]")
 
@@ -35,7 +37,7 @@ def _wrapped(line: Line, width: int) -> list[Text]:
     first = f"{line.time:<{TIME_WIDTH}}" + "  " * line.depth if margin else ""
     bullet = f"{line.bullet} " if line.bullet else ""
     wrapped = textwrap.wrap(
-        line.text,
+        printable(line.text),
         max(width, 40),
         initial_indent=first + bullet,
         subsequent_indent=margin + " " * len(bullet),

@@ -4,18 +4,19 @@ from datetime import UTC, datetime
 from typing import IO, Any, Final
 
 import click
-import orjson
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 
 from switchboard.audit.findings import AuditInputError
+from switchboard.cli.consoles import say_json, say_lines
 from switchboard.contracts.recorded_log import RecordedLogError
 from switchboard.contracts.routing_file import RoutingFileError
 from switchboard.kafka.admin import TopicError, WrongTopicsError
+from switchboard.kafka.broker_wait import may_pass
 from switchboard.kafka.clients import BrokerAwayError
 from switchboard.kafka.jars import BrokerUnavailableError
 from switchboard.kafka.ledger import LedgerLostError
 from switchboard.kafka.local_broker import PortTakenError
-from switchboard.kafka.reading import ReadingError
+from switchboard.kafka.reading import ReadingError, StalledError
 from switchboard.kafka.refusals import SecurityError
 from switchboard.kafka.restore import RestoreError
 from switchboard.kafka.rights import NotAllowedError
@@ -34,7 +35,7 @@ BROKER_AWAY = 3
 
 EXIT_CODES: Final[dict[type[Exception], int]] = {
     BrokerAwayError: BROKER_AWAY,
-    KafkaConnectionError: BROKER_AWAY,
+    StalledError: BROKER_AWAY,
     AddressTakenError: WRONG_USE,
     NoSuchShardError: WRONG_USE,
     NotAllowedError: WRONG_USE,
@@ -64,6 +65,8 @@ EXIT_CODES: Final[dict[type[Exception], int]] = {
 
 def exit_code_of(error: BaseException) -> int | None:
     """The exit code of an error whose message says what to do; None for what is a defect of ours."""
+    if isinstance(error, KafkaError | TimeoutError) and may_pass(error):
+        return BROKER_AWAY
     return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), None)
 
 
@@ -81,11 +84,16 @@ class FailedError(click.ClickException):
 
 def tell(reason: str, file: IO[Any] | None = None) -> None:
     """Last words for people."""
-    click.echo(f"switchboard: {reason}", file=file, err=True)
+    say_lines(f"switchboard: {reason}", file=file, err=True)
 
 
 def tell_machines(reason: str, exit_code: int, **more: str) -> None:
-    """Last words of a worker whose log is JSON: a line as all the others. Its log may not be set up yet."""
-    line = {"event": "the worker gives up", "reason": reason, "exit_code": exit_code, **more}
+    """Last words of a worker whose log is JSON."""
+    log_for_machines("error", "the worker gives up", reason=reason, exit_code=exit_code, **more)
+
+
+def log_for_machines(level: str, event: str, **fields: str | int) -> None:
+    """A line as all the others of a worker whose log is JSON. Its log may not be set up yet."""
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    click.echo(orjson.dumps(line | {"level": "error", "logger": "switchboard", "time": now}), err=True)
+    line = {"event": event, **fields, "level": level, "logger": "switchboard", "time": now}
+    say_json(line, err=True)

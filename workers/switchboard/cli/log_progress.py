@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from switchboard.cli.consoles import wide_console
 from switchboard.contracts.log_frames import Tally
 
 
@@ -16,8 +16,8 @@ def log_progress(word: str, tally: Tally, total_bytes: int | None = None) -> Ite
 
     Call what this gives now and then, with the bytes read so far where a total was given.
     """
-    console = Console(stderr=True)
-    columns = [TextColumn(word), BarColumn(), TextColumn("{task.fields[told]}"), TimeElapsedColumn()]
+    console = wide_console(stderr=True)
+    columns = [TextColumn(word), BarColumn(), TextColumn("{task.fields[told]}", markup=False), TimeElapsedColumn()]
     if total_bytes is not None:
         columns += [TextColumn("left:"), TimeRemainingColumn()]
     began = time.monotonic()

@@ -1,6 +1,7 @@
 """Logs: lines for a console, or JSON.
 
-A line names no chat, agent or attribute above debug, so that logs may go where chats may not.
+A line names no chat, agent or attribute above debug, so that logs may go where chats may not. What a line repeats of a
+bus, a file or a client is made printable on the console (`contracts.printable_text`); JSON is written in plain ASCII.
 """
 
 import logging
@@ -10,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from switchboard.contracts.printable_text import printable, printable_lines
 from switchboard.settings import Settings
 
 OURS: Final = "switchboard"
@@ -31,21 +33,56 @@ def set_up_logs(settings: Settings) -> None:
         structlog.processors.format_exc_info,
     ]
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
+        structlog.processors.JSONRenderer()  # json.dumps, which escapes all but ASCII
         if settings.log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
+    printing = [] if settings.log_format == "json" else [printable_event]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *printing, renderer],
         )
     )
     level = settings.log_level.upper()
     logging.basicConfig(level=level, handlers=[handler], force=True)
     signal.signal(TO_DEBUG, lambda *_: _set_level("DEBUG"))
     signal.signal(AS_SET, lambda *_: _set_level(level))
+
+
+def printable_event(
+    logger: logging.Logger, method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """A processor that makes each value of a log line printable; only a traceback keeps its newlines."""
+    del logger, method
+    for name, value in event.items():
+        if name in _OF_SEVERAL_LINES:
+            event[name] = printable_lines(str(value))
+        elif value is not None and not isinstance(value, bool | int | float):
+            event[name] = printable(value if isinstance(value, str) else repr(value))
+    return event
+
+
+_OF_SEVERAL_LINES: Final = frozenset({"exception", "stack"})
+
+
+class PrintableFormatter(logging.Formatter):
+    """Formats what is logged before, or without, `set_up_logs`: the message on one line, and all of it printable."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        """The message."""
+        return printable(super().formatMessage(record))
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message, and the traceback below it."""
+        return printable_lines(super().format(record))
+
+
+def set_up_last_resort() -> None:
+    """Have the warnings of a command that sets up no logs, which `logging` writes on stderr, be printable."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(PrintableFormatter())
 
 
 def _set_level(level: str) -> None:

@@ -1,14 +1,16 @@
 """`switchboard`: the commands, and what becomes of their errors."""
 
 import importlib
-import logging
+import io
 import sys
 import traceback
 from typing import Final
 
 import click
 
+from switchboard.cli.consoles import say_lines
 from switchboard.cli.failures import FAULT, exit_code_of, tell, tell_machines
+from switchboard.cli.logs import set_up_last_resort
 from switchboard.kafka.quiet import hush_libraries, raised
 from switchboard.kafka.wording import in_words
 from switchboard.settings import given
@@ -61,6 +63,7 @@ def switchboard() -> None:
 
     Every decision is a pure function of one ordered journal. Start with: switchboard demo
     """
+    set_up_last_resort()
     hush_libraries(given("log_level"))
 
 
@@ -73,16 +76,19 @@ def main() -> None:
         if _logs_json():
             tell_machines(error.format_message(), code)
         else:
-            error.show()
+            out = io.StringIO()
+            error.show(out)
+            say_lines(out.getvalue().rstrip("\n"), err=True)
     except (click.Abort, KeyboardInterrupt):
         code = 130
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is printed, and ends the command
         code = exit_code_of(error)
         if not _logs_json():
             if code is None:
-                logging.getLogger("switchboard").debug("failed", exc_info=error)
-                raise
-            tell(in_words(error))
+                code = FAULT
+                say_lines("".join(traceback.format_exception(error)).rstrip("\n"), err=True)
+            else:
+                tell(in_words(error))
         elif code is None:
             code = FAULT
             tell_machines(raised(error), code, trace="".join(traceback.format_tb(error.__traceback__)))

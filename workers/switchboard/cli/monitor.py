@@ -4,6 +4,7 @@ import asyncio
 import signal
 from typing import Final
 
+from switchboard.cli.collector import MONITOR_THRESHOLDS, relax_collector
 from switchboard.cli.failures import BROKER_AWAY, FAULT, WRONG_USE, FailedError
 from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.clients import BrokerAwayError
@@ -30,6 +31,7 @@ def run_monitor(settings: Settings) -> None:
     Raises:
         FailedError: it can't, or can't go on.
     """
+    relax_collector(MONITOR_THRESHOLDS)
     try:
         asyncio.run(_serve_until_signal(settings))
     except tuple(EXIT_CODES) as error:
@@ -49,6 +51,9 @@ async def _serve_until_signal(settings: Settings) -> None:
             token=settings.reader_token(),
             service_level_seconds=settings.service_level_seconds,
             zone=settings.time_zone,
+            max_pools=settings.max_pools,
+            session_seconds=settings.web_session_hours * 3600,
+            proxies=settings.proxy_networks(),
         ),
         group_id=settings.group_id,
         replication=settings.replication,

@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import click
-import orjson
 
-from switchboard.contracts.log_files import CutFileError, read_lines
-from switchboard.contracts.whole_files import beside
+from switchboard.contracts import bounded_json
+from switchboard.contracts.log_files import DamagedFileError, read_lines
+from switchboard.contracts.output_files import LinkError, require_no_link
 
 
 class OutFile(click.Path):
@@ -23,7 +23,13 @@ class OutFile(click.Path):
     def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Parse it."""
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
-        if path.exists() or (self.allow_dash and str(path) == "-"):
+        if self.allow_dash and str(path) == "-":
+            return path
+        try:
+            require_no_link(path)
+        except LinkError as error:
+            self.fail(str(error), param, ctx)
+        if path.exists():
             return path
         folder = path.resolve().parent
         if not folder.is_dir():
@@ -37,12 +43,10 @@ def refuse_as_out(option: str, out: Path, log: Path) -> None:
     """Keep a log from being written over by what is made of it.
 
     Raises:
-        click.UsageError: the file to write is the log, or is the log while it is written.
+        click.UsageError: the file to write is the log.
     """
     if out.exists() and out.samefile(log):
         raise click.UsageError(f"{option} {out} is the log itself: name another file")
-    if (part := beside(out)).exists() and part.samefile(log):
-        raise click.UsageError(f"{option} {out} is written as {part.name} first, which is the log: name another file")
 
 
 def refuse_swapped(log: Path, decisions: Path) -> None:
@@ -65,7 +69,7 @@ def _first_fields(path: Path) -> frozenset[str]:
     if not path.is_file():
         return frozenset()
     try:
-        body = orjson.loads(next((line for line in read_lines(path) if not line.isspace()), b""))
-    except (CutFileError, orjson.JSONDecodeError):
+        body = bounded_json.loads(next((line for line in read_lines(path) if not line.isspace()), b""))
+    except (DamagedFileError, ValueError):
         return frozenset()
     return frozenset(body) if isinstance(body, dict) else frozenset()

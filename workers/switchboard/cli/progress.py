@@ -3,16 +3,17 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from switchboard.cli.consoles import wide_console
 
 
 @contextmanager
 def progress(doing: str) -> Iterator[Callable[[float, float, str], None]]:
     """A bar on stderr; tell it how much is done, of how much (0: not known), and what to say beside it."""
-    console = Console(stderr=True)
+    console = wide_console(stderr=True)
     with Progress(
-        TextColumn(doing), BarColumn(), TextColumn("{task.fields[told]}"), TimeElapsedColumn(),
+        TextColumn(doing), BarColumn(), TextColumn("{task.fields[told]}", markup=False), TimeElapsedColumn(),
         TextColumn("left"), TimeRemainingColumn(),
         console=console, disable=not console.is_terminal, transient=True,
     ) as bar:  # fmt: skip

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Final
 
 import click
-import orjson
 
+from switchboard.cli.broker_wait import broker_wait
+from switchboard.cli.consoles import say, say_json
 from switchboard.cli.out_files import OutFile
 from switchboard.cli.progress import progress
 from switchboard.cli.signals import stop_on_signal
+from switchboard.contracts.log_files import MAX_LINE_BYTES
 from switchboard.contracts.log_pieces import PieceWriter, writing_pieces
 from switchboard.contracts.recorded_log import Record, encode_record
-from switchboard.kafka.clients import wait_for_broker
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.recorder import Recorded, Wanted
 from switchboard.replay.recorder import record as record_topics
@@ -127,18 +128,21 @@ async def _record(
     settings: Settings, wanted: Wanted, writer: PieceWriter, bar: Callable[[float, float, str], None]
 ) -> tuple[Recorded, bool]:
     conn, began = settings.connection(), time.monotonic()
-    await wait_for_broker(conn, settings.broker_wait_seconds)
     stop = stop_on_signal()
 
-    def write(record: Record) -> None:
-        writer.write(encode_record(record) + b"\n")
+    def write(record: Record) -> bool:
+        line = encode_record(record) + b"\n"
+        if len(line) > MAX_LINE_BYTES:
+            return False
+        writer.write(line)
+        return True
 
     def tell(told: Recorded) -> None:
         writer.tick()
         rate = told.records / max(time.monotonic() - began, 1e-3)
         bar(told.done, told.total, f"{told.records:,} records, {rate:,.0f}/s")
 
-    told = await record_topics(conn, settings.topic_names(), wanted, write, stop, tell)
+    told = await record_topics(conn, settings.topic_names(), wanted, write, stop, tell, broker_wait(settings))
     return told, stop.is_set()
 
 
@@ -150,18 +154,25 @@ def _tell(told: Recorded, out: Path, seconds: float, *, stopped: bool, as_json: 
             "by_topic": dict(told.by_topic),
             "rows_of_frame": {str(shard): frame for shard, frame in told.frames.items()},
             "missing": told.missing,
+            "left_out": told.left_out,
             "interrupted": stopped,
             "seconds": round(seconds, 3),
         }
-        click.echo(orjson.dumps(summary))
+        say_json(summary)
         return
     rate = told.records / max(seconds, 1e-3)
-    click.echo(f"{out}: {counted(told.records, 'record')} in {seconds:.1f} s ({rate:,.0f}/s)")
+    say(f"{out}: {counted(told.records, 'record')} in {seconds:.1f} s ({rate:,.0f}/s)")
     for topic, number in told.by_topic.items():
-        click.echo(f"  {topic}: {number:,}")
+        say(f"  {topic}: {number:,}")
     for shard, frame in sorted(told.frames.items()):
-        click.echo(f"  shard {shard} begins with its rows after frame {frame:,}")
+        say(f"  shard {shard} begins with its rows after frame {frame:,}")
+    if told.first_left_out is not None:
+        say(
+            f"  left out, too large for a line of a log ({MAX_LINE_BYTES:,} bytes), or in a batch too large to unpack: "
+            f"{counted(told.left_out, 'record')}, the first at {told.first_left_out}",
+            err=True,
+        )
     for topic in told.missing:
-        click.echo(f"  {topic}: there is no such topic", err=True)
+        say(f"  {topic}: there is no such topic", err=True)
     if stopped:
-        click.echo("stopped before the end: the log holds what was read until then", err=True)
+        say("stopped before the end: the log holds what was read until then", err=True)

@@ -5,14 +5,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import click
-import orjson
-
 from switchboard.cli.collector import relax_collector
+from switchboard.cli.consoles import say, say_json
 from switchboard.cli.out_files import refuse_as_out
 from switchboard.cli.progress import progress
 from switchboard.contracts.log_files import writing_lines
 from switchboard.contracts.log_frames import Tally
+from switchboard.contracts.printable_text import printable_json
 from switchboard.replay import offline
 from switchboard.words import counted
 
@@ -38,7 +37,10 @@ def replay_offline(log: Path, out: Path, *, skip_bad: bool, as_json: bool) -> No
 
 def _write(log: Path, out: Path, tally: Tally, tell: Callable[[], None], *, skip_bad: bool) -> int:
     if str(out) == "-":
-        return offline.replay(log, sys.stdout.buffer.write, tally, tell, skip_bad=skip_bad)
+        write = sys.stdout.buffer.write
+        if sys.stdout.isatty():  # nowhere else: the bytes of a decision log are those of the live topics
+            return offline.replay(log, lambda lines: write(printable_json(lines)), tally, tell, skip_bad=skip_bad)
+        return offline.replay(log, write, tally, tell, skip_bad=skip_bad)
     refuse_as_out("--out", out, log)
     with writing_lines(out) as file:
         return offline.replay(log, file.write, tally, tell, skip_bad=skip_bad)
@@ -58,27 +60,25 @@ def _tell(tally: Tally, decisions: int, seconds: float, *, as_json: bool, beside
             "furthest_back_ms": tally.furthest_back,
             "seconds": round(seconds, 3),
         }
-        click.echo(orjson.dumps(summary), err=beside)  # standard output may be the decision log
+        say_json(summary, err=beside)  # standard output may be the decision log
         return
     rate = tally.events / max(seconds, 1e-3)
     made = f"{counted(tally.events, 'event')}, {counted(decisions, 'decision')}"
-    click.echo(f"{made} in {seconds:.1f} s ({rate:,.0f} events/s)", err=True)
+    say(f"{made} in {seconds:.1f} s ({rate:,.0f} events/s)", err=True)
     if tally.rows:
-        click.echo(f"begun from {counted(tally.rows, 'row')}", err=True)
+        say(f"begun from {counted(tally.rows, 'row')}", err=True)
     if tally.skipped:
-        click.echo(
-            counted(tally.skipped, "line of another topic was skipped", "lines of other topics were skipped"), err=True
-        )
+        say(counted(tally.skipped, "line of another topic was skipped", "lines of other topics were skipped"), err=True)
     for reason, number in sorted(tally.bad.items()):
-        click.echo(f"{counted(number, 'bad line')}, {reason}; the first: {tally.examples[reason]}", err=True)
+        say(f"{counted(number, 'bad line')}, {reason}; the first: {tally.examples[reason]}", err=True)
     if tally.gaps:
-        click.echo(
+        say(
             f"{counted(tally.gaps, 'gap')} in the journal: decisions after the first may differ from those made",
             err=True,
         )
     if tally.back:
         back = counted(tally.back, "line is", "lines are")
-        click.echo(
+        say(
             f"{back} older than the line before, by {tally.furthest_back:,} ms at most; "
             f"the first: {tally.examples['back']}",
             err=True,

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 import uvloop
 
+from switchboard.cli.broker_wait import broker_wait
 from switchboard.cli.collector import relax_collector
+from switchboard.cli.consoles import say, say_json
 from switchboard.cli.progress import progress
 from switchboard.cli.record import INTERRUPTED
 from switchboard.cli.signals import stop_on_signal
 from switchboard.contracts.log_tally import Tally
 from switchboard.contracts.recorded_log import Kind, kind_of, refuse
-from switchboard.kafka.clients import wait_for_broker
 from switchboard.replay.publisher import Published, publish
 from switchboard.replay.survey import Survey, survey, wanted
 from switchboard.settings import load
@@ -71,7 +71,6 @@ async def _publish(
 ) -> tuple[Published, float, bool]:
     settings = load()
     conn = settings.connection()
-    await wait_for_broker(conn, settings.broker_wait_seconds)
     stop = stop_on_signal()
     began = told_at = time.monotonic()
     with progress("sending") as bar:
@@ -92,20 +91,19 @@ async def _publish(
             rebase=rebase,
             stop=stop,
             tell=tell,
+            wait=broker_wait(settings),
         )
     return told, time.monotonic() - began, stop.is_set()
 
 
 def _tell_survey(found: Survey, tally: Tally, seconds: float, *, as_json: bool) -> None:
     if as_json:
-        click.echo(orjson.dumps({**_counts(found, tally), "seconds": round(seconds, 3)}))
+        say_json({**_counts(found, tally), "seconds": round(seconds, 3)})
         return
-    click.echo(
-        f"would send {counted(found.records, 'record')} in {seconds:,.1f} s (recorded in {found.seconds:,.1f} s)"
-    )
+    say(f"would send {counted(found.records, 'record')} in {seconds:,.1f} s (recorded in {found.seconds:,.1f} s)")
     for what, counts in (("topic", found.by_topic), ("type", found.by_type)):
         for name, number in counts.most_common():
-            click.echo(f"  {what} {name}: {number:,}")
+            say(f"  {what} {name}: {number:,}")
     _tell_left_out(found, tally)
 
 
@@ -120,19 +118,19 @@ def _tell(told: Published, found: Survey, tally: Tally, seconds: float, *, stopp
             "interrupted": stopped,
             "seconds": round(seconds, 3),
         }
-        click.echo(orjson.dumps({**_counts(found, tally), **sent}))
+        say_json({**_counts(found, tally), **sent})
         return
-    click.echo(
+    say(
         f"sent {told.records:,} of {counted(found.records, 'record')} in {seconds:,.1f} s; "
         f"at most {told.latest * 1000:.1f} ms late"
     )
     for topic, number in told.by_topic.most_common():
-        click.echo(f"  {topic}: {number:,}")
+        say(f"  {topic}: {number:,}")
     for topic, number in moved.items():
-        click.echo(f"  {topic} has fewer partitions than when it was recorded: {number:,} went elsewhere, by key")
+        say(f"  {topic} has fewer partitions than when it was recorded: {number:,} went elsewhere, by key")
     _tell_left_out(found, tally)
     if stopped:
-        click.echo("stopped before the end", err=True)
+        say("stopped before the end", err=True)
 
 
 def _counts(found: Survey, tally: Tally) -> dict[str, Any]:
@@ -148,6 +146,6 @@ def _counts(found: Survey, tally: Tally) -> dict[str, Any]:
 
 def _tell_left_out(found: Survey, tally: Tally) -> None:
     if found.skipped:
-        click.echo(f"  left out: {found.skipped:,} of other topics or types")
+        say(f"  left out: {found.skipped:,} of other topics or types")
     for reason, number in tally.bad.items():
-        click.echo(f"  left out: {counted(number, f'{reason} line')}; the first: {tally.examples[reason]}")
+        say(f"  left out: {counted(number, f'{reason} line')}; the first: {tally.examples[reason]}")

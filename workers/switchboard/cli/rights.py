@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import click
-import orjson
 
+from switchboard.cli.consoles import say, say_json
 from switchboard.kafka.rights import (
     AUDITED,
     DECIDED,
@@ -80,10 +80,10 @@ def rights(command: tuple[str, ...], principal: str | None, *, as_json: bool) ->
             {"operation": str(each.operation), "resource": each.resource, "name": each.name, "prefixed": each.prefixed}
             for each in found
         ]
-        click.echo(orjson.dumps(told))
+        say_json(told)
         return
     for line in commands(found, settings.bootstrap_servers, principal or f"User:{command[0]}"):
-        click.echo(line)
+        say(line)
 
 
 def _chosen(words: Sequence[str], known: dict[str, list[Right]]) -> list[Right]:

@@ -14,6 +14,7 @@ import uvloop
 from switchboard.cli.collector import relax_collector
 from switchboard.cli.logs import LEVEL_SIGNALS, set_up_logs
 from switchboard.cli.monitor import run_monitor
+from switchboard.router.labels import set_most_queues
 from switchboard.router.router import Router
 from switchboard.router.shard import Plan
 from switchboard.router.starting import Start
@@ -127,7 +128,9 @@ async def _route(settings: Settings, start: Start | None, stop: asyncio.Event) -
         merge_wait=settings.merge_wait_ms / 1000,
         longest_outage=settings.longest_outage_hours * 3600,
         start=start,
+        limits=settings.limits(),
     )
+    set_most_queues(settings.metrics_queues)
     worker = Router(
         plan,
         settings.topic_plan(),

@@ -1,10 +1,10 @@
 """`switchboard settings`: what is set, and where it came from."""
 
 import click
-import orjson
 from rich.table import Table
 
-from switchboard.cli.consoles import wide_console
+from switchboard.cli.consoles import say_json, wide_console
+from switchboard.contracts.printable_text import printable
 from switchboard.settings import lines, load
 
 
@@ -21,9 +21,9 @@ def settings(*, as_json: bool) -> None:
     """
     told = lines(load())
     if as_json:
-        click.echo(orjson.dumps({each.name: {"value": each.value, "source": each.source} for each in told}))
+        say_json({each.name: {"value": each.value, "source": each.source} for each in told})
         return
     table = Table("setting", "value", "from", box=None, pad_edge=False)
     for each in told:
-        table.add_row(each.name, each.value, each.source)
+        table.add_row(each.name, printable(each.value), each.source)
     wide_console().print(table)

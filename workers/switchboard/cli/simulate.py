@@ -10,18 +10,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-import orjson
 from rich.console import Console
 from rich.status import Status
 
-from switchboard.cli.consoles import wide_console
+from switchboard.cli.broker_wait import broker_wait
+from switchboard.cli.consoles import say, say_json, say_lines, wide_console
 from switchboard.cli.duration import Duration
 from switchboard.cli.summary import summary_lines, summary_of
 from switchboard.contracts.routing_file import RoutingFileError, read_routing_file
 from switchboard.domain.events import DEFAULT_POOL
-from switchboard.kafka.admin import WrongTopicsError
-from switchboard.kafka.clients import wait_for_broker
-from switchboard.kafka.rights import NotAllowedError
 from switchboard.settings import Settings, load
 from switchboard.simulation.behaviour import Behaviour
 from switchboard.simulation.bus import Bus, paced
@@ -140,9 +137,12 @@ def simulate(
     except (ArrivalsError, RoutingFileError, ValueError) as error:
         raise click.UsageError(str(error)) from None
     told = asyncio.run(_simulate(load(), plan, wide_console(stderr=True)))
-    click.echo(orjson.dumps(told) if as_json else "\n".join(summary_lines(told)))
+    if as_json:
+        say_json(told)
+    else:
+        say_lines("\n".join(summary_lines(told)))
     if told["events"] and told["publish_to_visible_ms"]["all"] is None:
-        click.echo("no decision came back: is a router running on this bus? (switchboard run router)", err=True)
+        say("no decision came back: is a router running on this bus? (switchboard run router)", err=True)
 
 
 def _cast(
@@ -157,11 +157,10 @@ def _cast(
 async def _simulate(settings: Settings, plan: Plan, console: Console) -> dict[str, Any]:
     """The summary, as things stood before everyone went home."""
     conn, tally, crowd = settings.connection(), Tally(), plan.crowd()
-    await wait_for_broker(conn, settings.broker_wait_seconds)
     bus = Bus(conn, settings.topic_names(), crowd, tally)
     try:
-        await bus.open()
-    except (NotAllowedError, WrongTopicsError):
+        await bus.open(broker_wait(settings, for_machines=settings.log_format == "json"))
+    except Exception:
         await bus.close()
         raise
     stop = asyncio.Event()

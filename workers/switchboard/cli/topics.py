@@ -3,12 +3,12 @@
 import asyncio
 
 import click
-import orjson
 
 from switchboard.cli.asking import ask
+from switchboard.cli.broker_wait import broker_wait
+from switchboard.cli.consoles import say, say_json
 from switchboard.cli.failures import FAULT
 from switchboard.kafka.admin import Created, Difference, create_topics
-from switchboard.kafka.clients import wait_for_broker
 from switchboard.router.checking import check_bus
 from switchboard.router.resetting import require_stopped, reset_source
 from switchboard.router.starting import Start
@@ -34,16 +34,19 @@ def create(*, sources: bool, partitions: int, as_json: bool) -> None:
     settings = load()
 
     async def make() -> list[Created]:
-        conn = settings.connection()
-        await wait_for_broker(conn, settings.broker_wait_seconds)
-        return await create_topics(conn, settings.topic_plan(), bus_partitions=partitions if sources else None)
+        conn, plan, made = settings.connection(), settings.topic_plan(), set[str]()
+
+        async def attempt() -> list[Created]:
+            return await create_topics(conn, plan, bus_partitions=partitions if sources else None, made=made)
+
+        return await broker_wait(settings).retry("making the topics", attempt, long=True)
 
     made = asyncio.run(make())
     if as_json:
-        click.echo(orjson.dumps([{"topic": each.name, "made": each.made} for each in made]))
+        say_json([{"topic": each.name, "made": each.made} for each in made])
         return
     for each in made:
-        click.echo(f"{'made' if each.made else 'there already'}: {each.name}")
+        say(f"{'made' if each.made else 'there already'}: {each.name}")
 
 
 @topics.command()
@@ -61,18 +64,17 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
     settings = load()
 
     async def look() -> list[Difference]:
-        conn = settings.connection()
-        await wait_for_broker(conn, settings.broker_wait_seconds)
-        return await check_bus(conn, settings.topic_plan())
+        conn, plan = settings.connection(), settings.topic_plan()
+        return await broker_wait(settings).retry("looking at the topics", lambda: check_bus(conn, plan), long=True)
 
     found = asyncio.run(look())
     if as_json:
-        click.echo(orjson.dumps([{**_fields(each), "remedy": each.remedy, "fatal": each.fatal} for each in found]))
+        say_json([{**_fields(each), "remedy": each.remedy, "fatal": each.fatal} for each in found])
     else:
         for each in found:
-            click.echo(f"{'fault' if each.fatal else 'warning'}: {each}")
+            say(f"{'fault' if each.fatal else 'warning'}: {each}")
         if not found:
-            click.echo("all topics are as they should be")
+            say("all topics are as they should be")
     if found:
         ctx.exit(FAULT)
 
@@ -104,12 +106,11 @@ def reset(topic: str, start: str, *, yes: bool, force: bool) -> None:
         ask(f"Go on reading {topic} from {start}?", "nothing was reset")
 
     async def set_offsets() -> dict[int, dict[int, int]]:
-        conn = settings.connection()
-        await wait_for_broker(conn, settings.broker_wait_seconds)
+        conn, group, wait = settings.connection(), settings.group_id, broker_wait(settings)
         if not force:
-            await require_stopped(conn, settings.group_id)
-        return await reset_source(conn, settings.topic_names(), settings.group_id, settings.shards, topic, begin)
+            await wait.retry("looking for routers that run", lambda: require_stopped(conn, group))
+        return await reset_source(conn, settings.topic_names(), group, settings.shards, topic, begin, wait)
 
     for shard, offsets in asyncio.run(set_offsets()).items():
         told = ", ".join(f"{partition}: {offset}" for partition, offset in sorted(offsets.items()))
-        click.echo(f"shard {shard} goes on reading {topic} at offsets {told}")
+        say(f"shard {shard} goes on reading {topic} at offsets {told}")

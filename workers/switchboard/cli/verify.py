@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
+from switchboard.cli.broker_wait import broker_wait
 from switchboard.cli.collector import relax_collector
-from switchboard.cli.consoles import wide_console
+from switchboard.cli.consoles import say_json, wide_console
 from switchboard.cli.failures import FAULT
 from switchboard.cli.log_progress import log_progress
 from switchboard.cli.out_files import refuse_swapped
 from switchboard.cli.verify_view import show
 from switchboard.contracts.log_frames import Tally
 from switchboard.contracts.recorded_log import Kind, kind_of
-from switchboard.kafka.clients import wait_for_broker
 from switchboard.replay.against import AgainstFile, AgainstTopics
 from switchboard.replay.comparing import Difference
 from switchboard.replay.verify import Verified
@@ -59,11 +58,11 @@ def verify(ctx: click.Context, log: Path, decisions: Path | None, *, as_json: bo
     with log_progress("verifying", tally, size) as tick:
         verified = asyncio.run(_verify(log, decisions, tally, tick))
     if as_json:
-        click.echo(orjson.dumps(_body(verified, tally)))
+        say_json(_body(verified, tally))
     else:
         console = wide_console(highlight=False)
         show(verified, console)
-        console.print(f"[dim]replayed {counted(tally.events, 'event')} in {counted(tally.frames, 'frame')}[/dim]")
+        console.print(f"replayed {counted(tally.events, 'event')} in {counted(tally.frames, 'frame')}", style="dim")
     if not verified.equal:
         ctx.exit(FAULT)
 
@@ -72,10 +71,11 @@ async def _verify(log: Path, decisions: Path | None, tally: Tally, tick: Callabl
     if decisions is not None:
         return await verify_log(log, AgainstFile(decisions, tick), tally, lambda: tick(None))
     settings = load()
-    conn = settings.connection()
-    await wait_for_broker(conn, settings.broker_wait_seconds)
+    conn, names = settings.connection(), settings.topic_names()
     async with AsyncExitStack() as stack:
-        against = await AgainstTopics.open(conn, settings.topic_names(), settings.shards, stack)
+        against = await broker_wait(settings).retry(
+            "looking at the decisions", lambda: AgainstTopics.open(conn, names, settings.shards, stack), long=True
+        )
         return await verify_log(log, against, tally, lambda: tick(None))
 
 

@@ -9,9 +9,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from switchboard.contracts import bounded_json
+from switchboard.contracts.printable_text import printable
 from switchboard.domain.events import Event
 from switchboard.replay.circumstances import Circumstances, QueueHead
 from switchboard.replay.comparing import Difference, Kind
+from switchboard.replay.found import beginning
 from switchboard.replay.verify import Verified
 from switchboard.words import counted
 
@@ -32,10 +35,10 @@ def show(verified: Verified, console: Console) -> None:
         _show_difference(verified.first.place.name, verified.first.place.difference, console)
         if verified.first.circumstances is not None:
             for depth, line in _told(verified.first.circumstances):
-                console.print(Padding(Text(line), (0, 0, 0, 2 * depth)))
+                console.print(Padding(Text(printable(line)), (0, 0, 0, 2 * depth)))
         console.print()
     for line in summary(verified):
-        console.print(Text(line))
+        console.print(Text(printable(line)))
 
 
 def summary(verified: Verified) -> Iterator[str]:
@@ -102,20 +105,20 @@ def _fields(value: bytes | None) -> dict[str, str]:
     if value is None:
         return {}
     try:
-        body = orjson.loads(value)
-    except orjson.JSONDecodeError:
+        body = bounded_json.loads(value)
+    except ValueError:
         body = None
     if not isinstance(body, dict):
-        return {"(not a decision)": value.decode(errors="replace")}
+        return {"(not a decision)": printable(beginning(value))}
     why = body.get("why")
     if isinstance(why, dict):
         body = {name: each for name, each in body.items() if name != "why"}
         body |= {f"why.{name}": each for name, each in why.items()}
-    return {name: _short(each) for name, each in body.items()}
+    return {printable(name): _short(each) for name, each in body.items()}
 
 
 def _short(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return printable(value if isinstance(value, str) else orjson.dumps(value).decode())
 
 
 def _told(led: Circumstances) -> Iterator[tuple[int, str]]:

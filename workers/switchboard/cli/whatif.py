@@ -72,7 +72,8 @@ def whatif(
     missing = [name for name in EXTRA if find_spec(name) is None]
     if missing:
         raise click.ClickException(
-            f"what-if needs {' and '.join(missing)}: install them with pip install 'chat-switchboard[whatif]'"
+            f"what-if needs {' and '.join(missing)}: install them with pip install 'chat-switchboard[whatif]', or use "
+            f"the container image that is built with --target tools"
         )
     if (log is None) == (day is None):
         raise click.UsageError("expected a LOG, or --day for a shipped day of arrivals, and not both")

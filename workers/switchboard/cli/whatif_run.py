@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-import orjson
 from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 from switchboard.cli.collector import relax_collector
-from switchboard.cli.consoles import wide_console
+from switchboard.cli.consoles import say_json, wide_console
+from switchboard.contracts.output_files import SHARED
+from switchboard.contracts.printable_text import printable
 from switchboard.contracts.recorded_log import Kind
 from switchboard.contracts.routing_file import read_routing_file
 from switchboard.contracts.whole_files import replacing
@@ -81,11 +82,11 @@ def run(wanted: Wanted, *, report: Path | None, as_json: bool) -> None:
             )  # fmt: skip
     told = Told(wanted.title, results, recorded, assumptions(scenario, wanted.seeds), wanted.threshold)
     if report is not None:
-        with replacing(report) as file:
+        with replacing(report, SHARED) as file:
             file.write(page(told).encode())
         console.print(f"the report is in {report}", markup=False)
     if as_json:
-        click.echo(orjson.dumps(as_data(told), option=orjson.OPT_INDENT_2))
+        say_json(as_data(told), indent=True)
     else:
         _print(told)
 
@@ -150,13 +151,14 @@ def _print(told: Told) -> None:
     if told.recorded is not None:
         console.print(calibration(told.recorded, base, told.threshold), style="dim", markup=False, highlight=False)
     table = Table(
-        title=f"{told.title}, {counted(len(base.runs), 'run')} each; ± and brackets: 95 %", title_justify="left"
+        title=f"{printable(told.title)}, {counted(len(base.runs), 'run')} each; ± and brackets: 95 %",
+        title_justify="left",
     )
     table.add_column("")
     if told.recorded is not None:
         table.add_column("as recorded", justify="right")
     for each in told.results:
-        table.add_column(Text(each.variant.name), justify="right", overflow="fold")
+        table.add_column(Text(printable(each.variant.name)), justify="right", overflow="fold")
     for figure in FIGURES:
         cells = [_cell(figure, each, base) for each in told.results]
         if any(cells):

@@ -11,8 +11,9 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 import orjson
 
+from switchboard.contracts import bounded_json
 from switchboard.contracts.cloudevents import Headers, Marks, embedded, read_headers
-from switchboard.contracts.faults import MAX_DETAIL, is_deeper, quote
+from switchboard.contracts.faults import MAX_DETAIL, quote
 from switchboard.contracts.frames import (
     FORMAT_VERSION,
     JOURNAL_HEADERS,
@@ -54,8 +55,8 @@ MAX_VALUE_BYTES: Final = 65_536
 KEPT_BYTES: Final = 8_192
 """What is kept of a value that is too large: enough to find its producer by. It could not be replayed anyway."""
 
-MAX_DEPTH: Final = 64
-"""Levels of lists and objects that a value may have. An event has six; orjson reads 1,024 levels and writes 254."""
+MAX_DEPTH: Final = bounded_json.MAX_LEVELS
+"""Levels of lists and objects that a value may have. An event has six."""
 
 SOURCE_TOPICS: Final = (
     "chat-arrival",
@@ -84,10 +85,11 @@ Reason: TypeAlias = Literal[
     "unknown-type",
     "schema",
     "bad-time",
+    "over-limit",
     "engine-error",
 ]
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
-"""Why a record went to `dead-letter`. The decoder gives all but the last."""
+"""Why a record went to `dead-letter`. The decoder gives all but the last two."""
 
 Mapping: TypeAlias = Callable[[str, str | None, dict[str, Any]], tuple[str | None, dict[str, Any]]]
 """A foreign bus's fields to ours: (topic, the type that the record tells, body) to (our type, our body)."""
@@ -191,11 +193,11 @@ def _read(headers: Headers, value: bytes | None) -> tuple[str | None, str | None
 def _parse(value: bytes) -> dict[str, Any] | BadInput:
     # orjson refuses what JSON does not have: NaN, Infinity, 1e400, lone surrogates, a BOM, bytes that are no UTF-8.
     try:
-        body = orjson.loads(value)
+        body = bounded_json.loads(value)
+    except bounded_json.TooDeepError as error:
+        return BadInput("undecodable", str(error))
     except orjson.JSONDecodeError as error:
         return BadInput("not-json", str(error))
-    if (value.count(b"[") + value.count(b"{") > MAX_DEPTH) and is_deeper(body, MAX_DEPTH):
-        return BadInput("undecodable", f"lists and objects in more than {MAX_DEPTH} levels")
     if type(body) is not dict:
         return BadInput("not-an-object", f"expected a JSON object, got {quote(body)}")
     return body

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 import orjson
 from jsonschema_rs import ValidationError
 
+from switchboard.contracts.printable_text import printable
 from switchboard.contracts.schema_files import Validator
 from switchboard.contracts.shape import Shape
 
@@ -34,27 +35,12 @@ class Fault:
     @property
     def pointer(self) -> str:
         """`path` as a JSON Pointer (RFC 6901); empty for the whole value."""
-        return "".join("/" + _shown(str(step).replace("~", "~0").replace("/", "~1")) for step in self.path)
+        return "".join("/" + printable(str(step).replace("~", "~0").replace("/", "~1")) for step in self.path)
 
     @property
     def detail(self) -> str:
         """All of it on one line, the pointer first: `/chat_id maxLength: expected 1 to 128 characters, ...`."""
         return f"{self.pointer} {self.rule}: {self.message}".lstrip()[:MAX_DETAIL]
-
-
-def is_deeper(value: Any, levels: int) -> bool:
-    """Whether a JSON value has more levels of lists and objects than `levels`; 0 for a text or a number."""
-    level: list[Any] = [value]
-    for _ in range(levels + 1):
-        level = [
-            item
-            for each in level
-            if isinstance(each, dict | list)
-            for item in (each.values() if isinstance(each, dict) else each)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def faults(value: Any, validator: Validator, shape: Shape) -> Iterator[Fault]:
@@ -121,13 +107,8 @@ def _fault(error: Any, shape: Shape) -> Fault:
 
 def quote(value: Any) -> str:
     """A wrong value as JSON, cut where it is long."""
-    text = _shown(orjson.dumps(value).decode())
+    text = printable(orjson.dumps(value).decode())
     return text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…"
-
-
-def _shown(text: str) -> str:
-    """What came from outside, without what could upset a terminal or a log."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
 def _choice(rule: str, branches: Sequence[Any]) -> str:

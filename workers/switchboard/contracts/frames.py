@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from switchboard.contracts import bounded_json
 from switchboard.contracts.cloudevents import Headers
 from switchboard.contracts.faults import first_fault
 from switchboard.contracts.schema_files import compiled
@@ -30,6 +31,9 @@ JOURNAL_HEADERS: Final[tuple[tuple[str, bytes], ...]] = (
 MAX_FRAME_EVENTS: Final = 2_000
 MAX_FRAME_BYTES: Final = 900_000
 """The longest encoded frame; one event of 64 KiB always fits."""
+
+_LONGEST_VERSION: Final = 60
+"""Bytes of another version that an error repeats: a header may be as long as the record."""
 
 _PATH: Final = "journal-frame.json"
 _VALIDATOR: Final = compiled(_PATH)
@@ -65,7 +69,9 @@ def decode_frame(value: bytes) -> Frame:
         ValueError: it is no frame; the message says what is wrong and where.
     """
     try:
-        body = orjson.loads(value)
+        body = bounded_json.loads(value)
+    except bounded_json.TooDeepError as error:
+        raise ValueError(f"no journal frame: {error}") from None
     except orjson.JSONDecodeError as error:
         raise ValueError(f"no journal frame: not JSON: {error}") from None
     fault = first_fault(body, _VALIDATOR, _SHAPE)
@@ -91,4 +97,4 @@ def check_versions(headers: Headers) -> None:
     wanted = dict(JOURNAL_HEADERS)
     for name, value in headers:
         if value is not None and name in wanted and value != wanted[name]:
-            raise OtherVersionError(name, value.decode(errors="replace"), wanted[name].decode())
+            raise OtherVersionError(name, value[:_LONGEST_VERSION].decode(errors="replace"), wanted[name].decode())

@@ -1,4 +1,4 @@
-"""A recorded log as the frames that the engine is told."""
+"""A recorded log as the frames that the engine applies."""
 
 from collections.abc import Iterable, Iterator
 
@@ -25,7 +25,8 @@ def bus_frames(records: Iterable[Record], tally: Tally, mapping: Mapping | None 
     """Each line of a bus log as a frame of one event; its number is the line's, from 0.
 
     Time moves to the larger of the line's timestamp and the time of the frame before; `run` is how far it moved. A bad
-    or skipped line has a number but is no frame, and moves no time.
+    or skipped line has a number but is no frame, and moves no time. Bad input is what the router sets aside; so a line
+    whose timestamp is outside the years 0001 to 9999 is `bad-time`.
     """
     at: int | None = None
     for record in records:
@@ -34,7 +35,7 @@ def bus_frames(records: Iterable[Record], tally: Tally, mapping: Mapping | None 
             tally.skipped += 1
             continue
         source = (record.topic, record.partition, record.offset)
-        event = decode_event(topic, record.headers, record.payload, source=source, mapping=mapping)
+        event = decode_event(topic, record.headers, record.payload, source=source, timestamp=record.ts, mapping=mapping)
         if isinstance(event, BadInput):
             tally.set_aside(record, event)
             continue

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,15 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import zstandard
+
+from switchboard.contracts.output_files import (
+    PRIVATE,
+    create,
+    is_stream,
+    mode_in_place_of,
+    open_stream,
+    require_no_link,
+)
 
 PIECE_BYTES: Final = 1024 * 1024
 """A piece is written when it has so many bytes: enough that its own gzip member or zstd frame compresses well."""
@@ -62,7 +72,7 @@ class PieceWriter:
         """Write what is at hand, to the disk; a file that was not opened is left alone."""
         try:
             self.flush()
-            if self._file is not None:
+            if self._file is not None and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
                 os.fsync(self._file.fileno())
         finally:
             if self._file is not None:
@@ -73,14 +83,16 @@ class PieceWriter:
 def writing_pieces(path: Path, *, replace: bool = False) -> Iterator[PieceWriter]:
     """A new file, compressed where its name ends in `.gz` or `.zst`; on the disk when this ends, also by an error.
 
-    It is made with its first piece: whatever ends this before leaves what is there, or nothing.
+    It is made with its first piece, readable for its owner alone: whatever ends this before leaves what is there, or
+    nothing.
 
     Args:
         path: the file.
-        replace: put it in the place of one that is there.
+        replace: take away what is there first, and write to a pipe or a device that is there as it is.
 
     Raises:
-        FileExistsError: one is there.
+        FileExistsError: something is there.
+        LinkError: a link is there, and it is to be replaced.
     """
     compress: Callable[[bytes], bytes]
     match path.suffix:
@@ -90,11 +102,23 @@ def writing_pieces(path: Path, *, replace: bool = False) -> Iterator[PieceWriter
             compress = zstandard.ZstdCompressor().compress
         case _:
             compress = bytes
-    writer = PieceWriter(lambda: path.open("wb" if replace else "xb"), compress)
+    writer = PieceWriter(lambda: _made(path, replace=replace), compress)
     try:
         yield writer
     finally:
         writer.close()
+
+
+def _made(path: Path, *, replace: bool) -> BinaryIO:
+    """The file, new: what is there is no longer, unless it is a pipe or a device."""
+    if not replace:
+        return create(path)
+    require_no_link(path)
+    if is_stream(path):
+        return open_stream(path)
+    mode = mode_in_place_of(path, PRIVATE)
+    path.unlink(missing_ok=True)
+    return create(path, mode)
 
 
 def _gzip_member(lines: bytes) -> bytes:

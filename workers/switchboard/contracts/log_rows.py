@@ -2,10 +2,9 @@
 
 from typing import cast
 
-import orjson
-
+from switchboard.contracts import bounded_json
 from switchboard.contracts.log_tally import Tally
-from switchboard.contracts.recorded_log import PROGRESS, Record
+from switchboard.contracts.recorded_log import MAX_OFFSET, PROGRESS, Record
 from switchboard.domain.rows import ROW_FORMAT, Row, Table
 
 
@@ -24,13 +23,15 @@ class LoggedRows:
         """Take a line; what is wrong with it, if something is."""
         try:
             key = (record.key or b"").decode()
-            value = None if record.payload is None else orjson.loads(record.payload)
+            value = None if record.payload is None else bounded_json.loads(record.payload)
         except ValueError as error:
             return f"no row of {table}: {error}"
         if not key or not (value is None or isinstance(value, dict)):
             return f"no row of {table}: expected a key, and a JSON object or nothing"
         if key == "clock" and value is not None and value.get("format") != ROW_FORMAT:
-            return f"rows of format {value.get('format')}; this version reads format {ROW_FORMAT}"
+            return f"rows of format {str(value.get('format'))[:60]}; this version reads format {ROW_FORMAT}"
+        if table == PROGRESS and key == "clock" and value is not None and not _is_frame(value.get("frame")):
+            return f"no row of {table}: frame: expected a whole number from 0 to {MAX_OFFSET}"
         self._lines[record.partition] = self._lines.get(record.partition, 0) + 1
         rows = self._shards.setdefault(record.partition, {})
         rows[table, key] = Row(cast("Table", table), key, value)
@@ -51,3 +52,8 @@ class LoggedRows:
     def take(self, shard: int) -> list[Row]:
         """The rows that a shard goes on from; none if its frames count from 0."""
         return list(self._shards.pop(shard, {}).values())
+
+
+def _is_frame(value: object) -> bool:
+    """Whether a value of a row is the number of a frame (true is an int to Python)."""
+    return type(value) is int and 0 <= value <= MAX_OFFSET

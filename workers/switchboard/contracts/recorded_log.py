@@ -14,13 +14,24 @@ from typing import Any, Final, NoReturn, TypeAlias
 
 import orjson
 
+from switchboard.contracts import bounded_json
 from switchboard.contracts.codec import SOURCE_TOPICS
-from switchboard.contracts.log_files import CutFileError, read_lines, writing_lines
+from switchboard.contracts.log_files import DamagedFileError, LongLineError, read_lines, writing_lines
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 
 JOURNAL: Final = "journal"
 PROGRESS: Final = "shard-progress"
 """The topic whose `clock` row says which frame a shard's rows stand after."""
+
+MAX_PARTITION: Final = 2**31 - 1
+MAX_OFFSET: Final = 2**63 - 1
+MIN_TS: Final = -(2**63)
+MAX_TS: Final = 2**63 - 1
+"""A record's place and time as Kafka has them: whole numbers of 32 and 64 bits.
+
+Every record that a broker holds can be recorded and read. Whether a timestamp is one that can be routed by, in the
+years 0001 to 9999 (`domain.rfc3339`: MIN_MS to MAX_MS), is for those who decide: the router, and `bus_frames`.
+"""
 
 _A_DECISION: Final = {"id", "type", "pool", "at"}
 """The fields of every line of a decision log."""
@@ -47,7 +58,7 @@ class Record:
     partition: int
     offset: int
     ts: int
-    """Its timestamp, in ms since 1970."""
+    """Its timestamp, in ms since 1970; any number of 64 bits, so perhaps none of the years 0001 to 9999."""
     key: bytes | None
     payload: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
@@ -65,6 +76,11 @@ class Kind(StrEnum):
     """It has lines of `journal`, or rows alone, of which no frame was recorded."""
     BUS = "bus log"
     """It has lines of the source topics only."""
+
+
+def is_timely(ts: int) -> bool:
+    """Whether a timestamp is of the years 0001 to 9999, so that it can be routed and paced by."""
+    return MIN_MS <= ts <= MAX_MS
 
 
 def bare_topic(name: str) -> str:
@@ -146,24 +162,24 @@ def kind_of(path: Path, skip: Skip = refuse) -> Kind:
 
 
 def _numbered(path: Path, skip: Skip) -> Iterator[tuple[int, bytes]]:
+    """The lines with their numbers; one that is too long is told to `skip`, and given as an empty one."""
     number = 0
+
+    def pass_over(error: LongLineError) -> None:
+        skip(RecordedLogError(str(path), number + 1, str(error)))
+
     try:
-        for number, line in enumerate(read_lines(path), start=1):
+        for number, line in enumerate(read_lines(path, pass_over), start=1):
             yield number, line
-    except CutFileError as error:
+    except DamagedFileError as error:
         skip(RecordedLogError(str(path), number + 1, str(error)))
 
 
 def _record(file: str, number: int, line: bytes) -> Record:
-    encode: Callable[[str], bytes] = str.encode
     try:
-        body = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        body = _with_raw_bytes(line)
-        encode = _raw_bytes
-        if body is None:
-            cut = "not JSON" if line.endswith(b"\n") else "the line is cut"
-            raise RecordedLogError(file, number, f"{cut}: {error}") from None
+        body, encode = _parsed(line)
+    except ValueError as error:
+        raise RecordedLogError(file, number, str(error)) from None
     if type(body) is not dict:
         raise RecordedLogError(file, number, "expected a JSON object, as kcat -J writes it")
     try:
@@ -191,6 +207,22 @@ def _record(file: str, number: int, line: bytes) -> Record:
     return record
 
 
+def _parsed(line: bytes) -> tuple[Any, Callable[[str], bytes]]:
+    """What a line holds, and how its texts become bytes again.
+
+    Raises:
+        ValueError: it is no JSON, or nests too deep.
+    """
+    try:
+        return bounded_json.loads(line), str.encode
+    except orjson.JSONDecodeError as error:
+        body = _with_raw_bytes(line)
+        if body is None:
+            cut = "not JSON" if line.endswith(b"\n") else "the line is cut"
+            raise ValueError(f"{cut}: {error}") from None
+        return body, _raw_bytes
+
+
 def _headers(flat: Any, encode: Callable[[str], bytes]) -> tuple[tuple[str, bytes | None], ...]:
     pairs: list[tuple[str, bytes | None]] = []
     if type(flat) is not list or len(flat) % 2:
@@ -207,12 +239,14 @@ def _check(record: Record) -> None:
     """Refuses what is no record's place or time. Types are compared, for true is an int to Python."""
     if type(record.topic) is not str or not record.topic:
         _refuse(record, "topic", "a topic's name", record.topic)
-    if type(record.partition) is not int or record.partition < 0:
-        _refuse(record, "partition", "a whole number from 0", record.partition)
-    if type(record.offset) is not int or record.offset < 0:
-        _refuse(record, "offset", "a whole number from 0", record.offset)
-    if type(record.ts) is not int or not MIN_MS <= record.ts <= MAX_MS:
-        _refuse(record, "ts", "ms since 1970 in the years 0001 to 9999", record.ts)
+    if type(record.partition) is not int or not 0 <= record.partition <= MAX_PARTITION:
+        _refuse(record, "partition", f"a whole number from 0 to {MAX_PARTITION}", record.partition)
+    if type(record.offset) is not int or not 0 <= record.offset <= MAX_OFFSET:
+        _refuse(record, "offset", f"a whole number from 0 to {MAX_OFFSET}", record.offset)
+    if type(record.ts) is not int or not MIN_TS <= record.ts <= MAX_TS:
+        _refuse(record, "ts", "ms since 1970, a whole number of 64 bits", record.ts)
+    if type(record.tstype) is not str:
+        _refuse(record, "tstype", "create, logappend or unknown", record.tstype)
 
 
 def _refuse(record: Record, field: str, expected: str, value: Any) -> NoReturn:
@@ -220,11 +254,22 @@ def _refuse(record: Record, field: str, expected: str, value: Any) -> NoReturn:
 
 
 def _with_raw_bytes(line: bytes) -> Any:
-    """A line that holds bytes that are no UTF-8, each kept as the lone surrogate that stands for it."""
+    """A line that holds bytes that are no UTF-8, each kept as the lone surrogate that stands for it.
+
+    None: it is no JSON all the same.
+
+    Raises:
+        TooDeepError: it nests too deep.
+    """
     try:
-        return json.loads(line.decode(errors="surrogateescape"))
+        body = json.loads(line.decode(errors="surrogateescape"))
+    except RecursionError:  # Python's own reader is recursive
+        raise bounded_json.TooDeepError from None
     except ValueError:
         return None
+    if bounded_json.is_too_deep(body):
+        raise bounded_json.TooDeepError
+    return body
 
 
 def _raw_bytes(text: str) -> bytes:

@@ -5,10 +5,16 @@ default is the first listed: R20); a file that holds one is refused, for no one 
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from switchboard.contracts.faults import Fault
+from switchboard.contracts.printable_text import printable
 from switchboard.contracts.toml_lines import Path
+
+_LONGEST_NAME: Final = 128
+"""Characters of a queue's or a profile's name."""
+_MOST_NAMES: Final = 20
+"""Names that a fault lists."""
 
 
 def references(config: Any, at: Path) -> Iterator[Fault]:
@@ -34,6 +40,17 @@ def references(config: Any, at: Path) -> Iterator[Fault]:
         yield from _served(row.get("queues"), queue_names, (*at, "profiles", index, "queues"))
 
 
+def told(name: str) -> str:
+    """A name in quotes, cut where it is longer than a name may be."""
+    return repr(name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…")
+
+
+def _some(names: set[str]) -> str:
+    """The names that there are, the first of them where they are many."""
+    first = [printable(name[:_LONGEST_NAME]) for name in sorted(names)[:_MOST_NAMES]]
+    return ", ".join(first) + (f", and {len(names) - len(first)} more" if len(names) > len(first) else "")
+
+
 def _rows(config: dict[str, Any], name: str) -> list[tuple[int, dict[str, Any]]]:
     rows = config.get(name)
     return [(i, row) for i, row in enumerate(rows) if isinstance(row, dict)] if isinstance(rows, list) else []
@@ -49,14 +66,14 @@ def _twice(rows: list[tuple[int, dict[str, Any]]], at: Path) -> Iterator[Fault]:
     for index, row in rows:
         name = _name(row)
         if name is not None and name in seen:
-            yield Fault("schema", (*at, index, "name"), "uniqueBy", f"expected each name once, got {name!r} again")
+            yield Fault("schema", (*at, index, "name"), "uniqueBy", f"expected each name once, got {told(name)} again")
         elif name is not None:
             seen.add(name)
 
 
 def _unknown(name: Any, known: set[str], at: Path, expected: str) -> Iterator[Fault]:
     if isinstance(name, str) and name not in known:
-        yield Fault("schema", at, "reference", f"expected {expected} ({', '.join(sorted(known))}), got {name!r}")
+        yield Fault("schema", at, "reference", f"expected {expected} ({_some(known)}), got {told(name)}")
 
 
 def _served(names: Any, known: set[str], at: Path) -> Iterator[Fault]:
@@ -65,6 +82,6 @@ def _served(names: Any, known: set[str], at: Path) -> Iterator[Fault]:
     for index, name in enumerate(names if isinstance(names, list) else []):
         yield from _unknown(name, known, (*at, index), "a queue of this pool")
         if isinstance(name, str) and name in seen:
-            yield Fault("schema", (*at, index), "uniqueBy", f"expected each queue once, got {name!r} again")
+            yield Fault("schema", (*at, index), "uniqueBy", f"expected each queue once, got {told(name)} again")
         elif isinstance(name, str):
             seen.add(name)

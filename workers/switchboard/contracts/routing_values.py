@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from difflib import get_close_matches
 from math import isfinite
-from typing import Any
+from typing import Any, Final
 
 from switchboard.contracts.faults import Fault
 from switchboard.contracts.shape import Shape
 from switchboard.contracts.toml_lines import Path
+
+_LONGEST_FIELD: Final = 64
+"""Characters of a field's name that are compared with those that there are."""
 
 
 def as_json(value: Any, at: Path, faults: list[Fault]) -> Any:
@@ -41,6 +44,6 @@ def unknown_fields(value: Any, shape: Shape, at: Path) -> Iterator[Fault]:
         if name in shape.fields:
             yield from unknown_fields(inner, shape.fields[name], (*at, name))
         else:
-            near = get_close_matches(name, shape.fields, 1)
+            near = get_close_matches(name[:_LONGEST_FIELD], shape.fields, 1)  # quadratic in the name's length
             expected = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(shape.fields)}"
             yield Fault("schema", (*at, name), "unknown", f"is no field: {expected}")

@@ -1,8 +1,10 @@
-"""Where the values of a TOML file stand. `tomllib` tells what they are, not where, and a fault needs a line."""
+"""The lines of the values of a TOML file: `tomllib` gives values without their lines, and a fault needs one."""
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
+
+from switchboard.contracts.toml_text import statements
 
 Path: TypeAlias = tuple[str | int, ...]
 """Keys and list indices from the top of the file to a value."""
@@ -12,7 +14,7 @@ class Lines:
     """The line of each value of a TOML text, counted from 1; what stands inside a value is where that value begins."""
 
     def __init__(self, text: str) -> None:
-        self._lines: Final = dict(_statements(text))
+        self._lines: Final = dict(_placed(text))
 
     def __getitem__(self, path: Sequence[str | int]) -> int:
         """The line of the value at `path`; where there is none, that of the nearest table around it."""
@@ -23,37 +25,24 @@ class Lines:
         return 1
 
 
-def _statements(text: str) -> Iterator[tuple[Path, int]]:
+def _placed(text: str) -> Iterator[tuple[Path, int]]:
     """Each key and table of a text that `tomllib` has taken, with its line."""
-    lines = text.split("\n")
     rows: dict[Path, int] = {}  # index of the last [[table]] of each list
     table: Path = ()
     seen: set[Path] = set()
-    at = 0
-    while at < len(lines):
-        start, at = at, at + 1
-        first = lines[start].strip()
-        if not first or first.startswith("#"):
+    for line, statement in statements(text):
+        written = statement.strip()
+        if not written or written.startswith("#"):
             continue
-        if first.startswith("["):
-            table = _table(tomllib.loads(first), rows, is_list=first.startswith("[["))
+        if written.startswith("["):
+            table = _table(tomllib.loads(written), rows, is_list=written.startswith("[["))
             found = [table[:length] for length in range(1, len(table) + 1)]
         else:
-            # A value may go on over lines: it ends where what was read so far is TOML.
-            while (value := _loads("\n".join(lines[start:at]))) is None:
-                at += 1
-            found = [(*table, *path) for path in _paths(value)]
+            found = [(*table, *path) for path in _paths(tomllib.loads(statement))]
         for path in found:
             if path not in seen:
                 seen.add(path)
-                yield path, start + 1
-
-
-def _loads(text: str) -> Any:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return None
+                yield path, line
 
 
 def _table(header: Mapping[str, Any], rows: dict[Path, int], *, is_list: bool) -> Path:

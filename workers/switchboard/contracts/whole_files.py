@@ -1,38 +1,53 @@
 """A file that takes its name only once it is whole, so that nothing is lost where the writing fails."""
 
-import shutil
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-
-def beside(path: Path) -> Path:
-    """Where a file is written until it is whole."""
-    whole = path.resolve()  # a link goes on pointing to it
-    return whole.with_name(f"{whole.name}.part")
+from switchboard.contracts.output_files import (
+    PRIVATE,
+    create_beside,
+    is_stream,
+    mode_in_place_of,
+    open_stream,
+    require_no_link,
+    sync,
+    sync_folder,
+)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
     """A new file to write to, which takes the place of what is there when this ends well, and is no more otherwise.
 
-    What is there and is no file, as a pipe or /dev/null, is written to as it is.
+    Until then it has a name of its own in the same folder, `.switchboard-XXXXXXXXXXXXXXXX.part`. It is on the disk
+    before it takes its name. What is there and is no file, as a pipe or /dev/null, is written to as it is.
+
+    Args:
+        path: the file's name.
+        mode: that of the new file; one of our own that it replaces keeps its mode.
 
     Raises:
+        LinkError: a link is there.
         OSError: it can't be written.
     """
-    if path.exists() and not path.is_file():
-        with path.open("wb") as file:
+    require_no_link(path)
+    if is_stream(path):
+        with open_stream(path) as file:
             yield file
         return
-    part = beside(path)
+    file, part = create_beside(path, mode)
     try:
-        with part.open("wb") as file:
-            if path.exists():
-                shutil.copymode(path, part)
+        with file:
+            if (kept := mode_in_place_of(path, mode)) != mode:
+                os.fchmod(file.fileno(), kept)
             yield file
-        part.replace(path.resolve())
+            sync(file)
+        require_no_link(path)
+        part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+    sync_folder(path.parent)

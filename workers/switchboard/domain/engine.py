@@ -12,7 +12,7 @@ from switchboard.domain.events import Event, Frame
 from switchboard.domain.passing import pass_time
 from switchboard.domain.pool import Pool
 from switchboard.domain.reconfiguration import configure, new_pool
-from switchboard.domain.restoring import restore_pool
+from switchboard.domain.restoring import Restoration
 from switchboard.domain.rows import Row
 from switchboard.domain.settling import settle
 from switchboard.domain.witness import Witness
@@ -41,10 +41,6 @@ _HANDLERS: Final[Mapping[str, Handler]] = {
 }
 
 _NO_SIGN: Final = frozenset({"agent-absent", "agent-lost"})
-
-
-class OtherFormatError(ValueError):
-    """Rows of a format that this version does not read."""
 
 
 @dataclass(slots=True)
@@ -136,42 +132,25 @@ class Engine:
 
     @classmethod
     def restore(cls, shard: int, table_rows: Iterable[Row]) -> "Engine":
-        """Rebuild an engine from all its rows (I9); rows of `shard-progress` that are not the engine's are passed over.
+        """Rebuild an engine from all its rows in any order (I9), in one go.
 
         Raises:
             OtherFormatError: the rows are of a format that this version does not read.
         """
-        engine = cls(shard)
-        configured: dict[str, dict[str, Any]] = {}
-        agent_values: dict[str, list[dict[str, Any]]] = {}
-        chat_values: dict[str, list[dict[str, Any]]] = {}
-        for row in table_rows:
-            value = row.value
-            if value is None:
-                continue
-            if row.table == "agent-capacity":
-                agent_values.setdefault(value["pool"], []).append(value)
-            elif row.table == "open-chats":
-                chat_values.setdefault(value["pool"], []).append(value)
-            elif row.key == "clock":
-                if value["format"] != rows.ROW_FORMAT:
-                    raise OtherFormatError(
-                        f"the rows of shard {shard} are of format {value['format']}, and this version reads "
-                        f"{rows.ROW_FORMAT}: run the version that wrote them, or one that says it reads both"
-                    )
-                engine.clock, engine.service, engine.frame = value["clock"], value["service"], value["frame"]
-            elif row.key.startswith("pool/"):
-                configured[row.key.removeprefix("pool/")] = value
-        for pool_id in {**configured, **agent_values, **chat_values}:
-            pool = engine.pools[pool_id] = restore_pool(
-                pool_id,
-                shard,
-                configured.get(pool_id),
-                agent_values.get(pool_id, ()),
-                chat_values.get(pool_id, ()),
-                clock=engine.clock,
-                service=engine.service,
-            )
+        restoration = Restoration(shard)
+        for row in sorted(table_rows, key=lambda row: rows.TABLES.index(row.table)):
+            restoration.add(row)
+        for _ in restoration.finish():
+            pass
+        return cls.restored(restoration)
+
+    @classmethod
+    def restored(cls, restoration: Restoration) -> "Engine":
+        """The engine of a restoration that is finished."""
+        engine = cls(restoration.shard)
+        engine.pools = restoration.pools
+        engine.clock, engine.service, engine.frame = restoration.clock, restoration.service, restoration.frame
+        for pool in engine.pools.values():
             engine._schedule(pool)
         return engine
 

@@ -1,17 +1,20 @@
 """Topics made and checked. Making is idempotent; what exists is never altered."""
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 
-from switchboard.kafka.clients import BrokerAwayError, Connection, admin, options
+from switchboard.kafka.broker_wait import MissingBrokersError
+from switchboard.kafka.clients import REQUEST_TIMEOUT_MS, BrokerAwayError, Connection, admin, options
 from switchboard.kafka.refusals import SecurityError, refusal
 from switchboard.kafka.rights import NotAllowedError, Operation, Resource, Right
 from switchboard.kafka.topics import ENOUGH_TO_START, TOPICS, Topic, TopicPlan, Writer, partitions
@@ -19,12 +22,22 @@ from switchboard.kafka.topics import ENOUGH_TO_START, TOPICS, Topic, TopicPlan, 
 UNKNOWN_TOPIC: Final = 3
 TOPIC_AUTHORIZATION_FAILED: Final = 29
 TOPIC_ALREADY_EXISTS: Final = 36
+INVALID_REPLICATION_FACTOR: Final = 38
 VISIBLE_SECONDS: Final = 30
 """A topic is made by the controller and known to the brokers a little later."""
 
 
+LOOK_UP_MS: Final = 3_000
+"""How long one broker is waited for. One that is there answers within milliseconds; 3 s leave room for TLS and a
+log-in, and within `broker_wait_seconds` for asking the others where one is frozen."""
+
+
 class TopicError(Exception):
     """A topic could not be made; the message names it and holds the broker's reason."""
+
+
+class TooFewBrokersError(TopicError, MissingBrokersError):
+    """The cluster has fewer brokers than a topic is to have replicas: some are away, or `replication` is too high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +71,18 @@ class WrongTopicsError(Exception):
 
 
 @asynccontextmanager
-async def session(conn: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
-    """An admin client, started, and closed at the end.
+async def session(conn: Connection, *, timeout_ms: int = LOOK_UP_MS) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client, started, that sends what any broker can answer to one that does; closed at the end.
+
+    Args:
+        conn: the cluster.
+        timeout_ms: for each request.
 
     Raises:
         BrokerAwayError: no broker answers.
         SecurityError: one is there and does not let us in.
     """
-    client = admin(conn)
+    client = admin(conn, timeout_ms)
     try:
         try:
             await client.start()
@@ -75,34 +92,68 @@ async def session(conn: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
                 raise SecurityError(refused.told) from away
             told = "" if refused is None else f": {refused.told}"
             raise BrokerAwayError(f"no broker answers at {conn.bootstrap}{told}") from away
+        await _keep_to_one_that_answers(client, conn)
         yield client
     finally:
         await client.close()
 
 
-async def create_topics(conn: Connection, plan: TopicPlan, *, bus_partitions: int | None = None) -> list[Created]:
+async def _keep_to_one_that_answers(client: AIOKafkaAdminClient, conn: Connection) -> None:
+    """Have the client ask one broker that answers.
+
+    aiokafka sends each request to a random broker of those that the cluster tells it, and asks once. A broker that died
+    is told for some seconds more, so that of the six requests of a router's start one nearly always failed.
+    """
+    inner = client._client  # noqa: SLF001 - there is no public way
+    brokers = list(inner.cluster.brokers())
+    random.shuffle(brokers)
+    for broker in brokers:
+        if await inner.ready(broker.nodeId):
+            inner.get_random_node = partial(_same, broker.nodeId)
+            return
+    if brokers:
+        addresses = ", ".join(sorted(f"{broker.host}:{broker.port}" for broker in brokers))
+        raise BrokerAwayError(
+            f"a broker answers at {conn.bootstrap}, and none can be reached at the addresses that it gives for the "
+            f"cluster ({addresses}): are its advertised.listeners right?"
+        )
+
+
+def _same(node: int) -> int:
+    return node
+
+
+async def create_topics(
+    conn: Connection, plan: TopicPlan, *, bus_partitions: int | None = None, made: set[str] | None = None
+) -> list[Created]:
     """Make the topics that are missing, and return once they can be written to.
 
     Args:
         conn: the cluster.
         plan: how they are to be.
         bus_partitions: also make the bus's topics, with so many partitions each, if given.
+        made: gets the names of those that are to be made before they are. Given again after an error, it tells what was
+            made all in all, since the answer may have been lost.
 
     Raises:
         TopicError: the broker refused one; nearly always it has made none then.
+        TooFewBrokersError: the cluster has fewer brokers now than one is to have replicas; none was made.
         BrokerAwayError: no broker answers.
+        KafkaError, TimeoutError: a broker went away meanwhile; done again, it makes what is still missing.
         NotAllowedError: some we may not see, or not make; none was made.
     """
+    made = set() if made is None else made
     wanted = [topic for topic in Topic if bus_partitions is not None or TOPICS[topic].writer is not Writer.BUS]
-    async with session(conn) as client:
+    async with session(conn, timeout_ms=REQUEST_TIMEOUT_MS) as client:
         there = await describe(client, map(plan.names.of, wanted))
         missing = [topic for topic in wanted if plan.names.of(topic) not in there]
         if missing:
             new = [_new(topic, plan, partitions(topic, plan.shards, bus_partitions or 1)) for topic in missing]
             await _create(client, new, validate_only=True)  # all of them or none
+            made.update(plan.names.of(topic) for topic in missing)
             await _create(client, new)
             await _until_visible(client, {plan.names.of(topic) for topic in missing})
-    return [Created(plan.names.of(topic), topic in missing) for topic in wanted]
+    return [Created(plan.names.of(topic), plan.names.of(topic) in made) for topic in wanted]
 
 
 async def check_topics(conn: Connection, plan: TopicPlan) -> list[Difference]:
@@ -147,7 +198,15 @@ async def _create(client: AIOKafkaAdminClient, new: list[NewTopic], *, validate_
     for error in errors:
         # Another process may have made it since we looked.
         if error["error_code"] not in (0, TOPIC_ALREADY_EXISTS):
-            raise TopicError(f"topic {error['topic']} could not be made: {error['error_message']}")
+            raise _not_made(error["topic"], error["error_code"], error["error_message"])
+
+
+def _not_made(topic: str, code: int, reason: str) -> Exception:
+    told = f"topic {topic} could not be made: {reason}"
+    if code == INVALID_REPLICATION_FACTOR:
+        return TooFewBrokersError(told)
+    kind = for_code(code)
+    return kind(told) if kind.retriable else TopicError(told)
 
 
 async def describe(client: AIOKafkaAdminClient, topics: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
@@ -155,18 +214,33 @@ async def describe(client: AIOKafkaAdminClient, topics: Iterable[str]) -> dict[s
 
     Raises:
         NotAllowedError: some we may not see. (Asked for all topics a broker leaves those out, as if there were none.)
+        KafkaError: the broker can't tell now.
     """
     told = await client.describe_topics(sorted(topics))
     hidden = [each["topic"] for each in told if each["error_code"] == TOPIC_AUTHORIZATION_FAILED]
     if hidden:
         raise NotAllowedError(Right(Operation.DESCRIBE, Resource.TOPIC, name) for name in hidden)
-    return {each["topic"]: each["partitions"] for each in told if each["error_code"] != UNKNOWN_TOPIC}
+    there = [each for each in told if each["error_code"] != UNKNOWN_TOPIC]
+    _raise_retriable((each["topic"], each["error_code"]) for each in there)
+    return {each["topic"]: each["partitions"] for each in there}
+
+
+def _raise_retriable(told: Iterable[tuple[str, int]]) -> None:
+    """Raise the first error among the answers about topics that passes by itself: nothing is known of that topic."""
+    for name, code in told:
+        if (kind := for_code(code)).retriable:
+            raise kind(f"topic {name}")
 
 
 async def _until_visible(client: AIOKafkaAdminClient, names: set[str]) -> None:
     until = time.monotonic() + VISIBLE_SECONDS
     while True:
-        there = await describe(client, names)
+        try:
+            there = await describe(client, names)
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            there = {}
         led = {name for name, parts in there.items() if parts and all(part["leader"] >= 0 for part in parts)}
         if names <= led:
             return
@@ -188,6 +262,7 @@ async def _settings(client: AIOKafkaAdminClient, topics: list[Topic], plan: Topi
     hidden = [each["resource_name"] for each in resources if each["error_code"] == TOPIC_AUTHORIZATION_FAILED]
     if hidden:
         raise NotAllowedError(Right(Operation.DESCRIBE_CONFIGS, Resource.TOPIC, name) for name in hidden)
+    _raise_retriable((each["resource_name"], each["error_code"]) for each in resources)
     return {
         resource["resource_name"]: {
             entry["config_names"]: entry["config_value"] for entry in resource["config_entries"]

@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Final
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
     GroupAuthorizationFailedError,
-    KafkaError,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
 )
@@ -37,6 +38,7 @@ async def require_rights(conn: Connection, rights: Iterable[Right]) -> None:
     Raises:
         NotAllowedError: some are not; all of them are told.
         BrokerAwayError: no broker answers.
+        KafkaError, TimeoutError: the broker that is asked went away meanwhile.
     """
     missing = await missing_rights(conn, rights)
     if missing:
@@ -48,6 +50,7 @@ async def missing_rights(conn: Connection, rights: Iterable[Right]) -> list[Righ
 
     Raises:
         BrokerAwayError: no broker answers.
+        KafkaError, TimeoutError: the broker that is asked went away meanwhile.
     """
     wanted = list(rights)
     async with session(conn) as client:
@@ -86,8 +89,8 @@ async def _may_look_up(client: AIOKafkaAdminClient, kind: int, name: str) -> boo
         await client._client.coordinator_lookup(kind, name)  # noqa: SLF001 - there is no public way
     except (GroupAuthorizationFailedError, TransactionalIdAuthorizationFailed):
         return False
-    except KafkaError:
-        return True  # it is being elected, say; whether we may was looked at before that
+    except (CoordinatorLoadInProgressError, CoordinatorNotAvailableError):
+        return True  # one is being elected; the broker looked at whether we may before it looked for that one
     return True
 
 

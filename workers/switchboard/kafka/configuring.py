@@ -1,64 +1,111 @@
 """The pools' configuration on the bus: written whole or not at all, and read back."""
 
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+from aiokafka import ConsumerRecord
 
+from switchboard.contracts.codec import BadInput, decode_event
 from switchboard.kafka.allowed import require_rights
-from switchboard.kafka.clients import Connection, transactional_producer
+from switchboard.kafka.broker_wait import BrokerWait
+from switchboard.kafka.clients import Connection
+from switchboard.kafka.ledger import CommitBatch, Ledger
 from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.reading import read_to_now
 from switchboard.kafka.rights import Operation, configurer, configuring_rights, on_topics
 from switchboard.kafka.topics import Topic, TopicNames
 
 EVENT_TYPE: Final = b"pool-configured"
+ONLY_PARTITION: Final = 0
+"""Of `routing-config`, which is made with one."""
 
 
-async def write_configuration(conn: Connection, names: TopicNames, group: str, pools: list[dict[str, Any]]) -> None:
+async def write_configuration(
+    conn: Connection,
+    names: TopicNames,
+    group: str,
+    pools: list[dict[str, Any]],
+    wait: BrokerWait | None = None,
+) -> None:
     """Publish `{"pool": ..., "config": {...}}` events, all in one transaction.
+
+    Where a transaction fails in its last step, whether it was committed is not known, and all of it is published once
+    more: the routers then take the same configuration twice, of which the second changes nothing.
+
+    Args:
+        conn: the cluster.
+        names: the topics' names.
+        group: the installation's group id.
+        pools: the events.
+        wait: how long each step waits for brokers, its default unless given.
 
     Raises:
         NotAllowedError: the cluster does not allow it.
         WrongTopicsError: there is no such topic.
-        KafkaError: the broker refused it; nothing was applied.
+        BrokerAwayError: a broker that is needed was away for too long.
+        FencedError: somebody else is publishing a configuration at this moment.
+        LedgerLostError: the broker refused it; nothing was applied.
+        ValueError: a pool's configuration is larger than a batch may be; nothing was applied.
     """
-    await require_rights(conn, configuring_rights(names, group))
-    topic = names.of(Topic.ROUTING_CONFIG)
-    await require_partitions(conn, [topic])
-    producer = transactional_producer(conn, configurer(group))
-    await producer.start()
+    wait = wait or BrokerWait(conn)
+    needed, topic = configuring_rights(names, group), names.of(Topic.ROUTING_CONFIG)
+    await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
+    await wait.retry(f"looking at {topic}", lambda: require_partitions(conn, [topic]))
+    await wait.retry(f"publishing to {topic}", lambda: _publish(conn, names, group, pools), long=True)
+
+
+async def _publish(conn: Connection, names: TopicNames, group: str, pools: list[dict[str, Any]]) -> None:
+    batch = CommitBatch()
+    for pool in pools:
+        batch.add(Topic.ROUTING_CONFIG, pool["pool"].encode(), orjson.dumps(pool), [("ce_type", EVENT_TYPE)])
+    ledger = Ledger(conn, configurer(group), names, ONLY_PARTITION)
+    await ledger.open()
     try:
-        async with producer.transaction():
-            sent = [
-                await producer.send(
-                    topic,
-                    key=pool["pool"].encode(),
-                    value=orjson.dumps(pool),
-                    headers=[("ce_type", EVENT_TYPE)],
-                )
-                for pool in pools
-            ]
-            for each in sent:
-                await each
+        await ledger.commit(batch)
     finally:
-        await producer.stop()
+        await ledger.close()
 
 
-async def read_configuration(conn: Connection, names: TopicNames) -> dict[str, Any]:
-    """What was last published for each pool: pool -> config.
+@dataclass(slots=True)
+class Applied:
+    """What routers take from `routing-config`."""
+
+    pools: dict[str, Any] = field(default_factory=dict)
+    """Pool -> its config, the last that can be taken."""
+    bad: int = 0
+    """Records that are no configuration: routers set them aside on `dead-letter`."""
+    first_bad: str | None = None
+    """The place of the first of them, and what is wrong with it."""
+
+    def take(self, record: ConsumerRecord) -> None:
+        """Read one record as a router does."""
+        source = (record.topic, record.partition, record.offset)
+        read = decode_event(
+            Topic.ROUTING_CONFIG, record.headers, record.value, source=source, timestamp=record.timestamp
+        )
+        if isinstance(read, BadInput):
+            self.bad += 1
+            place = f"{record.topic}/{record.partition}@{record.offset}"
+            self.first_bad = self.first_bad or f"{place}, {read.reason}: {read.detail}"
+        elif read.type == "pool-configured":
+            self.pools[read.pool] = read.data["config"]
+
+
+async def read_configuration(conn: Connection, names: TopicNames) -> Applied:
+    """What was last published for each pool.
 
     Raises:
         NotAllowedError: the cluster does not allow it.
         WrongTopicsError: the topic is missing.
         ReadingError: a transaction stayed open, or the reading stalled.
+        BrokerAwayError, KafkaError, TimeoutError: a broker went away meanwhile.
     """
     await require_rights(conn, on_topics(names, Operation.READ, (Topic.ROUTING_CONFIG,)))
-    found: dict[str, Any] = {}
+    found = Applied()
     tps = await require_partitions(conn, [names.of(Topic.ROUTING_CONFIG)])
     async with read_to_now(conn, tps) as batches:
         async for _, records in batches:
             for record in records:
-                body = orjson.loads(record.value) if record.value is not None else {}
-                if "pool" in body:
-                    found[body["pool"]] = body.get("config")
+                found.take(record)
     return found

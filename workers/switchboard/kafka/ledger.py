@@ -144,7 +144,7 @@ class Ledger:
         """Let go of the shard; returns within `CLEAN_STOP_SECONDS`, or `STOP_SECONDS` if not `clean`."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _stop(producer, CLEAN_STOP_SECONDS if clean else STOP_SECONDS)
+            await stop_producer(producer, CLEAN_STOP_SECONDS if clean else STOP_SECONDS)
 
     async def _transact(self, producer: AIOKafkaProducer, packed: list[tuple[str, BatchBuilder]]) -> None:
         # 1. begin
@@ -216,7 +216,8 @@ def _batches(producer: AIOKafkaProducer, topic: Topic, records: list[Record], no
     return done
 
 
-async def _stop(producer: AIOKafkaProducer, within: float) -> None:
+async def stop_producer(producer: AIOKafkaProducer, within: float) -> None:
+    """Stop a producer once all that it was given is acknowledged, or without that when so many seconds are over."""
     try:
         async with asyncio.timeout(within):
             await producer.stop()

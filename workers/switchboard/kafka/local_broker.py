@@ -47,6 +47,8 @@ broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 """
 
+HEAP: Final = ("-Xmx1g",)
+
 LOGGING: Final = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     # The one line that tells that it is ready: the ports answer before the broker may be given topics.
@@ -72,15 +74,25 @@ class LocalBroker:
         properties: more of the broker's own properties, or others in place of those above; `{port}` and
             `{controller_port}` in them stand for the ports.
         users: SCRAM credentials that it has from its first start, as `--add-scram` of Kafka's storage tool takes them.
+        controller_port: the port on 127.0.0.1 for the controllers; a free one if None.
+        jvm: options of its Java machine.
     """
 
     def __init__(
-        self, port: int | None = None, *, properties: Mapping[str, str] | None = None, users: Sequence[str] = ()
+        self,
+        port: int | None = None,
+        *,
+        properties: Mapping[str, str] | None = None,
+        users: Sequence[str] = (),
+        controller_port: int | None = None,
+        jvm: Sequence[str] = HEAP,
     ) -> None:
         self.port = port or free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
         self._properties = dict(properties or {})
         self._users = users
+        self._controller_port = controller_port
+        self._jvm = jvm
         self._folder: Path | None = None
         self._java: subprocess.Popen[bytes] | None = None
         self._watch: subprocess.Popen[bytes] | None = None
@@ -109,7 +121,7 @@ class LocalBroker:
         started_at = log.stat().st_size if log.exists() else 0
         with log.open("ab") as out:
             self._java = subprocess.Popen(  # noqa: S603 - fixed words
-                [java, "-Xmx1g", *LOGGING, "-cp", f"{libs}/*", "kafka.Kafka", str(self._folder / "server.properties")],
+                [java, *self._jvm, *LOGGING, "-cp", f"{libs}/*", "kafka.Kafka", self._folder / "server.properties"],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -156,6 +168,11 @@ class LocalBroker:
         """SIGCONT."""
         self._running().send_signal(signal.SIGCONT)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its process is there, suspended or not."""
+        return self._java is not None and self._java.poll() is None
+
     def _running(self) -> subprocess.Popen[bytes]:
         if self._java is None:
             raise RuntimeError("the local broker is not running")
@@ -176,7 +193,7 @@ class LocalBroker:
         properties = folder / "server.properties"
         # Of a property that is there twice, the later one counts.
         more = "".join(f"{name}={value}\n" for name, value in self._properties.items())
-        controller_port = free_port(besides=self.port)
+        controller_port = self._controller_port or free_port(besides=self.port)
         properties.write_text(
             (PROPERTIES + more).format(port=self.port, controller_port=controller_port, data=folder / "data"),
             encoding="utf-8",

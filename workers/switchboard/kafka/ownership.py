@@ -17,6 +17,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
+from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection, options
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.kafka.wording import in_words
@@ -81,6 +82,7 @@ class Ownership:
         shards: is told what to open and what to close. At each change of membership all that is held is given up
             first (the protocol is the eager one), then all that is assigned is taken.
         session_timeout_ms: after so long without a heartbeat the shards are another's.
+        wait: how long a start waits for brokers, its default unless given.
         instance_id: makes this a static member of the group: it does not leave at its end, and who comes back with the
             same id within the session has the same shards, with no change of membership for the others.
     """
@@ -93,9 +95,11 @@ class Ownership:
         shards: Shards,
         *,
         session_timeout_ms: int = SESSION_TIMEOUT_MS,
+        wait: BrokerWait | None = None,
         instance_id: str | None = None,
     ) -> None:
         self._conn = conn
+        self._wait = wait or BrokerWait(conn)
         self._group = routers_group(group_id)
         self._journal = names.of(Topic.JOURNAL)
         self._shards = shards
@@ -122,22 +126,11 @@ class Ownership:
         """Be a member until cancelled; then give up all shards and leave.
 
         Raises:
+            BrokerAwayError: no broker answered at the start. One that goes away later is waited for.
             OwnershipError: membership ended for good.
         """
-        self._consumer = consumer = AIOKafkaConsumer(
-            **options(self._conn),
-            group_id=self._group,
-            group_instance_id=self._instance_id,
-            session_timeout_ms=self._session_timeout_ms,
-            heartbeat_interval_ms=self._session_timeout_ms // HEARTBEATS_A_SESSION,
-            rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
-            # A JoinGroup is answered when all have joined.
-            request_timeout_ms=REBALANCE_TIMEOUT_MS + 5_000,
-            enable_auto_commit=False,
-            auto_offset_reset="latest",
-        )
+        self._consumer = consumer = await self._wait.retry(f"joining group {self._group}", self._started)
         try:
-            await consumer.start()
             self._watch_heartbeats(consumer)
             consumer.subscribe([self._journal], listener=_Listener(self))
             while True:
@@ -152,6 +145,27 @@ class Ownership:
         finally:
             self._stopping = True
             await self._leave(consumer)
+
+    async def _started(self) -> AIOKafkaConsumer:
+        """A consumer that knows the brokers and is to join the group."""
+        consumer = AIOKafkaConsumer(
+            **options(self._conn),
+            group_id=self._group,
+            group_instance_id=self._instance_id,
+            session_timeout_ms=self._session_timeout_ms,
+            heartbeat_interval_ms=self._session_timeout_ms // HEARTBEATS_A_SESSION,
+            rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+            # A JoinGroup is answered when all have joined.
+            request_timeout_ms=REBALANCE_TIMEOUT_MS + 5_000,
+            enable_auto_commit=False,
+            auto_offset_reset="latest",
+        )
+        try:
+            await consumer.start()
+        except BaseException:
+            await consumer.stop()
+            raise
+        return consumer
 
     async def may_retake(self, shard: int) -> bool:
         """Whether a shard whose ledger was just fenced is to be opened again.

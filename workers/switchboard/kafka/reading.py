@@ -31,6 +31,10 @@ class ReadingError(Exception):
     """Partitions could not be read to their end; the message says which and how far it got."""
 
 
+class StalledError(ReadingError):
+    """Nothing more came of a partition that has more: the broker that leads it is away, or no broker leads it."""
+
+
 @asynccontextmanager
 async def started(consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition]) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer started, knowing these topics; stopped at the end."""
@@ -46,7 +50,7 @@ async def read_between(consumer: AIOKafkaConsumer, begins: Offsets, ends: Offset
     """All records from these offsets up to these ends, by a started consumer that has nothing else to do.
 
     Raises:
-        ReadingError: nothing came for half a minute.
+        StalledError: nothing came for half a minute.
     """
     consumer.assign(list(ends))
     for tp in ends:
@@ -64,7 +68,9 @@ async def read_between(consumer: AIOKafkaConsumer, begins: Offsets, ends: Offset
         if reached != before:
             moved_at = time.monotonic()
         elif time.monotonic() - moved_at > STALLED_SECONDS:
-            raise ReadingError(f"reading stalled for {STALLED_SECONDS} s: {_told(behind, reached, ends)}")
+            raise StalledError(
+                f"reading stalled for {STALLED_SECONDS} s: {_told(behind, reached, ends)}; is a broker away?"
+            )
 
 
 @asynccontextmanager
@@ -123,7 +129,7 @@ class Partition:
         """The next record; None at the end.
 
         Raises:
-            ReadingError: nothing came for half a minute.
+            StalledError: nothing came for half a minute.
         """
         if not self._ready:
             async for _, records in self._batches:

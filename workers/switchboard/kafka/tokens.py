@@ -7,19 +7,21 @@ from typing import Final
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.conn import OAuthAuthenticator
 
+from switchboard.contracts.input_files import MAX_SECRET_BYTES, read_text
+
 HEARD: Final = b"\x01"
 """RFC 7628, 3.2.3: what a client answers to a no, whereupon the broker fails the log-in."""
 
 
 class TokenFile(AbstractTokenProvider):  # type: ignore[misc] # aiokafka is untyped
-    """An OAUTHBEARER token kept in a file by whatever renews it."""
+    """An OAUTHBEARER token, at most 64 KiB, kept in a file by whatever renews it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     async def token(self) -> str:
         """The token as it is now."""
-        return await asyncio.to_thread(lambda: self._path.read_text(encoding="utf-8").strip())
+        return await asyncio.to_thread(lambda: read_text(self._path, MAX_SECRET_BYTES).strip())
 
 
 class HearingAuthenticator(OAuthAuthenticator):  # type: ignore[misc] # aiokafka is untyped

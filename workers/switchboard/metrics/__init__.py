@@ -29,6 +29,12 @@ EVENTS: Final = Counter("switchboard_events", "Events journaled.", ["type"], reg
 DEAD_LETTERS: Final = Counter(
     "switchboard_dead_letters", "Records set aside on dead-letter.", ["reason"], registry=REGISTRY
 )
+OVER_LIMIT: Final = Counter(
+    "switchboard_over_limit",
+    "Records set aside on dead-letter as over-limit, by the limit.",
+    ["limit"],
+    registry=REGISTRY,
+)
 IGNORED: Final = Counter(
     "switchboard_events_ignored", "Events that changed nothing, and why.", ["type", "why"], registry=REGISTRY
 )
@@ -121,6 +127,34 @@ LAG: Final = Gauge(
     ["topic", "partition", "shard"],
     registry=REGISTRY,
 )
+LIMIT_USED: Final = Gauge(
+    "switchboard_limit_used",
+    "What counts against a limit of the shard; of a limit by pool, in the pool that is nearest to it.",
+    ["shard", "limit"],
+    registry=REGISTRY,
+)
+LIMIT_MAX: Final = Gauge(
+    "switchboard_limit_max", "The limit: what is beyond it is refused.", ["shard", "limit"], registry=REGISTRY
+)
+LAG_SECONDS: Final = Gauge(
+    "switchboard_lag_seconds",
+    "The router's clock less the timestamp of the next record to take; if all is taken, what it was for the last one, "
+    "and 0 once none came for 60 s. Below 0: a producer's clock is ahead.",
+    ["topic", "partition", "shard"],
+    registry=REGISTRY,
+)
+OPEN_TRANSACTION_RECORDS: Final = Gauge(
+    "switchboard_open_transaction_records",
+    "Records between the last stable offset and the high watermark: they can't be read until a transaction ends.",
+    ["topic", "partition", "shard"],
+    registry=REGISTRY,
+)
+OPEN_TRANSACTION_SECONDS: Final = Gauge(
+    "switchboard_open_transaction_seconds",
+    "How long the last stable offset has been the same with records above it; 0 while no transaction is open.",
+    ["topic", "partition", "shard"],
+    registry=REGISTRY,
+)
 RESTORE: Final = Gauge("switchboard_restore_seconds", "Time that the last restore took.", ["shard"], registry=REGISTRY)
 PROGRESS: Final = Gauge(
     "switchboard_last_progress_timestamp_seconds",
@@ -149,6 +183,8 @@ for _type in EVENT_TYPES:
     EVENTS.labels(_type)
 for _reason in REASONS:
     DEAD_LETTERS.labels(_reason)
+for _limit in label_sets.LIMITS:
+    OVER_LIMIT.labels(_limit)
 for _type, _whys in label_sets.IGNORED.items():
     for _why in _whys:
         IGNORED.labels(_type, _why)

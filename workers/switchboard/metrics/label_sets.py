@@ -8,6 +8,7 @@ from typing import Final, get_args
 
 from switchboard.domain import decisions
 from switchboard.domain.decisions import Decision, OfferEnd
+from switchboard.router.limits import Limit
 
 
 def _values(decision: type[Decision], field: str) -> tuple[str, ...]:
@@ -29,6 +30,7 @@ OFFER_OUTCOMES: Final = ("accepted", "automatic", *get_args(OfferEnd))
 """`automatic`: accepted by its expiry (R10)."""
 WAIT_OUTCOMES: Final = ("answered", "abandoned", "short-abandoned", "timed-out")
 COMMIT_OUTCOMES: Final = ("committed", "failed", "fenced")
+LIMITS: Final[tuple[str, ...]] = get_args(Limit)
 STATUSES: Final = ("available", "unavailable", "absent")
 STAGES: Final = ("offered", "active", "wrapping")
 

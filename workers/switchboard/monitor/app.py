@@ -1,13 +1,12 @@
 """The Faust app: its settings, and the agent that keeps the tables."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
 import faust
-from faust.web.base import BlueprintManager
 
 from switchboard.kafka.clients import Connection, options
 from switchboard.kafka.quiet import raised
@@ -28,10 +27,7 @@ def new_app(
     *,
     group_id: str,
     replication: int,
-    host: str,
-    port: int,
     folder: Path,
-    middlewares: Sequence[Any] = (),
 ) -> Any:
     """A Faust app that reads committed records only, writes nothing and makes no topic.
 
@@ -39,10 +35,7 @@ def new_app(
         conn: the cluster.
         group_id: of the installation; the app's own group begins with it.
         replication: of whatever Faust may make.
-        host: the address that the web server listens at.
-        port: likewise.
         folder: where Faust keeps its working files; the monitor has none.
-        middlewares: of the web server.
     """
     app = faust.App(
         # A group of its own for each run: every monitor is given every partition, and one that was killed leaves no
@@ -63,13 +56,11 @@ def new_app(
         topic_replication_factor=replication,
         store="memory://",
         datadir=folder,
-        web_bind=host,
-        web_port=port,
-        web_application_options={"middlewares": middlewares},
+        # Faust's own web server has no limits: `switchboard.web.server` serves, and from before Faust is started.
+        web_enabled=False,
     )
     # The guarantee holds only in what Faust takes for a worker process: without this, aborted records are read too.
     app.in_worker = True
-    app.web.blueprints = BlueprintManager()  # none of the pages that Faust brings along
     return app
 
 

@@ -12,13 +12,18 @@ from switchboard.kafka.clients import Connection, reader
 
 
 @asynccontextmanager
-async def asking(conn: Connection, within: float) -> AsyncIterator[AIOKafkaConsumer]:
-    """A reader, started, and stopped at the end; each within so many seconds.
+async def asking(conn: Connection, within: float, *, committed: bool = True) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer, started, and stopped at the end.
+
+    Args:
+        conn: the cluster.
+        within: seconds that the start may take, and the end.
+        committed: whether the ends that it tells are last stable offsets; False: high watermarks.
 
     Raises:
         KafkaError, OSError, TimeoutError: it could not be started.
     """
-    consumer = reader(conn)
+    consumer = reader(conn, committed=committed)
     try:
         async with asyncio.timeout(within):
             await consumer.start()

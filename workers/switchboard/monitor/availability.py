@@ -1,8 +1,11 @@
 """Who can take a chat of a queue: the three availability figures."""
 
 from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from switchboard.monitor.slices import slices, steps
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.windows import Queue
 
@@ -18,21 +21,38 @@ class Availability:
     available: int = 0
     """Agents who are available, whether or not they have a session free."""
 
+    def add(self, other: "Availability") -> None:
+        """Count the other's agents too."""
+        self.requesting += other.requesting
+        self.free += other.free
+        self.available += other.available
 
-def availability(tables: Tables, queues: set[Queue]) -> dict[Queue, Availability]:
-    """The figures of these queues; of a pool whose configuration is not known every agent serves every queue."""
-    found: defaultdict[Queue, Availability] = defaultdict(Availability)
+
+async def availability(
+    tables: Tables, agents: Sequence[dict[str, Any]], queues: Collection[Queue]
+) -> dict[Queue, Availability]:
+    """The figures of these queues; of a pool whose configuration is not known every agent serves every queue.
+
+    Agents are added up by profile before profiles are by queue: 10,000 agents who serve 2,100 queues each are 2,100
+    additions for each profile, and not 21 million.
+    """
+    of_profile: defaultdict[tuple[str, str], Availability] = defaultdict(Availability)
+    async for part in slices(agents):
+        for agent in part:
+            if agent["status"] == "available":
+                is_asking = agent["request"] is not None and agent["free"] > 0
+                of_profile[agent["pool"], agent["profile"]].add(Availability(is_asking, agent["free"], 1))
     of_pool: defaultdict[str, list[str]] = defaultdict(list)
-    for pool, queue in queues:
-        of_pool[pool].append(queue)
-    for agent in tables.agents.values():
-        if agent["status"] != "available":
-            continue
-        pool = agent["pool"]
-        profiles = tables.profiles.get(pool, {})
-        for queue in profiles.get(agent["profile"], of_pool[pool]):
-            figures = found[pool, queue]
-            figures.available += 1
-            figures.free += agent["free"]
-            figures.requesting += agent["request"] is not None and agent["free"] > 0
+    async for keys in slices(tuple(queues)):
+        for pool, queue in keys:
+            of_pool[pool].append(queue)
+    served = (
+        ((pool, queue), figures)
+        for (pool, profile), figures in of_profile.items()
+        for queue in tables.profiles.get(pool, {}).get(profile, of_pool[pool])
+    )
+    found: defaultdict[Queue, Availability] = defaultdict(Availability)
+    async for pairs in steps(served):
+        for key, figures in pairs:
+            found[key].add(figures)
     return found

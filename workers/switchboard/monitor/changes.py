@@ -5,14 +5,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from switchboard.monitor.overview import Agent, Overview
 from switchboard.monitor.routing import Routing
+from switchboard.monitor.slices import first, slices
 from switchboard.monitor.tables import Tables
-from switchboard.monitor.views import queues_view, rfc3339
+from switchboard.monitor.views import queue_rows, rfc3339
+from switchboard.monitor.windows import Queue
 
-Rows = dict[str, dict[str, Any]]
+Rows = Mapping[Any, dict[str, Any]]
 """By a key that is unique among the rows of one kind."""
 
 KINDS: Final = ("queues", "agents", "assignments")
+MOST_QUEUES: Final = 1_000
+"""On the wallboard. No wall shows more, and anyone on the bus can make up names of pools: 200,000 of them were a first
+message of 120 MB, for which the loop stood still for 6 s."""
+MOST_AGENTS: Final = 10_000
 
 
 @dataclass(slots=True)
@@ -22,23 +29,47 @@ class Look:
     queues: Rows = field(default_factory=dict)
     agents: Rows = field(default_factory=dict)
     assignments: Rows = field(default_factory=dict)
+    totals: dict[str, int] = field(default_factory=dict)
+    """By kind, how many rows there are, with those that the page does not show."""
 
 
-def look(tables: Tables, now: float) -> Look:
-    """The tables as they are. Their rows are replaced and never changed, so they need not be copied."""
-    queues = queues_view(tables, None, datetime.fromtimestamp(now, UTC))
-    for queue in queues:
-        del queue["oldest_wait_seconds"]  # it grows all the time; the page reckons it from oldest_arrived_at
+async def look(tables: Tables, taken: Overview, now: float) -> Look:
+    """What the page shows of an overview, with `now` in seconds since 1970."""
+    chosen = await first(taken.queues, MOST_QUEUES, lambda key: _rank(tables, taken, key))
+    windows = tables.past.counting.windows
+    rows = await queue_rows(taken, chosen, windows, datetime.fromtimestamp(now, UTC))
+    for row in rows:
+        del row["oldest_wait_seconds"]  # it grows all the time; the page reckons it from oldest_arrived_at
     return Look(
-        queues={f"{queue['pool']}/{queue['queue']}": queue for queue in queues},
-        agents=dict(tables.agents),
+        queues=dict(zip(chosen, rows, strict=True)),
+        agents={key: taken.rows[key] for key in await _shown_agents(tables, taken)},
         assignments=dict(tables.past.offers.latest),
+        totals={"queues": len(taken.queues), "agents": len(taken.agents)},
     )
+
+
+def _rank(tables: Tables, taken: Overview, key: Queue) -> tuple[bool, float, Queue]:
+    """Which queues are shown where there are too many: configured ones, and of these those who wait longest, first."""
+    oldest = taken.counts[key].oldest
+    return key[0] not in tables.queues, float("inf") if oldest is None else oldest.timestamp(), key
+
+
+async def _shown_agents(tables: Tables, taken: Overview) -> list[Agent]:
+    """All, or where there are too many the first of them: those of configured pools before the others."""
+    if len(taken.agents) <= MOST_AGENTS:
+        return taken.agents
+    shown: list[Agent] = []
+    for configured in (True, False):
+        async for part in slices(taken.agents):
+            shown += [key for key in part if (key[0] in tables.queues) is configured]
+            if len(shown) >= MOST_AGENTS:
+                return shown[:MOST_AGENTS]
+    return shown
 
 
 def whole(seen: Look) -> dict[str, dict[str, Any]]:
     """An event of each kind with all rows."""
-    return {kind: {"full": True, "changed": list(getattr(seen, kind).values()), "gone": []} for kind in KINDS}
+    return {kind: _event(seen, kind, full=True, changed=list(getattr(seen, kind).values()), gone=[]) for kind in KINDS}
 
 
 def between(before: Look, after: Look) -> dict[str, dict[str, Any]]:
@@ -48,9 +79,14 @@ def between(before: Look, after: Look) -> dict[str, dict[str, Any]]:
         old, new = getattr(before, kind), getattr(after, kind)
         changed = [row for key, row in new.items() if not _same(old.get(key), row)]
         gone = [_named(kind, row) for key, row in old.items() if key not in new]
-        if changed or gone:
-            told[kind] = {"full": False, "changed": changed, "gone": gone}
+        if changed or gone or before.totals.get(kind) != after.totals.get(kind):
+            told[kind] = _event(after, kind, full=False, changed=changed, gone=gone)
     return told
+
+
+def _event(seen: Look, kind: str, **fields: Any) -> dict[str, Any]:
+    total = {"total": seen.totals[kind]} if kind in seen.totals else {}
+    return fields | total
 
 
 def _same(old: dict[str, Any] | None, new: dict[str, Any]) -> bool:

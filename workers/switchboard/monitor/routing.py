@@ -1,7 +1,8 @@
 """Whether chats are being routed at all: with no router the tables stand still, and look like a quiet day.
 
 Each shard must have a router, which its group's membership tells; and that router must get on with what is on the bus,
-which the offsets tell that it commits to the shard's group.
+which the offsets tell that it commits to the shard's group. A router gets on only up to the last stable offset of a
+source partition: behind it, records wait until an open transaction ends.
 """
 
 import asyncio
@@ -18,8 +19,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from switchboard.kafka.admin import session
-from switchboard.kafka.clients import BrokerAwayError, Connection
+from switchboard.kafka.clients import BrokerAwayError, Connection, learn
 from switchboard.kafka.members import members_told
+from switchboard.kafka.open_transactions import Ends, HeldUp, OpenTransactions
 from switchboard.kafka.ownership import routers_group, shard_id
 from switchboard.kafka.refusals import SecurityError
 from switchboard.kafka.rights import NotAllowedError
@@ -83,8 +85,14 @@ class Routing:
     def __init__(self, shards: int, arrivals: str) -> None:
         self._shards = {shard: Shard() for shard in range(shards)}
         self._arrivals = arrivals
+        self.transactions = OpenTransactions()
+        """Those that are open on the source partitions; times are in seconds since 1970."""
         self.seen_at: float | None = None
         """When it was last looked at, in seconds since 1970."""
+
+    def expect(self, shards: int) -> None:
+        """Note how many shards there are, once it is known. Nothing is known of them yet."""
+        self._shards = {shard: Shard() for shard in range(shards)}
 
     def see(self, now: float, owned: Collection[int], read: Mapping[int, Offsets], ends: Offsets) -> None:
         """Take in a look at the bus.
@@ -128,7 +136,18 @@ class Routing:
             "since": first and _time(first.since),
             "since_before": first is not None and not first.is_known,
             "arrivals": max((shard.arrivals for shard in found.values()), default=0),
+            "held_up": [_held_up_told(each) for each in self.transactions.held_up(now)],
         }
+
+
+def _held_up_told(held_up: HeldUp) -> dict[str, Any]:
+    return {
+        "topic": held_up.partition.topic,
+        "partition": held_up.partition.partition,
+        "since": _time(held_up.since),
+        "since_before": held_up.since_before,
+        "records": held_up.records,
+    }
 
 
 def _time(seconds: float | None) -> str | None:
@@ -140,10 +159,14 @@ async def watch(conn: Connection, group_id: str, routing: Routing, shards: int) 
     is_told = False
     while True:
         try:
-            async with session(conn) as client, asking(conn, ANSWER_SECONDS) as consumer:
+            async with (
+                session(conn) as client,
+                asking(conn, ANSWER_SECONDS) as committed,
+                asking(conn, ANSWER_SECONDS, committed=False) as uncommitted,
+            ):
                 while True:
                     began = time.monotonic()
-                    await _look(client, consumer, group_id, routing, shards)
+                    await _look(client, committed, uncommitted, group_id, routing, shards)
                     is_told = False
                     # With a great many shards a look takes long, and must not be all that the brokers do.
                     await asyncio.sleep(max(EVERY_SECONDS, 5 * (time.monotonic() - began)))
@@ -155,15 +178,34 @@ async def watch(conn: Connection, group_id: str, routing: Routing, shards: int) 
 
 
 async def _look(
-    client: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, group_id: str, routing: Routing, shards: int
+    client: AIOKafkaAdminClient,
+    committed: AIOKafkaConsumer,
+    uncommitted: AIOKafkaConsumer,
+    group_id: str,
+    routing: Routing,
+    shards: int,
 ) -> None:
     async with asyncio.timeout(ANSWER_SECONDS):
         members = await members_told(client, routers_group(group_id))
         groups = (shard_id(group_id, shard) for shard in range(shards))
         told = await asyncio.gather(*map(client.list_consumer_group_offsets, groups))
-    read = {shard: {tp: each.offset for tp, each in offsets.items()} for shard, offsets in enumerate(told)}
-    ends = await _ends(consumer, {tp for offsets in told for tp in offsets})
-    routing.see(time.time(), {shard for member in members for shard in member.partitions}, read, ends)
+        read = {shard: {tp: each.offset for tp, each in offsets.items()} for shard, offsets in enumerate(told)}
+        places = await _partitions(uncommitted, {tp for offsets in told for tp in offsets})
+    # What is written between the two answers looks like an open transaction until the next look: the last stable
+    # offset has then moved beyond it.
+    stable, high = await asyncio.gather(_ends(committed, places), _ends(uncommitted, places))
+    now = time.time()
+    routing.transactions.see(now, {tp: Ends(stable[tp], high[tp]) for tp in stable.keys() & high.keys()})
+    routing.see(now, {shard for member in members for shard in member.partitions}, read, stable)
+
+
+async def _partitions(consumer: AIOKafkaConsumer, read: Collection[TopicPartition]) -> set[TopicPartition]:
+    """Those of which anything was read, and all others of their topics, as far as the consumer's metadata tells."""
+    topics = {tp.topic for tp in read}
+    if topics:
+        await learn(consumer, topics)
+    known = ((topic, consumer.partitions_for_topic(topic) or ()) for topic in topics)
+    return {*read, *(TopicPartition(topic, partition) for topic, found in known for partition in found)}
 
 
 async def _ends(consumer: AIOKafkaConsumer, places: Iterable[TopicPartition]) -> Offsets:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -12,22 +13,27 @@ import orjson
 from aiohttp import web
 
 from switchboard.monitor.changes import Look, between, heartbeat, look, whole
+from switchboard.monitor.overview import Overviews
 from switchboard.monitor.pulse import Pulse
 from switchboard.monitor.routing import Routing
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.windows import NOW_MINUTES, WINDOW_SECONDS
+from switchboard.web.bodies import PIECE_BYTES
+from switchboard.web.connections import Line
 
 TICK_SECONDS: Final = 0.25
-"""The least between two looks at the tables. It is also at least ten times as long as the last look took."""
+"""The least between two looks at the tables. It is also at least four times as long as the last look took."""
 HEARTBEAT_SECONDS: Final = 2.0
 RETRY_MS: Final = 1_000
 """How long a page waits before it comes back."""
 MOST_CLIENTS: Final = 200
+MOST_BY_ADDRESS: Final = 100
+"""Clients of one address, or half of all if that is less: no one address has all places."""
+BEHIND_SECONDS: Final = 2.0
+"""A client that has not taken a message for so long is behind, and gives its place to a new one if there is no other.
+It is cut off without that after `WRITE_SECONDS`, or with MOST_WAITING messages."""
 MOST_WAITING: Final = 40
 """Messages that wait for one client; with one more it is cut off. At four a second, it is then 10 s behind."""
-PIECE_BYTES: Final = 64 * 1024
-"""Of a message that is sent at once. What is not sent is the same for all clients, and while one is sent its piece the
-loop goes on: 200 clients who come together, and are told of 10,000 agents, would hold it for 2 s otherwise."""
 
 
 @dataclass(slots=True, eq=False)
@@ -35,16 +41,32 @@ class Client:
     """An open page."""
 
     request: web.Request
+    address: str
+    """As limits count it."""
+    may_read: Callable[[], bool] = lambda: True
+    """Whether its session is still open."""
     waiting: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
     """Messages not sent yet; None ends it. Those of all clients are the same objects."""
+    sending_since: float | None = None
+    """When the message that is being sent was begun, by the monotonic clock; None if there is none."""
 
     def tell(self, message: bytes | None) -> None:
         """Have it told; one that does not keep up is cut off: it comes back and is shown all."""
         try:
             self.waiting.put_nowait(message)
         except asyncio.QueueFull:
-            if self.request.transport is not None:
-                self.request.transport.abort()
+            self.cut_off()
+
+    def cut_off(self) -> None:
+        """Close its connection at once."""
+        if isinstance(self.request.protocol, Line):
+            self.request.protocol.abort()
+        elif self.request.transport is not None:
+            self.request.transport.abort()
+
+    def behind_seconds(self) -> float:
+        """For how long the message that is being sent has not been taken."""
+        return 0.0 if self.sending_since is None else time.monotonic() - self.sending_since
 
 
 class Stream:
@@ -58,13 +80,31 @@ class Stream:
         pulse: likewise.
         routing: likewise.
         board: what the page shows of the settings: told to each client first.
+        most: how many clients there may be.
+        client_of: tells the address that a request counts for.
+        may_read: whether who sent a request may still read: asked with each heartbeat.
     """
 
-    def __init__(self, tables: Tables, pulse: Pulse, routing: Routing, board: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        pulse: Pulse,
+        routing: Routing,
+        board: dict[str, Any],
+        *,
+        most: int = MOST_CLIENTS,
+        client_of: Callable[[web.Request], str] = lambda request: request.remote or "",
+        may_read: Callable[[web.Request], bool] = lambda _: True,
+    ) -> None:
+        self.overviews = Overviews(tables)
+        """Of the tables; the web API looks at the same."""
         self._tables = tables
         self._pulse = pulse
         self._routing = routing
         self._board = board | {"now_minutes": NOW_MINUTES}
+        self._most = most
+        self._client_of = client_of
+        self._may_read = may_read
         self._clients: set[Client] = set()
         self._run = uuid4().hex[:8]
         self._number = 0
@@ -72,26 +112,29 @@ class Stream:
         self._all: bytes | None = None
         """What is seen, as a client who comes is told it; None until one comes."""
         self._stamp: tuple[int, int] = (0, 0)
+        self._looking = asyncio.Lock()
         self._is_closed = False
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """`GET /api/stream`."""
-        if self._is_closed or len(self._clients) >= MOST_CLIENTS:
+        """`GET /api/stream`.
+
+        Raises:
+            HTTPServiceUnavailable: all places are taken, or the monitor is stopping.
+        """
+        client = Client(request, self._client_of(request), lambda: self._may_read(request))
+        if self._is_closed or not self._has_room(client):
             raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"})
-        response = web.StreamResponse(
-            status=HTTPStatus.OK,
-            headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"},
-        )
-        client = Client(request)
-        await response.prepare(request)
-        if not self._clients:  # with others here, what was seen last is shown, and soon what has changed since
-            self._tell_changes(time.time())
-        self._clients.add(client)
+        is_first = not self._clients
+        self._clients.add(client)  # counted from now on; it is told nothing before the welcome
         try:
-            for part in self._welcome(time.time()):
-                await _send(response, part)
-            while (message := await client.waiting.get()) is not None:
-                await _send(response, message)
+            response = web.StreamResponse(
+                status=HTTPStatus.OK,
+                headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"},
+            )
+            await response.prepare(request)
+            if is_first:  # with others here, what was seen last is shown, and soon what has changed since
+                await self._tell_changes()
+            await self._send_all(client, response)
         except ConnectionError:
             pass  # it left, or was cut off
         finally:
@@ -100,25 +143,76 @@ class Stream:
 
     async def run(self) -> None:
         """Look at the tables again and again, and tell what changed, until cancelled."""
-        beaten, forgot = 0.0, 0
-        while True:
-            # Also while nobody looks: what is over must not pile up in the night.
-            if (minute := int(time.time() // WINDOW_SECONDS)) != forgot:
-                forgot = minute
-                self._tables.past.forget(time.time())
-            began = time.monotonic()
-            if self._clients:
-                self._tell_changes(time.time())
-                if began - beaten >= HEARTBEAT_SECONDS:
-                    beaten = began
-                    self._tell([self._beat(time.time())])
-            await asyncio.sleep(max(TICK_SECONDS, 10 * (time.monotonic() - began)))
+        # Apart: a look at many rows takes longer than a page waits for a heartbeat.
+        beating = asyncio.create_task(self._keep_beating())
+        try:
+            await asyncio.gather(beating, self._keep_looking())
+        finally:
+            beating.cancel()
 
     def close(self) -> None:
         """End all streams; who comes from now on is refused."""
         self._is_closed = True
         for client in self._clients:
             client.tell(None)
+
+    def _has_room(self, client: Client) -> bool:
+        """Whether a client gets a place, which may be that of one who is behind.
+
+        Where all places are taken and nobody is behind, an address with fewer clients gets one of the address with
+        most: who opens 200 streams and reads them all keeps nobody out.
+        """
+        counts = Counter(each.address for each in self._clients)
+        own = counts[client.address]
+        if own >= min(MOST_BY_ADDRESS, self._most // 2):
+            return self._cut_off_one([each for each in self._clients if each.address == client.address])
+        if len(self._clients) < self._most:
+            return True
+        if self._cut_off_one(self._clients):
+            return True
+        address, most = counts.most_common(1)[0]
+        return most > own + 1 and self._cut_off_one([each for each in self._clients if each.address == address], 0.0)
+
+    def _cut_off_one(self, clients: Iterable[Client], behind_seconds: float = BEHIND_SECONDS) -> bool:
+        """Cut off the one that is furthest behind, if it is so far; whether there was one."""
+        slowest = max(clients, key=Client.behind_seconds, default=None)
+        if slowest is None or slowest.behind_seconds() < behind_seconds:
+            return False
+        self._clients.discard(slowest)
+        slowest.cut_off()
+        return True
+
+    async def _send_all(self, client: Client, response: web.StreamResponse) -> None:
+        # What is told from here on comes after the welcome; what was told before is in it.
+        while not client.waiting.empty():
+            client.waiting.get_nowait()
+        if self._is_closed:
+            return
+        for part in self._welcome(time.time()):
+            await _send(client, response, part)
+        while (message := await client.waiting.get()) is not None:
+            await _send(client, response, message)
+
+    async def _keep_looking(self) -> None:
+        forgot = 0
+        while True:
+            # Also while nobody looks: what is over must not pile up in the night.
+            if (minute := int(time.time() // WINDOW_SECONDS)) != forgot:
+                forgot = minute
+                await self._tables.past.forget(time.time())
+            began = time.monotonic()
+            if self._clients:
+                await self._tell_changes()
+            await asyncio.sleep(max(TICK_SECONDS, 4 * (time.monotonic() - began)))
+
+    async def _keep_beating(self) -> None:
+        """Tell the pages that the monitor lives, and end those whose sessions are over."""
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            for client in [client for client in self._clients if not client.may_read()]:
+                client.tell(None)
+            if self._clients:
+                self._tell([self._beat(time.time())])
 
     def _welcome(self, now: float) -> tuple[bytes, ...]:
         if self._all is None:
@@ -128,15 +222,20 @@ class Stream:
     def _beat(self, now: float) -> tuple[str, dict[str, Any]]:
         return "heartbeat", heartbeat(self._tables, now, self._pulse.answered_at, self._routing)
 
-    def _tell_changes(self, now: float) -> None:
-        # Figures also change by time alone, when a window begins.
-        stamp = (sum(self._tables.applied.values()), int(now // WINDOW_SECONDS))
-        if stamp == self._stamp:
-            return
-        seen = look(self._tables, now)
-        told = between(self._seen, seen)
-        self._stamp, self._seen, self._all = stamp, seen, None
-        self._tell(told.items())
+    async def _tell_changes(self) -> None:
+        async with self._looking:
+            now = time.time()
+            # Figures also change by time alone, when a window begins.
+            window = int(now // WINDOW_SECONDS)
+            if (sum(self._tables.applied.values()), window) == self._stamp:
+                return
+            taken = await self.overviews.latest()
+            if (taken.applied, window) == self._stamp:
+                return  # the same overview as before: of so many rows that none is taken yet of what has changed
+            seen = await look(self._tables, taken, now)
+            told = between(self._seen, seen)
+            self._stamp, self._seen, self._all = (taken.applied, window), seen, None
+            self._tell(told.items())
 
     def _tell(self, events: Iterable[tuple[str, dict[str, Any]]]) -> None:
         message = self._messages(events)
@@ -155,9 +254,15 @@ class Stream:
         return b"".join(written)
 
 
-async def _send(response: web.StreamResponse, message: bytes) -> None:
-    """Send a message by pieces, each once the client has taken most of those before."""
+async def _send(client: Client, response: web.StreamResponse, message: bytes) -> None:
+    """Send a message by pieces, each once the client has taken most of those before.
+
+    What is not sent is the same for all clients, and while one is sent its piece the loop goes on: 200 clients who come
+    together, and are told of 10,000 agents, would hold it for 2 s otherwise.
+    """
+    client.sending_since = time.monotonic()
     view = memoryview(message)
     for begin in range(0, len(view), PIECE_BYTES):
         await response.write(view[begin : begin + PIECE_BYTES])
         await asyncio.sleep(0)
+    client.sending_since = None

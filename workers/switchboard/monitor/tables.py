@@ -6,16 +6,20 @@ midnight, fills the tables again, whatever became of the process that held them.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from switchboard.contracts.cloudevents import Headers
 from switchboard.contracts.codec import BadInput, decode_event
+from switchboard.contracts.routing_size import ConfiguredPools
 from switchboard.kafka.topics import Topic
 from switchboard.monitor.decisions import decided
 from switchboard.monitor.past import Past
 from switchboard.monitor.rows import ChatRow, MalformedRowError, agent_row, chat_row
 
 Row = TypeVar("Row")
+
+MOST_POOLS: Final = 10_000
+"""Configured pools whose queues are known, unless the setting `max_pools` says otherwise."""
 
 Place = tuple[Topic, int]
 """(topic, partition)."""
@@ -33,6 +37,8 @@ class Tables:
     """The names of each configured pool's queues."""
     profiles: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     """The queues that each profile of each configured pool serves."""
+    configured: ConfiguredPools = field(default_factory=lambda: ConfiguredPools(MOST_POOLS))
+    """The sizes of these configurations: like a router, the monitor takes none that is beyond the bounds."""
     past: Past = field(default_factory=Past)
     """What the decisions tell."""
     applied: dict[Place, int] = field(default_factory=dict)
@@ -93,17 +99,21 @@ def _configure(tables: Tables, record: Record) -> None:
     if record.value is None:
         tables.queues.pop(_key(record), None)
         tables.profiles.pop(_key(record), None)
+        tables.configured.remove(_key(record))
         return
     place = (record.topic, record.partition, record.offset)
     event = decode_event(record.topic, record.headers, record.value, source=place)
     # A bad one is for the router to set aside; like the router, the monitor keeps to the configuration before.
     if not isinstance(event, BadInput) and event.type == "pool-configured":
         config = event.data["config"]
+        if tables.configured.admit(event.pool, config) is not None:
+            return
         queues = tuple(queue["name"] for queue in config["queues"])
         tables.queues[event.pool] = queues
         # A profile without a list of queues serves them all; one with an empty list serves none.
         tables.profiles[event.pool] = {
-            profile["name"]: tuple(dict.fromkeys(profile.get("queues", queues))) for profile in config["profiles"]
+            profile["name"]: tuple(dict.fromkeys(profile["queues"])) if "queues" in profile else queues
+            for profile in config["profiles"]
         }
 
 

@@ -1,74 +1,91 @@
-"""What the web API tells, from the tables alone."""
+"""The rows that the web API and the stream send of queues and agents, and their pages."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from switchboard.monitor.availability import Availability, availability
+from switchboard.monitor.availability import Availability
+from switchboard.monitor.overview import Overview, Overviews, QueueCount, part_of
+from switchboard.monitor.slices import slices
 from switchboard.monitor.tables import Tables
+from switchboard.monitor.windows import Queue, Windows
 
-DEFAULT: Final = "default"
-"""The only queue, and the only profile, of a pool that was never configured."""
-
-
-def agents_view(tables: Tables, pool: str | None) -> list[dict[str, Any]]:
-    """The agents who are logged in, all of them or one pool's, by pool and id."""
-    rows = (row for row in tables.agents.values() if pool is None or row["pool"] == pool)
-    return sorted(rows, key=lambda row: (row["pool"], row["agent_id"]))
+ROW_SLICE: Final = 200
+"""Queues whose rows are made in one step: 20 us each, most of it for the figures of 15 minutes."""
 
 
-@dataclass(slots=True)
-class QueueCount:
-    """How many chats of one queue stand at each stage, and since when the oldest of those that wait does so."""
+@dataclass(slots=True, frozen=True)
+class Wanted:
+    """Which part of the rows is wanted."""
 
-    waiting: int = 0
-    oldest: datetime | None = None
-    offered: int = 0
-    active: int = 0
-    wrapping: int = 0
+    pool: str | None
+    """Of one pool; None for all."""
+    after: tuple[str, str] | None
+    """The (pool, name) of the last row of the page before; None for the first page."""
+    most: int
 
 
-def queues_view(tables: Tables, pool: str | None, now: datetime) -> list[dict[str, Any]]:
-    """The queues, of all pools or of one, by pool and name: those configured, in use, or counted in today.
+@dataclass(slots=True, frozen=True)
+class Page:
+    """A part of the rows."""
 
-    A pool of which no queue is known, and where agents have the default profile, was never configured: it is told of
-    the one queue in which its chats will wait.
+    rows: list[dict[str, Any]]
+    next_after: tuple[str, str] | None
+    """The (pool, name) of the last row, if there are more; else None."""
+
+
+class Views:
+    """Pages of the queues and the agents.
+
+    Args:
+        tables: of which.
+        overviews: of the tables.
+    """
+
+    def __init__(self, tables: Tables, overviews: Overviews) -> None:
+        self._tables = tables
+        self._overviews = overviews
+        self._one_at_a_time = asyncio.Lock()
+        """100 pages that are made together would each take a step before anything else is done."""
+
+    async def agents(self, wanted: Wanted) -> Page:
+        """The agents who are logged in, by pool and id."""
+        taken = await self._overviews.latest()
+        keys, next_after = _page(taken.agents, wanted)
+        return Page([taken.rows[key] for key in keys], next_after)
+
+    async def queues(self, wanted: Wanted, now: datetime) -> Page:
+        """The queues, by pool and name: those configured, in use, or counted in today."""
+        taken = await self._overviews.latest()
+        keys, next_after = _page(taken.queues, wanted)
+        async with self._one_at_a_time:
+            return Page(await queue_rows(taken, keys, self._tables.past.counting.windows, now), next_after)
+
+
+def _page(keys: Sequence[tuple[str, str]], wanted: Wanted) -> tuple[list[tuple[str, str]], tuple[str, str] | None]:
+    found = part_of(keys, wanted.pool, wanted.after, wanted.most + 1)
+    return found[: wanted.most], found[wanted.most - 1] if len(found) > wanted.most else None
+
+
+async def queue_rows(taken: Overview, keys: Sequence[Queue], windows: Windows, now: datetime) -> list[dict[str, Any]]:
+    """The rows of some queues.
+
     `oldest_wait_seconds` runs from `oldest_arrived_at` to `now`, to the millisecond, and is never negative: the
     router's clock may be ahead of this machine's. Both are null while nobody waits.
     """
-    windows, moment = tables.past.counting.windows, now.timestamp()
-    known = {(configured, queue) for configured, queues in tables.queues.items() for queue in queues}
-    known |= windows.queues(moment)
-    counts = {key: QueueCount() for key in known if pool in (None, key[0])}
-    for chat in tables.chats.values():
-        if pool is not None and chat.pool != pool:
-            continue
-        count = counts.setdefault((chat.pool, chat.queue), QueueCount())
-        match chat.stage:
-            case "waiting":
-                count.waiting += 1
-                if count.oldest is None or chat.arrived_at < count.oldest:
-                    count.oldest = chat.arrived_at
-            case "offered":
-                count.offered += 1
-            case "active":
-                count.active += 1
-            case "wrapping":
-                count.wrapping += 1
-    staffed = {agent["pool"] for agent in tables.agents.values() if agent["profile"] == DEFAULT}
-    for own in staffed - {own for own, _ in counts}:
-        if pool in (None, own):
-            counts[own, DEFAULT] = QueueCount()
-    can_take = availability(tables, set(counts))
+    moment = now.timestamp()
     return [
-        _queue(key, counts[key], now)
-        | _available(can_take.get(key, Availability()))
+        _queue(key, taken.counts[key], now)
+        | _available(taken.available.get(key, Availability()))
         | {"now": windows.now(key, moment).told(), "today": windows.today(key, moment).told()}
-        for key in sorted(counts)
+        async for part in slices(keys, ROW_SLICE)
+        for key in part
     ]
 
 
-def _queue(key: tuple[str, str], count: QueueCount, now: datetime) -> dict[str, Any]:
+def _queue(key: Queue, count: QueueCount, now: datetime) -> dict[str, Any]:
     return {
         "pool": key[0],
         "queue": key[1],

@@ -1,7 +1,7 @@
 """The web API: the tables as JSON, read only."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib import resources
@@ -11,15 +11,18 @@ import orjson
 from aiohttp import web
 
 from switchboard.kafka.quiet import raised
-from switchboard.monitor.entry import Handler
-from switchboard.monitor.single import agents_named, chats_named
+from switchboard.monitor.paging import links, wanted
+from switchboard.monitor.single import agents_named, chat_named, pools_of_chat
 from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Tables
-from switchboard.monitor.views import agents_view, queues_view
+from switchboard.monitor.views import Views
+from switchboard.web.bodies import in_pieces
+from switchboard.web.requests import Handler
 
 log = logging.getLogger(__name__)
 
 OPENAPI: Final = orjson.loads((resources.files("switchboard.monitor") / "openapi.json").read_bytes())
+OPENAPI_JSON: Final = orjson.dumps(OPENAPI)
 
 HEADERS: Final = {
     # Ids come from the bus: no browser may take an answer for anything but what it is, run it or keep it.
@@ -30,43 +33,59 @@ HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    # In place of the names and versions of what it is made with.
+    "Server": "switchboard",
 }
+NO_HEADERS: Final[Mapping[str, str]] = {}
 
 RETRY_SECONDS: Final = 1
 
 
 def add_routes(web_app: web.Application, tables: Tables, stream: Stream, is_restored: Callable[[], bool]) -> None:
-    """Serve `/api/...` and `/healthz`, all with the security headers.
+    """Serve `/api/...`, `/healthz` and `/livez`, all with the security headers.
 
     Until `is_restored` the API answers 503: half a table looks like a quiet day.
     """
+    views = Views(tables, stream.overviews)
 
     async def agents(request: web.Request) -> web.Response:
-        return _json(agents_view(tables, request.query.get("pool")))
+        page = await views.agents(wanted(request))
+        return _json(page.rows, headers=links(request, page))
 
     async def agent(request: web.Request) -> web.Response:
-        found = agents_named(tables, request.match_info["agent_id"], request.query.get("pool"))
-        return _the_one(found, "no agent of that id is logged in")
+        found = await agents_named(tables, request.match_info["agent_id"], request.query.get("pool"))
+        if len(found) > 1:
+            return _several([row["pool"] for row in found])
+        return _json(found[0]) if found else _not_found("no agent of that id is logged in")
 
     async def chat(request: web.Request) -> web.Response:
         chat_id = request.match_info.get("chat_id", request.query.get("chat_id"))
         if chat_id is None:
             return _json({"error": "say which chat by ?chat_id="}, HTTPStatus.BAD_REQUEST)
-        found = chats_named(tables, chat_id, request.query.get("pool"))
-        return _the_one(
-            found,
-            "no chat of that id is open, or ended within the last 30 minutes; "
-            "`switchboard explain` tells the story of any chat in a recorded log",
-        )
+        pool = request.query.get("pool")
+        pools = await pools_of_chat(tables, chat_id) if pool is None else [pool]
+        if len(pools) > 1:
+            return _several(pools)
+        found = chat_named(tables, pools[0], chat_id) if pools else None
+        if found is None:
+            return _not_found(
+                "no chat of that id is open, or ended within the last 30 minutes; "
+                "`switchboard explain` tells the story of any chat in a recorded log"
+            )
+        return _json(found)
 
     async def queues(request: web.Request) -> web.Response:
-        return _json(queues_view(tables, request.query.get("pool"), datetime.now(UTC)))
+        page = await views.queues(wanted(request), datetime.now(UTC))
+        return _json(page.rows, headers=links(request, page))
 
     async def healthz(_: web.Request) -> web.Response:
         return _json({"status": "ok", "agents": len(tables.agents), "open_chats": len(tables.chats)})
 
+    async def livez(_: web.Request) -> web.Response:
+        return _json({"alive": True})
+
     async def openapi(_: web.Request) -> web.Response:
-        return _json(OPENAPI)
+        return web.Response(body=OPENAPI_JSON, content_type="application/json")
 
     def once_restored(handler: Handler) -> Handler:
         async def restored(request: web.Request) -> web.StreamResponse:
@@ -88,16 +107,18 @@ def add_routes(web_app: web.Application, tables: Tables, stream: Stream, is_rest
     # HEAD would open a stream and send nothing.
     web_app.router.add_get("/api/stream", once_restored(stream.serve), allow_head=False)
     web_app.router.add_get("/api/openapi.json", openapi)
+    # Whatever is being restored: it only tells a supervisor that the loop still turns.
+    web_app.router.add_get("/livez", livez)
     web_app.on_response_prepare.append(_secure)
 
 
 @web.middleware
 async def strict_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Errors are JSON too; an error tells its status and nothing else."""
+    """Errors are JSON too; an error tells its status or what we say of it, and repeats nothing of the request."""
     try:
         return await handler(request)
     except web.HTTPException as refused:
-        response = _json({"error": HTTPStatus(refused.status).phrase}, refused.status)
+        response = _json({"error": refused.reason}, refused.status)
         for name in ("Allow", "Retry-After", "WWW-Authenticate"):
             if name in refused.headers:
                 response.headers[name] = refused.headers[name]
@@ -114,15 +135,12 @@ async def _secure(_: web.Request, response: web.StreamResponse) -> None:
         response.headers.setdefault(name, value)
 
 
-def _the_one(found: list[dict[str, Any]], none: str) -> web.Response:
-    match found:
-        case []:
-            return _json({"error": none}, HTTPStatus.NOT_FOUND)
-        case [one]:
-            return _json(one)
-        case several:
-            pools = [each["pool"] for each in several]
-            return _json({"error": "several pools have that id: say which by ?pool=", "pools": pools}, 409)
+def _several(pools: list[str]) -> web.Response:
+    return _json({"error": "several pools have that id: say which by ?pool=", "pools": pools}, HTTPStatus.CONFLICT)
+
+
+def _not_found(why: str) -> web.Response:
+    return _json({"error": why}, HTTPStatus.NOT_FOUND)
 
 
 def _restoring() -> web.Response:
@@ -131,5 +149,5 @@ def _restoring() -> web.Response:
     return response
 
 
-def _json(value: Any, status: int = HTTPStatus.OK) -> web.Response:
-    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
+def _json(value: Any, status: int = HTTPStatus.OK, headers: Mapping[str, str] = NO_HEADERS) -> web.Response:
+    return in_pieces(orjson.dumps(value), {"Content-Type": "application/json", **headers}, status)

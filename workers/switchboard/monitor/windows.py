@@ -12,8 +12,13 @@ NOW_MINUTES: Final = 15
 """How many windows `now` is made of: the minute that runs and those before it."""
 WINDOW_SECONDS: Final = 60
 
+MOST_QUEUES: Final = 10_000
+"""Queues that are counted in by themselves on a day, which takes up to 40 MB."""
+
 Queue = tuple[str, str]
 """(pool, queue)."""
+OTHERS: Final[Queue] = ("other", "other")
+"""All queues beyond MOST_QUEUES. Anyone on the bus can make up pools."""
 Key = TypeVar("Key", int, date)
 
 
@@ -28,7 +33,9 @@ class Windows:
     days: defaultdict[Queue, dict[date, Figures]] = field(default_factory=lambda: defaultdict(dict))
 
     def at(self, queue: Queue, moment: float) -> tuple[Figures, Figures]:
-        """The minute's and the day's figures of a moment, to count in."""
+        """The minute's and the day's figures of a moment, to count in; those of OTHERS where too many are counted."""
+        if queue not in self.days and len(self.days) >= MOST_QUEUES:
+            queue = OTHERS
         minute, day = int(moment // WINDOW_SECONDS), self.day(moment)
         return _of(self.minutes[queue], minute, NOW_MINUTES), _of(self.days[queue], day, 1)
 
@@ -46,18 +53,18 @@ class Windows:
         day = self.day(now)
         return _sum(figures for other, figures in self.days.get(queue, {}).items() if other >= day)
 
-    def queues(self, now: float) -> set[Queue]:
-        """The queues that anything was counted of today."""
-        day = self.day(now)
-        return {queue for queue, kept in self.days.items() if any(other >= day for other in kept)}
+    def has_counted(self, queue: Queue, day: date) -> bool:
+        """Whether anything was counted of a queue on a day or after it."""
+        return any(other >= day for other in self.days.get(queue, ()))
 
-    def forget(self, now: float) -> None:
-        """Drop what is over: the days before today, and the windows before `now`'s."""
+    def forget(self, now: float, queues: Iterable[Queue] | None = None) -> None:
+        """Drop what is over: the days before today, and the windows before `now`'s; of some queues, or of all."""
         day, since = self.day(now), int(now // WINDOW_SECONDS) - NOW_MINUTES
-        for queue in [queue for queue in self.days if max(self.days[queue]) < day]:
-            del self.days[queue]
-        for queue in [queue for queue in self.minutes if max(self.minutes[queue]) <= since]:
-            del self.minutes[queue]
+        for queue in tuple({*self.days, *self.minutes}) if queues is None else queues:
+            if queue in self.days and max(self.days[queue]) < day:
+                del self.days[queue]
+            if queue in self.minutes and max(self.minutes[queue]) <= since:
+                del self.minutes[queue]
 
     def day(self, moment: float) -> date:
         """The day that a moment belongs to."""

@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import logging
-import socket
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -16,8 +15,10 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 
+from switchboard.contracts.routing_size import ConfiguredPools
 from switchboard.kafka.allowed import require_rights
-from switchboard.kafka.clients import BrokerAwayError, Connection, unless_stopped, wait_for_broker
+from switchboard.kafka.broker_wait import BrokerWait
+from switchboard.kafka.clients import BrokerAwayError, Connection, unless_stopped
 from switchboard.kafka.partitions import missing_from, no_such_topic, partitions_of
 from switchboard.kafka.quiet import raised
 from switchboard.kafka.refusals import SecurityError
@@ -25,23 +26,30 @@ from switchboard.kafka.rights import monitor_rights
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.monitor.app import keep_tables, new_app
 from switchboard.monitor.ends import last_offsets
-from switchboard.monitor.entry import Door, add_sign_in, guard
-from switchboard.monitor.page import add_page
+from switchboard.monitor.entry import SESSION_SECONDS, Door
 from switchboard.monitor.pulse import Pulse, feel
 from switchboard.monitor.routing import Routing, watch
+from switchboard.monitor.sessions import Sessions
+from switchboard.monitor.site import site
 from switchboard.monitor.starts import LEAD_SECONDS, first_offsets
-from switchboard.monitor.stream import Stream
-from switchboard.monitor.tables import Place, Tables
-from switchboard.monitor.telling import add_metrics
-from switchboard.monitor.web import add_routes, strict_json
+from switchboard.monitor.stream import MOST_CLIENTS, Stream
+from switchboard.monitor.tables import MOST_POOLS, Place, Tables
 from switchboard.monitor.windows import start_of_day
+from switchboard.web.addresses import Proxies
+from switchboard.web.connections import Limits
+from switchboard.web.server import serve as serve_app
 
 log = logging.getLogger(__name__)
 
 READ: Final = (Topic.AGENT_CAPACITY, Topic.OPEN_CHATS, Topic.ROUTING_CONFIG, Topic.ASSIGNMENT)
 
-STOP_SECONDS: Final = 4
-"""For a clean stop: nothing is lost by cutting it short, and whoever sent the signal waits 5 s."""
+STOP_SECONDS: Final = 3
+"""For a clean stop of Faust: nothing is lost by cutting it short. Whoever sent the signal waits 5 s, and the web server
+takes up to another second."""
+
+LIMITS: Final = Limits(connections=500, by_address=200)
+"""Twice as many as streams, and some. One address may have all the streams of an address, as many pages that ask for
+something else beside, and no more than two fifths."""
 
 
 class MonitorError(Exception):
@@ -65,6 +73,12 @@ class Serving:
     """Chats answered within so long are answered in time."""
     zone: str = "UTC"
     """The time zone whose midnight a day begins at."""
+    max_pools: int = MOST_POOLS
+    """As the routers have it: of a shard, the most pools that are configured."""
+    session_seconds: float = SESSION_SECONDS
+    """How long a sign-in lasts."""
+    proxies: Sequence[str] = ()
+    """Addresses and networks of the proxies in front."""
 
 
 class Bus(NamedTuple):
@@ -99,7 +113,8 @@ async def serve(
         stop: ends it.
 
     Raises:
-        BrokerAwayError: no broker answered in time. One that goes away later is waited for.
+        BrokerAwayError: a broker that is needed was away at the start for too long. One that goes away later is
+            waited for.
         SecurityError: one is there and does not let us in.
         NotAllowedError: the cluster does not allow what the monitor needs.
         WrongTopicsError: a topic is missing.
@@ -107,77 +122,91 @@ async def serve(
         AddressTakenError: the address can't be had.
         MonitorError: Faust gave up, or something failed.
     """
-    door = Door(serving.host, serving.token)
+    door = Door(serving.host, serving.token, Sessions(serving.session_seconds), Proxies(serving.proxies))
     topics = {names.of(topic): topic for topic in READ}
     tables = Tables()
     tables.past.counting.in_time = serving.service_level_seconds
     tables.past.counting.windows.zone = ZoneInfo(serving.zone)
-
-    async def look_at_bus() -> Bus:
-        await wait_for_broker(conn, broker_wait_seconds)
-        await require_rights(conn, monitor_rights(names, group_id, READ))
-        return await _look_at_bus(conn, topics, start_of_day(time.time(), tables.past.counting.windows.zone))
-
-    if (found := await unless_stopped(look_at_bus(), stop)) is None:
-        return
-    there, awaited, firsts = found
-    tables.applied = {_place(topics, at): offset - 1 for at, offset in firsts.items()}
+    pulse, routing = Pulse(), Routing(0, names.of(Topic.CHAT_ARRIVAL))
+    limits = LIMITS.within_descriptors()
+    stream = Stream(
+        tables, pulse, routing, _board(serving),
+        most=min(MOST_CLIENTS, limits.connections // 2),
+        client_of=door.proxies.client_of, may_read=door.still_admits,
+    )  # fmt: skip
+    restore = Restore(tables)
+    # From before the bus is looked at: who waits for the broker is alive, and says that it is restoring.
     with _address_told(serving.host, serving.port):
-        port = serving.port or _free_port(serving.host)
-    pulse = Pulse(time.time())  # it has just answered
-    shards = sum(topics[at.topic] is Topic.ASSIGNMENT for at in there)
-    routing = Routing(shards, names.of(Topic.CHAT_ARRIVAL))
-    board = {"service_level_seconds": serving.service_level_seconds, "time_zone": serving.zone}
-    stream = Stream(tables, pulse, routing, board)
-    with tempfile.TemporaryDirectory(prefix="switchboard-monitor-") as folder:
-        app = new_app(
-            conn,
-            group_id=group_id,
-            replication=replication,
-            host=serving.host,
-            port=port,
-            folder=Path(folder),
-            middlewares=(strict_json, guard(door)),
-        )
-        keep_tables(app, tables, topics)
-        add_routes(app.web.web_app, tables, stream, lambda: _reached(tables, awaited))
-        add_metrics(app.web.web_app, pulse, lambda: _reached(tables, awaited))
-        add_sign_in(app.web.web_app, door)
-        add_page(app.web.web_app)
-        beside = [
-            asyncio.create_task(stream.run()),
-            asyncio.create_task(feel(conn, there, pulse)),
-            asyncio.create_task(watch(conn, group_id, routing, shards)),
-        ]
-        try:
-            with _address_told(serving.host, port):
-                await app.start()
-            host = serving.host
-            log.info("serving at http://%s:%d", f"[{host}]" if ":" in host else host, port)
+        app = site(door, tables, stream, pulse, restore.is_done)
+        web = await serve_app(app, serving.host, serving.port, limits, door.proxies)
+    try:
+        host, port = web.addresses[0][:2]
+        log.info("serving at http://%s:%d", f"[{host}]" if ":" in host else host, port)
+
+        async def look_at_bus() -> Bus:
+            wait = BrokerWait(conn, broker_wait_seconds)
+            needed = monitor_rights(names, group_id, READ)
+            await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
+            today = start_of_day(time.time(), tables.past.counting.windows.zone)
+            return await wait.retry("looking at the topics", lambda: _look_at_bus(conn, topics, today), long=True)
+
+        if (found := await unless_stopped(look_at_bus(), stop)) is None:
+            return
+        there, awaited, firsts = found
+        tables.applied = {_place(topics, at): offset - 1 for at, offset in firsts.items()}
+        restore.begin(awaited)
+        pulse.answered_at = time.time()
+        shards = sum(topics[at.topic] is Topic.ASSIGNMENT for at in there)
+        routing.expect(shards)
+        tables.configured = ConfiguredPools(serving.max_pools, shards)
+        beside = [stream.run(), feel(conn, there, pulse), watch(conn, group_id, routing, shards)]
+        with tempfile.TemporaryDirectory(prefix="switchboard-monitor-") as folder:
+            faust_app = new_app(conn, group_id=group_id, replication=replication, folder=Path(folder))
+            keep_tables(faust_app, tables, topics)
             try:
-                await _until(stop, app, beside)
+                await _run(faust_app, beside, stop)
             except MonitorError:
                 # Faust's own words for topics that are gone are a riddle.
                 with contextlib.suppress(BrokerAwayError, SecurityError, KafkaError, TimeoutError):
                     await _partitions(conn, topics)
                 raise
-        finally:
-            stream.close()
-            for task in beside:
-                task.cancel()
-            await _stop(app)
+    finally:
+        stream.close()
+        await web.cleanup()
+
+
+def _board(serving: Serving) -> dict[str, Any]:
+    """What the wallboard shows of the settings."""
+    return {
+        "service_level_seconds": serving.service_level_seconds,
+        "time_zone": serving.zone,
+        "asks_for_token": serving.token is not None,
+    }
+
+
+async def _run(app: Any, beside: Sequence[Coroutine[Any, Any, None]], stop: asyncio.Event) -> None:
+    """Run the Faust app, and what runs beside it, until a stop.
+
+    Raises:
+        MonitorError: one of them failed.
+    """
+    tasks = [asyncio.create_task(each) for each in beside]
+    try:
+        await app.start()
+        await _until(stop, app, tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await _stop(app)
 
 
 async def _look_at_bus(conn: Connection, topics: Mapping[str, Topic], today: float) -> Bus:
     """What there is to read, given the last midnight in seconds since 1970."""
-    try:
-        there = await _partitions(conn, topics)
-        awaited = {_place(topics, at): offset for at, offset in (await last_offsets(conn, there)).items()}
-        # What was decided before today, but for what may reach into it, counts as taken already.
-        decisions = [at for at in there if topics[at.topic] is Topic.ASSIGNMENT]
-        return Bus(there, awaited, await first_offsets(conn, decisions, today - LEAD_SECONDS))
-    except (KafkaError, TimeoutError) as away:
-        raise BrokerAwayError(f"the broker at {conn.bootstrap} went away: {away!r}") from away
+    there = await _partitions(conn, topics)
+    awaited = {_place(topics, at): offset for at, offset in (await last_offsets(conn, there)).items()}
+    # What was decided before today, but for what may reach into it, counts as taken already.
+    decisions = [at for at in there if topics[at.topic] is Topic.ASSIGNMENT]
+    return Bus(there, awaited, await first_offsets(conn, decisions, today - LEAD_SECONDS))
 
 
 async def _partitions(conn: Connection, topics: Mapping[str, Topic]) -> list[TopicPartition]:
@@ -193,11 +222,29 @@ def _place(topics: Mapping[str, Topic], at: TopicPartition) -> Place:
     return topics[at.topic], at.partition
 
 
-def _reached(tables: Tables, awaited: dict[Place, int]) -> bool:
-    """Whether the tables hold all that was on the bus at the start. Once they do they always will."""
-    for place in [place for place, offset in awaited.items() if tables.applied.get(place, -1) >= offset]:
-        del awaited[place]
-    return not awaited
+class Restore:
+    """Whether the tables hold all that was on the bus at the start.
+
+    Args:
+        tables: filled from the bus.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._awaited: dict[Place, int] | None = None
+
+    def begin(self, awaited: Mapping[Place, int]) -> None:
+        """Note the last offset of each partition that has records."""
+        self._awaited = dict(awaited)
+
+    def is_done(self) -> bool:
+        """False until the bus was looked at and all of it is applied. Once it is done it always is."""
+        if self._awaited is None:
+            return False
+        applied = self._tables.applied
+        for place in [place for place, offset in self._awaited.items() if applied.get(place, -1) >= offset]:
+            del self._awaited[place]
+        return not self._awaited
 
 
 @contextlib.contextmanager
@@ -209,14 +256,6 @@ def _address_told(host: str, port: int) -> Iterator[None]:
             f"can't serve at {host}:{port}: {refused.strerror or refused} (is another monitor running?); set "
             f"SWITCHBOARD_WEB_HOST and SWITCHBOARD_WEB_PORT to an address that can be had"
         ) from refused
-
-
-def _free_port(host: str) -> int:
-    """Faust does not take 0."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, 0), family=family) as probe:
-        free: int = probe.getsockname()[1]
-        return free
 
 
 async def _until(stop: asyncio.Event, app: Any, beside: Collection[asyncio.Task[None]]) -> None:

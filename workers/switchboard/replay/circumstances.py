@@ -6,8 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
+from switchboard.contracts import bounded_json
 from switchboard.contracts.log_frames import Tally
 from switchboard.domain import rows
 from switchboard.domain.engine import Engine
@@ -77,8 +76,8 @@ def _told(difference: Difference) -> list[dict[str, Any]]:
     told = []
     for value in values:
         try:
-            body = orjson.loads(value or b"null")
-        except orjson.JSONDecodeError:
+            body = bounded_json.loads(value or b"null")
+        except ValueError:
             continue
         if isinstance(body, dict):
             told.append(body)

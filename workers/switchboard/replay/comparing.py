@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from switchboard.contracts.decisions import PUSH_REQUEST_TYPE, encode
 from switchboard.domain.decisions import Decision
-from switchboard.replay.found import Finds, Found, Key, id_of, key_of
+from switchboard.replay.found import Finds, Found, Key, beginning, id_of, key_of
 
 
 class Kind(StrEnum):
@@ -41,10 +41,10 @@ class Difference:
 
     def __str__(self) -> str:
         """It in a line."""
-        expected = "nothing" if self.expected is None else self.expected.decode()
+        expected = "nothing" if self.expected is None else beginning(self.expected)
         found = "nothing"
         if self.found is not None:
-            found = f"{self.found.value.decode(errors='replace')} at {self.found.where}"
+            found = f"{beginning(self.found.value)} at {self.found.where}"
         return f"after {self.after} equal records the replay has {expected}, the topic {found}"
 
 

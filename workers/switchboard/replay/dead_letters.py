@@ -1,5 +1,6 @@
 """Dead letters: what they tell, and putting them back on the topic that they came from."""
 
+import hashlib
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -8,9 +9,12 @@ from typing import Final
 from aiokafka import ConsumerRecord
 from aiokafka.structs import TopicPartition
 
+from switchboard.contracts.recorded_log import MAX_OFFSET
 from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.allowed import require_rights
-from switchboard.kafka.clients import Connection, producer, reader
+from switchboard.kafka.broker_wait import BrokerWait
+from switchboard.kafka.clients import Connection, reader, started_producer
+from switchboard.kafka.ledger import stop_producer
 from switchboard.kafka.partitions import partitions_of, require_partitions
 from switchboard.kafka.reading import ends_of, read_between, started
 from switchboard.kafka.rights import Operation, on_topics
@@ -18,8 +22,13 @@ from switchboard.kafka.sending import send_as_is
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.router.starting import Start, offsets_at
 
+STOP_SECONDS: Final = 5
+
 REPLAYED_FROM: Final = "replayed-from"
-"""The header that a letter gets when it is put back: `dead-letter/PARTITION@OFFSET`. The router does not look at it."""
+"""The header that a letter gets when it is put back: `dead-letter/PARTITION@OFFSET`. The router does not look at it.
+
+Whoever may write to a source topic may write it too, so it is a claim: `Replays` says whether it is true.
+"""
 
 _OWN: Final = ("reason", "detail", "source-topic", "source-partition", "source-offset")
 _LAST_OFFSET: Final = "source-last-offset"
@@ -28,8 +37,7 @@ _LEFT_OUT: Final = "left-out"
 _OPTIONAL: Final = (_LAST_OFFSET, _SIZE, _LEFT_OUT)
 """The router's headers, in this order, after those that the record came with (which may have such names too)."""
 
-_MAX_NUMBER: Final = 2**63 - 1
-_MOST_DIGITS: Final = len(str(_MAX_NUMBER))
+_MOST_DIGITS: Final = len(str(MAX_OFFSET))
 """Of a number in a header, which anyone may write: Python refuses to read more than 4,300."""
 
 
@@ -80,12 +88,25 @@ class DeadLetter:
     """What did not fit into the letter, as in "headers, key"."""
 
     @property
-    def replayed_from(self) -> str | None:
-        """The place of the letter that this one was put back from, and failed again."""
+    def replayed_from(self) -> Place | None:
+        """The place of the letter that this one was put back from, as its last such header claims."""
         for name, value in reversed(self.headers):
             if name == REPLAYED_FROM and value is not None:
-                return value.decode(errors="replace").rpartition("/")[2]
+                try:
+                    return Place.parse(value.decode(errors="replace").removeprefix(f"{Topic.DEAD_LETTER}/"))
+                except ValueError:
+                    return None
         return None
+
+    @property
+    def fingerprint(self) -> bytes:
+        """32 bytes, equal for two letters of the same source topic, key, value and headers but `replayed-from`."""
+        digest = hashlib.sha256()
+        headers = [part for name, value in self.headers if name != REPLAYED_FROM for part in (_bytes(name), value)]
+        for part in (_bytes(self.source[0]), self.key, self.value, *headers):
+            digest.update(b"-" if part is None else b"%d:" % len(part))  # no two lists of parts read the same
+            digest.update(part or b"")
+        return digest.digest()
 
     @property
     def obstacle(self) -> str | None:
@@ -130,12 +151,45 @@ def read_letter(record: ConsumerRecord) -> DeadLetter:
     )
 
 
+def _bytes(name: str) -> bytes:
+    return name.encode(errors="surrogateescape")
+
+
+class Replays:
+    """Which letters were put back and set aside again, from what the letters claim with `replayed-from`.
+
+    A claim is believed only where what was set aside again is what was put back: the same topic, key, value and
+    headers, from a later offset of the same partition (or from partition 0, where `put_back` sends what came from a
+    partition that is gone). A forged claim with all of that equal keeps nothing from being replayed: the letter that
+    makes it is the same record, and can be replayed itself. About 200 bytes of memory a claim.
+    """
+
+    def __init__(self) -> None:
+        self._claims: dict[Place, list[tuple[Place, int, int, bytes]]] = {}
+
+    def note(self, letter: DeadLetter) -> None:
+        """Take a letter's claim, if it makes one."""
+        claimed = letter.replayed_from
+        if claimed is not None and letter.reason:
+            _, partition, offset = letter.source
+            self._claims.setdefault(claimed, []).append((letter.place, partition, offset, letter.fingerprint))
+
+    def again(self, letter: DeadLetter) -> Place | None:
+        """Where a letter stands that is this one put back; None: none of those that were noted."""
+        _, own_partition, own_offset = letter.source
+        for place, partition, offset, fingerprint in self._claims.get(letter.place, ()):
+            follows = offset > own_offset if partition == own_partition else partition == 0
+            if follows and place != letter.place and fingerprint == letter.fingerprint:
+                return place
+        return None
+
+
 def _number(text: bytes | None) -> int:
     """A partition, an offset or a size; -1 where the header holds none of at most 63 bits."""
     if text is None or not text.isdigit() or len(text) > _MOST_DIGITS:
         return -1
     number = int(text)
-    return number if number <= _MAX_NUMBER else -1
+    return number if number <= MAX_OFFSET else -1
 
 
 async def dead_letters(
@@ -185,19 +239,30 @@ async def _partitions(conn: Connection, names: TopicNames) -> list[TopicPartitio
     return await require_partitions(conn, [names.of(Topic.DEAD_LETTER)])
 
 
-async def put_back(conn: Connection, names: TopicNames, letters: Sequence[DeadLetter]) -> None:
+async def put_back(
+    conn: Connection, names: TopicNames, letters: Sequence[DeadLetter], wait: BrokerWait | None = None
+) -> None:
     """Send letters without an obstacle to the topics and partitions that they came from, in this order, as they were.
+
+    Args:
+        conn: the cluster.
+        names: the topics' names.
+        letters: what to send.
+        wait: how long each step before the first letter waits for brokers, its default unless given. Later a letter is
+            sent again, without end, until a broker has taken it once: the producer is idempotent.
 
     Raises:
         NotAllowedError: the cluster does not allow writing one of those topics; none was sent.
         WrongTopicsError: a letter's topic is none that the router reads, or is gone; those before it were sent.
+        BrokerAwayError: a broker that is needed was away for too long; none was sent.
         KafkaError: the broker refused one.
     """
-    came_from = {letter.source[0] for letter in letters} & names.sources.keys()
-    await require_rights(conn, on_topics(names, Operation.WRITE, (names.sources[name] for name in sorted(came_from))))
-    there = set(await partitions_of(conn, came_from))
-    writer = producer(conn)
-    await writer.start()
+    wait = wait or BrokerWait(conn)
+    came_from = sorted({letter.source[0] for letter in letters} & names.sources.keys())
+    needed = on_topics(names, Operation.WRITE, (names.sources[name] for name in came_from))
+    await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
+    there = set(await wait.retry("looking at the topics", lambda: partitions_of(conn, came_from)))
+    writer = await wait.retry("starting a producer", lambda: started_producer(conn, {tp.topic for tp in there}))
     try:
         for letter in letters:
             topic, partition, _ = letter.source
@@ -207,6 +272,7 @@ async def put_back(conn: Connection, names: TopicNames, letters: Sequence[DeadLe
                 partition = 0  # the topic was made anew with fewer; one letter's order among others tells nothing
             headers = [(name, value) for name, value in letter.headers if name != REPLAYED_FROM]
             headers.append((REPLAYED_FROM, f"{Topic.DEAD_LETTER}/{letter.place}".encode()))
-            await (await send_as_is(writer, topic, partition, letter.key, letter.value, headers))
+            sent = await send_as_is(writer, topic, partition, letter.key, letter.value, headers)
+            await wait.watch("what was sent is not acknowledged", sent)
     finally:
-        await writer.stop()
+        await stop_producer(writer, STOP_SECONDS)

@@ -1,12 +1,13 @@
 """Decisions as they are found, in a file or on a topic, one after the other with a look ahead."""
 
+import re
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from switchboard.contracts.log_files import CutFileError, read_lines
+from switchboard.contracts.log_files import DamagedFileError, read_lines
 from switchboard.contracts.recorded_log import RecordedLogError
 from switchboard.kafka.reading import Partition
 
@@ -28,7 +29,17 @@ class Found:
     def __str__(self) -> str:
         """Its id, and where it is."""
         told = id_of(self.value)
-        return f"{told or self.value.decode(errors='replace')} at {self.where}"
+        return f"{told or beginning(self.value)} at {self.where}"
+
+
+LONGEST_QUOTE: Final = 500
+"""Bytes of what is no decision, or of a decision, that a sentence repeats."""
+
+
+def beginning(value: bytes) -> str:
+    """What a value is, for a sentence: as text, and cut where it is long."""
+    told = value[:LONGEST_QUOTE].decode(errors="replace")
+    return told if len(value) <= LONGEST_QUOTE else f"{told}… ({len(value):,} bytes)"
 
 
 Source: TypeAlias = Callable[[], Awaitable[Found | None]]
@@ -44,9 +55,12 @@ def id_of(value: bytes) -> str:
 def key_of(value: bytes) -> Key | None:
     """The frame that a decision says it is of, by its id (`POOL/SHARD/FRAME/N`); None: it says none. About 0.5 us."""
     parts = id_of(value).split("/")
-    if len(parts) != 4 or not all(part.isascii() and part.isdigit() for part in parts[1:3]):  # "²" is a digit, too
+    if len(parts) != 4 or not (_is_number(parts[1]) and _is_number(parts[2])):
         return None
     return int(parts[1]), int(parts[2])
+
+
+_is_number: Final = re.compile("[0-9]{1,18}").fullmatch
 
 
 class Finds:
@@ -103,7 +117,7 @@ def lines_of(path: Path, progress: Callable[[int], None]) -> Source:
 
     The source raises:
         OSError: the file can't be read.
-        RecordedLogError: it is compressed and is cut or damaged.
+        RecordedLogError: it is compressed and is cut or damaged, or a line is too long.
     """
     lines = _lines(path, progress)
 
@@ -122,7 +136,7 @@ def _lines(path: Path, progress: Callable[[int], None]) -> Iterator[Found]:
                 progress(read)
             if not line.isspace():
                 yield Found(line.removesuffix(b"\n"), f"line {number}")
-    except CutFileError as error:
+    except DamagedFileError as error:
         raise RecordedLogError(str(path), number + 1, str(error)) from None
 
 

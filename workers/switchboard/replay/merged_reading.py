@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.structs import TopicPartition
 
 from switchboard.contracts.codec import SOURCE_TOPICS, BadInput, decode_event
-from switchboard.kafka.reading import STALLED_SECONDS, Offsets, ReadingError
+from switchboard.kafka.reading import STALLED_SECONDS, Offsets, StalledError
 from switchboard.router.merging import Partition, Taken, merge, rank_of
 
 BUFFER_LOW: Final = 200
@@ -72,7 +72,7 @@ class MergedReading:
         """The records, some at a time, none now and then; ends at the ends, or once `stop` is set.
 
         Raises:
-            ReadingError: nothing came for half a minute of a partition that has not reached its end.
+            StalledError: nothing came for half a minute of a partition that has not reached its end.
         """
         while not stop.is_set() and (self._ends is None or self._has_more()):
             await self._fetch()
@@ -129,7 +129,7 @@ class MergedReading:
                 return []
             if self._ends is not None:
                 told = ", ".join(f"{each.tp.topic}/{each.tp.partition}" for each in awaited)
-                raise ReadingError(f"reading stalled for {STALLED_SECONDS} s: {told}")
+                raise StalledError(f"reading stalled for {STALLED_SECONDS} s: {told}; is a broker away?")
             for partition in awaited:
                 partition.given_up = True
         self._waiting_since = None

@@ -60,8 +60,9 @@ def steps(path: Path, tally: Tally, *, skip_bad: bool = False) -> Iterator[tuple
 def _restored(path: Path, shard: int, rows: LoggedRows) -> Engine:
     try:
         return Engine.restore(shard, rows.take(shard))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise RecordedLogError(str(path), None, f"the rows of shard {shard} are damaged: {error!r}") from error
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        what = f"{type(error).__name__}: {str(error)[:200]}"
+        raise RecordedLogError(str(path), None, f"the rows of shard {shard} are damaged: {what}") from error
 
 
 def decide(path: Path, tally: Tally, *, skip_bad: bool = False) -> Iterator[list[Decision]]:

@@ -11,17 +11,21 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 
-from switchboard.contracts.recorded_log import Record, bare_topic
+from switchboard.contracts.recorded_log import Record, bare_topic, is_timely
 from switchboard.kafka.allowed import require_rights
-from switchboard.kafka.clients import Connection, producer
-from switchboard.kafka.partitions import no_such_topic, partitions_of
+from switchboard.kafka.broker_wait import BrokerWait
+from switchboard.kafka.clients import BrokerAwayError, Connection, started_producer, unless_stopped
+from switchboard.kafka.ledger import stop_producer
+from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.rights import Operation, on_topics
 from switchboard.kafka.sending import send_as_is
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.rebasing import Rebase
+from switchboard.words import counted
 
 UNDER_WAY: Final = 500
 """Records that are on their way at a time, at most."""
+STOP_SECONDS: Final = 5
 GRACE_SECONDS: Final = 0.004
 """How long after a record is due acknowledgements are waited for: the pace is to be kept within 10 ms."""
 
@@ -52,6 +56,7 @@ async def publish(
     rebase: bool,
     stop: asyncio.Event,
     tell: Callable[[Published], None],
+    wait: BrokerWait | None = None,
 ) -> Published:
     """Send records to the source topics: keys, headers and bytes as recorded, each partition's in order.
 
@@ -68,28 +73,42 @@ async def publish(
         rebase: move all times so that the first is now.
         stop: once set, it ends.
         tell: called after each record.
+        wait: how long each step before the first record waits for brokers, its default unless given. Later a record is
+            sent again, without end, until a broker has taken it once: the producer is idempotent.
 
     Raises:
         NotAllowedError: the cluster does not allow writing a topic; nothing was sent.
         WrongTopicsError: a topic is missing; nothing was sent.
+        BrokerAwayError: a broker that is needed was away for too long, and nothing was sent; or it was away when `stop`
+            was set, and some records were not acknowledged.
         KafkaError: the broker refused a record.
     """
-    sent_to = [Topic(topic) for topic in topics]
-    await require_rights(conn, on_topics(names, Operation.WRITE, sent_to))
-    wanted = [names.of(topic) for topic in sent_to]
-    counts = Counter(tp.topic for tp in await partitions_of(conn, wanted))
-    if missing := [name for name in wanted if name not in counts]:
-        raise no_such_topic(missing)
     told = Published()
-    writer = producer(conn)
-    await writer.start()
+    sent_to = [Topic(topic) for topic in topics]
+    wait = wait or BrokerWait(conn)
+    found = await unless_stopped(_connect(conn, names, sent_to, wait), stop)
+    if found is None:
+        return told
+    writer, counts = found
     try:
-        for name in wanted:
-            await writer.partitions_for(name)  # or the first record would wait for it
-        await _send_all(writer, names, records, counts, told, speed=speed, rebase=rebase, stop=stop, tell=tell)
+        await _send_all(
+            writer, names, records, counts, told, speed=speed, rebase=rebase, stop=stop, tell=tell, wait=wait
+        )
     finally:
-        await writer.stop()
+        await stop_producer(writer, STOP_SECONDS)
     return told
+
+
+async def _connect(
+    conn: Connection, names: TopicNames, topics: list[Topic], wait: BrokerWait
+) -> tuple[AIOKafkaProducer, Counter[str]]:
+    """A producer that knows these topics, and how many partitions each has."""
+    needed, wanted = on_topics(names, Operation.WRITE, topics), [names.of(topic) for topic in topics]
+    await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
+    tps = await wait.retry("looking at the topics", lambda: require_partitions(conn, wanted))
+    # It knows the topics beforehand, or the first record would wait for that.
+    writer = await wait.retry("starting a producer", lambda: started_producer(conn, wanted))
+    return writer, Counter(tp.topic for tp in tps)
 
 
 async def _send_all(
@@ -103,6 +122,7 @@ async def _send_all(
     rebase: bool,
     stop: asyncio.Event,
     tell: Callable[[Published], None],
+    wait: BrokerWait,
 ) -> None:
     began = time.monotonic()
     first: int | None = None
@@ -111,11 +131,12 @@ async def _send_all(
     place: tuple[str, int] | None = None
     under_way: deque[asyncio.Future[object]] = deque()
     for record in records:
-        if first is None:
+        if first is None and is_timely(record.ts):
             first = record.ts
             move = Rebase(first, int(time.time() * 1000), speed or 1.0) if rebase else None
         if speed is not None:
-            due = max(due, (record.ts - first) / 1000 / speed)
+            if first is not None and is_timely(record.ts):  # one without such a time goes with the one before it
+                due = max(due, (record.ts - first) / 1000 / speed)
             await _until(began + due, stop)
         if stop.is_set():
             break
@@ -124,7 +145,7 @@ async def _send_all(
         if speed is not None and place != (name, partition):
             await _acknowledged(under_way, began + due + GRACE_SECONDS - time.monotonic())
         if len(under_way) >= UNDER_WAY:
-            await _acknowledged(under_way)
+            await _all_acknowledged(under_way, wait, stop)
         place = name, partition
         if speed is not None:
             told.latest = max(told.latest, time.monotonic() - began - due)
@@ -135,7 +156,7 @@ async def _send_all(
         told.by_topic[name] += 1
         told.moved[name] += partition != record.partition
         tell(told)
-    await _acknowledged(under_way)
+    await _all_acknowledged(under_way, wait, stop)
 
 
 def target(record: Record, partitions: int) -> int:
@@ -154,6 +175,18 @@ async def _until(when: float, stop: asyncio.Event) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(left):
                 await stop.wait()
+
+
+async def _all_acknowledged(under_way: deque["asyncio.Future[object]"], wait: BrokerWait, stop: asyncio.Event) -> None:
+    """Wait for all that is on its way; once `stop` is set for `STOP_SECONDS` at most, or a Ctrl-C would not end it."""
+    if under_way:
+        await unless_stopped(wait.watch("what was sent is not acknowledged", asyncio.wait(under_way)), stop)
+    await _acknowledged(under_way, STOP_SECONDS if stop.is_set() else None)
+    if under_way:
+        raise BrokerAwayError(
+            f"stopped while {counted(len(under_way), 'record was', 'records were')} not acknowledged: whether they are "
+            "on the bus is not known"
+        )
 
 
 async def _acknowledged(under_way: deque["asyncio.Future[object]"], within: float | None = None) -> None:

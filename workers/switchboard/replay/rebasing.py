@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from switchboard.contracts.recorded_log import Record
+from switchboard.contracts.recorded_log import Record, is_timely
 from switchboard.domain.rfc3339 import format_ms, parse_ms
 
 TIME_HEADER: Final = "ce_time"
@@ -21,7 +21,10 @@ class Rebase:
     speed: float
 
     def move(self, record: Record) -> Record:
-        """The record with its timestamp, its time fields and its `ce_time` moved; all other bytes stay."""
+        """The record with its timestamp, its time fields and its `ce_time` moved; all other bytes stay.
+
+        A timestamp outside the years 0001 to 9999 stays too: the router is to set the record aside again.
+        """
         headers = tuple(
             (name, self._moved(value) if name == TIME_HEADER and value is not None else value)
             for name, value in record.headers
@@ -29,7 +32,8 @@ class Rebase:
         payload = record.payload
         if payload is not None:
             payload = _times.sub(lambda found: found[1] + self._moved(found[2]) + b'"', payload)
-        return replace(record, ts=self._ms(record.ts), headers=headers, payload=payload)
+        ts = self._ms(record.ts) if is_timely(record.ts) else record.ts
+        return replace(record, ts=ts, headers=headers, payload=payload)
 
     def _ms(self, ms: int) -> int:
         return self.now + round((ms - self.first) / self.speed)

@@ -1,26 +1,33 @@
 """Topics to a recorded log, in no group and without touching an offset."""
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
-import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
+from switchboard.contracts.frames import decode_frame
 from switchboard.contracts.recorded_log import Record, bare_topic
+from switchboard.contracts.unread import Unread
 from switchboard.kafka.allowed import require_rights
-from switchboard.kafka.clients import Connection, reader
+from switchboard.kafka.broker_wait import BrokerWait, may_pass
+from switchboard.kafka.clients import BrokerAwayError, Connection, reader, unless_stopped
 from switchboard.kafka.partitions import missing_from, no_such_topic, partitions_of
 from switchboard.kafka.reading import Offsets, ReadingError, ends_of, started
 from switchboard.kafka.rights import Operation, Resource, Right, on_topics
 from switchboard.kafka.topics import ROWS, Topic, TopicNames
+from switchboard.kafka.wording import in_words
 from switchboard.replay.merged_reading import MergedReading
 from switchboard.replay.row_cut import RowCut, cut_rows
 from switchboard.router.starting import Start, offsets_at
+
+log = logging.getLogger(__name__)
 
 RELIST_SECONDS: Final = 30
 """How often a recording that follows looks for new partitions."""
@@ -53,6 +60,10 @@ class Recorded:
     """Shard -> the frame whose rows the log begins with."""
     missing: list[str] = field(default_factory=list)
     """Topics that there are not."""
+    left_out: int = 0
+    """Records that can't be recorded whole: one was not read for its size, or its line would be too long for a log."""
+    first_left_out: str | None = None
+    """The place of the first of them, `TOPIC/PARTITION@OFFSET`."""
     done: int = 0
     total: int = 0
     """Offsets passed, and to be passed: records, and the markers of transactions."""
@@ -62,14 +73,20 @@ class Recorded:
         """Lines written."""
         return self.by_topic.total()
 
+    def leave_out(self, record: ConsumerRecord) -> None:
+        """Count a record that was not written."""
+        self.left_out += 1
+        self.first_left_out = self.first_left_out or f"{record.topic}/{record.partition}@{record.offset}"
+
 
 async def record(
     conn: Connection,
     names: TopicNames,
     wanted: Wanted,
-    write: Callable[[Record], None],
+    write: Callable[[Record], bool | None],
     stop: asyncio.Event,
     tell: Callable[[Recorded], None],
+    wait: BrokerWait | None = None,
 ) -> Recorded:
     """Read what is wanted, committed records only, and write it in the router's merge order.
 
@@ -77,30 +94,24 @@ async def record(
         conn: the cluster.
         names: the topics' names.
         wanted: what to record.
-        write: takes the records.
+        write: takes the records; one that it answers False to was left out, for its line would be too long to read.
         stop: once set, it ends; what was read until then is written.
         tell: called after some records, and some ten times a second while none come.
+        wait: how long each step before the first record waits for brokers, its default unless given.
 
     Raises:
         NotAllowedError: the cluster does not allow reading one.
         WrongTopicsError: none of the topics is there.
+        BrokerAwayError: a broker that is needed was away at the start for too long.
         ReadingError: a topic can't be read to its end, or the journal does not go on where the rows stand.
     """
     told = Recorded()
-    rows = on_topics(names, Operation.READ, ROWS) if wanted.from_rows else []
-    await require_rights(conn, [*(Right(Operation.READ, Resource.TOPIC, name) for name in wanted.topics), *rows])
-    tps = await partitions_of(conn, wanted.topics)
-    told.missing = missing_from(wanted.topics, tps)
-    if not tps:
-        raise no_such_topic(told.missing)
-    cuts: dict[TopicPartition, RowCut] = {}
-    if wanted.from_rows:
-        journal = names.of(Topic.JOURNAL)
-        cuts = {tp: await cut_rows(conn, names, tp.partition) for tp in tps if tp.topic == journal}
-        _write_rows(cuts.values(), names, write, told)
+    found = await unless_stopped(_look(conn, names, wanted, told, wait or BrokerWait(conn)), stop)
+    if found is None:
+        return told
+    tps, cuts, begins, ends = found
+    _write_rows(cuts.values(), names, write, told)
     async with started(reader(conn), tps) as consumer:
-        begins = await _begins(consumer, tps, wanted, cuts, names)
-        ends = None if wanted.follow else await _ends(conn, consumer, begins, wanted.until)
         reading = MergedReading(consumer, wanted.topics, begins, ends, wanted.merge_wait)
         ahead = {tp: cut.frame for tp, cut in cuts.items()}
         told.total = sum(ends.values()) - sum(begins.values()) if ends is not None else 0
@@ -110,8 +121,11 @@ async def record(
                 tp = TopicPartition(each.topic, each.partition)
                 if tp in ahead and not _follows(each, ahead, tp):
                     continue
-                write(as_logged(each, wanted.topics[each.topic]))
-                told.by_topic[each.topic] += 1
+                whole = not isinstance(each.value, Unread)
+                if not whole or write(as_logged(each, wanted.topics[each.topic])) is False:
+                    told.leave_out(each)
+                else:
+                    told.by_topic[each.topic] += 1
             told.done = sum((await reading.positions()).values()) - sum(begins.values())
             tell(told)
             if wanted.follow and time.monotonic() - relisted > RELIST_SECONDS:
@@ -131,7 +145,55 @@ def as_logged(record: ConsumerRecord, topic: str) -> Record:
     return Record(*place, record.key, record.value, tuple(record.headers), tstype)
 
 
-def _write_rows(cuts: Iterable[RowCut], names: TopicNames, write: Callable[[Record], None], told: Recorded) -> None:
+class _Found(NamedTuple):
+    """What a recording finds at its start."""
+
+    tps: list[TopicPartition]
+    cuts: dict[TopicPartition, RowCut]
+    """Of each partition of the journal, where the log is to begin with the shards' rows."""
+    begins: Offsets
+    ends: Offsets | None
+    """None: the recording follows."""
+
+
+async def _look(conn: Connection, names: TopicNames, wanted: Wanted, told: Recorded, wait: BrokerWait) -> _Found:
+    rows = on_topics(names, Operation.READ, ROWS) if wanted.from_rows else []
+    needed = [*(Right(Operation.READ, Resource.TOPIC, name) for name in wanted.topics), *rows]
+    await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
+    tps = await wait.retry("looking at the topics", lambda: partitions_of(conn, wanted.topics))
+    told.missing = missing_from(wanted.topics, tps)
+    if not tps:
+        raise no_such_topic(told.missing)
+    cuts: dict[TopicPartition, RowCut] = {}
+    if wanted.from_rows:
+        journal = [tp for tp in tps if tp.topic == names.of(Topic.JOURNAL)]
+        cuts = await wait.retry("reading the shards' rows", lambda: _cuts(conn, names, journal), long=True)
+    begins, ends = await wait.retry(
+        "looking where the topics begin and end", lambda: _bounds(conn, names, wanted, tps, cuts), long=True
+    )
+    return _Found(tps, cuts, begins, ends)
+
+
+async def _cuts(conn: Connection, names: TopicNames, journal: list[TopicPartition]) -> dict[TopicPartition, RowCut]:
+    return {tp: await cut_rows(conn, names, tp.partition) for tp in journal}
+
+
+async def _bounds(
+    conn: Connection,
+    names: TopicNames,
+    wanted: Wanted,
+    tps: list[TopicPartition],
+    cuts: dict[TopicPartition, RowCut],
+) -> tuple[Offsets, Offsets | None]:
+    """Where each partition is to be read from, and to; a recording that follows has no ends."""
+    async with started(reader(conn), tps) as consumer:
+        begins = await _begins(consumer, tps, wanted, cuts, names)
+        return begins, None if wanted.follow else await _ends(conn, consumer, begins, wanted.until)
+
+
+def _write_rows(
+    cuts: Iterable[RowCut], names: TopicNames, write: Callable[[Record], bool | None], told: Recorded
+) -> None:
     for cut in cuts:
         for row in cut.rows:
             topic = names.topic(row.topic)
@@ -169,9 +231,12 @@ def _follows(record: ConsumerRecord, ahead: dict[TopicPartition, int], tp: Topic
     """Whether a frame comes after the rows; once one has, the partition is looked at no more.
 
     Raises:
-        ReadingError: frames between are missing.
+        ReadingError: frames between are missing, or the record is no frame.
     """
-    number = orjson.loads(record.value)["n"]
+    try:
+        number = decode_frame(record.value or b"").n
+    except ValueError as error:
+        raise ReadingError(f"{tp.topic}/{tp.partition}@{record.offset}: {error}") from None
     if number <= ahead[tp]:
         return False
     if number != ahead[tp] + 1:
@@ -183,7 +248,15 @@ def _follows(record: ConsumerRecord, ahead: dict[TopicPartition, int], tp: Topic
 
 
 async def _take_up_new(conn: Connection, consumer: AIOKafkaConsumer, reading: MergedReading, wanted: Wanted) -> None:
+    """Read partitions that have been made meanwhile; where a broker is away, the next time will do."""
     positions = await reading.positions()
-    new = [tp for tp in await partitions_of(conn, wanted.topics) if tp not in positions]
+    try:
+        new = [tp for tp in await partitions_of(conn, wanted.topics) if tp not in positions]
+        begins: Offsets = await consumer.beginning_offsets(new) if new else {}
+    except (BrokerAwayError, KafkaError, TimeoutError) as error:
+        if not may_pass(error):
+            raise
+        log.warning("partitions were not listed, and are in %s s: %s", RELIST_SECONDS, in_words(error))
+        return
     if new:
-        reading.take_up(positions | await consumer.beginning_offsets(new))
+        reading.take_up(positions | begins)

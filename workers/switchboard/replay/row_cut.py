@@ -23,10 +23,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
-import orjson
 from aiokafka import ConsumerRecord
 from aiokafka.structs import TopicPartition
 
+from switchboard.contracts import bounded_json
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.reading import ReadingError, ends_of, read_to
 from switchboard.kafka.topics import ROWS, Topic, TopicNames
@@ -101,7 +101,19 @@ def cut_at(first_end: int, progress: list[ConsumerRecord], tables: list[list[Con
         if any(kept and kept[-1] is not each[len(kept) - 1] for kept, each in zip(partitions, whole, strict=True)):
             return None
     rows = [record for records in partitions for record in _latest(records)]
-    return RowCut(orjson.loads(last.value)["frame"], last.timestamp, rows)
+    return RowCut(_frame_of(last), last.timestamp, rows)
+
+
+def _frame_of(clock: ConsumerRecord) -> int:
+    try:
+        frame = bounded_json.loads(clock.value)["frame"]
+    except (LookupError, TypeError, ValueError):
+        frame = None
+    if type(frame) is not int:
+        raise ReadingError(
+            f"{clock.topic}/{clock.partition}@{clock.offset}: expected the row of a shard's clock, with its frame"
+        )
+    return frame
 
 
 _TABLES: Final = tuple(topic for topic in ROWS if topic is not Topic.SHARD_PROGRESS)

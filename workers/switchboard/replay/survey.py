@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from switchboard.contracts.codec import SOURCE_TOPICS, BadInput, decode_event
-from switchboard.contracts.recorded_log import Record, Skip, bare_topic, read_log, refuse
+from switchboard.contracts.recorded_log import Record, Skip, bare_topic, is_timely, read_log, refuse
 
 NO_EVENT: Final = "(no event)"
 """The type of a record that the router would set aside."""
@@ -22,8 +22,8 @@ class Survey:
     skipped: int = 0
     """Lines of topics that are no source topics, and of types that are not asked for."""
     first: int | None = None
-    last: int = 0
-    """The least time of all and the largest, ms since 1970."""
+    last: int | None = None
+    """The least time and the largest, ms since 1970; those outside the years 0001 to 9999 count for nothing."""
 
     @property
     def records(self) -> int:
@@ -33,7 +33,7 @@ class Survey:
     @property
     def seconds(self) -> float:
         """How long it took when it was recorded."""
-        return 0.0 if self.first is None else (self.last - self.first) / 1000
+        return 0.0 if self.first is None or self.last is None else (self.last - self.first) / 1000
 
 
 def survey(path: Path, only: frozenset[str], skip: Skip = refuse) -> Survey:
@@ -49,8 +49,9 @@ def survey(path: Path, only: frozenset[str], skip: Skip = refuse) -> Survey:
             continue
         found.by_topic[bare_topic(record.topic)] += 1
         found.by_type[event_type] += 1
-        found.first = record.ts if found.first is None else min(found.first, record.ts)
-        found.last = max(found.last, record.ts)
+        if is_timely(record.ts):
+            found.first = record.ts if found.first is None else min(found.first, record.ts)
+            found.last = record.ts if found.last is None else max(found.last, record.ts)
     return found
 
 
@@ -69,5 +70,5 @@ def _sources(path: Path, found: Survey, skip: Skip) -> Iterator[tuple[Record, st
             found.skipped += 1
             continue
         source = (record.topic, record.partition, record.offset)
-        event = decode_event(topic, record.headers, record.payload, source=source)
+        event = decode_event(topic, record.headers, record.payload, source=source, timestamp=record.ts)
         yield record, NO_EVENT if isinstance(event, BadInput) else event.type

@@ -14,6 +14,7 @@ from switchboard.domain.decisions import AssignmentConfirmed
 from switchboard.domain.engine import Engine, Outcome
 from switchboard.domain.events import Event
 from switchboard.metrics.label_sets import REFUSALS
+from switchboard.router.admission import OverLimit
 from switchboard.router.labels import pool_label, queue_labels, series
 from switchboard.router.merging import Taken
 from switchboard.router.waits import Waits
@@ -47,6 +48,9 @@ class Tally:
             bad = Counter([each.what.reason for each in taken if isinstance(each.what, BadInput)])
             for reason, number in bad.items():
                 series(metrics.DEAD_LETTERS, reason).inc(number)
+            over = Counter([each.what.limit for each in taken if isinstance(each.what, OverLimit)])
+            for limit, number in over.items():
+                series(metrics.OVER_LIMIT, limit).inc(number)
         if outcome is None:
             return
         for (event_type, why), number in outcome.ignored.items():

@@ -26,6 +26,7 @@ RANK: Final = {
 }
 """At equal timestamps: who is there, then what they can be given, then what they do. Other presence comes last."""
 _LAST: Final = 6
+_CONFIGURATION: Final = RANK["pool-configured"]
 
 assert set(RANK) < set(EVENT_TYPES)  # noqa: S101 - a name misspelt here would be a wrong order, silently
 
@@ -72,6 +73,10 @@ class Partition:
         """The merge can't go on without it, or something older may be passed by."""
         return self.lag and not self.buffer and not self.given_up
 
+    def is_older_than(self, timestamp: int) -> bool:
+        """Whether the next record is at hand and has a timestamp before this one, ms."""
+        return bool(self.buffer) and self.buffer[0].timestamp < timestamp
+
 
 def merge(partitions: list[Partition], most: int, most_bytes: int) -> list[Taken]:
     """Take records, the earliest head first, until an awaited partition has run empty or there are enough.
@@ -89,7 +94,7 @@ def merge(partitions: list[Partition], most: int, most_bytes: int) -> list[Taken
             break
         item = buffer.popleft()
         taken.append(item)
-        size += item.size
+        size += _room_of(item, most_bytes)
         if buffer:
             head = buffer[0]
             heapreplace(heads, (head.timestamp, head.rank, partition.order, partition))
@@ -98,6 +103,14 @@ def merge(partitions: list[Partition], most: int, most_bytes: int) -> list[Taken
         else:
             heappop(heads)
     return taken
+
+
+def _room_of(item: Taken, most_bytes: int) -> int:
+    """The part of a frame's bytes that a record takes; a configuration takes all.
+
+    One may take 50 ms to apply, and the event loop turns between frames only.
+    """
+    return most_bytes if item.rank == _CONFIGURATION else item.size
 
 
 SHARE: Final = 4
@@ -109,28 +122,36 @@ def fair_merge(
 ) -> list[Taken]:
     """Take records as `merge` does, and keep a share of the frame for partitions that would wait without end.
 
-    1. By time: from the partitions whose head is not older than `oldest`, up to three quarters of the frame while some
-       are left for step 2, else up to all of it.
-    2. By turns, fewest taken first: from the partitions whose head is older than `oldest`, and from those whose head
-       is overdue. Offsets of one partition still ascend.
+    1. By time: from the partitions whose head is not older than `oldest`; up to three quarters of the frame while some
+       are left for the next steps, else up to all of it.
+    2. By turns, fewest taken first: from the partitions whose head is overdue.
+    3. By time: from the partitions whose head is older than `oldest`.
+
+    Offsets of one partition still ascend.
 
     Args:
         partitions: what has been read and not been taken.
         most: records that are taken at most.
         most_bytes: bytes after which no more are taken, about.
-        oldest: record timestamp, ms. No outage explains an older one, so it does not come before the others' records.
+        oldest: record timestamp, ms. No outage explains an older one, so it does not come before others that are not.
         overdue: heads that were read before this (monotonic, s) have waited too long; None while the shard catches up
             after an outage, when all partitions have old records and their order matters more than a wait.
     """
-    old = [each for each in partitions if each.buffer and each.buffer[0].timestamp < oldest]
-    by_time = [each for each in partitions if each not in old] if old else partitions
-    is_shared = bool(old) or any(_is_overdue(each, overdue) for each in by_time)
+    old = [each for each in partitions if each.is_older_than(oldest)]
+    recent = [each for each in partitions if each not in old] if old else partitions
+    is_shared = bool(old) or any(_is_overdue(each, overdue) for each in recent)
     kept, kept_bytes = (most // SHARE, most_bytes // SHARE) if is_shared else (0, 0)
-    taken = merge(by_time, most - kept, most_bytes - kept_bytes)
+    taken = merge(recent, most - kept, most_bytes - kept_bytes)
     if not is_shared:
         return taken
-    waiting = old + [each for each in by_time if _is_overdue(each, overdue)]
-    return taken + _by_turns(waiting, taken, most - len(taken), kept_bytes)
+    size = sum(each.size for each in taken)
+    waiting = [each for each in partitions if _is_overdue(each, overdue)]
+    if waiting:
+        taken += _by_turns(waiting, taken, most - len(taken), max(kept_bytes, most_bytes - size))
+    size = sum(each.size for each in taken)
+    if old and len(taken) < most and size < most_bytes:
+        taken += merge(old, most - len(taken), most_bytes - size)
+    return taken
 
 
 def _is_overdue(partition: Partition, overdue: float | None) -> bool:
@@ -140,17 +161,18 @@ def _is_overdue(partition: Partition, overdue: float | None) -> bool:
 def _by_turns(waiting: list[Partition], before: list[Taken], most: int, most_bytes: int) -> list[Taken]:
     """Take records, each from the partition from which the fewest were taken; of those the earliest head."""
     counts = Counter((each.record.topic, each.record.partition) for each in before)
-    heads = [(counts[each.tp], each.buffer[0].timestamp, each.order, each) for each in waiting]
+    heads = [(counts[each.tp], each.buffer[0].timestamp, each.buffer[0].rank, each.order, each) for each in waiting]
     heapify(heads)
     taken: list[Taken] = []
     size = 0
     while heads and len(taken) < most and size < most_bytes:
-        count, _, order, partition = heads[0]
+        count, _, _, order, partition = heads[0]
         item = partition.buffer.popleft()
         taken.append(item)
-        size += item.size
+        size += _room_of(item, most_bytes)
         if partition.buffer:
-            heapreplace(heads, (count + 1, partition.buffer[0].timestamp, order, partition))
+            head = partition.buffer[0]
+            heapreplace(heads, (count + 1, head.timestamp, head.rank, order, partition))
         else:
             heappop(heads)
     return taken

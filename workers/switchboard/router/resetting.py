@@ -1,9 +1,11 @@
 """A source topic was made anew: where the shards go on reading it."""
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from switchboard.kafka.allowed import require_rights
+from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection, reader
 from switchboard.kafka.ledger import CommitBatch, Ledger
 from switchboard.kafka.members import members_of
@@ -50,39 +52,63 @@ async def require_stopped(conn: Connection, group: str) -> None:
 
 
 async def reset_source(
-    conn: Connection, names: TopicNames, group: str, shards: int, topic: str, start: Start
+    conn: Connection,
+    names: TopicNames,
+    group: str,
+    shards: int,
+    topic: str,
+    start: Start,
+    wait: BrokerWait | None = None,
 ) -> dict[int, dict[int, int]]:
     """Set the offsets of a topic in every shard's progress: shard -> partition -> offset.
 
-    It takes the shards' ledgers, so routers that still run are fenced: see `require_stopped`.
+    It takes the shards' ledgers, so routers that still run are fenced: see `require_stopped`. A shard whose commit
+    failed is done again with the same offsets, so that it makes no difference whether the first commit was made.
+
+    Args:
+        conn: the cluster.
+        names: the topics' names.
+        group: the installation's group id.
+        shards: how many there are.
+        topic: the source topic, by its name on the bus.
+        start: where to go on reading it.
+        wait: how long each step waits for brokers, its default unless given.
 
     Raises:
         NotAllowedError: the cluster does not allow it.
         NoSuchSourceError: the message names the topics there are.
-        LedgerLostError, RestoreError, KafkaError, TimeoutError: the broker does not answer as it should.
+        BrokerAwayError: a broker that is needed was away for too long; shards before the one named are reset.
+        FencedError: a router that runs took a shard back.
+        RestoreError: a shard's rows can't be read to their end.
     """
-    sources = [names.sources[topic]] if topic in names.sources else []
-    await require_rights(conn, resetting_rights(names, group, sources))
-    offsets = await _offsets(conn, names, topic, start)
+    wait = wait or BrokerWait(conn)
+    needed = resetting_rights(names, group, [names.sources[topic]] if topic in names.sources else [])
+    await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
+    offsets = await wait.retry(f"looking at {topic}", lambda: _offsets(conn, names, topic, start), long=True)
     for shard in range(shards):
-        ledger = Ledger(conn, shard_id(group, shard), names, shard)
-        await ledger.open()
-        try:
-            rows = await restore(conn, names, shard)
-            known = packing.offsets_in({key.decode(): value for key, value in rows[Topic.SHARD_PROGRESS].items()})
-            if not known:  # else this would pass for a first start, and all other topics be read from the beginning
-                raise NoSuchSourceError(
-                    f"shard {shard} has never read the bus: say --from when the router first starts"
-                )
-            batch = CommitBatch()
-            packing.pack_offsets(batch, {(topic, partition): offset for partition, offset in offsets.items()})
-            for name, partition in known:
-                if name == topic and partition not in offsets:  # it had more partitions
-                    batch.add(Topic.SHARD_PROGRESS, packing.offset_key(name, partition), None)
-            await ledger.commit(batch)
-        finally:
-            await ledger.close()
+        step = partial(_reset_shard, conn, names, group, shard, topic, offsets)
+        await wait.retry(f"resetting shard {shard}", step, long=True)
     return dict.fromkeys(range(shards), offsets)
+
+
+async def _reset_shard(
+    conn: Connection, names: TopicNames, group: str, shard: int, topic: str, offsets: dict[int, int]
+) -> None:
+    ledger = Ledger(conn, shard_id(group, shard), names, shard)
+    await ledger.open()
+    try:
+        rows = await restore(conn, names, shard)
+        known = packing.offsets_in({key.decode(): value for key, value in rows[Topic.SHARD_PROGRESS].items()})
+        if not known:  # else this would pass for a first start, and all other topics be read from the beginning
+            raise NoSuchSourceError(f"shard {shard} has never read the bus: say --from when the router first starts")
+        batch = CommitBatch()
+        packing.pack_offsets(batch, {(topic, partition): offset for partition, offset in offsets.items()})
+        for name, partition in known:
+            if name == topic and partition not in offsets:  # it had more partitions
+                batch.add(Topic.SHARD_PROGRESS, packing.offset_key(name, partition), None)
+        await ledger.commit(batch)
+    finally:
+        await ledger.close()
 
 
 async def _offsets(conn: Connection, names: TopicNames, topic: str, start: Start) -> dict[int, int]:

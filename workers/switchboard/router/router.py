@@ -11,11 +11,14 @@ from typing import Any, Final, Literal
 from aiokafka.errors import KafkaError
 
 from switchboard import metrics
-from switchboard.domain.engine import OtherFormatError
+from switchboard.domain.restoring import OtherFormatError
 from switchboard.kafka.admin import Difference, require_topics
 from switchboard.kafka.allowed import denial, require_rights
-from switchboard.kafka.clients import BrokerAwayError, unless_stopped, wait_for_broker
+from switchboard.kafka.broker_wait import DEFAULT_SECONDS, BrokerWait
+from switchboard.kafka.clients import BrokerAwayError, unless_stopped
 from switchboard.kafka.ledger import FencedError, LedgerLostError
+from switchboard.kafka.members import members_of
+from switchboard.kafka.open_transactions import HeldUp, longest
 from switchboard.kafka.ownership import (
     SESSION_TIMEOUT_MS,
     FencedTooOftenError,
@@ -31,6 +34,7 @@ from switchboard.kafka.topics import TopicPlan
 from switchboard.kafka.wording import in_words
 from switchboard.router.bounded import BrokenOffError, bounded
 from switchboard.router.gone import SourceGoneError
+from switchboard.router.held_up import sentence, zero_of_monotonic
 from switchboard.router.served import Served
 from switchboard.router.shard import Plan, Shard
 from switchboard.router.starting import NoStartError
@@ -42,8 +46,6 @@ reopening.addFilter(Thinned(by_text=True, seconds=30.0))  # brokers may be away 
 
 STANDING_BY_SECONDS: Final = 30.0
 """How often a router that has no shard sees whether there still are any."""
-BROKER_SECONDS: Final = 15.0
-"""How long a start waits for a broker unless told; one that goes away later is waited for without end."""
 RETRY_SECONDS: Final = 1.0
 OPEN_SECONDS: Final = 90.0
 """A restore takes seconds; it waits half a minute for a stranger's transaction, and for a reader that stalls."""
@@ -65,14 +67,20 @@ class Router:
         plan: Plan,
         topics: TopicPlan,
         session_timeout_ms: int = SESSION_TIMEOUT_MS,
-        broker_seconds: float = BROKER_SECONDS,
+        broker_seconds: float = DEFAULT_SECONDS,
         instance_id: str | None = None,
     ) -> None:
         self._plan = plan
         self._topics = topics
-        self._broker_seconds = broker_seconds
+        self._wait = BrokerWait(plan.conn, broker_seconds)
         self._ownership = Ownership(
-            plan.conn, plan.group, plan.names, self, session_timeout_ms=session_timeout_ms, instance_id=instance_id
+            plan.conn,
+            plan.group,
+            plan.names,
+            self,
+            session_timeout_ms=session_timeout_ms,
+            wait=self._wait,
+            instance_id=instance_id,
         )
         self._heard_within = session_timeout_ms / 2000
         """A broker that answers is heard of within half a session: two heartbeats were due."""
@@ -85,7 +93,8 @@ class Router:
         """Route until `stop` is set; then finish what is under way and leave, within 5 s.
 
         Raises:
-            BrokerAwayError: no broker answered at the start.
+            BrokerAwayError: a broker that is needed was away at the start for too long. One that goes away later is
+                waited for without end.
             SecurityError: one is there and does not let us in.
             NotAllowedError: the cluster does not allow what a router needs, or no longer does.
             WrongTopicsError: the topics can't be worked with.
@@ -104,9 +113,13 @@ class Router:
             stopping.cancel()
 
     async def _look_at_bus(self) -> list[Difference]:
-        await wait_for_broker(self._plan.conn, self._broker_seconds)
-        await require_rights(self._plan.conn, router_rights(self._plan.names, self._plan.group))
-        return await require_topics(self._plan.conn, self._topics)
+        conn, group = self._plan.conn, routers_group(self._plan.group)
+        needed = router_rights(self._plan.names, self._plan.group)
+        await self._wait.retry("looking at the rights", lambda: require_rights(conn, needed))
+        differences = await self._wait.retry("looking at the topics", lambda: require_topics(conn, self._topics))
+        # To join, aiokafka waits without end for a coordinator that answers, and 15 s for each that does not.
+        await self._wait.retry(f"looking at group {group}", lambda: members_of(conn, group))
+        return differences
 
     async def _route(self, stopping: asyncio.Task[bool]) -> None:
         self._failed = asyncio.get_running_loop().create_future()
@@ -140,10 +153,22 @@ class Router:
         return {index: self._served[index].told() for index in sorted(self._served)}
 
     @property
+    def held_up(self) -> list[HeldUp]:
+        """The source partitions that an open transaction holds up, as its shards see them; the longest first."""
+        now = time.monotonic()
+        standings = [served.standing for served in self._served.values()]
+        return longest(each for standing in standings for each in standing.transactions.held_up(now))
+
+    @property
     def reason(self) -> str:
-        """Why it is ready or not, healthy or not, in a sentence."""
+        """Why it is ready or not, healthy or not, and which partitions an open transaction holds up, in a sentence."""
+        return "; ".join(filter(None, (self._reason, sentence(self.held_up, zero_of_monotonic()))))
+
+    @property
+    def _reason(self) -> str:
+        """Why it is ready or not, healthy or not."""
         if not self._bus_found:
-            return f"waiting for the broker at {self._plan.conn.bootstrap}"
+            return self._wait.waiting_for or f"waiting for the broker at {self._plan.conn.bootstrap}"
         if not self._is_member:
             return f"waiting for shards: the router is not yet a member of group {routers_group(self._plan.group)}"
         amiss = [f"shard {index} {why}" for index in sorted(self._served) if (why := self._served[index].amiss)]

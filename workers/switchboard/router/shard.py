@@ -15,19 +15,25 @@ from switchboard import metrics
 from switchboard.contracts.codec import JOURNAL_HEADERS, MAX_FRAME_BYTES, BadInput, encode_frame
 from switchboard.domain.engine import Engine, Outcome
 from switchboard.domain.events import Event, Frame
+from switchboard.domain.restoring import Restoration
 from switchboard.domain.rows import TABLES, Row
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import CLEAN_COMMIT_SECONDS, CommitBatch, Ledger
+from switchboard.kafka.open_transactions import OpenTransactions
 from switchboard.kafka.ownership import shard_id
 from switchboard.kafka.restore import restore
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.router import packing
+from switchboard.router.admission import Admission
 from switchboard.router.committing import Committer
 from switchboard.router.counting import Tally
 from switchboard.router.gone import Offsets
+from switchboard.router.held_up import log_change
+from switchboard.router.limits import Limits
 from switchboard.router.merging import Taken
 from switchboard.router.service_time import ServiceTime
 from switchboard.router.sharding import shard_of
+from switchboard.router.source_gauges import source_gauges
 from switchboard.router.sources import Sources
 from switchboard.router.starting import Start, first_offsets
 from switchboard.router.survey import Shown, Survey
@@ -52,8 +58,6 @@ answers of the broker to act on, and would wait for each until the next frame is
 LEAVE_SECONDS: Final = 0.5
 """For what is cut short to end: aiokafka's clients now and then do not hear of it, and are closed next anyway."""
 TELL_SECONDS: Final = 1.0
-SURVEY_SHARE: Final = 0.01
-"""Of the time a survey of the pools may take: 5 ms for 10,000 agents are fine once a second, more comes more seldom."""
 STUCK_SECONDS: Final = 20.0
 
 
@@ -71,6 +75,8 @@ class Plan:
     start: Start | None
     longest_outage: float = 86_400.0
     """Seconds. Records that are older take turns with the others'."""
+    limits: Limits = field(default_factory=Limits)
+    """Of each shard."""
 
 
 @dataclass(slots=True)
@@ -83,6 +89,8 @@ class Standing:
     """When (wall clock, s) it was last known to go on, or was assigned to this router."""
     frame: int = -1
     """The last one that was committed; -1 before the first."""
+    transactions: OpenTransactions = field(default_factory=OpenTransactions)
+    """On the source partitions; times are monotonic."""
 
 
 class Shard:
@@ -108,8 +116,8 @@ class Shard:
         self._committer = Committer(self._ledger, self._note_commit)
         self._framed = time.monotonic()
         self._told = 0.0
-        self._survey = Survey()
-        self._survey_due = 0.0
+        self._admission = Admission(self._engine, plan.limits)
+        self._survey = Survey(index)
         self._shown = Shown()
         self._restored = 0.0
         """How long it took, s."""
@@ -131,9 +139,10 @@ class Shard:
         plan = self._plan
         await self._ledger.open()
         rows = await restore(plan.conn, plan.names, self.index)
-        self._engine = Engine.restore(self.index, _engine_rows(rows))
-        self._tally = Tally(self._engine)
         self._offsets = packing.offsets_in({key.decode(): value for key, value in rows[Topic.SHARD_PROGRESS].items()})
+        self._engine = await _restored(self.index, rows)
+        self._admission = Admission(self._engine, plan.limits)
+        self._tally = Tally(self._engine)
         if not self._offsets:
             self._offsets = await first_offsets(plan.conn, plan.names, plan.start)
             batch = CommitBatch()
@@ -185,6 +194,7 @@ class Shard:
         taken = await self._sources.take(self._plan.max_events, FRAME_BYTES, self._wait())
         self._committer.check()  # or a failure would be seen at the next event only
         mine = self._mine(taken)
+        self._admission.check(mine)
         if self._suspicion.falls_on(mine):
             await self._step_by_step(taken)
         elif any(isinstance(each.what, Event) for each in mine) or self._due():
@@ -341,20 +351,39 @@ class Shard:
             self._caught_up = now
         if self._sources.read_to_end and self._committer.is_settled and not self._untold:
             self._standing.progress = time.time()  # nothing is to be done: all that was read is committed
+        transactions = self._standing.transactions
+        log_change(transactions.see(now, self._sources.ends), self.index)
         shard = str(self.index)
         self._shown.tell(
             {
                 (metrics.RESTORE, (shard,)): self._restored,
-                **{(metrics.LAG, (tp.topic, str(tp.partition), shard)): lag for tp, lag in lags.items()},
+                **source_gauges(shard, lags, self._sources.time_lags, transactions.open_for(now)),
             }
         )
-        if now >= self._survey_due:
-            self._survey.show(self._engine)
-            ended = time.monotonic()
-            self._survey_due = ended + (ended - now) / SURVEY_SHARE
+        self._survey.start(self._engine, self._admission)
+
+
+async def _restored(shard: int, rows: dict[Topic, dict[bytes, bytes]]) -> Engine:
+    """The engine that these rows tell of. The rows are used up, so that both are never in memory as a whole.
+
+    The event loop turns meanwhile: the largest shard takes longer than a session of the group.
+    """
+    restoration = Restoration(shard)
+    for number, row in enumerate(_engine_rows(rows)):
+        restoration.add(row)
+        if number % TURN == 0:
+            await asyncio.sleep(0)
+    for _ in restoration.finish():
+        await asyncio.sleep(0)
+    return Engine.restored(restoration)
 
 
 def _engine_rows(rows: dict[Topic, dict[bytes, bytes]]) -> Iterator[Row]:
+    """The rows of the engine's tables, each taken out of `rows`."""
     for table in TABLES:
-        for key, value in rows[Topic(table)].items():
+        left = list(rows[Topic(table)].items())
+        rows[Topic(table)].clear()
+        left.reverse()
+        while left:
+            key, value = left.pop()
             yield Row(table, key.decode(), orjson.loads(value))

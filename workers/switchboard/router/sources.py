@@ -10,12 +10,15 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from switchboard.contracts.codec import BadInput, decode_event
+from switchboard.domain.events import Event
 from switchboard.kafka.clients import BrokerAwayError, Connection, source_reader
+from switchboard.kafka.open_transactions import Ends
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.topics import TopicNames
 from switchboard.kafka.wording import in_words
 from switchboard.router.gone import Offsets, SourceGoneError, cut, not_there, unreadable
 from switchboard.router.merging import Partition, Taken, fair_merge, rank_of
+from switchboard.router.time_lags import TimeLags
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +40,8 @@ FRESH_SECONDS: Final = 1.0
 """What a partition's end was known to be is believed for so long."""
 COMMIT_SECONDS: Final = 2.0
 DEADLINE_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 5.0
+"""The age of a fetch's answer up to which the offsets in it are taken for those of now."""
 
 
 class Sources:
@@ -70,6 +75,7 @@ class Sources:
         self._poison = poison
         self._partitions: dict[TopicPartition, Partition] = {}
         self._known: Offsets = {}
+        self._time_lags = TimeLags(time.monotonic())
         self._relisted = 0.0
         self._waiting_since: float | None = None
         self._told: asyncio.Task[None] | None = None
@@ -118,9 +124,18 @@ class Sources:
 
     @property
     def read_to_end(self) -> bool:
-        """Whether every partition was read to its end within the last second (the condition of service time)."""
-        oldest = time.monotonic() - FRESH_SECONDS
-        return all(each.ended_at >= oldest for each in self._partitions.values())
+        """Whether every partition was read to its end within the last second (the condition of service time).
+
+        One whose next record is older than any outage does not count: a producer with a wrong clock that sends more
+        than is taken would stop every limit of every chat.
+        """
+        fresh, oldest = time.monotonic() - FRESH_SECONDS, self._oldest
+        return all(each.ended_at >= fresh or each.is_older_than(oldest) for each in self._partitions.values())
+
+    @property
+    def _oldest(self) -> int:
+        """The timestamp, ms, from which on records are not older than the longest outage."""
+        return int((time.time() - self._longest_outage) * 1000)
 
     @property
     def lag(self) -> dict[TopicPartition, int]:
@@ -131,6 +146,24 @@ class Sources:
             found[tp] = 0 if stable is None else max(0, stable - self._known.get((tp.topic, tp.partition), 0))
             if self._is_read(tp):
                 found[tp] = 0
+        return found
+
+    @property
+    def time_lags(self) -> dict[TopicPartition, float]:
+        """The clock less the timestamp of the next or last record, in s, by partition; negative: it is ahead."""
+        wall, now = time.time(), time.monotonic()
+        return {tp: self._time_lags.seconds(partition, wall, now) for tp, partition in self._partitions.items()}
+
+    @property
+    def ends(self) -> dict[TopicPartition, Ends]:
+        """Last stable offset and high watermark of the partitions whose leaders answered within ANSWER_SECONDS."""
+        oldest = (time.time() - ANSWER_SECONDS) * 1000
+        found = {}
+        for tp in self._partitions:
+            stable, high = self._consumer.last_stable_offset(tp), self._consumer.highwater(tp)
+            polled = self._consumer.last_poll_timestamp(tp)
+            if stable is not None and high is not None and polled is not None and polled >= oldest:
+                found[tp] = Ends(stable, high)
         return found
 
     def _is_read(self, tp: TopicPartition) -> bool:
@@ -272,10 +305,7 @@ class Sources:
             what = decode_event(bare, record.headers, record.value, source=source, timestamp=record.timestamp)
             if self._poison and source in self._poison:
                 what = BadInput("engine-error", self._poison[source], what.pool)
-            size = len(record.value or b"")
-            if isinstance(what, BadInput):  # its dead letter holds all of it
-                size += len(record.key or b"") + sum(len(name) + len(held or b"") for name, held in record.headers)
-            yield Taken(record.timestamp, rank_of(what), what, record, size, now)
+            yield Taken(record.timestamp, rank_of(what), what, record, _size_of(what, record), now)
 
     def _merge(self, most: int, most_bytes: int) -> list[Taken]:
         partitions = list(self._partitions.values())
@@ -290,12 +320,12 @@ class Sources:
                 partition.given_up = True
         self._waiting_since = None
         now = time.monotonic()
-        oldest = int((time.time() - self._longest_outage) * 1000)
         overdue = now - OVERDUE_SECONDS if self._catching_up_since is None else None
-        taken = fair_merge(partitions, most, most_bytes, oldest=oldest, overdue=overdue)
+        taken = fair_merge(partitions, most, most_bytes, oldest=self._oldest, overdue=overdue)
         self._note_catching_up(now)
         for each in taken:
             self._known[each.record.topic, each.record.partition] = each.record.offset + 1
+        self._time_lags.took(taken, time.time(), now)
         return taken
 
     def _note_catching_up(self, now: float) -> None:
@@ -306,3 +336,12 @@ class Sources:
             is_read = all(map(self._is_read, self._partitions))
             if is_read or now - self._catching_up_since > CATCH_UP_SECONDS:
                 self._catching_up_since = None
+
+
+def _size_of(what: Event | BadInput, record: ConsumerRecord) -> int:
+    """The share of a record in FRAME_BYTES of a frame."""
+    size = len(record.value or b"")
+    if isinstance(what, Event):
+        return size
+    # Its dead letter holds all of it, and costs a quarter of an event of that size: it is only compressed.
+    return (size + len(record.key or b"") + sum(len(name) + len(held or b"") for name, held in record.headers)) // 4

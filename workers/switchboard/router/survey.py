@@ -1,8 +1,9 @@
 """How things stand in a shard's pools: gauges that go with the queue, and with the shard once it is another's."""
 
+import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from operator import attrgetter
 from typing import Final, TypeAlias
@@ -12,12 +13,21 @@ from prometheus_client import Gauge
 from switchboard import metrics
 from switchboard.domain.engine import Engine
 from switchboard.domain.pool import Pool
-from switchboard.domain.state import Profile
+from switchboard.domain.state import AskingLine, WaitingLine
 from switchboard.metrics.label_sets import STAGES, STATUSES
-from switchboard.router.labels import pool_label, queue_labels
+from switchboard.router.admission import Admission
+from switchboard.router.labels import OTHER, pool_label, queue_labels
 
 Series: TypeAlias = tuple[Gauge, tuple[str, ...]]
 Figures: TypeAlias = dict[Series, float]
+
+SHARE: Final = 0.01
+"""Of the time that surveys may take: 5 ms for 10,000 agents are fine once a second, more comes more seldom."""
+SLICE_SECONDS: Final = 0.002
+"""A survey looks so long before the event loop turns. 10,000 pools take 0.2 s in all."""
+
+_PAUSE: Final = 50
+"""Queues, or series, that are looked at in a step."""
 
 _STAGE: Final = attrgetter("stage")
 
@@ -30,40 +40,89 @@ class Shown:
 
     def tell(self, figures: Mapping[Series, float]) -> None:
         """Set these, and take away what is not among them."""
+        for _ in self.steps(figures):
+            pass
+
+    def steps(self, figures: Mapping[Series, float]) -> Iterator[None]:
+        """The same, bit by bit."""
         for gone in self._series.keys() - figures.keys():
             del self._series[gone]
             gauge, labels = gone
             gauge.remove(*labels)
-        for one, figure in figures.items():
+        for number, (one, figure) in enumerate(figures.items()):
             series = self._series.get(one)
             if series is None:
                 gauge, labels = one
                 series = self._series[one] = gauge.labels(*labels)
             series.set(figure)
+            if number % _PAUSE == 0:
+                yield
 
 
 class Survey:
-    """The gauges of one shard's pools. One of 10,000 agents and 100,000 chats takes about 5 ms."""
+    """The gauges of one shard's pools. A survey of 10,000 agents and 100,000 chats takes about 5 ms.
 
-    def __init__(self) -> None:
+    Args:
+        shard: whose pools they are.
+    """
+
+    def __init__(self, shard: int = 0) -> None:
+        self._shard = str(shard)
         self._shown = Shown()
         self._present: set[tuple[str, ...]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._due = 0.0
+        """When (monotonic) the next survey may begin."""
 
-    def show(self, engine: Engine) -> None:
-        """Set the gauges."""
-        figures: defaultdict[Series, float] = defaultdict(float)
-        now = time.time() * 1000
-        for pool in engine.pools.values():
-            _look_at_people(pool, figures)
-            _look_at_queues(pool, now, figures)
-        self._have_counters(figures)
-        self._shown.tell(figures)
+    def start(self, engine: Engine, admission: Admission) -> None:
+        """Begin a survey in a task, if none is under way and one is due. It raises what the last one raised."""
+        if self._task is not None and self._task.done():
+            task, self._task = self._task, None
+            task.result()
+        if self._task is None and time.monotonic() >= self._due:
+            self._task = asyncio.create_task(self._run(engine, admission))
+
+    def show(self, engine: Engine, admission: Admission | None = None) -> None:
+        """Set the gauges, in one go."""
+        for _ in self._steps(engine, admission):
+            pass
 
     def clear(self) -> None:
         """The shard is another's, who tells its figures."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
         self._shown.tell({})
 
-    def _have_counters(self, figures: Figures) -> None:
+    async def _run(self, engine: Engine, admission: Admission) -> None:
+        """Survey in slices, so that the event loop turns between them."""
+        took = 0.0
+        began = time.perf_counter()
+        for _ in self._steps(engine, admission):
+            passed = time.perf_counter() - began
+            if passed > SLICE_SECONDS:
+                took += passed
+                await asyncio.sleep(0)
+                began = time.perf_counter()
+        took += time.perf_counter() - began
+        self._due = time.monotonic() + took / SHARE
+
+    def _steps(self, engine: Engine, admission: Admission | None) -> Iterator[None]:
+        """Look at the pools, then set the gauges. The engine may go on between two steps."""
+        figures: defaultdict[Series, float] = defaultdict(float)
+        for pool in list(engine.pools.values()):
+            if not pool.agents and not pool.chats and pool_label(pool.id) == OTHER:
+                continue  # it would add zeros
+            yield from _look_at_people(pool, figures)
+            yield from _look_at_queues(pool, figures)
+        if admission is not None:
+            for limit, (used, most) in (yield from admission.used()).items():
+                figures[metrics.LIMIT_USED, (self._shard, limit)] = used
+                figures[metrics.LIMIT_MAX, (self._shard, limit)] = most
+        yield from self._have_counters(figures)
+        yield from self._shown.steps(figures)
+
+    def _have_counters(self, figures: Figures) -> Iterator[None]:
         """Pools and queues met for the first time have their counters from now on."""
         for gauge, labels in figures:
             if labels in self._present:
@@ -75,59 +134,74 @@ class Survey:
             else:
                 continue
             self._present.add(labels)
+            yield
 
 
-def _look_at_people(pool: Pool, figures: Figures) -> None:
+def _look_at_people(pool: Pool, figures: Figures) -> Iterator[None]:
     label = pool_label(pool.id)
     absent = unavailable = 0
-    ready: defaultdict[Profile, int] = defaultdict(int)
-    free: defaultdict[Profile, int] = defaultdict(int)
+    ready: defaultdict[AskingLine, int] = defaultdict(int)
+    free: defaultdict[AskingLine, int] = defaultdict(int)
     for agent in pool.agents.values():
         if agent.absent:
             absent += 1
         elif not agent.available:
             unavailable += 1
         else:
-            profile = agent.profile
-            ready[profile] += 1
+            line = agent.profile.asking  # one for all profiles that serve the same queues
+            ready[line] += 1
             left = agent.max_sessions - len(agent.sessions)
             if left > 0:  # R19: one whose capacity was lowered may hold more
-                free[profile] += left
+                free[line] += left
     for status, number in zip(STATUSES, (sum(ready.values()), unavailable, absent), strict=True):
         figures[metrics.AGENTS, (label, status)] += number
     held = Counter(map(_STAGE, chain.from_iterable([agent.sessions.values() for agent in pool.agents.values()])))
     for stage in STAGES:
         figures[metrics.SESSIONS, (label, stage)] += held[stage]
-    for profile, number in ready.items():
-        for queue in profile.asking.queues:
-            labels = queue_labels(pool.id, queue)
-            figures[metrics.AGENTS_AVAILABLE, labels] += number
-            figures[metrics.SESSIONS_FREE, labels] += free[profile]
+    yield
+    available: defaultdict[str, int] = defaultdict(int)
+    sessions: defaultdict[str, int] = defaultdict(int)
+    for line, number in ready.items():
+        free_sessions = free[line]
+        for queue in line.queues:
+            available[queue] += number
+            sessions[queue] += free_sessions
+        yield
+    for queue, number in available.items():
+        labels = queue_labels(pool.id, queue)
+        figures[metrics.AGENTS_AVAILABLE, labels] += number
+        figures[metrics.SESSIONS_FREE, labels] += sessions[queue]
+    yield
 
 
-def _look_at_queues(pool: Pool, now: float, figures: Figures) -> None:
-    for queue, line in pool.waiting.items():
+def _look_at_queues(pool: Pool, figures: Figures) -> Iterator[None]:
+    for number, (queue, line) in enumerate(list(pool.waiting.items())):
+        asking = pool.asking.get(queue)
+        if asking is None:
+            continue  # the pool was configured anew since the last step, and the queue is gone
         labels = queue_labels(pool.id, queue)
         for gauge in metrics.BY_QUEUE:
             figures[gauge, labels] += 0
         figures[metrics.QUEUE_DEPTH, labels] += len(line.chats)
-        figures[metrics.AGENTS_REQUESTING, labels] += sum(len(asking.agents) for asking in pool.asking[queue])
+        figures[metrics.AGENTS_REQUESTING, labels] += sum([len(each.agents) for each in asking])
         first = line.chats.first()
         if first is not None:
-            oldest = max(0.0, (now - first[0]) / 1000)
+            oldest = max(0.0, time.time() - first[0] / 1000)
             figures[metrics.OLDEST_WAIT, labels] = max(figures[metrics.OLDEST_WAIT, labels], oldest)
-            if _is_stuck(pool, queue):
+            if _is_stuck(pool, line, asking):
                 figures[metrics.QUEUE_STUCK, labels] = 1
+        if number % _PAUSE == 0:
+            yield
 
 
-def _is_stuck(pool: Pool, queue: str) -> bool:
+def _is_stuck(pool: Pool, waiting: WaitingLine, asking: list[AskingLine]) -> bool:
     """Whether I5 is broken: a chat waits that an agent who is asking may take. Told by R5 alone, not by matching."""
-    for asking in pool.asking[queue]:
-        for key in asking.agents:
+    for line in asking:
+        for key in line.agents:
             agent = key[-1]
             passings = pool.passings.get(agent.id, {})
             reoffer_after = agent.profile.config.reoffer_after
-            for *_, chat in pool.waiting[queue].chats:
+            for *_, chat in waiting.chats:
                 passed = passings.get(chat.id)
                 if passed is None or passed + reoffer_after <= pool.service:
                     return True

@@ -1,17 +1,25 @@
-"""What a router tells over HTTP: /metrics for Prometheus, the rest for whoever runs it: /healthz, /readyz, /livez.
+"""What a router answers over HTTP: /metrics for Prometheus, and /healthz, /readyz and /livez for whoever runs it.
 
 A person asks /healthz whether all is well; a supervisor asks /livez whether to restart it. /healthz and /readyz answer
-with a sentence and how each shard stands, whatever the status code.
+with a sentence and the state of each shard, whatever the status code.
 """
 
-import asyncio
 import logging
+from typing import Final
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from switchboard import metrics
+from switchboard.router.held_up import as_json, zero_of_monotonic
 from switchboard.router.router import Router
+from switchboard.web.connections import Limits
+from switchboard.web.exposition import metrics_handler
+from switchboard.web.requests import MOST_BODY_BYTES, whole
+from switchboard.web.server import WebServer
+from switchboard.web.server import serve as serve_app
+
+LIMITS: Final = Limits(connections=100, by_address=50)
+"""For probes, Prometheus and people. A router with 64 shards has some 300 connections to brokers beside these."""
 
 log = logging.getLogger(__name__)
 
@@ -20,50 +28,52 @@ class AddressTakenError(Exception):
     """The metrics address can't be had."""
 
 
-async def serve(router: Router, host: str, port: int) -> web.AppRunner:
+async def serve(router: Router, host: str, port: int) -> WebServer:
     """Begin to answer; `cleanup()` of what is returned ends it.
 
     Raises:
         AddressTakenError: the address is in use, or not ours.
     """
-
-    async def tell_metrics(_: web.Request) -> web.Response:
-        # In a thread: 7 us a line, and 200 pools make 60,000 of them, in which chats would stand still.
-        body = await asyncio.to_thread(generate_latest, metrics.REGISTRY)
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    def how_it_stands(name: str, *, well: bool) -> web.Response:
-        told = {name: well, "reason": router.reason, "shards": {str(at): each for at, each in router.shards.items()}}
-        return web.json_response(told, status=200 if well else 503)
-
-    async def tell_health(_: web.Request) -> web.Response:
-        return how_it_stands("healthy", well=not router.health)
-
-    async def tell_ready(_: web.Request) -> web.Response:
-        return how_it_stands("ready", well=router.is_ready)
-
-    async def tell_alive(_: web.Request) -> web.Response:
-        return web.json_response({"alive": router.is_alive}, status=200 if router.is_alive else 503)
-
-    app = web.Application()
-    for path, handler in {
-        "/metrics": tell_metrics,
-        "/healthz": tell_health,
-        "/readyz": tell_ready,
-        "/livez": tell_alive,
-    }.items():
-        app.router.add_get(path, handler)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, host, port)
     try:
-        await site.start()
+        server = await serve_app(application(router), host, port, LIMITS)
     except OSError as error:
-        await runner.cleanup()
         raise AddressTakenError(
             f"metrics can't be served at {host}:{port} ({error.strerror}): set SWITCHBOARD_METRICS_PORT to "
             "a free port, or 0 for any"
         ) from error
-    # Port 0 is any that is free: which one, nobody could know.
-    log.info("/metrics, /healthz and /readyz at http://%s:%s", *runner.addresses[0][:2])
-    return runner
+    # Port 0 is any that is free: the log is the only place that tells which.
+    log.info("/metrics, /healthz and /readyz at http://%s:%s", *server.addresses[0][:2])
+    return server
+
+
+def application(router: Router) -> web.Application:
+    """The routes, without a server."""
+
+    def state(name: str, *, well: bool) -> web.Response:
+        body = {
+            name: well,
+            "reason": router.reason,
+            "shards": {str(index): each for index, each in router.shards.items()},
+            # Not a fault of this router, so the status code stays: another router could read no further either.
+            "held_up": as_json(router.held_up, zero_of_monotonic()),
+        }
+        return web.json_response(body, status=200 if well else 503)
+
+    async def healthz(_: web.Request) -> web.Response:
+        return state("healthy", well=not router.health)
+
+    async def readyz(_: web.Request) -> web.Response:
+        return state("ready", well=router.is_ready)
+
+    async def livez(_: web.Request) -> web.Response:
+        return web.json_response({"alive": router.is_alive}, status=200 if router.is_alive else 503)
+
+    app = web.Application(middlewares=[whole], client_max_size=MOST_BODY_BYTES)
+    for path, handler in {
+        "/metrics": metrics_handler(metrics.REGISTRY),
+        "/healthz": healthz,
+        "/readyz": readyz,
+        "/livez": livez,
+    }.items():
+        app.router.add_get(path, handler)
+    return app

@@ -8,10 +8,12 @@ from typing import Any, Final
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition
 
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.kafka.allowed import require_rights
-from switchboard.kafka.clients import Connection, producer, reader
+from switchboard.kafka.broker_wait import BrokerWait
+from switchboard.kafka.clients import Connection, reader, started_producer
 from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.rights import DECIDED, simulating_rights
 from switchboard.kafka.topics import Topic, TopicNames
@@ -40,33 +42,51 @@ class Bus:
         self._names = names
         self._crowd = crowd
         self._tally = tally
-        self._producer: AIOKafkaProducer = producer(conn)
-        self._consumer: AIOKafkaConsumer = reader(conn)
+        self._producer: AIOKafkaProducer
+        self._consumer: AIOKafkaConsumer
+        self._started: list[AIOKafkaProducer | AIOKafkaConsumer] = []
         self._on_its_way: set[asyncio.Future[Any]] = set()
         self._count = 0
 
-    async def open(self) -> None:
+    async def open(self, wait: BrokerWait | None = None) -> None:
         """Connect, and begin to listen at what is decided from now on.
+
+        Args:
+            wait: how long each step waits for brokers, its default unless given.
 
         Raises:
             NotAllowedError: the cluster does not allow what its people do.
             WrongTopicsError: there is nothing to listen to.
-            BrokerAwayError: no broker answers.
+            BrokerAwayError: a broker that is needed was away for too long.
         """
-        await require_rights(self._conn, simulating_rights(self._names))
-        tps = await require_partitions(self._conn, map(self._names.of, DECIDED))
-        await self._producer.start()
-        await self._consumer.start()
-        ends = await self._consumer.end_offsets(tps)
-        self._consumer.assign(tps)
+        wait = wait or BrokerWait(self._conn)
+        needed, decided = simulating_rights(self._names), [self._names.of(topic) for topic in DECIDED]
+        await wait.retry("looking at the rights", lambda: require_rights(self._conn, needed))
+        tps = await wait.retry("looking at the topics", lambda: require_partitions(self._conn, decided))
+        self._producer = await wait.retry("starting a producer", lambda: started_producer(self._conn, ()))
+        self._started.append(self._producer)
+        self._consumer = await wait.retry("looking for the last decisions", lambda: self._listening(tps))
+        self._started.append(self._consumer)
+
+    async def _listening(self, tps: list[TopicPartition]) -> AIOKafkaConsumer:
+        """A consumer of all records that come from now on."""
+        consumer = reader(self._conn)
+        try:
+            await consumer.start()
+            ends = await consumer.end_offsets(tps)
+        except BaseException:
+            await consumer.stop()
+            raise
+        consumer.assign(tps)
         for tp, end in ends.items():
-            self._consumer.seek(tp, end)
+            consumer.seek(tp, end)
+        return consumer
 
     async def close(self) -> None:
         """Let what is on its way arrive, within a bound, and disconnect."""
         if self._on_its_way:
             await asyncio.wait(self._on_its_way, timeout=STOP_SECONDS)
-        for client in (self._producer, self._consumer):
+        for client in self._started:
             try:
                 async with asyncio.timeout(STOP_SECONDS):
                     await client.stop()

@@ -5,6 +5,7 @@ evenly at random within its bin, from a seed: the same seed gives the same times
 """
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -12,6 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Final
+
+from switchboard.contracts.input_files import MAX_SETTINGS_BYTES, read_text
 
 MINUTES_A_DAY: Final = 24 * 60
 
@@ -39,8 +42,13 @@ def shipped_days() -> list[Day]:
 
 
 def read_day(path: Path) -> Day:
-    """A day from a CSV file with the columns `start` (HH:MM) and `calls`; raises ArrivalsError."""
-    return _parse(str(path), path.read_text("utf-8"))
+    """A day from a CSV file with the columns `start` (HH:MM) and `calls`.
+
+    Raises:
+        ArrivalsError: it is no such file.
+        OSError: it can't be read, is no regular file, no UTF-8 text, or larger than 1 MiB.
+    """
+    return _parse(str(path), read_text(path, MAX_SETTINGS_BYTES))
 
 
 def arrival_times(days: Sequence[Day], *, seed: str, from_minute: int = 0) -> Iterator[int]:
@@ -66,9 +74,12 @@ def _parse(name: str, text: str) -> Day:
         raise ArrivalsError(f"{name}:1: expected a header with the columns start,calls")
     starts: list[int] = []
     counts: list[int] = []
-    for row in rows:
-        starts.append(_minute(name, rows.line_num, row["start"]))
-        counts.append(_count(name, rows.line_num, row["calls"]))
+    try:
+        for row in rows:
+            starts.append(_minute(name, rows.line_num, row["start"]))
+            counts.append(_count(name, rows.line_num, row["calls"]))
+    except csv.Error as error:
+        raise ArrivalsError(f"{name}:{rows.line_num + 1}: expected CSV: {error}") from None
     if len(starts) < 2:
         raise ArrivalsError(f"{name}: expected two bins or more, found {len(starts)}")
     width = starts[1] - starts[0]
@@ -83,9 +94,13 @@ def _parse(name: str, text: str) -> Day:
 def minute_of_day(text: str) -> int:
     """The minute of the day that `HH:MM` names; raises ValueError."""
     hours, colon, minutes = text.strip().partition(":")
-    if not (colon and hours.isdecimal() and minutes.isdecimal() and int(hours) < 24 and int(minutes) < 60):
-        raise ValueError(f"expected a time of day as HH:MM, found {text!r}")
+    is_time = colon and _is_count(hours) and _is_count(minutes) and int(hours) < 24 and int(minutes) < 60
+    if not is_time:
+        raise ValueError(f"expected a time of day as HH:MM, found {text[:60]!r}")
     return int(hours) * 60 + int(minutes)
+
+
+_is_count: Final = re.compile("[0-9]{1,6}").fullmatch
 
 
 def _minute(name: str, line: int, text: str | None) -> int:
@@ -96,6 +111,7 @@ def _minute(name: str, line: int, text: str | None) -> int:
 
 
 def _count(name: str, line: int, text: str | None) -> int:
-    if text is None or not text.strip().isdecimal():
-        raise ArrivalsError(f"{name}:{line}: expected a whole number of calls, found {text!r}")
+    if text is None or _is_count(text.strip()) is None:
+        found = None if text is None else text[:60]
+        raise ArrivalsError(f"{name}:{line}: expected a whole number of calls, found {found!r} (999,999 at most)")
     return int(text)

@@ -1,5 +1,5 @@
 import { count, span } from "./format.js";
-import { Keyed, make, mark, say } from "./keyed.js";
+import { isolated, Keyed, make, mark, named, say, tell } from "./keyed.js";
 import { chatLink } from "./story.js";
 
 const MOST_SLOTS = 12; // of an agent with more, the number tells
@@ -16,13 +16,15 @@ export class Agents {
     this.#keyed = new Keyed(list, build, show, byName);
     this.#counter = counter;
     this.summary = "";
+    this.total = 0; // with those that the monitor does not tell of, where there are very many
   }
 
   get size() {
     return this.#keyed.rows.size;
   }
 
-  take({ full, changed, gone }) {
+  take({ full, changed, gone, total }) {
+    this.total = total;
     const key = (row) => JSON.stringify([row.pool, row.agent_id]);
     for (const row of changed) this.#keyed.put(key(row), row);
     for (const row of gone) this.#keyed.drop(key(row));
@@ -50,13 +52,13 @@ function build(row) {
   element.slots = make("span", "slots");
   element.state = make("span", "state");
   element.asking = make("span", "asking");
-  element.append(make("span", "name", row.agent_id), element.slots, make("span", "more", element.state, element.asking));
+  element.append(make("span", "name", named(row.agent_id)), element.slots, make("span", "more", element.state, element.asking));
   return element;
 }
 
 function show(element, row) {
   mark(element, "data-status", row.status);
-  say(element.state, `${row.status}, ${row.mode} · ${row.pool}`);
+  tell(element.state, `${row.status}, ${row.mode} · ${row.pool}`, [row.pool]);
   if (!row.request) say(element.asking, "");
   const slots = JSON.stringify([row.sessions, row.max_sessions]);
   if (element.shownSlots === slots) return;
@@ -67,7 +69,7 @@ function show(element, row) {
 function sessions(row) {
   const taken = row.sessions.slice(0, MOST_SLOTS).map((session) => {
     const link = chatLink(row.pool, session.chat_id, `slot ${session.stage}`, "");
-    link.title = `${session.stage}: ${session.chat_id}`;
+    link.title = `${session.stage}: ${isolated(session.chat_id)}`;
     link.setAttribute("aria-label", `chat ${session.chat_id}, ${session.stage}`);
     return link;
   });

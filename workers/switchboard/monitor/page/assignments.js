@@ -1,5 +1,5 @@
 import { clock, spanWords } from "./format.js";
-import { Keyed, make, mark, say } from "./keyed.js";
+import { Keyed, make, mark, named, say, sentence } from "./keyed.js";
 import { chatLink } from "./story.js";
 
 const MOST = 100;
@@ -41,11 +41,11 @@ export class Assignments {
 function build(row) {
   const element = make("li");
   element.outcome = make("span", "outcome");
-  const chat = chatLink(row.pool, row.chat_id, "", row.chat_id);
-  const what = make("div", "what", chat, ` to ${row.agent_id}, `, element.outcome);
+  const chat = chatLink(row.pool, row.chat_id, "", named(row.chat_id));
+  const what = make("div", "what", chat, " to ", named(row.agent_id), ", ", element.outcome);
   const waited = row.waited_seconds < 1 ? "at once" : `after ${spanWords(row.waited_seconds)}`;
-  const when = make("div", "when", `${clock(row.at)} · ${row.queue} · ${waited}`);
-  element.append(what, when, make("div", "why", `Why: ${row.why.words}.`));
+  const when = make("div", "when", `${clock(row.at)} · `, named(row.queue), ` · ${waited}`);
+  element.append(what, when, make("div", "why", ...sentence(`Why: ${row.why.words}.`, [row.agent_id, row.chat_id, row.queue])));
   return element;
 }
 

@@ -1,12 +1,12 @@
 // The wallboard: events in, rows of the page out. Read only.
 import { Agents } from "./agents.js";
 import { Assignments } from "./assignments.js";
-import { clock, setZone, spanWords } from "./format.js";
+import { clock, count, setZone, spanWords } from "./format.js";
 import { mark, say } from "./keyed.js";
 import { Live } from "./live.js";
 import { Queues } from "./queues.js";
 import { Story } from "./story.js";
-import { unrouted, Verdict } from "./verdict.js";
+import { heldUp, unrouted, Verdict } from "./verdict.js";
 
 const at = (id) => document.getElementById(id);
 
@@ -21,6 +21,7 @@ live.open({
   board(told) {
     setZone(told.time_zone);
     queues.inTime = told.service_level_seconds;
+    at("sign-out").hidden = !told.asks_for_token;
     say(at("now-title"), `Last ${told.now_minutes} min`);
     say(
       at("queues-note"),
@@ -31,10 +32,12 @@ live.open({
   },
   queues(told) {
     queues.take(told);
+    showMore("queues-more", queues, "queues", "and of those, the ones where chats wait longest");
     tick();
   },
   agents(told) {
     agents.take(told);
+    showMore("agents-more", agents, "agents", "by pool and id");
     tick();
   },
   assignments(told) {
@@ -44,6 +47,13 @@ live.open({
   heartbeat: () => story.refresh(),
   tick,
 });
+
+/** Say that there are more rows than the monitor sends, and which it sends. */
+function showMore(id, { size, total }, noun, order) {
+  const more = at(id);
+  more.hidden = size >= total;
+  say(more, more.hidden ? "" : `${size} of ${total} ${noun} are shown: those of configured pools first, ${order}. All are at /api/${noun}.`);
+}
 
 function tick() {
   const now = live.now();
@@ -66,8 +76,10 @@ function showLiveness(now) {
   if (fault === null) {
     const decided = live.beat?.decided_at;
     const out = unrouted(live.beat?.routing);
-    mark(at("live"), "data-state", out ? "stale" : "live");
-    const words = !out ? "Live" : out === live.beat.routing.shards ? "Not routing" : `${out} of ${live.beat.routing.shards} shards not routed`;
+    const held = heldUp(live.beat?.routing);
+    mark(at("live"), "data-state", out || held ? "stale" : "live");
+    const routed = held ? `${count(held, "partition")} held up` : "Live";
+    const words = !out ? routed : out === live.beat.routing.shards ? "Not routing" : `${out} of ${live.beat.routing.shards} shards not routed`;
     const untold = live.routingIsUnknown() ? "; whether chats are routed can't be told" : "";
     say(at("live-words"), `${words}, ${clock(now)}${decided ? `; last decision ${clock(decided)}` : ""}${untold}`);
     stale.hidden = true;

@@ -17,6 +17,37 @@ export function make(tag, classes = "", ...inside) {
   return element;
 }
 
+const PLAIN = /^[\x20-\x7e]*$/;
+
+/**
+ * What others named, such as an id or a queue, with a direction of its own: it can't turn the text around it.
+ *
+ * A plain name needs no element. Of another even a control that would end its isolation ends within it, for the
+ * stylesheet makes a block of each <bdi>.
+ */
+export function named(text) {
+  return PLAIN.test(text) ? text : make("bdi", "", text);
+}
+
+/** A sentence as text and elements: each of these names in it is isolated. */
+export function sentence(words, names) {
+  const found = [...new Set(names)].filter((name) => name && !PLAIN.test(name) && words.includes(name));
+  if (!found.length) return [words];
+  // The longest first: one may be a part of another.
+  const choices = found.sort((one, other) => other.length - one.length).map((name) => name.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"));
+  return words.split(new RegExp(`(${choices.join("|")})`)).map((part, index) => (index % 2 ? named(part) : part));
+}
+
+/** `say` for a sentence with names in it. */
+export function tell(element, words, names) {
+  if (element.textContent !== words) element.replaceChildren(...sentence(words, names));
+}
+
+/** Where there are no elements, as in a tooltip: isolated by characters, and without those that could end that. */
+export function isolated(text) {
+  return PLAIN.test(text) ? text : `\u2068${text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "\ufffd")}\u2069`;
+}
+
 /** Children of `parent` by key, in the order of their sort keys. */
 export class Keyed {
   #rows = new Map();

@@ -82,7 +82,7 @@ export class Live {
       try {
         const answer = await fetch("/healthz", { cache: "no-store" });
         this.#restoring = answer.status === 503;
-        if (answer.ok && (await fetch("/api/queues", { cache: "no-store" })).status === 401) location.assign("/sign-in");
+        if (answer.ok && (await fetch("/api/queues?limit=1", { cache: "no-store" })).status === 401) location.assign("/sign-in");
       } catch {
         this.#restoring = false;
       }

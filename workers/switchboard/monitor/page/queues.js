@@ -1,5 +1,5 @@
 import { percent, rounded, span } from "./format.js";
-import { Keyed, make, mark, say } from "./keyed.js";
+import { Keyed, make, mark, named, say } from "./keyed.js";
 
 // In the order of the table's head; `show` gives the text of a cell. On a phone, where there is no head, `name` stands
 // above it; with `under` it ends as the head of that id says.
@@ -43,14 +43,20 @@ export class Queues {
 
   constructor(body) {
     this.inTime = 20;
+    this.total = 0; // with those that the monitor does not tell of, where there are very many
     this.#keyed = new Keyed(body, build, show, byName);
+  }
+
+  get size() {
+    return this.#keyed.rows.size;
   }
 
   rows() {
     return [...this.#keyed.rows.values()].map(({ row }) => row);
   }
 
-  take({ full, changed, gone }) {
+  take({ full, changed, gone, total }) {
+    this.total = total;
     const key = (row) => JSON.stringify([row.pool, row.queue]);
     for (const row of changed) this.#keyed.put(key(row), row);
     for (const row of gone) this.#keyed.drop(key(row));
@@ -70,7 +76,7 @@ export class Queues {
 
 function build(row) {
   const element = make("tr");
-  const name = make("th", "", row.queue, make("small", "", row.pool));
+  const name = make("th", "", named(row.queue), make("small", "", named(row.pool)));
   name.scope = "row";
   element.append(name);
   element.cells_ = CELLS.map((cell) => {

@@ -1,6 +1,6 @@
 // One chat's story, at #chat=ID&pool=POOL.
 import { clock } from "./format.js";
-import { make, say } from "./keyed.js";
+import { make, say, sentence, tell } from "./keyed.js";
 
 /** A link to a chat's story. */
 export function chatLink(pool, chatId, classes, text) {
@@ -38,7 +38,7 @@ export class Story {
     if (!hash.get("chat")) return;
     this.#asked = { chat: hash.get("chat"), pool: hash.get("pool") };
     this.#shown = "";
-    say(this.title, `Chat ${this.#asked.chat}`);
+    tell(this.title, `Chat ${this.#asked.chat}`, [this.#asked.chat]);
     say(this.state, "Asking …");
     this.list.replaceChildren();
     if (!this.#dialog.open) this.#dialog.showModal();
@@ -62,17 +62,18 @@ export class Story {
     this.#shown = text;
     if (told.error) {
       const pools = told.pools ? ` (${told.pools.join(", ")})` : "";
-      say(this.state, `${told.error}${pools}.`);
+      tell(this.state, `${told.error}${pools}.`, [asked.chat, asked.pool, ...(told.pools ?? [])]);
       return;
     }
     const { open, is_whole: isWhole, decisions } = told;
     const stands = open ? `Now ${open.stage}, queue ${open.queue}.` : "Over.";
-    say(this.state, `Pool ${told.pool}. ${stands}${isWhole ? "" : " What was decided first is no longer kept here."}`);
+    const kept = isWhole ? "" : " What was decided first is no longer kept here.";
+    tell(this.state, `Pool ${told.pool}. ${stands}${kept}`, [told.pool, open?.queue]);
     this.list.replaceChildren(
       ...decisions.map((decision) => {
         const time = make("time", "", clock(decision.at));
         time.dateTime = decision.at;
-        return make("li", "", time, make("span", "", decision.words));
+        return make("li", "", time, make("span", "", ...sentence(decision.words, Object.values(decision).filter((value) => typeof value === "string"))));
       }),
     );
   }

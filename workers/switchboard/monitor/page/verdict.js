@@ -1,9 +1,10 @@
 // The one thing that matters: are chats routed, does somebody wait too long, and who can take them?
 import { clock, count, span, spanWords } from "./format.js";
-import { mark, say } from "./keyed.js";
+import { mark, say, tell } from "./keyed.js";
 import { state, waited } from "./queues.js";
 
 const SEVERITY = { calm: 0, late: 1, stuck: 2 };
+const NAMED = 3; // partitions that a sentence is about; more would push the queues off the screen
 
 export class Verdict {
   constructor(section, words, more, announced) {
@@ -15,14 +16,15 @@ export class Verdict {
   show(queues, now, inTime, agents, routing) {
     const usual = queueWords(queues, now, inTime, agents);
     if (unrouted(routing)) this.#tell(routingWords(routing, usual));
+    else if (heldUp(routing)) this.#tell(heldUpWords(routing.held_up, usual));
     else if (usual.standing === "calm" && routing?.not_known_yet) this.#tell(notKnownYet(usual));
     else this.#tell(usual);
   }
 
-  #tell({ standing, words, more, announced, wait = "" }) {
+  #tell({ standing, words, more, announced, wait = "", names = [] }) {
     mark(this.section, "data-state", standing);
-    say(this.words, words);
-    say(this.more, more);
+    tell(this.words, words, names);
+    tell(this.more, more, names);
     // Said anew where something else is the matter, not each second.
     const matter = `${standing} ${announced.split(".")[0]}`;
     if (matter !== this.last) say(this.announced, wait ? `${announced} Longest wait ${wait}.` : announced);
@@ -41,6 +43,7 @@ function queueWords(queues, now, inTime, agents) {
     return { standing: "calm", words: "Nobody is waiting", more: agents && `${agents}.`, announced: "Nobody is waiting" };
   }
   const [{ row, wait, standing }] = waiting;
+  const names = waiting.map((each) => each.row.queue);
   if (standing === "calm") {
     const all = waiting.reduce((sum, each) => sum + each.row.waiting, 0);
     return {
@@ -48,6 +51,7 @@ function queueWords(queues, now, inTime, agents) {
       words: `${all} waiting, none too long`,
       more: `Longest ${span(wait)}, in ${name(row)}. ${whoCan(row)}`,
       announced: "Nobody waits too long",
+      names,
     };
   }
   const others = waiting.slice(1).filter((each) => each.standing !== "calm");
@@ -58,6 +62,7 @@ function queueWords(queues, now, inTime, agents) {
     more: `${whoCan(row)}${also}`,
     announced: `Waiting too long in ${name(row)}. ${whoCan(row)}`,
     wait: spanWords(wait),
+    names,
   };
 }
 
@@ -73,7 +78,25 @@ function routingWords(routing, usual) {
   const words = `${what}: ${out === shards ? "no chat is" : "some chats are not"} assigned`;
   const unread = arrivals ? ` Up to ${count(arrivals, "chat")} arrived that no router has read.` : "";
   const below = usual.standing === "calm" ? "Below is how it stood." : `Below is how it stood; ${usual.words}. ${usual.more}`;
-  return { standing: "stuck", words, more: `Since ${routing.since_before ? "before " : ""}${clock(since)}.${unread} ${below}`, announced: words };
+  const held = heldUp(routing) ? ` ${heldUpSentences(routing.held_up)}` : "";
+  return { standing: "stuck", words, names: usual.names, more: `Since ${routing.since_before ? "before " : ""}${clock(since)}.${unread}${held} ${below}`, announced: words };
+}
+
+/** Routers run and have no lag, and yet can't read what is on the bus: the tables lack what those records say. */
+function heldUpWords(partitions, usual) {
+  const [{ topic, partition }] = partitions;
+  const others = partitions.length - 1;
+  const also = others ? ` and ${count(others, "other partition")}` : "";
+  const words = `${topic}/${partition}${also} ${others ? "are" : "is"} held up by an open transaction`;
+  const below = usual.standing === "calm" ? "Below is what could be read." : `Below is what could be read; ${usual.words}. ${usual.more}`;
+  return { standing: "stuck", words, names: usual.names, more: `${heldUpSentences(partitions)} ${below}`, announced: words };
+}
+
+function heldUpSentences(partitions) {
+  const told = partitions.slice(0, NAMED).map(({ topic, partition, since, since_before: before, records }) =>
+    `${topic}/${partition} is held up by an open transaction since ${before ? "before " : ""}${clock(since)}; ${count(records, "record")} ${records === 1 ? "waits" : "wait"} behind it.`);
+  if (partitions.length > NAMED) told.push(`${count(partitions.length - NAMED, "more partition")} likewise.`);
+  return told.join(" ");
 }
 
 /** The monitor has just started, and has seen no router: nobody may be waiting because nobody is routed. */
@@ -84,6 +107,11 @@ function notKnownYet(usual) {
 /** How many shards are not routed. @param routing of the heartbeat */
 export function unrouted(routing) {
   return routing ? routing.without_router.length + routing.standing_still.length : 0;
+}
+
+/** How many source partitions an open transaction holds up. @param routing of the heartbeat */
+export function heldUp(routing) {
+  return routing ? routing.held_up.length : 0;
 }
 
 function whoCan(row) {

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from switchboard.contracts.printable_text import printable
 from switchboard.replay.whatif import plots
 from switchboard.replay.whatif.comparing import Result
 from switchboard.replay.whatif.measuring import Figures
@@ -30,13 +31,13 @@ def page(told: Told) -> str:
     """The whole page."""
     base, *others = told.results
     parts = [
-        f"<h1>What if: {escape(told.title)}</h1>",
+        f"<h1>What if: <bdi>{_text(told.title)}</bdi></h1>",
         '<section class="first">',
         *(_said(sentences) for sentences in summary(base, others, told.threshold)),
         "</section>",
     ]
     if told.recorded is not None:
-        parts.append(f'<p class="check">{escape(calibration(told.recorded, base, told.threshold))}</p>')
+        parts.append(f'<p class="check">{_text(calibration(told.recorded, base, told.threshold))}</p>')
     recorded = told.recorded or {}
     pictures = (
         (
@@ -58,28 +59,33 @@ def page(told: Told) -> str:
         ("Chats for each agent: the flatter, the fairer", plots.assignments(told.results)),
     )
     parts.append('<div class="pictures">')
-    parts += [f"<figure><figcaption>{escape(title)}</figcaption>{svg}</figure>" for title, svg in pictures]
+    parts += [f"<figure><figcaption>{_text(title)}</figcaption>{svg}</figure>" for title, svg in pictures]
     parts += ["</div>", "<h2>All figures</h2>", _table(told), *_queues(told), "<h2>What this rests on</h2><ul>"]
-    parts += [f"<li>{escape(each)}</li>" for each in told.assumptions]
+    parts += [f"<li>{_text(each)}</li>" for each in told.assumptions]
     parts.append("</ul><h2>What the figures mean</h2><dl>")
-    parts += [f"<dt>{escape(each.title(told.threshold))}</dt><dd>{escape(each.meaning)}</dd>" for each in FIGURES]
+    parts += [f"<dt>{_text(each.title(told.threshold))}</dt><dd>{_text(each.meaning)}</dd>" for each in FIGURES]
     parts.append("</dl>")
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
-        f"<title>What if: {escape(told.title)}</title><style>{_STYLE}</style></head>\n"
+        f"<title>What if: {_text(told.title)}</title><style>{_STYLE}</style></head>\n"
         f"<body><main>{''.join(parts)}</main></body></html>\n"
     )
 
 
+def _text(value: str) -> str:
+    """A text as HTML: no markup, and nothing that is not seen or that turns the direction of the text around it."""
+    return escape(printable(value))
+
+
 def _said(sentences: Sequence[str]) -> str:
-    rest = "".join(f"<li>{escape(each)}</li>" for each in sentences[1:])
-    return f"<p><strong>{escape(sentences[0])}</strong></p>" + (f"<ul>{rest}</ul>" if rest else "")
+    rest = "".join(f"<li>{_text(each)}</li>" for each in sentences[1:])
+    return f"<p><strong>{_text(sentences[0])}</strong></p>" + (f"<ul>{rest}</ul>" if rest else "")
 
 
 def _table(told: Told, queue: str | None = None) -> str:
     base = told.results[0]
-    heads = "".join(f'<th scope="col">{escape(each.variant.name)}</th>' for each in told.results)
+    heads = "".join(f'<th scope="col"><bdi>{_text(each.variant.name)}</bdi></th>' for each in told.results)
     recorded = told.recorded if queue is None else None
     first = '<th scope="col">as recorded</th>' if recorded is not None else ""
     rows = []
@@ -89,12 +95,12 @@ def _table(told: Told, queue: str | None = None) -> str:
         cells = []
         if recorded is not None:
             value = recorded.get(figure.name)
-            cells.append(f"<td>{escape(figure.shown(value)) if value is not None else ''}</td>")
+            cells.append(f"<td>{_text(figure.shown(value)) if value is not None else ''}</td>")
         for each in told.results:
             against = change(figure, each.against(base, figure.name, queue)) if each is not base else None
-            small = f"<small>{escape(against)}</small>" if against else ""
-            cells.append(f"<td>{escape(cell(figure, each.interval(figure.name, queue)))}{small}</td>")
-        rows.append(f'<tr><th scope="row">{escape(figure.title(told.threshold))}</th>{"".join(cells)}</tr>')
+            small = f"<small>{_text(against)}</small>" if against else ""
+            cells.append(f"<td>{_text(cell(figure, each.interval(figure.name, queue)))}{small}</td>")
+        rows.append(f'<tr><th scope="row">{_text(figure.title(told.threshold))}</th>{"".join(cells)}</tr>')
     return (
         f'<div class="wide"><table><thead><tr><td></td>{first}{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
@@ -105,7 +111,9 @@ def _queues(told: Told) -> list[str]:
     names = sorted({name for each in told.results for name in each.queues()})
     if len(names) < 2:
         return []
-    tables = (f"<details><summary>Queue {escape(name)}</summary>{_table(told, name)}</details>" for name in names)
+    tables = (
+        f"<details><summary>Queue <bdi>{_text(name)}</bdi></summary>{_table(told, name)}</details>" for name in names
+    )
     return ["<h2>By queue of arrival</h2>", *tables]
 
 

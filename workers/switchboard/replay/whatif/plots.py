@@ -11,6 +11,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
+from switchboard.contracts.printable_text import printable
 from switchboard.replay.whatif.comparing import Result, interval
 
 COLOURS: Final = ("#808a94", "#1f88c9", "#d8692a", "#2a9d6f", "#a563b5", "#b8902a")
@@ -169,4 +170,5 @@ def _for_a_page(text: str) -> str:
 
 def _wrapped(name: str) -> str:
     """A name over as many lines as it needs: names that begin alike have to be told apart."""
-    return "\n".join(textwrap.wrap(name, _NAME_WIDTH)) or name
+    shown = printable(name)
+    return "\n".join(textwrap.wrap(shown, _NAME_WIDTH)) or shown

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
-import orjson
-
+from switchboard.contracts import bounded_json
 from switchboard.contracts.routing_references import references
 from switchboard.contracts.schemas import EVENT_SHAPES, event_faults
 from switchboard.contracts.shape import Shape
@@ -142,8 +141,8 @@ def setting(text: str) -> Setting:
 def _value(text: str, shape: Shape) -> Any:
     """JSON where it is some, else text; a list of names may be written with commas."""
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        value = bounded_json.loads(text.encode(errors="replace"))
+    except ValueError:
         value = text
     if shape.schema.get("type") == "array" and not isinstance(value, list):
         return [each.strip() for each in text.split(",") if each.strip()]

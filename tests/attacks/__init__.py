@@ -1,0 +1,1 @@
+"""Attacks on a router on a real broker, and what everybody else notices of them."""

@@ -1,0 +1,128 @@
+"""Large floors: the loop goes on while they are counted, and who asks at once shares the counting."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import pytest
+
+from switchboard.monitor import overview as overviews
+from switchboard.monitor.changes import look
+from switchboard.monitor.overview import Overviews, overview
+from switchboard.monitor.rows import ChatRow
+from switchboard.monitor.single import agents_named, pools_of_chat
+from switchboard.monitor.slices import SLICE_ROWS, first, in_order
+from switchboard.monitor.tables import Tables
+from tests.floors import Floor
+
+MANY = 20 * SLICE_ROWS
+NOW = 1_700_000_000.0
+
+
+class Beside:
+    """Counts the turns of the loop while something else is done."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._count())
+        await asyncio.sleep(0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+
+    async def _count(self) -> None:
+        while True:
+            self.turns += 1
+            await asyncio.sleep(0)
+
+
+def agent(number: int) -> dict[str, Any]:
+    """An agent of one of ten pools."""
+    return {
+        "pool": f"p{number % 10}", "agent_id": f"a{number}", "profile": "default",
+        "status": "available", "free": 1, "request": None,
+    }  # fmt: skip
+
+
+def floor() -> Tables:
+    """A chat in each of a great many pools, and as many agents."""
+    tables = Tables()
+    arrived = datetime.fromtimestamp(NOW, UTC)
+    for number in range(MANY):
+        tables.chats[f"made-up-{number}/c{number}"] = ChatRow(f"made-up-{number}", "default", "waiting", arrived)
+        tables.agents[f"p{number % 10}/a{number}"] = agent(number)
+    return tables
+
+
+async def test_the_loop_goes_on_while_a_large_floor_is_counted() -> None:
+    """In no step are more than some thousand rows counted; for the page, for one agent and for one chat too."""
+    tables = floor()
+    async with Beside() as beside:
+        taken = await overview(tables, NOW)
+        assert beside.turns >= 3 * MANY / SLICE_ROWS
+    assert len(taken.queues) == MANY + 10
+    async with Beside() as beside:
+        seen = await look(tables, taken, NOW)
+        assert beside.turns >= MANY / SLICE_ROWS
+    assert (len(seen.queues), len(seen.agents)) == (1_000, 10_000)
+    async with Beside() as beside:
+        assert len(await agents_named(tables, "a7", None)) == 1
+        assert await pools_of_chat(tables, "c7") == ["made-up-7"]
+        assert beside.turns >= 2 * (MANY / SLICE_ROWS - 1)
+
+
+async def test_rows_may_change_while_they_are_counted() -> None:
+    """Chats and agents come and go in each turn of the loop."""
+    tables = floor()
+
+    async def change() -> None:
+        for number in range(MANY):
+            del tables.chats[f"made-up-{number}/c{number}"], tables.agents[f"p{number % 10}/a{number}"]
+            tables.agents[f"new/a{number}"] = agent(number)
+            tables.past.take(0, Floor("new").queued(number, f"c{number}"))
+            await asyncio.sleep(0)
+
+    changing = asyncio.create_task(change())
+    for _ in range(3):
+        await overview(tables, NOW)
+        await agents_named(tables, "a7", None)
+        await pools_of_chat(tables, "c7")
+    changing.cancel()
+
+
+async def test_who_asks_at_once_shares_one_overview_and_a_large_one_is_reused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many ask, the rows are counted once."""
+    taken = 0
+    count = overviews.overview
+
+    async def counting(tables: Tables, now: float) -> overviews.Overview:
+        nonlocal taken
+        taken += 1
+        return await count(tables, now)
+
+    monkeypatch.setattr(overviews, "overview", counting)
+    monkeypatch.setattr(overviews, "REUSE_SECONDS_PER_ROW", 1.0)
+    shared = Overviews(floor())
+    await asyncio.gather(*(shared.latest() for _ in range(50)))
+    await shared.latest()
+    assert taken == 1
+
+
+async def test_an_overview_of_a_real_floor_is_of_now() -> None:
+    """What was just read is in the next answer."""
+    tables = Tables()
+    shared = Overviews(tables)
+    for number in range(3):
+        tables.agents[f"p/{number}"] = agent(number)
+        assert len((await shared.latest()).agents) == number + 1
+
+
+@pytest.mark.parametrize("length", [0, 1, SLICE_ROWS, SLICE_ROWS + 1, 3 * SLICE_ROWS + 7])
+async def test_short_steps_sort_as_one_step_does(length: int) -> None:
+    """Whatever the order before."""
+    rows = [number * 7_919 % 10_007 for number in range(length)]
+    assert await in_order(rows) == sorted(rows)
+    assert sorted(await first(rows, 5, lambda row: -row)) == sorted(rows, reverse=True)[:5][::-1]

@@ -1,0 +1,146 @@
+"""Partitions on which an open transaction keeps records from readers of committed records.
+
+A read_committed consumer is given records below the last stable offset only: the first offset of the earliest
+transaction that is still open. Everything above it waits, records of other producers included, until that transaction
+is committed or aborted. Such a consumer has no lag while it waits, since lag counts up to the last stable offset.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from aiokafka.structs import TopicPartition
+
+HELD_UP_SECONDS: Final = 30.0
+"""An ordinary transaction is open for milliseconds to a few seconds. Without a setting of its own a producer that died
+leaves one open for 60 s (the default of transaction.timeout.ms), at most for 15 minutes (the broker's default)."""
+STALE_SECONDS: Final = 15.0
+"""A partition that was not seen for so long is not reported: its leader is away, and its offsets may have moved."""
+
+
+class Ends(NamedTuple):
+    """Where a partition ends."""
+
+    stable: int
+    """The last stable offset: readers of committed records get no further."""
+    high: int
+    """The high watermark: the offset after the last replicated record."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a transaction is open on the partition."""
+        return self.high > self.stable
+
+    @property
+    def records(self) -> int:
+        """Offsets that readers of committed records can't read yet; the transaction's own records are among them."""
+        return max(0, self.high - self.stable)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldUp:
+    """A partition whose last stable offset has not moved for HELD_UP_SECONDS, though there are records above it."""
+
+    partition: TopicPartition
+    offset: int
+    """The last stable offset, at which the open transaction begins."""
+    records: int
+    """Offsets from there to the high watermark; the records of the open transaction are among them."""
+    since: float
+    """When the last stable offset was first seen to be this one, by the clock of whoever looks."""
+    seconds: float
+    """From then to the last look."""
+    since_before: bool
+    """Whether it was there at the first look: the transaction may be older than `seconds`."""
+
+    @property
+    def name(self) -> str:
+        """`TOPIC/PARTITION`."""
+        return f"{self.partition.topic}/{self.partition.partition}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one look at the partitions changed."""
+
+    begun: tuple[HeldUp, ...] = ()
+    """Partitions that are held up from now on."""
+    ended: tuple[HeldUp, ...] = ()
+    """Partitions that no longer are, as they were at the look before."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of one partition. Times are in s, by the caller's clock."""
+
+    ends: Ends
+    since: float
+    """When the last stable offset was first seen to be this one with records above it; else when it was seen last."""
+    seen_at: float
+    since_before: bool
+
+    def held_up(self, partition: TopicPartition) -> HeldUp | None:
+        seconds = self.seen_at - self.since
+        if not self.ends.is_open or seconds < HELD_UP_SECONDS:
+            return None
+        return HeldUp(partition, self.ends.stable, self.ends.records, self.since, seconds, self.since_before)
+
+
+@dataclass(slots=True)
+class OpenTransactions:
+    """How long the last stable offset of each partition has been behind the high watermark without moving.
+
+    Times given are in s, all of one clock. Durations end with the last look at a partition, so that the time during
+    which its leader does not answer counts only if the last stable offset is still the same afterwards.
+    """
+
+    _seen: dict[TopicPartition, _Seen] = field(default_factory=dict)
+
+    def see(self, now: float, partitions: Mapping[TopicPartition, Ends]) -> Change:
+        """Take in the ends of partitions whose leaders have just told them."""
+        begun, ended = [], []
+        for partition, ends in partitions.items():
+            before = self._seen.get(partition)
+            was = None if before is None else before.held_up(partition)
+            if before is not None and before.ends.is_open and ends.is_open and before.ends.stable == ends.stable:
+                seen = _Seen(ends, before.since, now, before.since_before)
+            else:
+                seen = _Seen(ends, now, now, since_before=before is None)
+                if was is not None:
+                    ended.append(was)
+            self._seen[partition] = seen
+            found = seen.held_up(partition)
+            if was is None and found is not None:
+                begun.append(found)
+        return Change(tuple(begun), tuple(ended))
+
+    def held_up(self, now: float) -> list[HeldUp]:
+        """The partitions that are held up, the longest first."""
+        return longest(
+            found
+            for partition, seen in self._seen.items()
+            if now - seen.seen_at < STALE_SECONDS and (found := seen.held_up(partition)) is not None
+        )
+
+    def open_for(self, now: float) -> dict[TopicPartition, tuple[int, float]]:
+        """For each partition that was seen within STALE_SECONDS the records above the last stable offset.
+
+        Returns:
+            By partition, offsets from the last stable offset to the high watermark, and for how many s the last stable
+            offset has been the same; both 0 while no transaction is open.
+        """
+        return {
+            partition: (seen.ends.records, seen.seen_at - seen.since)
+            for partition, seen in self._seen.items()
+            if now - seen.seen_at < STALE_SECONDS
+        }
+
+
+def longest(found: Iterable[HeldUp]) -> list[HeldUp]:
+    """Each partition once, as who saw it held up for longest tells it; the longest first."""
+    by_partition: dict[TopicPartition, HeldUp] = {}
+    for each in found:
+        other = by_partition.get(each.partition)
+        if other is None or other.seconds < each.seconds:
+            by_partition[each.partition] = each
+    return sorted(by_partition.values(), key=lambda each: (-each.seconds, each.partition))

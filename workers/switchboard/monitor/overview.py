@@ -1,0 +1,149 @@
+"""All queues and agents as they are at one moment, counted in short steps and shared by all who ask."""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice, takewhile
+from time import time
+from typing import Any, Final
+
+from switchboard.monitor.availability import Availability, availability
+from switchboard.monitor.slices import in_order, slices
+from switchboard.monitor.tables import Tables
+from switchboard.monitor.windows import Queue
+from switchboard.web.shared import Shared
+
+DEFAULT: Final = "default"
+"""The only queue, and the only profile, of a pool that was never configured."""
+
+REUSE_SECONDS_PER_ROW: Final = 10e-6
+"""Counting takes some 5 us a row (chat, agent or queue); an overview of many rows is reused for twice what it took, so
+that however many ask, counting has at most a third of the processor."""
+FEW_ROWS: Final = 20_000
+"""Fewer are counted for each who asks: it takes less than 0.1 s."""
+
+Agent = tuple[str, str]
+"""(pool, agent id)."""
+
+
+@dataclass(slots=True)
+class QueueCount:
+    """How many chats of one queue are in each stage, and when the oldest of those that wait arrived."""
+
+    waiting: int = 0
+    oldest: datetime | None = None
+    offered: int = 0
+    active: int = 0
+    wrapping: int = 0
+
+
+@dataclass(slots=True)
+class Overview:
+    """What is known of each queue and agent."""
+
+    applied: int = 0
+    """The sum of the tables' last offsets when it was begun: what came later may or may not be in it."""
+    queues: list[Queue] = field(default_factory=list)
+    """By pool and name: those configured, in use, or counted in today."""
+    counts: dict[Queue, QueueCount] = field(default_factory=dict)
+    available: dict[Queue, Availability] = field(default_factory=dict)
+    """Of queues that no agent can take chats of, nothing."""
+    agents: list[Agent] = field(default_factory=list)
+    """Those who are logged in, by pool and id."""
+    rows: dict[Agent, dict[str, Any]] = field(default_factory=dict)
+    """Of the agents, as they are served."""
+
+
+class Overviews:
+    """Takes overviews of tables, one at a time.
+
+    Args:
+        tables: looked at; they may change meanwhile.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._shared = Shared(self._take, self._reuse_seconds)
+
+    async def latest(self) -> Overview:
+        """An overview: of now, or, of many rows, of a few seconds ago at most."""
+        return await self._shared.get()
+
+    async def _take(self) -> Overview:
+        return await overview(self._tables, time())
+
+    def _reuse_seconds(self, taken: Overview) -> float:
+        rows = len(taken.queues) + len(taken.agents) + len(self._tables.chats)
+        return rows * REUSE_SECONDS_PER_ROW if rows > FEW_ROWS else 0.0
+
+
+async def overview(tables: Tables, now: float) -> Overview:
+    """Look at the tables, with `now` in seconds since 1970.
+
+    Rows are replaced and never changed, so the lists that are made of them here stay the same while they are counted.
+    A pool of which no queue is known, and where agents have the default profile, was never configured: it has the one
+    queue in which its chats will wait.
+    """
+    applied = sum(tables.applied.values())
+    agents = list(tables.agents.values())
+    counts = await _counts(tables, now)
+    pools = {pool for pool, _ in counts}
+    rows: dict[Agent, dict[str, Any]] = {}
+    async for part in slices(agents):
+        for agent in part:
+            rows[agent["pool"], agent["agent_id"]] = agent
+            if agent["profile"] == DEFAULT and agent["pool"] not in pools:
+                counts.setdefault((agent["pool"], DEFAULT), QueueCount())
+    return Overview(
+        applied=applied,
+        queues=await in_order(list(counts)),
+        counts=counts,
+        available=await availability(tables, agents, counts),
+        agents=await in_order(list(rows)),
+        rows=rows,
+    )
+
+
+async def _counts(tables: Tables, now: float) -> defaultdict[Queue, QueueCount]:
+    counts: defaultdict[Queue, QueueCount] = defaultdict(QueueCount)
+    configured = [(pool, queue) for pool, queues in tables.queues.items() for queue in queues]
+    windows = tables.past.counting.windows
+    today, known = windows.day(now), set(configured)
+    async for keys in slices([*configured, *windows.days]):
+        for key in keys:
+            if key in known or windows.has_counted(key, today):
+                counts.setdefault(key, QueueCount())
+    async for chats in slices(list(tables.chats.values())):
+        for chat in chats:
+            count = counts[chat.pool, chat.queue]
+            match chat.stage:
+                case "waiting":
+                    count.waiting += 1
+                    if count.oldest is None or chat.arrived_at < count.oldest:
+                        count.oldest = chat.arrived_at
+                case "offered":
+                    count.offered += 1
+                case "active":
+                    count.active += 1
+                case "wrapping":
+                    count.wrapping += 1
+    return counts
+
+
+def part_of(
+    keys: Sequence[tuple[str, str]], pool: str | None, after: tuple[str, str] | None, most: int
+) -> list[tuple[str, str]]:
+    """Up to `most` keys in their order: of one pool or of all, those behind `after` or from the first on.
+
+    Args:
+        keys: (pool, name), in ascending order.
+        pool: of which; None for all.
+        after: the last key of the part before.
+        most: how many.
+    """
+    begin = 0 if pool is None else bisect_left(keys, (pool, ""))
+    begin = begin if after is None else max(begin, bisect_right(keys, after))
+    found = islice(keys, begin, begin + most)
+    return list(found if pool is None else takewhile(lambda key: key[0] == pool, found))
