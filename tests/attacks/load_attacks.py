@@ -25,6 +25,16 @@ def _million(stamp: Stamp) -> Callable[[], list[Shot]]:
     return lambda: [Shot(0, "agent-presence", batch_of_values([b"{}"] * 1_000_000, Codec.ZSTD), stamp)]
 
 
+def _fifth_of_a_million(stamp: Stamp) -> Callable[[], list[Shot]]:
+    """Five batches that stay below a bound on the records of one."""
+
+    def shots() -> list[Shot]:
+        batch = batch_of_values([b"{}"] * 200_000, Codec.ZSTD)
+        return [Shot(0, "agent-presence", batch, stamp) for _ in range(5)]
+
+    return shots
+
+
 def _large_arrivals(stamp: Stamp) -> Callable[[], list[Shot]]:
     attributes = {"note": "all work and no play " * 194}  # 4,085 bytes as compact JSON; 4,096 are allowed
     return lambda: flood(
@@ -86,12 +96,16 @@ async def _open_transaction(bootstrap: str, prefix: str) -> None:
 
 
 _MILLION: Final = "1,000,000 records `{}` in one batch on agent-presence"
+_BATCHES: Final = "1,000,000 records `{}` in five batches on agent-presence"
 _ARRIVALS: Final = "5,000/s of arrivals with 4 KB of attributes"
 
 LOAD_ATTACKS: Final = (
     Attack("million-ts1", 2, f"{_MILLION}, timestamp 1", _million(at_epoch), most_seconds=90),
     Attack("million-now", 2, f"{_MILLION}, current", _million(current), most_seconds=90),
     Attack("million-20min", 2, f"{_MILLION}, 20 minutes old", _million(twenty_minutes_old), most_seconds=90),
+    Attack("batches-ts1", 2, f"{_BATCHES}, timestamp 1", _fifth_of_a_million(at_epoch), most_seconds=90),
+    Attack("batches-now", 2, f"{_BATCHES}, current", _fifth_of_a_million(current), most_seconds=90),
+    Attack("batches-20min", 2, f"{_BATCHES}, 20 minutes old", _fifth_of_a_million(twenty_minutes_old), most_seconds=90),
     Attack("arrivals-ts1", 2, f"{_ARRIVALS}, timestamp 1", _large_arrivals(at_epoch), most_seconds=40),
     Attack("arrivals-now", 2, f"{_ARRIVALS}, current", _large_arrivals(current), most_seconds=40),
     Attack("arrivals-20min", 2, f"{_ARRIVALS}, 20 minutes old", _large_arrivals(twenty_minutes_old), most_seconds=40),

@@ -51,6 +51,12 @@ def _blanks() -> list[Shot]:
     return [Shot(0, "chat-arrival", batch_of_blanks(700_000_000))]
 
 
+def _many_blanks() -> list[Shot]:
+    """A hundred batches that each stay below a bound on unpacked bytes, and come with one fetch."""
+    batch = batch_of_blanks(31_000_000)
+    return [Shot(0, "chat-arrival", batch) for _ in range(100)]
+
+
 def _header_name() -> list[Shot]:
     records = [record(place, b"{}") for place in range(1_249_999)]
     records.append(record(1_249_999, b"{}", headers=[(b"\xff\xfe", b"")]))
@@ -83,6 +89,7 @@ RECORD_ATTACKS: Final = (
     Attack("headers-plain", 1, "`{}` with 524,220 empty headers, uncompressed", lambda: _headers(524_220, Codec.NONE)),
     Attack("blanks", 1, "a zstd batch of one value of 700 MB of blanks", _blanks),
     Attack("headers-zstd", 1, "`{}` with 10,000,000 empty headers, zstd", lambda: _headers(10_000_000, Codec.ZSTD)),
+    Attack("blanks-many", 1, "100 zstd batches of one value of 31 MB of blanks", _many_blanks, most_seconds=40),
     Attack(
         "header-name",
         1,

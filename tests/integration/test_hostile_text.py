@@ -28,6 +28,7 @@ def safe(ran: Ran, code: int = 0) -> str:
     """What a command printed, once it is held to be safe, and no line of it is one that a record forged."""
     assert (unsafe(ran.out.encode()), unsafe(ran.err.encode())) == ([], [])
     assert "forged line" not in [line.strip() for line in (ran.out + ran.err).splitlines()]
+    assert "Traceback" not in ran.err, ran.err
     assert ran.code == code, ran
     return ran.out
 

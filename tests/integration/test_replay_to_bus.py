@@ -1,10 +1,12 @@
 """A bus log goes back onto a bus as it was: keys, headers, bytes, order, pace; and nothing else does."""
 
 import asyncio
+import re
 import shutil
 import signal
 import time
 from asyncio.subprocess import PIPE
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from switchboard.contracts.recorded_log import Record, writing_log
 from switchboard.domain.rfc3339 import format_ms, parse_ms
+from switchboard.kafka.local_broker import LocalBroker
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.reading import read_to_now
 from switchboard.kafka.topics import Topic
-from tests.routers import _COMMAND, Bus, a_bus
+from tests.routers import _COMMAND, Bus, Worker, a_bus, a_process
 from tests.waiting import eventually
 
 BEGUN_MS = 1_769_846_400_000
@@ -185,6 +188,36 @@ async def test_ctrl_c_ends_it_clean(broker_bootstrap: str, bus_prefix: str, tmp_
         out, err = await process.communicate()
         assert process.returncode == 130, err.decode()
         assert (orjson.loads(out)["sent"], orjson.loads(out)["interrupted"]) == (1, True)
+
+
+async def logins(bus: Bus) -> int:
+    """How often the log's first record has been sent."""
+    return len((await source_records(bus)).get(("agent-presence", 0), ()))
+
+
+async def test_a_broker_that_goes_away_meanwhile_is_told_and_waited_for(
+    private_broker: LocalBroker, tmp_path: Path
+) -> None:
+    """It goes on by itself, and no record is sent twice; a Ctrl-C ends the wait, and what is not known is said."""
+    log = a_day(tmp_path / "day.jsonl", every_ms=50)
+    waits = rf"waiting for {private_broker.bootstrap} \(no answer within 1 s\)"
+    async with a_bus(private_broker.bootstrap, "") as bus:
+        replay = ("replay", str(log), "--to-bus")
+        async with a_process(Worker, *replay, env=bus.environment()) as replaying:
+            await eventually(partial(logins, bus), lambda found: found == 1)
+            private_broker.suspend()
+            await replaying.logged(waits)
+            private_broker.resume()
+            assert await replaying.ended() == 0
+        assert sum(map(len, (await source_records(bus)).values())) == 43
+        async with a_process(Worker, *replay, env=bus.environment()) as replaying:
+            await eventually(partial(logins, bus), lambda found: found == 2)
+            private_broker.suspend()
+            await replaying.logged(waits)
+            replaying.send(signal.SIGINT)
+            assert await replaying.ended() == 3
+            assert re.search(r"stopped while \d+ records were not acknowledged", replaying.log)
+            private_broker.resume()
 
 
 async def test_what_kcat_recorded_is_replayed_to_a_bus_and_offline(

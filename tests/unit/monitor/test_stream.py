@@ -23,7 +23,7 @@ from switchboard.monitor.routing import Routing
 from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Record, Tables, apply
 from switchboard.monitor.web import add_routes
-from switchboard.web import requests
+from switchboard.web import connections, requests
 from switchboard.web.connections import Limits
 from tests.floors import Floor
 from tests.sockets import an_app, connected
@@ -263,16 +263,20 @@ async def test_one_address_has_half_of_the_places_at_most() -> None:
             each.close()
 
 
-async def test_readers_who_don_t_read_give_their_places_to_one_who_does(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("addresses", "source"), [(20, "127.0.0.99"), (2, "127.0.0.2")])
+async def test_readers_who_don_t_read_give_their_places_to_one_who_does(
+    addresses: int, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All places are taken by pages that read nothing: the one that is furthest behind goes for each that comes."""
     monkeypatch.setattr(streams, "BEHIND_SECONDS", 0.2)
     monkeypatch.setattr(streams, "TICK_SECONDS", 0.02)
     monkeypatch.setattr(streams, "MOST_WAITING", 100_000)  # so that nothing else cuts them off
+    monkeypatch.setattr(connections, "WRITE_SECONDS", 1_000)
     async with bounded(20, row_bytes=400_000) as served:
-        held = [await served.open(f"127.0.0.{2 + n % 2}") for n in range(20)]
+        held = [await served.open(f"127.0.0.{2 + n % addresses}") for n in range(20)]
 
         async def status() -> int:
-            return await served.status("127.0.0.9")
+            return await served.status(source)
 
         await eventually(status, lambda found: found == 200)
         assert sum((await served.addresses()).values()) <= 20

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, get_args
 
+import pytest
 from aiokafka.structs import ConsumerRecord
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 from switchboard.contracts.routing_size import MAX_PAIRS
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import EVENT_TYPES, Event, Frame
-from switchboard.router.admission import ADDING, Admission, OverLimit
+from switchboard.domain.rows import Row, chat_value
+from switchboard.kafka.ledger import CommitBatch
+from switchboard.router import packing
+from switchboard.router.admission import ADDING_AGENTS, ADDING_CHATS, Admission, OverLimit
 from switchboard.router.limits import Limit, Limits
 from switchboard.router.merging import Taken, rank_of
 
@@ -129,6 +133,25 @@ def test_agents_who_are_remembered_for_the_chats_that_they_declined_count() -> N
     assert len(shard.engine.pools["p"].passings) == 2
 
 
+@pytest.mark.parametrize("letter", ["x", '"', "\U0001f642"])
+def test_a_chat_that_all_agents_passed_over_fits_into_a_row(letter: str) -> None:
+    """A row that can't be written, made by a timer, would stop the shard for good: 2,000 made-up ids are enough."""
+    shard, chat_id = Shard(), "c" * 128
+    shard.take(configure(), arrive(chat_id))
+    for number in range(9_000):
+        agent = f"{number:06}{letter * 122}"
+        if refused := shard.take(login(agent)):
+            break
+        shard.take(Event("chat-declined", "p", {"chat_id": chat_id, "agent_id": agent}), logout(agent))
+    assert refused == ["agent-ids"]
+    pool = shard.engine.pools["p"]
+    assert len(pool.passings) == number > 1_900
+    value = chat_value(pool, pool.chats[chat_id]) | {"agent_id": agent, "offer_id": "x" * 128, "queue": "q" * 128}
+    packing.pack_rows(CommitBatch(), [Row("open-chats", "key", value)])
+    shard.take(end(chat_id))
+    assert shard.take(login(agent)) == []
+
+
 def test_a_request_that_logs_nobody_in_is_not_refused() -> None:
     """With `implicit_login = false` the engine answers it, and nothing grows; the same within one frame."""
     shard = Shard(max_agents=1)
@@ -218,6 +241,23 @@ def test_an_unconfigured_pool_that_is_there_is_served_to_its_end() -> None:
     assert shard.take(login("b", "x"), arrive("d", "x"), end("e", "x")) == ["unconfigured-pools"] * 3
 
 
+def test_the_limits_of_a_pool_hold_in_a_configured_one_too() -> None:
+    """Where the shard has plenty of room, and event by event."""
+    shard = Shard(max_agents=2, max_chats=2, max_remembered=3)
+    shard.take(configure(), configure("other"))
+    events = [*map(login, "abc"), *map(arrive, "cde"), end("c"), *map(arrive, "fg"), end("d"), arrive("h")]
+    assert [limit for event in events for limit in shard.take(event)] == [
+        "agents",
+        "chats",
+        "chats",
+        "remembered-chats",
+    ]
+    assert [limit for event in map(end, "xyz") for limit in shard.take(event)] == ["remembered-chats"] * 3
+    ending = Shard(max_remembered=20)
+    ending.take(configure())
+    assert [limit for event in map(end, "wxyz") for limit in ending.take(event)] == ["early-endings"] * 2
+
+
 def test_all_pools_of_a_shard_have_limits_together_and_made_up_ones_use_half() -> None:
     """Ten times the agents, twice the chats of one pool: a limit by pool alone would be times 10,000 pools."""
     shard = Shard(max_agents=1, max_chats=2, max_remembered=100)
@@ -237,22 +277,41 @@ def test_remembered_chats_of_all_pools_have_a_limit_together() -> None:
     assert refused == [*[[]] * 10, ["shard-remembered-chats"] * 2]
 
 
+def test_what_ends_by_events_makes_room_at_once_though_a_recount_is_not_due() -> None:
+    """A count by frames is wrong in no frame: only what timers end elsewhere may be noticed later."""
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 1.0
+        return now[0]
+
+    shard = Shard(max_agents=2, max_chats=1, max_remembered=100)
+    shard.admission = Admission(shard.engine, shard.limits, clock)
+    for number in range(200):
+        pool = f"pool-{number % 3}"
+        assert shard.take(login("a", pool), arrive(f"c-{number}", pool)) == [], number
+        assert shard.take(end(f"c-{number}", pool)) == [], number
+        if number % 3 == 0:
+            shard.pass_time(300)
+
+
 def test_pools_are_counted_in_a_twentieth_of_the_time() -> None:
-    """At a limit each frame would count them, and 10,000 pools take 10 ms: what has ended is noticed a little later."""
+    """At a limit each frame would count 10,000 pools, in 10 ms: what timers ended elsewhere is noticed a bit later."""
     now = [0.0]
 
     def clock() -> float:
         now[0] += 1.0  # so a count takes a second
         return now[0]
 
-    shard = Shard(max_agents=1)
+    shard = Shard(max_chats=1)
     shard.admission = Admission(shard.engine, shard.limits, clock)
-    names = [f"pool-{number}" for number in range(6)]
-    assert shard.take(*(login("a", name) for name in names)) == ["shard-agents"]
-    assert shard.take(logout("a", "pool-0"), login("a", "pool-5")) == ["shard-agents"]
-    assert shard.take(login("a", "pool-5")) == ["shard-agents"], "counted at 1 s, so not before 22 s"
+    assert shard.take(arrive("c", "pool-0")) == []
+    assert shard.take() == []  # pool-0 is looked at after its event, and not again
+    shard.pass_time(1801)
+    assert shard.engine.pools["pool-0"].chats == {}
+    assert shard.take(arrive("c", "pool-1")) == ["shard-chats"], "counted at 2 s, so not before 22 s"
     now[0] += 20.0
-    assert shard.take(login("a", "pool-5")) == []
+    assert shard.take(arrive("c", "pool-1")) == []
 
 
 def test_a_configuration_of_too_many_pairs_is_refused_and_the_one_before_holds() -> None:
@@ -313,7 +372,7 @@ def test_what_is_used_is_told_by_the_fullest_pool() -> None:
     shard.take(configure("real"), login("a", "x"), login("b", "x"), arrive("c", "x"), arrive("d", "real"))
     shard.take(end("d", "real"), end("e", "real"))
     used = told(shard.admission)
-    assert used.keys() == set(get_args(Limit)) - {"unconfigured-pools"}
+    assert used.keys() == set(get_args(Limit)) - {"unconfigured-pools", "agent-ids"}
     assert used["pools"] == (1, 4)
     assert used["agents"] == (2, 10)
     assert used["chats"] == (1, 20)
@@ -328,7 +387,7 @@ def test_only_the_types_that_can_add_something_are_looked_at() -> None:
     engine, known = Engine(0), Event("agent-heartbeat", "p", {"agent_id": "a"})
     engine.apply(Frame(0, START, 0, [known]))
     data = {"agent_id": "a", "chat_id": "c", "config": QUIET, "status": "available", "to_queue": "q"}
-    for kind in set(EVENT_TYPES) - ADDING:
+    for kind in set(EVENT_TYPES) - ADDING_AGENTS - ADDING_CHATS - {"pool-configured"}:
         engine.apply(Frame(engine.frame + 1, START, 0, [Event(kind, "p", data)]))
         pool = engine.pools["p"]
         assert (pool.agents, pool.chats, pool.remembered) == ({}, {}, {}), kind

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from switchboard.web import connections, server
 from switchboard.web.connections import Limits
-from switchboard.web.requests import MOST_BODY_BYTES, whole
+from switchboard.web.requests import MOST_BODY_BYTES, Handler, whole
 from tests.sockets import HALF, WHOLE, an_app, ask, connected, descriptors, rest, still_open
 from tests.waiting import eventually
 
@@ -199,3 +199,48 @@ def test_the_limits_leave_file_descriptors_for_everything_else() -> None:
         assert Limits(100, 50).within_descriptors() == Limits(100, 50)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_a_client_that_leaves_is_no_failure_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever sends half a body and leaves, or asks for much and leaves, writes nothing into our log."""
+    lost = 0
+
+    async def livez(_: web.Request) -> web.Response:
+        return web.Response(text="well")
+
+    @web.middleware
+    async def counting(request: web.Request, handler: Handler) -> web.StreamResponse:
+        nonlocal lost
+        try:
+            return await handler(request)
+        except ConnectionError:
+            lost += 1
+            raise
+
+    app = web.Application(middlewares=[counting, whole], client_max_size=MOST_BODY_BYTES)
+    app.router.add_post("/livez", livez)
+    async with an_app(Limits(20, 10), app) as port:
+        client = await connected(port, b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+        client.close()
+        await eventually(lambda: asyncio.sleep(0, lost))
+        assert lost == 1
+    assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
+class Unread(asyncio.Transport):
+    """A transport whose client has left a little unread: less than what pauses a writer."""
+
+    def get_write_buffer_size(self) -> int:
+        """In bytes."""
+        return 1_000
+
+
+async def test_the_end_of_an_answer_that_is_not_read_is_not_waited_for_either() -> None:
+    """No writer waits for it, so it is seen only by whoever looks at the connections again and again."""
+    runner = web.AppRunner(web.Application())
+    await runner.setup()
+    assert runner.server is not None
+    line = connections.Line(connections.Connections(Limits(1, 1)), runner.server, loop=asyncio.get_running_loop())
+    line._open = Unread()
+    assert [line.is_overdue(now) for now in (100.0, 119.0, 121.0)] == [False, False, True]
+    await runner.cleanup()

@@ -35,7 +35,7 @@ async def statuses(sent: bytes) -> list[int]:
 def post(body: bytes, *headers: str) -> bytes:
     """A POST as its bytes."""
     lines = ["POST /size HTTP/1.1", "Host: x", "Connection: close", *headers, "", ""]
-    return "\r\n".join(lines).encode() + body
+    return "\r\n".join(lines).encode("latin-1") + body
 
 
 CHUNKED = "Transfer-Encoding: chunked"
@@ -136,6 +136,8 @@ async def test_a_client_that_asks_whether_to_send_its_body_is_told_to() -> None:
     """`Expect: 100-continue`; any other expectation is refused."""
     assert await statuses(post(b"abc", "Content-Length: 3", "Expect: 100-continue")) == [100, 200]
     assert await statuses(post(b"abc", "Content-Length: 3", "Expect: the-impossible")) == [417]
+    assert await statuses(post(b"abc", "Content-Length: 3", "Expect: \xff")) == [417]
+    assert await statuses(post(b"abc", "Content-Length: 3", "Expect: \xff").replace(b"/size", b"/no")) == [417]
 
 
 @pytest.mark.parametrize("path", ["/../size", "/%2e%2e/etc/passwd", "/%", "/%zz", "/size%00", "//size", "/\xff"])

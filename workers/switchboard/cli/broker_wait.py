@@ -1,7 +1,6 @@
 """How a command waits for brokers: what it waits for is said on stderr."""
 
-import click
-
+from switchboard.cli.consoles import say
 from switchboard.cli.failures import log_for_machines
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.settings import Settings
@@ -20,7 +19,7 @@ def broker_wait(settings: Settings, *, for_machines: bool = False) -> BrokerWait
 
 
 def _say(waiting: str) -> None:
-    click.echo(f"switchboard: {waiting}", err=True)
+    say(f"switchboard: {waiting}", err=True)
 
 
 def _say_to_machines(waiting: str) -> None:

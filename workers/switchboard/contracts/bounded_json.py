@@ -12,6 +12,9 @@ MAX_LEVELS: Final = 64
 """Objects and lists within one another. The deepest value of ours, a journal frame with attributes, has 5."""
 
 
+_CONTAINERS: Final = frozenset({dict, list})
+
+
 class TooDeepError(ValueError):
     """A value nests deeper than `MAX_LEVELS`."""
 
@@ -32,21 +35,22 @@ def loads(text: bytes) -> Any:
         if str(error).startswith("depth limit exceeded"):
             raise TooDeepError from None
         raise
-    # Two counts cost 0.1 us a KiB, and say of nearly every text that it can't be too deep.
-    if text.count(b"[") + text.count(b"{") > MAX_LEVELS and is_too_deep(value):
+    # The number of brackets says of nearly every text that it can't be too deep. To count them so takes 0.4 us for a
+    # line of 475 bytes, with bytes.count 1.6 us.
+    if len(text) - len(text.translate(None, b"[{")) > MAX_LEVELS and is_too_deep(value):
         raise TooDeepError
     return value
 
 
 def is_too_deep(value: Any) -> bool:
     """Whether a parsed value nests deeper than `MAX_LEVELS`, found level by level and without recursion."""
-    level = [value] if isinstance(value, dict | list) else []
+    level = [value] if type(value) in _CONTAINERS else []
     for _ in range(MAX_LEVELS):
         level = [
             inner
             for each in level
-            for inner in (each.values() if isinstance(each, dict) else each)
-            if isinstance(inner, dict | list)
+            for inner in (each.values() if type(each) is dict else each)
+            if type(inner) is dict or type(inner) is list  # three times as fast as isinstance; a reader makes no others
         ]
         if not level:
             return False

@@ -125,6 +125,9 @@ def _joined(chunks: Iterable[BinaryIO]) -> Iterator[bytes]:
     size = 0
     for chunk in chunks:
         for part in chunk:  # a line of the chunk, its first and last perhaps a part of one
+            if not begun and part.endswith(b"\n") and len(part) < MAX_LINE_BYTES:  # nearly always
+                yield part
+                continue
             begun.append(part)
             size += len(part)
             if size < MAX_LINE_BYTES and not part.endswith(b"\n"):

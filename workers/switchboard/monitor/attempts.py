@@ -80,19 +80,12 @@ class Attempts:
         now = clock()
         self._all_guessing, self._all_others = Bucket(ALL, now), Bucket(ALL, now)
 
-    def wait(self, address: str, shown: str) -> float:
-        """In how many seconds a token may be looked at; 0 if it may be now.
-
-        Args:
-            address: where it comes from.
-            shown: the token.
-        """
+    def wait(self, address: str) -> float:
+        """In how many seconds a token that comes from an address may be looked at; 0 if it may be now."""
         now = self._clock()
         guesses = self._guesses.get(address)
         if guesses is None:
             return self._all_others.wait(now)
-        if guesses.latest == _hashed(shown):
-            return 0.0
         in_all = self._all_others if self._is_known(address) else self._all_guessing
         return max(guesses.bucket.wait(now), in_all.wait(now))
 

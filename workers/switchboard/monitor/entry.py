@@ -86,7 +86,7 @@ class Door:
             HTTPTooManyRequests: too many wrong ones came from there; this one was not looked at.
         """
         address = self.proxies.client_of(request)
-        if (wait := self.attempts.wait(address, shown)) > 0:
+        if (wait := self.attempts.wait(address)) > 0:
             seconds = math.ceil(wait)
             raise web.HTTPTooManyRequests(
                 headers={"Retry-After": str(seconds)},

@@ -17,6 +17,7 @@ from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.views import Views
 from switchboard.web.bodies import in_pieces
+from switchboard.web.connections import SERVER
 from switchboard.web.requests import Handler
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,6 @@ HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    # In place of the names and versions of what it is made with.
-    "Server": "switchboard",
 }
 NO_HEADERS: Final[Mapping[str, str]] = {}
 
@@ -123,6 +122,8 @@ async def strict_json(request: web.Request, handler: Handler) -> web.StreamRespo
             if name in refused.headers:
                 response.headers[name] = refused.headers[name]
         return response
+    except ConnectionError:
+        raise  # the client has left
     except Exception as error:
         route = request.match_info.route.resource
         log.error("%s failed: %s", "a request" if route is None else route.canonical, raised(error))  # noqa: TRY400
@@ -131,6 +132,7 @@ async def strict_json(request: web.Request, handler: Handler) -> web.StreamRespo
 
 
 async def _secure(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = SERVER
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
 

@@ -16,6 +16,7 @@ Limit: TypeAlias = Literal[
     "unconfigured-pools",
     "pools",
     "agents",
+    "agent-ids",
     "chats",
     "remembered-chats",
     "early-endings",

@@ -12,7 +12,7 @@ from aiohttp import web
 from switchboard import metrics
 from switchboard.router.held_up import as_json, zero_of_monotonic
 from switchboard.router.router import Router
-from switchboard.web.connections import Limits
+from switchboard.web.connections import SERVER, Limits
 from switchboard.web.exposition import metrics_handler
 from switchboard.web.requests import MOST_BODY_BYTES, whole
 from switchboard.web.server import WebServer
@@ -76,4 +76,9 @@ def application(router: Router) -> web.Application:
         "/livez": livez,
     }.items():
         app.router.add_get(path, handler)
+    app.on_response_prepare.append(_secure)
     return app
+
+
+async def _secure(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update({"Server": SERVER, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"})

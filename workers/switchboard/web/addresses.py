@@ -9,6 +9,9 @@ from aiohttp import web
 IPV6_PREFIX: Final = 64
 """One customer of an IPv6 provider has at least a /64, 2^64 addresses: limits count it as one client."""
 
+MOST_HOPS: Final = 16
+"""Addresses of X-Forwarded-For that are looked at: more than there are proxies in any row."""
+
 
 class Proxies:
     """The reverse proxies in front of a web server, whose `X-Forwarded-For` is believed.
@@ -37,8 +40,8 @@ class Proxies:
         client = request.remote or ""
         if self._networks:
             forwarded = ",".join(request.headers.getall("X-Forwarded-For", ()))
-            hops = iter(reversed(forwarded.split(",")))
-            while self.hold(client) and (hop := next(hops, "").strip()):
+            hops = iter(reversed(forwarded.split(",")[-MOST_HOPS:]))
+            while self.hold(client) and (hop := _without_port(next(hops, "").strip())):
                 if _parsed(hop) is None:
                     break
                 client = hop
@@ -51,6 +54,13 @@ def client_address(address: str) -> str:
     if isinstance(found, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((int(found), IPV6_PREFIX), strict=False))
     return address if found is None else str(found)
+
+
+def _without_port(hop: str) -> str:
+    """The address of `192.0.2.7:4711` or `[2001:db8::7]:4711`, as some proxies write it, or of one without a port."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -42,6 +42,9 @@ LEAST_CONNECTIONS: Final = 16
 RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)
 """SO_LINGER: on, for 0 s."""
 
+SERVER: Final = "switchboard"
+"""What an answer says that it comes from, in place of the names and versions of what the server is made with."""
+
 log = logging.getLogger(__name__)
 log.addFilter(Thinned(seconds=60))
 
@@ -231,9 +234,14 @@ class Line(web.RequestHandler):
         """The answer to what is no HTTP, or whose handler failed: it repeats nothing of what was sent.
 
         Raises:
-            ConnectionError: an answer has begun, and can't be replaced.
+            ConnectionError: an answer has begun, and can't be replaced; or the client has left.
         """
         del message
+        if isinstance(exc, ConnectionError):
+            raise exc
+        if isinstance(exc, UnicodeEncodeError) and "Expect" in request.headers:
+            # aiohttp answers an expectation that it does not know by repeating it, and fails if it is no UTF-8.
+            status = HTTPStatus.EXPECTATION_FAILED
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("a request failed: %s", "" if exc is None else raised(exc))
         if request.writer.output_size > 0:
@@ -241,7 +249,7 @@ class Line(web.RequestHandler):
         answer = web.json_response(
             {"error": HTTPStatus(status).phrase},
             status=status,
-            headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"},
+            headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Server": SERVER},
         )
         answer.force_close()
         return answer

@@ -1,6 +1,6 @@
 // The one thing that matters: are chats routed, does somebody wait too long, and who can take them?
 import { clock, count, span, spanWords } from "./format.js";
-import { mark, say, tell } from "./keyed.js";
+import { mark, tell } from "./keyed.js";
 import { state, waited } from "./queues.js";
 
 const SEVERITY = { calm: 0, late: 1, stuck: 2 };
@@ -27,7 +27,7 @@ export class Verdict {
     tell(this.more, more, names);
     // Said anew where something else is the matter, not each second.
     const matter = `${standing} ${announced.split(".")[0]}`;
-    if (matter !== this.last) say(this.announced, wait ? `${announced} Longest wait ${wait}.` : announced);
+    if (matter !== this.last) tell(this.announced, wait ? `${announced} Longest wait ${wait}.` : announced, names);
     this.last = matter;
   }
 }
