@@ -91,7 +91,13 @@ async def test_a_record_that_no_router_took_is_found(conn: Connection, names: To
 async def test_a_record_set_aside_is_taken(conn: Connection, names: TopicNames, scribe: Scribe) -> None:
     """A dead letter says where it came from; a second one of the same record is one too many."""
     topic, partition, offset = await scribe.publish(Topic.CHAT_ACCEPTED, b"nonsense", partition=1)
-    letter = [("source-topic", topic), ("source-partition", str(partition)), ("source-offset", str(offset))]
+    letter = [
+        ("reason", "not-json"),
+        ("detail", ""),
+        ("source-topic", topic),
+        ("source-partition", str(partition)),
+        ("source-offset", str(offset)),
+    ]
     headers = [(name, value.encode()) for name, value in letter]
     await scribe.publish(Topic.DEAD_LETTER, b"nonsense", SHARD, headers)
     assert await failures(conn, names) == []

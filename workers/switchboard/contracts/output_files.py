@@ -25,7 +25,9 @@ class LinkError(OSError):
     """The file to write is a link."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path}: is a link, to {path.readlink()}: files are not written through links; name the file itself")
+        super().__init__(
+            f"{path}: is a link, to {path.readlink()}: files are not written through links; name the file itself"
+        )
 
 
 def create(path: Path, mode: int = PRIVATE) -> BinaryIO:

@@ -18,6 +18,7 @@ from switchboard.kafka.reading import Partition, ReadingError, ends_of, opened, 
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.comparing import Comparison, by_topic
 from switchboard.replay.coverage import Coverage
+from switchboard.replay.dead_letters import read_letter
 from switchboard.replay.found import Finds, Key, following
 from switchboard.words import counted
 
@@ -98,9 +99,12 @@ async def _check_shard(
             for tp in (TopicPartition(names.of(topic), shard) for topic in ROUTED)
         ]
         async for record in dead_letter:
-            headers = {name: value or b"" for name, value in record.headers}
-            at = int(headers["source-partition"]), int(headers["source-offset"])
-            coverage.set_aside((headers["source-topic"].decode(), *at))
+            letter = read_letter(record)
+            if not letter.reason:
+                continue  # no router wrote it
+            topic, partition, offset = letter.source
+            # A batch that was not read is one record here, with the offset of its last.
+            coverage.set_aside((topic, partition, offset if letter.last_offset is None else letter.last_offset))
             check.dead_letters += 1
         engine = Engine(shard)
         assignments = _Live(f"{names.of(Topic.ASSIGNMENT)}/{shard}", assignment, shard)
