@@ -31,7 +31,7 @@ class Decoder(Target[SourceRecord]):
 
     name: ClassVar = "decoder"
     checks: ClassVar = "decode_event, pool_of, encode_frame and decode_frame, Engine.apply, rows and decisions"
-    outcomes: ClassVar = frozenset({*REASONS, "event"} - {"engine-error"})
+    outcomes: ClassVar = frozenset({*REASONS, "event"} - {"engine-error", "over-limit"})  # which the router gives
 
     def __init__(self) -> None:
         self.renew()

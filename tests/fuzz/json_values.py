@@ -74,7 +74,7 @@ def nested(random: Random) -> bytes:
     return begin * depth + inner + end * closed
 
 
-def odd_value(random: Random) -> Any:
+def odd_value(random: Random) -> Any:  # noqa: PLR0911 - a kind of value each
     """A value of any kind."""
     kind = random.randrange(16)
     if kind < 5:

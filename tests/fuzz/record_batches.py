@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from random import Random
@@ -36,7 +36,7 @@ LIMITS: Final = BatchLimits(size=1024 * 1024, records=2_000)
 """Smaller than a router's, so that thousands of batches beyond them can be tried."""
 TP: Final = TopicPartition("chat-arrival", 0)
 CODECS: Final = (0, 0, 1, 2, 3, 4)
-_PACK: Final = {
+_PACK: Final[dict[int, Callable[[bytes], Any]]] = {
     1: cramjam.gzip.compress,
     2: cramjam.snappy.compress_raw,
     3: cramjam.lz4.compress,
@@ -90,7 +90,7 @@ class RecordBatches(Target[Fetched]):
     def check(self, case: Fetched) -> str:
         """Read as the fetcher does."""
         records: list[ConsumerRecord] = []
-        reader = PartitionRecords(TP, BoundedRecords(case.data), [], 0, None, bounded_value, True, READ_COMMITTED)
+        reader = _reader(BoundedRecords(case.data))
         last = -1
         try:
             for record in reader:
@@ -111,6 +111,20 @@ class RecordBatches(Target[Fetched]):
         if plain is None:
             return "read leniently"
         return "read" if records else "nothing"
+
+
+def _reader(records: Any) -> PartitionRecords:
+    """What the fetcher reads the records of a partition with, as the router's consumer sets it up."""
+    return PartitionRecords(
+        TP,
+        records,
+        aborted_transactions=[],
+        fetch_offset=0,
+        key_deserializer=None,
+        value_deserializer=bounded_value,
+        check_crcs=True,
+        isolation_level=READ_COMMITTED,
+    )
 
 
 def _check_record(record: ConsumerRecord) -> None:
@@ -144,7 +158,7 @@ def _as_aiokafka_reads(data: bytes) -> list[tuple[Any, ...]] | None:
     try:
         if any(len(each) > LIMITS.size for each in _unpacked_bytes(data)):
             return None
-        reader = PartitionRecords(TP, MemoryRecords(data), [], 0, None, None, True, READ_COMMITTED)
+        reader = _reader(MemoryRecords(data))
         found = [_fields(record) for record in reader]
         batches = list(_places(data))
     except Exception:  # noqa: BLE001 - it raises whatever it likes

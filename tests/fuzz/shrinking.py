@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 Case = TypeVar("Case")
 
@@ -48,7 +48,7 @@ def _smaller(value: Any) -> Iterator[Any]:
     elif isinstance(value, int) and not isinstance(value, bool) and value != 0:
         yield 0
         if abs(value) > 1:
-            yield cast("int", value // 2 if value > 0 else -(-value // 2))
+            yield value // 2 if value > 0 else -(-value // 2)
 
 
 def _shorter(value: Any) -> Iterator[Any]:

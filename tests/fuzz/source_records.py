@@ -109,12 +109,10 @@ def source_record(random: Random) -> SourceRecord:
     value, headers = _packed(random, sample.event_type, body)
     if random.random() < 0.004:
         value = _sized(random)
-    if random.random() < 0.01:
-        value = None
     return SourceRecord(
         _topic(random, sample.event_type),
         tuple(_more_headers(random, headers)),
-        value,
+        value if random.random() < 0.99 else None,
         random_timestamp(random),
         odd_bytes(random) if random.random() < 0.3 else None,
     )

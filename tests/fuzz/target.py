@@ -52,8 +52,8 @@ class Target(ABC, Generic[Case]):
             Exception: whatever the product raises and should not.
         """
 
-    def renew(self) -> None:  # noqa: B027 - most targets keep nothing
+    def renew(self) -> None:
         """Drop what earlier inputs have left behind, such as an engine's state."""
 
-    def close(self) -> None:  # noqa: B027 - most targets hold nothing
+    def close(self) -> None:
         """Give back files and sockets."""

@@ -149,7 +149,7 @@ def _write(random: Random, found: list[str], path: tuple[str, ...], value: Any) 
         found.append(f"{name if name.isidentifier() or '.' in name else _quoted(path[-1])} = {_inline(value)}")
 
 
-def _inline(value: Any) -> str:
+def _inline(value: Any) -> str:  # noqa: PLR0911 - a kind of value each
     match value:
         case bool():
             return "true" if value else "false"

@@ -245,7 +245,7 @@ def test_a_record_with_an_offset_outside_of_its_batch_ends_the_reading_of_it(del
 
 @pytest.mark.parametrize("length", [2**31, 2**62, -(2**62)])
 def test_a_length_that_points_far_away_is_bad_input(length: int) -> None:
-    """aiokafka's reader of such numbers looks at no bounds, and the process ended with a segmentation fault."""
+    """The reader of such numbers in aiokafka looks at no bounds: the process ended with a segmentation fault."""
     body = b"\0" + varint(0) + varint(0) + varint(length) + b"k" * 3_000
     [found] = read(batch(varint(len(body)) + body, 1))
     assert (unread(found).reason, unread(found).first_offset) == ("undecodable", 0)
@@ -272,7 +272,7 @@ def test_a_record_of_format_0_has_no_timestamp() -> None:
 
 
 def test_a_legacy_batch_with_a_damaged_frame_is_fetched_again() -> None:
-    """aiokafka reads its key before anyone looks at its checksum."""
+    """Its key is read before anyone looks at its checksum."""
     builder = LegacyRecordBatchBuilder(0, 0, 1 << 20)
     builder.append(0, None, b"k" * 40, b"v")
     damaged = bytearray(builder.build())
