@@ -13,7 +13,7 @@ from switchboard.kafka.clients import BATCH_BYTES
 from switchboard.kafka.ledger import CommitBatch, record_size
 from switchboard.kafka.record_batches import bounded_value
 from switchboard.kafka.topics import Topic
-from switchboard.replay.dead_letters import DeadLetter, read_letter
+from switchboard.replay.dead_letters import DeadLetter, Replays, read_letter
 from switchboard.router.merging import Taken
 from switchboard.router.packing import MAX_LETTER_BYTES, pack_dead_letter
 from tests.fuzz.source_records import HEADER_NAMES, NOW, SourceRecord, odd_header, source_record
@@ -132,6 +132,7 @@ def _bad_input(case: Letter) -> tuple[ConsumerRecord, BadInput | None]:
 
 def _compared(letter: DeadLetter, record: ConsumerRecord, bad: BadInput) -> str:
     """Hold what the letter says against the record that it was made of."""
+    _note(letter)
     unread = record.value if isinstance(record.value, Unread) else None
     first = None if unread is None else unread.first_offset
     source = (record.topic, record.partition, record.offset if first is None else first)
@@ -162,10 +163,19 @@ def _compared(letter: DeadLetter, record: ConsumerRecord, bad: BadInput) -> str:
     return "cut" if is_cut else "whole"
 
 
+def _note(letter: DeadLetter) -> None:
+    """Do with a letter what `dead-letter replay` does with all: it is not this one put back."""
+    replays = Replays()
+    replays.note(letter)
+    require(replays.again(letter) is None, "a letter is not itself put back", letter.place)
+    require(len(letter.fingerprint) == 32, "a letter has a fingerprint")
+
+
 def _read_forged(case: Forged) -> str:
     record = ConsumerRecord("dead-letter", 0, 7, NOW, 0, case.key, case.value, None, 0, 0, case.headers)
     letter = read_letter(record)
     require(letter.key == case.key and letter.value == case.value, "a forged letter keeps key and value")
+    _note(letter)
     require(set(letter.headers) <= set(case.headers), "a forged letter has no headers but its own")
     _, partition, offset = letter.source
     require(-1 <= partition < 2**63 and -1 <= offset < 2**63, "a source has a partition and an offset", letter.source)
@@ -209,7 +219,9 @@ def _swollen(random: Random, record: SourceRecord) -> SourceRecord:
             case 2:
                 headers = (*headers, (random.choice(("", "é", "reason", "n")), random.choice((b"v", b"\xff")) * size))
             case _:
-                headers = headers + ((random.choice(("", "é" * 20)), None),) * random.choice((999, 20_000, 120_000))
+                headers = headers + ((random.choice(("", "é" * 20)), None),) * random.choice(
+                    (999, 999, 20_000, 120_000, 300_000)
+                )
     return SourceRecord(record.topic, headers, value, record.timestamp, key)
 
 

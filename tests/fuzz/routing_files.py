@@ -1,6 +1,7 @@
 """Routing files, settings files and days of arrivals: what people write by hand, and others may have written."""
 
 import contextlib
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -51,7 +52,7 @@ class HandWritten:
     """A file, and what it is read as."""
 
     kind: str
-    """`routing file`, `settings`, `day` or `rules`."""
+    """`routing file`, `settings`, `env`, `day` or `rules`."""
     data: bytes
 
 
@@ -61,10 +62,11 @@ class RoutingFiles(Target[HandWritten]):
     name: ClassVar = "routing-files"
     checks: ClassVar = "read_routing_file, switchboard.toml, what-if rules and days of arrivals"
     outcomes: ClassVar = frozenset(
-        f"{kind}: {end}" for kind in ("routing file", "settings", "day", "rules") for end in ("taken", "refused")
+        f"{kind}: {end}" for kind in ("routing file", "settings", "env", "day", "rules") for end in ("taken", "refused")
     )
 
     def __init__(self) -> None:
+        logging.getLogger("dotenv").addHandler(logging.NullHandler())  # it says which lines it passes over
         self._folder = tempfile.TemporaryDirectory(prefix="fuzz-")
         self._path = Path(self._folder.name)
 
@@ -74,12 +76,14 @@ class RoutingFiles(Target[HandWritten]):
 
     def generate(self, random: Random) -> HandWritten:
         """A file, made of a sample or from pieces."""
-        kind = random.choice(("routing file", "routing file", "routing file", "settings", "day", "rules"))
+        kind = random.choice(("routing file", "routing file", "routing file", "settings", "env", "day", "rules"))
         match kind:
             case "routing file":
                 text = toml_text(random, _routing(random))
             case "settings":
                 text = toml_text(random, _settings(random))
+            case "env":
+                text = _environment(random)
             case "day":
                 text = _day(random)
             case _:
@@ -92,13 +96,19 @@ class RoutingFiles(Target[HandWritten]):
 
     def check(self, case: HandWritten) -> str:
         """Read the file."""
-        path = self._path / ("switchboard.toml" if case.kind == "settings" else "file")
+        path = self._path / {"settings": "switchboard.toml", "env": ".env"}.get(case.kind, "file")
         path.write_bytes(case.data)
+        try:
+            return self._read(case, path)
+        finally:
+            path.unlink()
+
+    def _read(self, case: HandWritten, path: Path) -> str:
         try:
             match case.kind:
                 case "routing file":
                     _read_routing(path)
-                case "settings":
+                case "settings" | "env":
                     with _in_folder(self._path):
                         settings.load()
                 case "day":
@@ -163,6 +173,24 @@ def _settings(random: Random) -> dict[str, Any]:
             (plain, plain, plain, random.choice(NUMBERS), odd_text(random), random.choice(RAW))
         )
     return values
+
+
+def _environment(random: Random) -> str:
+    """A `.env` file: settings as variables, and what its format allows beside them."""
+    lines = []
+    for name, value in _settings(random).items():
+        written = f"{settings.ENV_PREFIX}{name}".upper() if random.random() < 0.9 else name
+        shown = random.choice((f"{value}", f'"{value}"', f"'{value}'", f"${{{value}", "$(" + str(value)))
+        lines.append(
+            random.choice(("", "", "", "export ", "# ")) + written + random.choice(("=", "=", "=", " = ", "")) + shown
+        )
+    if random.random() < 0.3:
+        lines.append(
+            random.choice(
+                ("${A", "A=${A}", "A=$A\nB=${B:-${A}}", "=", "A='", 'A="', "\x00=1", "\ufeffA=1", odd_text(random))
+            )
+        )
+    return "\n".join(lines)
 
 
 def _day(random: Random) -> str:

@@ -4,7 +4,15 @@ from switchboard.contracts.codec import KEPT_BYTES
 from switchboard.kafka.record_batches import BatchLimits
 from switchboard.kafka.topics import Topic
 from switchboard.replay.dead_letters import DeadLetter, read_letter
-from tests.attacks.batches import Batch, Codec, Poster, batch_of, batch_of_blanks, record, with_empty_headers
+from tests.attacks.batches import (
+    Batch,
+    Codec,
+    Poster,
+    batch_of,
+    batch_of_blanks,
+    record,
+    with_empty_headers,
+)
 from tests.routers import Bus, a_bus
 
 LIMITS = BatchLimits()
@@ -77,3 +85,31 @@ async def test_a_bad_header_name_in_a_large_batch_costs_one_step_each_thousand(
         assert len(bus.journaled) == many
         assert "opened again" not in router.log
         await router.stop()
+
+
+async def test_records_that_lie_about_their_offsets_keep_no_shard_from_starting(
+    broker_bootstrap: str, bus_prefix: str
+) -> None:
+    """A broker counts the records of an uncompressed batch, and takes whatever offsets they say.
+
+    Taken from the record, the next offset to read was a million behind the partition's end, and it was committed: each
+    router that started afterwards ended with the message that records are gone.
+    """
+    lying = batch_of([record(0, b'{"chat_id":"before"}'), record(1_000_000, b'{"chat_id":"far"}')])
+    plain = record(0, b"{}")
+    odd = batch_of([plain[:1] + b"\xff" + plain[2:]])  # attributes that nothing defines: aiokafka reads a number there
+    async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus:
+        name = bus.names.of(Topic.CHAT_ARRIVAL)
+        async with bus.router() as router, Poster(broker_bootstrap, [name]) as poster:
+            for number, batch in enumerate((odd, lying)):
+                last = await poster.send(name, 0, batch.encode(NOW_MS)) + batch.records - 1
+                await bus.until(lambda number=number: len(bus.dead) == number + 1, 45)  # type: ignore[misc]
+                letter = letters(bus)[-1]
+                assert (letter.reason, letter.source, letter.last_offset) == ("undecodable", (name, 0, last), last)
+            await bus.until_decided("chat-queued", "before")
+            await router.stop()
+        async with bus.router() as another:
+            await bus.arrive("of-another")
+            await bus.until_decided("chat-queued", "of-another")
+            await another.stop()
+        await bus.check()
