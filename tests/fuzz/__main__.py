@@ -26,7 +26,8 @@ def main(target: str | None, count: int, seed: int, jobs: int, *, keep_going: bo
     """Make inputs and check them; ends with 1 where one fails, which the report tells how to repeat."""
     shares = SHARES if target is None else {target: 1.0}
     orders = [
-        Order(name, seed, max(1, round(share * count)), 20 if keep_going else 1) for name, share in shares.items()
+        Order(TARGETS[name], seed, max(1, round(share * count)), 20 if keep_going else 1)
+        for name, share in shares.items()
     ]
     said = _Progress(sum(order.count for order in orders))
     with ThreadPoolExecutor(jobs) as threads:
@@ -52,7 +53,7 @@ class _Progress:
 
     def _note(self, order: Order, done: int) -> None:
         with self._lock:
-            self._done[order.target] = done
+            self._done[order.target.name] = done
             now = time.monotonic()
             if now - self._said < SAY_SECONDS:
                 return
@@ -62,7 +63,7 @@ class _Progress:
             left = (self._inputs - total) / rate if rate else 0
             click.echo(
                 f"{elapsed:,.0f} s elapsed, {total:,} of {self._inputs:,} inputs, {rate:,.0f} a second, "
-                f"about {left:,.0f} s left at this rate (now: {order.target})",
+                f"about {left:,.0f} s left at this rate (now: {order.target.name})",
                 err=True,
             )
 

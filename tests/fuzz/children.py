@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.fuzz.campaign import Failure, Tally, run
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.target import Target
 
 MEMORY_LIMIT: Final = 2 * 1024**3
 """Bytes of address space of a process: what asks for more gets a MemoryError, and not the whole machine."""
@@ -26,7 +26,7 @@ REPORT_SECONDS: Final = 2.0
 class Order:
     """What a process is to do."""
 
-    target: str
+    target: type[Target[Any]]
     seed: int
     count: int
     most_failures: int
@@ -45,7 +45,7 @@ def fuzz(order: Order, progress: Callable[[int], None]) -> Tally:
         process = multiprocessing.get_context("spawn").Process(target=_work, args=(order, theirs, trace))
         process.start()
         theirs.close()
-        tally = Tally(order.target)
+        tally = Tally(order.target.name)
         seed = order.seed
         try:
             while True:
@@ -58,7 +58,7 @@ def fuzz(order: Order, progress: Callable[[int], None]) -> Tally:
             process.join()
             what = f"the process ended with exit code {process.exitcode} at this input, or at one soon after it"
             traced = trace.read_text(errors="replace") if trace.exists() else ""
-            tally.failures.append(Failure(order.target, seed, seed, what, traced, "(not known)"))
+            tally.failures.append(Failure(order.target.name, seed, seed, what, traced, "(not known)"))
             return tally
         finally:
             process.join(timeout=5)
@@ -68,7 +68,7 @@ def _work(order: Order, parent: Connection, trace: Path) -> None:
     """Run the target, and tell the parent how far it is."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     os.environ["PYTHONWARNINGS"] = "ignore"
-    target = TARGETS[order.target]()
+    target = order.target()
     with trace.open("w") as file:
         faulthandler.enable(file)
         told = time.monotonic()

@@ -8,8 +8,8 @@ _find_runs: Final = re.compile(r"((?:\\x[0-9a-f]{2}|\\[^x]|[^\\]){1,4}?)\1{39,}"
 """A unit of up to 4 characters, 40 times or more."""
 MOST: Final = 4_000
 """Characters that are shown. The whole input is made again from its seed."""
-_MOST_READ: Final = 60_000
-"""Characters in which runs are looked for: about a second for random bytes."""
+_MOST_READ: Final = 600_000
+"""Characters in which runs are looked for: about ten seconds for random bytes, less for others."""
 
 
 def literal(case: object) -> str:

@@ -1,14 +1,22 @@
 """What a run of the fuzzer found, as a report in Markdown."""
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from tests.fuzz.campaign import Tally
+from tests.fuzz.target import Target
 from tests.fuzz.targets import TARGETS
 
 
-def report(tallies: Sequence[Tally], seed: int) -> Iterator[str]:
-    """The report, line by line."""
+def report(tallies: Sequence[Tally], seed: int, targets: Mapping[str, type[Target[Any]]] = TARGETS) -> Iterator[str]:
+    """The report, line by line.
+
+    Args:
+        tallies: what came of each target's inputs.
+        seed: the first input's.
+        targets: by name.
+    """
     inputs = sum(each.inputs for each in tallies)
     failures = sum(len(each.failures) for each in tallies)
     seconds = sum(each.seconds for each in tallies)
@@ -27,7 +35,7 @@ def report(tallies: Sequence[Tally], seed: int) -> Iterator[str]:
         )
     for each in tallies:
         yield ""
-        yield f"**{each.target}**: {TARGETS[each.target].checks}"
+        yield f"**{each.target}**: {targets[each.target].checks}"
         yield ""
         for outcome, count in each.outcomes.most_common():
             yield f"- {outcome}: {count:,}"

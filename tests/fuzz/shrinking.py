@@ -8,6 +8,8 @@ Case = TypeVar("Case")
 
 MOST_CHECKS: Final = 3_000
 """Inputs that are tried for one failure."""
+MOST_PIECES: Final = 4_096
+"""Pieces that a long sequence is cut into."""
 
 
 def shrink(case: Case, still_fails: Callable[[Case], bool], most: int = MOST_CHECKS) -> Case:
@@ -55,11 +57,8 @@ def _smaller(value: Any) -> Iterator[Any]:
 
 def _shorter(value: Any) -> Iterator[Any]:
     """The sequence without one piece of it, large pieces first."""
-    size = len(value)
-    piece = size
-    while piece:
+    piece = size = len(value)
+    while piece and size // piece <= MOST_PIECES:
         for at in range(0, size, piece):
             yield value[:at] + value[at + piece :]
-        piece = piece // 2 if piece > 1 or size > 1 else 0
-        if piece == 0 or size // max(piece, 1) > 4_096:
-            return
+        piece //= 2
