@@ -279,3 +279,18 @@ def test_a_legacy_batch_with_a_damaged_frame_is_fetched_again() -> None:
     damaged[18:22] = (-40).to_bytes(4, "big", signed=True)
     with pytest.raises(CorruptRecordException):
         read(bytes(damaged))
+
+
+@pytest.mark.parametrize("count", [2, 40, 250_000])
+def test_a_batch_with_fewer_records_than_it_says_is_read_to_its_end(count: int) -> None:
+    """The compiled reader goes on behind the end, into whatever memory is there."""
+    first, *others = read(batch(record(0), count))
+    assert (first.offset, first.value) == (0, b"{}")
+    assert [(each.offset, unread(each).first_offset) for each in others] == [(count - 1, 1)]
+
+
+def test_attributes_of_a_record_that_nothing_defines_are_passed_over() -> None:
+    """A broker takes them; aiokafka reads a number of several bytes there, and the records behind it were lost."""
+    odd = record(0, b"[1]")
+    found = read(batch(odd[:1] + b"\xff" + odd[2:] + record(1), 2))
+    assert [(each.offset, each.value) for each in found] == [(0, b"[1]"), (1, b"{}")]

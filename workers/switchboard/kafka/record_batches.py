@@ -206,8 +206,8 @@ class BoundedBatch:
         # 1. Unpack the batch, within the limits.
         batch = self._unpacked()
         read = 0
-        # 2. Read fast, unless a record has too many headers.
-        if not _has_crowded_record(batch):
+        # 2. Read fast, unless that is not safe.
+        if _is_plain(batch):
             try:
                 for record in DefaultRecordBatch(batch):
                     yield record
@@ -286,22 +286,29 @@ def _varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
     return (number >> 1) ^ -(number & 1), at
 
 
-def _has_crowded_record(batch: bytes | memoryview) -> bool:
-    """Whether a record of an unpacked batch has more headers than are read. About 0.15 us a record."""
+def _is_plain(batch: bytes | memoryview) -> bool:
+    """Whether aiokafka's compiled reader can be given an unpacked batch. About 0.3 us a record.
+
+    It takes the number of records and their lengths on trust, and reads behind the end of the batch where they are
+    wrong, which can end the process. It builds every header, and takes attributes of a record above 127 for a number
+    of more bytes.
+    """
     size = len(batch)
-    if size - _RECORDS <= _SMALL_RECORD:
-        return False
+    (count,) = struct.unpack_from(">i", batch, _COUNT)
     at = _RECORDS
-    while at < size:
-        length, at = _varint(batch, at)
-        if length > _SMALL_RECORD:
-            headers, first = _headers_at(batch, at)
-            if headers > MAX_HEADERS or at + length - first > MAX_HEADER_BYTES:
-                return True
-        if length < 0:
-            return False  # damaged: the reader says how
-        at += length
-    return False
+    try:
+        for _ in range(count):
+            length, at = _varint(batch, at)
+            if length < 0 or batch[at] & 0x80:
+                return False
+            if length > _SMALL_RECORD:
+                headers, first = _headers_at(batch, at)
+                if headers > MAX_HEADERS or at + length - first > MAX_HEADER_BYTES:
+                    return False
+            at += length
+    except (IndexError, ValueError):
+        return False
+    return at == size
 
 
 def _headers_at(batch: bytes | memoryview, at: int) -> tuple[int, int]:
@@ -354,6 +361,9 @@ def _lenient_records(batch: bytes | memoryview, skipped: int) -> Iterator[ReadRe
             yield ReadRecord(base + offset_delta, timestamp, int(is_append_time), key, value, headers)
         at = end
         number += 1
+    (count,) = struct.unpack_from(">i", batch, _COUNT)
+    if number < count:
+        raise ValueError(f"{number} records, where it says {count}")
 
 
 def _as_int64(number: int) -> int:
