@@ -171,7 +171,7 @@ def _fields(record: Any) -> tuple[Any, ...]:
 def _as_aiokafka_reads(data: bytes) -> list[tuple[Any, ...]] | None:
     """The records as aiokafka reads them alone; None where it can't, or would unpack more than is read here."""
     try:
-        if any(len(each) > LIMITS.size for each in _unpacked_bytes(data)):
+        if not _is_sound(data) or any(len(each) > LIMITS.size for each in _unpacked_bytes(data)):
             return None
         reader = _reader(PlainRecords(data))
         found = [_fields(record) for record in reader]
