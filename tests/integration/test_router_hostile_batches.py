@@ -101,6 +101,8 @@ async def test_records_that_lie_about_their_offsets_keep_no_shard_from_starting(
     async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus:
         name = bus.names.of(Topic.CHAT_ARRIVAL)
         async with bus.router() as router, Poster(broker_bootstrap, [name]) as poster:
+            await bus.arrive("first")
+            await bus.until_decided("chat-queued", "first")  # so the new topic has a leader that takes batches
             await poster.send(name, 0, odd.encode(NOW_MS))
             first = await poster.send(name, 0, lying.encode(NOW_MS))
             await bus.until_decided("chat-queued", "odd")
