@@ -53,7 +53,11 @@ def crowded_record(
 
 def batch(records: bytes, count: int, codec: int = 0, *, base: int = 0, timestamp: int = 1_000) -> bytes:
     """A batch of format 2 with a right checksum, whatever is in it."""
-    body = bytes(_PACK[codec](records)) if codec else records
+    return framed(bytes(_PACK[codec](records)) if codec else records, count, codec, base=base, timestamp=timestamp)
+
+
+def framed(body: bytes, count: int, codec: int, *, base: int = 0, timestamp: int) -> bytes:
+    """A batch of records that are encoded, and compressed with this codec, already."""
     checked = struct.pack(">hiqqqhii", codec, count - 1, timestamp, timestamp, -1, -1, -1, count) + body
     head = struct.pack(">ibI", -1, 2, calc_crc32c(checked))
     return struct.pack(">qi", base, len(head) + len(checked)) + head + checked

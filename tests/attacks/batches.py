@@ -1,6 +1,5 @@
 """Kafka record batches encoded by hand: clients refuse to build what a hostile producer sends."""
 
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -11,18 +10,10 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.codec import gzip_encode, lz4_encode
 from aiokafka.errors import for_code
 from aiokafka.protocol.produce import ProduceRequest
-from aiokafka.record.util import calc_crc32c, encode_varint
 from aiokafka.structs import TopicPartition
 
-Header = tuple[bytes, bytes | None]
-"""Name and value; the name is any bytes, as the protocol does not check that it is UTF-8."""
+from tests.batches import crowded_record, framed, nullable, record, varint
 
-_HEAD: Final = struct.Struct(">qiib")
-"""Base offset, length of what follows, partition leader epoch, magic."""
-_CRC: Final = struct.Struct(">I")
-_CHECKED: Final = struct.Struct(">hiqqqhii")
-"""Attributes, last offset delta, first and last timestamp, producer id, epoch and sequence, number of records."""
-_MAGIC: Final = 2
 _ZSTD_LEVEL: Final = 3
 PRODUCE_TIMEOUT_MS: Final = 30_000
 
@@ -50,42 +41,12 @@ class Batch:
 
     def encode(self, timestamp: int) -> bytes:
         """The bytes of the batch; every record has this timestamp (ms)."""
-        checked = _CHECKED.pack(self.codec, self.records - 1, timestamp, timestamp, -1, -1, -1, self.records)
-        checked += self.body
-        head = _HEAD.pack(0, _HEAD.size - 12 + _CRC.size + len(checked), -1, _MAGIC)
-        return head + _CRC.pack(calc_crc32c(checked)) + checked
-
-
-def varint(number: int) -> bytes:
-    """A number in the protocol's zigzag encoding."""
-    out = bytearray()
-    encode_varint(number, out.append)
-    return bytes(out)
-
-
-def _sized(data: bytes | None) -> bytes:
-    return varint(-1) if data is None else varint(len(data)) + data
-
-
-def record(place: int, value: bytes | None, key: bytes | None = None, headers: Iterable[Header] = ()) -> bytes:
-    """One record of a batch.
-
-    Args:
-        place: its number in the batch, from 0.
-        value: its value.
-        key: its key.
-        headers: its headers.
-    """
-    named = [_sized(name) + _sized(held) for name, held in headers]
-    # Attributes 0 and timestamp delta 0 come first.
-    body = b"\0\0" + varint(place) + _sized(key) + _sized(value) + varint(len(named)) + b"".join(named)
-    return varint(len(body)) + body
+        return framed(self.body, self.records, self.codec, timestamp=timestamp)
 
 
 def with_empty_headers(headers: int) -> bytes:
     """A record `{}` with so many headers whose names and values are empty: two bytes each."""
-    body = b"\0\0" + varint(0) + _sized(None) + _sized(b"{}") + varint(headers) + bytes(2 * headers)
-    return varint(len(body)) + body
+    return crowded_record(0, b"{}", bytes(2 * headers), headers)
 
 
 def batch_of(records: Sequence[bytes], codec: Codec = Codec.NONE) -> Batch:
@@ -96,12 +57,12 @@ def batch_of(records: Sequence[bytes], codec: Codec = Codec.NONE) -> Batch:
 
 def batch_of_values(values: Sequence[bytes], codec: Codec = Codec.NONE, key: bytes | None = None) -> Batch:
     """A batch of records with the same key, which a compacted topic asks for, and without headers."""
-    return batch_of([record(place, value, key) for place, value in enumerate(values)], codec)
+    return batch_of([record(place, value, key=key) for place, value in enumerate(values)], codec)
 
 
 def batch_of_blanks(size: int) -> Batch:
     """A zstd batch of one record whose value is `size` blanks; it is compressed without being built whole."""
-    before = b"\0\0" + varint(0) + _sized(None) + varint(size)
+    before = b"\0\0" + varint(0) + nullable(None) + varint(size)
     after = varint(0)
     head = varint(len(before) + size + len(after)) + before
     whole = len(head) + size + len(after)

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from tests.attacks.batches import Codec, batch_of, batch_of_blanks, batch_of_values, record, with_empty_headers
+from tests.attacks.batches import Codec, batch_of, batch_of_blanks, batch_of_values, with_empty_headers
 from tests.attacks.plans import Attack, Shot, one_after_another
+from tests.batches import record
 
 NESTED: Final = b"[" * 255 + b"]" * 255
 """orjson reads 1,024 levels and writes 254."""

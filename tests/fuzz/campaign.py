@@ -1,7 +1,5 @@
 """Many inputs of one target, one after another in this process."""
 
-import resource
-import sys
 import time
 import traceback
 from collections import Counter
@@ -11,6 +9,7 @@ from random import Random
 from typing import Any, Final
 
 from tests.fuzz.literals import literal
+from tests.fuzz.memory import PeakMemory
 from tests.fuzz.shrinking import shrink
 from tests.fuzz.target import BrokenError, Target, require
 
@@ -52,7 +51,7 @@ class Tally:
     """Processor seconds that the slowest input took to check."""
     slowest_seed: int = 0
     growth: int = 0
-    """The most bytes by which one input raised the peak memory."""
+    """The most bytes that one input took beyond what was in use before it."""
     growth_seed: int = 0
     peak: int = 0
     """Peak memory of the process, bytes."""
@@ -83,6 +82,7 @@ def run(
     """
     tally = Tally(target.name)
     kinds: set[str] = set()
+    memory = PeakMemory()
     began = time.monotonic()
     for number in range(seed, seed + count):
         if (number - seed) % RENEW_EVERY == 0:
@@ -91,11 +91,11 @@ def run(
         if before is not None:
             before(number, tally)
         case = made(target, number)
-        peak, at = peak_memory(), time.thread_time()
+        resident, at = memory.begin(), time.thread_time()
         try:
             outcome = target.check(case)
-            took, grown = time.thread_time() - at, peak_memory() - peak
-            require(grown <= target.growth_limit, "one input raised the peak memory beyond its limit", grown)
+            took, grown = time.thread_time() - at, memory.peak() - resident
+            require(grown <= target.growth_limit, "one input takes no more memory than its limit", grown)
         except Exception as error:  # noqa: BLE001 - any of them is what is looked for
             outcome, took, grown = "FAILED", time.thread_time() - at, 0
             kind = _kind(error)
@@ -111,14 +111,8 @@ def run(
         if len(kinds) >= most_failures:
             break
     tally.seconds = time.monotonic() - began
-    tally.peak = peak_memory()
+    tally.peak = memory.highest
     return tally
-
-
-def peak_memory() -> int:
-    """The most memory that this process ever had resident, bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _kind(error: Exception) -> str:

@@ -37,7 +37,7 @@ class Target(ABC, Generic[Case]):
     outcomes: ClassVar[frozenset[str]]
     """The outcomes that a run of 5,000 inputs must reach. Without them the generator would be blind in one eye."""
     growth_limit: ClassVar[int] = 192 * 1024 * 1024
-    """Bytes by which one input may raise the peak memory of the process."""
+    """Bytes that one input may take beyond what was in use before it."""
 
     @abstractmethod
     def generate(self, random: Random) -> Case:

@@ -4,15 +4,8 @@ from switchboard.contracts.codec import KEPT_BYTES
 from switchboard.kafka.record_batches import BatchLimits
 from switchboard.kafka.topics import Topic
 from switchboard.replay.dead_letters import DeadLetter, read_letter
-from tests.attacks.batches import (
-    Batch,
-    Codec,
-    Poster,
-    batch_of,
-    batch_of_blanks,
-    record,
-    with_empty_headers,
-)
+from tests.attacks.batches import Batch, Codec, Poster, batch_of, batch_of_blanks, with_empty_headers
+from tests.batches import record
 from tests.routers import Bus, a_bus
 
 LIMITS = BatchLimits()
@@ -32,7 +25,7 @@ HOSTILE: dict[str, tuple[Batch, str, str]] = {
     "half a megabyte of headers": (
         batch_of([record(0, b"{}", headers=((b"h", b"x" * 500_000),))]), "undecodable", "1 headers of 500",
     ),
-    "a key of a megabyte": (batch_of([record(0, b"[", b"k" * 1_040_000)]), "not-json", ""),
+    "a key of a megabyte": (batch_of([record(0, b"[", key=b"k" * 1_040_000)]), "not-json", ""),
 }  # fmt: skip
 """What is sent, the dead letter's reason, and what its detail holds."""
 

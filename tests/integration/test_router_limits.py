@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 from aiokafka.structs import ConsumerRecord
 
+from switchboard.contracts.codec import MAX_VALUE_BYTES
 from switchboard.kafka.topics import Topic
 from tests.routers import Bus, a_bus
 
@@ -33,8 +34,8 @@ async def test_made_up_agents_chats_and_pools_are_refused_and_those_that_exist_a
             await bus.until(lambda: len(refused(bus, "agents")) == 2)
             await bus.arrive("chat-2", "chat-3", "chat-2")
             await bus.until(lambda: len(refused(bus, "chats")) == 1)
-            await bus.request("ana", pool="pool-1")
-            await bus.until_decided("chat-requested", "ana")
+            await bus.presence("agent-logged-in", "zoe", pool="pool-1")
+            await bus.until_decided("chat-requested", "zoe")
             for number in range(2, 5):
                 await bus.arrive("c", pool=f"pool-{number}")
             await bus.until(lambda: len(refused(bus, "pools")) == 3)
@@ -70,6 +71,7 @@ async def test_pools_that_were_never_configured_can_be_refused(broker_bootstrap:
         await bus.arrive("chat-2", pool="made-up")
         await bus.until(lambda: len(refused(bus, "unconfigured-pools")) == 2)
         await bus.configure("default")
+        await bus.until(lambda: any(event["type"] == "pool-configured" for event in bus.journaled))
         await bus.arrive("chat-3")
         await bus.until_decided("chat-queued", "chat-3")
         await bus.arrive("chat-4", pool="made-up")
@@ -82,13 +84,14 @@ async def test_pools_that_were_never_configured_can_be_refused(broker_bootstrap:
 async def test_a_configuration_that_would_take_a_second_to_apply_is_refused(
     broker_bootstrap: str, bus_prefix: str
 ) -> None:
-    """2,100 queues times 2,000 profiles, as 65 KB of JSON; the configuration before it holds."""
-    queues, profiles = [{"name": f"q{number}"} for number in range(2_100)], [{"name": f"p{n}"} for n in range(1_900)]
+    """2,000 queues times 1,900 profiles are 64 KB of JSON; the configuration before holds."""
+    queues, profiles = [{"name": f"q{number}"} for number in range(2_000)], [{"name": f"p{n}"} for n in range(1_900)]
     huge = {"pool": "default", "config": {"queues": queues, "profiles": profiles}}
+    assert len(orjson.dumps(huge)) < MAX_VALUE_BYTES
     async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus, bus.router() as router:
         await bus.configure("default", queues=[{"name": "before"}])
         for _ in range(10):
-            await bus.say(Topic.ROUTING_CONFIG, huge)
+            await bus.say(Topic.ROUTING_CONFIG, huge, key=b"default")
         await bus.until(lambda: len(refused(bus, "configuration")) == 10)
         await bus.arrive("chat-1")
         assert (await bus.until_decided("chat-queued", "chat-1"))["queue"] == "before"

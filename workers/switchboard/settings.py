@@ -47,7 +47,7 @@ _LONGEST_LINE: Final = 600
 """Characters of what is wrong with one setting, its value included."""
 
 TOKEN_LENGTH: Final = 16
-"""The least: a token can be tried at as fast as the server answers."""
+"""The least: guesses are limited to 30 a second in all, which a short token does not withstand for long."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 """0: any that is free."""

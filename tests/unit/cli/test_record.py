@@ -36,3 +36,11 @@ def test_a_broker_that_is_not_there_costs_no_log(tmp_path: Path) -> None:
         ran = CliRunner().invoke(record, ["--out", str(log), "--force"])
         assert isinstance(ran.exception, BrokerAwayError)
     assert (old.read_bytes(), none.exists()) == (b"kept", False)
+
+
+@pytest.mark.parametrize("name", ["a b", "ünits", "\x1b[2J", "a" * 250])
+def test_a_name_that_no_topic_can_have_is_wrong_use(tmp_path: Path, name: str) -> None:
+    """Exit code 2, before any broker is asked."""
+    ran = CliRunner().invoke(record, ["--out", str(tmp_path / "x"), "--topics", f"chat-arrival,{name}"])
+    assert ran.exit_code == 2
+    assert "expected a topic's name" in " ".join(ran.output.split())

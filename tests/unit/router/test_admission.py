@@ -210,6 +210,10 @@ def test_made_up_pools_are_bounded_and_default_is_always_taken() -> None:
     assert shard.take(*events) == ["pools", "pools"]
     assert shard.take(arrive("c", "pool-9"), arrive("c", "pool-0"), arrive("c", "default")) == ["pools"]
     assert sorted(shard.engine.pools) == ["default", "pool-0", "pool-1"]
+    first = Shard(max_pools=1)
+    assert first.take(arrive("c", "default"), arrive("c", "x"), arrive("c", "y")) == ["pools"]
+    assert first.take(arrive("d", "x"), arrive("c", "z")) == ["pools"], "default takes no place"
+    assert told(first.admission)["pools"] == (1, 1)
 
 
 def test_made_up_pools_never_keep_a_pool_from_being_configured() -> None:

@@ -1,6 +1,7 @@
 """`switchboard record`: topics to a recorded log."""
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,10 @@ from switchboard.words import counted
 
 INTERRUPTED: Final = 130
 """Exit code of a recording that was stopped before its end."""
+
+
+_is_topic: Final = re.compile("[A-Za-z0-9._-]{1,249}").fullmatch
+"""Kafka's rule: a broker refuses any other name, and the client asks again and again."""
 
 
 class Time(click.ParamType):
@@ -116,6 +121,11 @@ def _topics(names: TopicNames, what: str, named: tuple[str, ...]) -> dict[str, s
     if named:
         found: dict[str, str] = {}
         for name in [each for group in named for each in group.split(",") if each]:
+            if _is_topic(name) is None:
+                raise click.BadParameter(
+                    f"{name[:60]!r}: expected a topic's name, of 1 to 249 characters of A-Z a-z 0-9 . _ -",
+                    param_hint="--topics",
+                )
             topic = names.topic(name) or (Topic(name) if name in set(Topic) else None)
             found[name if topic is None else names.of(topic)] = name if topic is None else str(topic)
         return found

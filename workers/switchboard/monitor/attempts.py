@@ -22,8 +22,8 @@ KNOWN: Final = Allowance(100, 10)
 """Of an address that the right token came from: a proxy, or a network with one address, where one client may guess and
 others must still come in."""
 ALL: Final = Allowance(100, 10)
-"""Of all addresses together that have guessed wrong lately, and again of all others: who guesses from many addresses
-uses up the first, and not what a reader who comes with the right token needs."""
+"""Of all addresses together from which the right token came, as much again of all that have guessed wrong, and again of
+all others. Who guesses from many addresses uses up the last two, and nothing of what those need who were in before."""
 KNOWN_SECONDS: Final = 24 * 3600.0
 MOST_ADDRESSES: Final = 10_000
 """Whose wrong guesses are kept, 3 MB; with one more, the one that guessed longest ago is forgotten."""
@@ -78,16 +78,13 @@ class Attempts:
         self._known: OrderedDict[str, float] = OrderedDict()
         """Until when, by address."""
         now = clock()
-        self._all_guessing, self._all_others = Bucket(ALL, now), Bucket(ALL, now)
+        self._all_known, self._all_guessing, self._all_others = (Bucket(ALL, now) for _ in range(3))
 
     def wait(self, address: str) -> float:
         """In how many seconds a token that comes from an address may be looked at; 0 if it may be now."""
         now = self._clock()
         guesses = self._guesses.get(address)
-        if guesses is None:
-            return self._all_others.wait(now)
-        in_all = self._all_others if self._is_known(address) else self._all_guessing
-        return max(guesses.bucket.wait(now), in_all.wait(now))
+        return max(0.0 if guesses is None else guesses.bucket.wait(now), self._in_all(address).wait(now))
 
     def failed(self, address: str, shown: str) -> None:
         """Note that it was a wrong one."""
@@ -95,10 +92,10 @@ class Attempts:
         guesses, hashed = self._guesses.get(address), _hashed(shown)
         if guesses is not None and guesses.latest == hashed:
             return
-        is_known = self._is_known(address)
-        (self._all_others if guesses is None or is_known else self._all_guessing).take(now)
+        self._in_all(address).take(now)
         if guesses is None:
-            guesses = self._guesses[address] = Guesses(Bucket(KNOWN if is_known else STRANGER, now))
+            allowed = KNOWN if self._is_known(address) else STRANGER
+            guesses = self._guesses[address] = Guesses(Bucket(allowed, now))
         guesses.latest = hashed
         guesses.bucket.take(now)
         self._guesses.move_to_end(address)
@@ -113,6 +110,12 @@ class Attempts:
         self._known.move_to_end(address)
         while len(self._known) > MOST_KNOWN:
             self._known.popitem(last=False)
+
+    def _in_all(self, address: str) -> Bucket:
+        """What an address shares with others like it."""
+        if self._is_known(address):
+            return self._all_known
+        return self._all_guessing if address in self._guesses else self._all_others
 
     def _is_known(self, address: str) -> bool:
         return self._known.get(address, 0.0) > self._clock()

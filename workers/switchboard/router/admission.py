@@ -17,30 +17,21 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import orjson
-
 from switchboard.contracts.codec import BadInput
 from switchboard.contracts.routing_size import MAX_PAIRS, MAX_SHARD_PAIRS, MAX_SHARD_ROWS, ConfiguredPools, Size
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import DEFAULT_POOL, Event
 from switchboard.domain.pool import Pool
-from switchboard.router.holdings import RECOUNT_SHARE, Held, Holdings, Totals, add, held_by, nothing
+from switchboard.router.agent_ids import ANY_IDS, MAX_ID_BYTES, AgentIds
+from switchboard.router.holdings import Held, Holdings, Totals, add, held_by, nothing
 from switchboard.router.limits import EARLY_ENDINGS_SHARE, SHARD_AGENTS, SHARD_CHATS, UNCONFIGURED_SHARE, Limit, Limits
 from switchboard.router.merging import Taken
-from switchboard.router.packing import MAX_ROW_BYTES
 from switchboard.router.service_time import LONGEST_MS
 
 ADDING_AGENTS: Final = frozenset({"agent-logged-in", "request-chat"})
 ADDING_CHATS: Final = frozenset({"chat-arrival", "chat-abandoned", "chat-concluded"})
 """The types of events that may add something to a pool that exists, `pool-configured` apart. An event of any type adds
 a pool that is not known."""
-
-_BYTES_BESIDE_ID: Final = 16
-"""In a chat's row, of each agent who passed it over: the service time, colon and comma."""
-MAX_ID_BYTES: Final = MAX_ROW_BYTES - 8_192
-"""The rest of a chat's row takes 4 KB at most."""
-_ANY_IDS: Final = MAX_ID_BYTES // (4 * 128 + 2 + _BYTES_BESIDE_ID)
-"""So many agents have room in a row, whatever their ids of up to 128 characters."""
 
 _FORGOTTEN_WITHIN: Final = 2 * LONGEST_MS
 """A closed chat may be forgotten while the records that are checked are applied: as much service time may pass before
@@ -53,6 +44,7 @@ _SHARD: Final[Mapping[Held, tuple[str, str, Limit]]] = {
 }
 """The setting that each is bounded by, the words for it, and the limit's name."""
 
+_NOBODY: Final = frozenset[str]()
 _PAUSE: Final = 500
 """Pools that are looked at between two turns of the event loop."""
 
@@ -98,10 +90,7 @@ class Admission:
         """By pool, of the events that are being checked."""
         self._new_pools: set[str] = set()
         """Likewise: pools that they add."""
-        self._now = now
-        self._ids_due = 0.0
-        self._id_bytes: dict[str, int] = {}
-        """By pool: what the ids of its agents take in a row, and of those who passed a chat over. Never less."""
+        self._ids = AgentIds(now)
         self._most: Totals = {
             "agents": limits.shard_agents,
             "chats": limits.shard_chats,
@@ -169,10 +158,12 @@ class Admission:
             if number % _PAUSE == 0:
                 yield
         limits, configured = self._limits, self._configured
+        is_default = DEFAULT_POOL in self._engine.pools and DEFAULT_POOL not in configured
+        made_up = len(self._engine.pools) - len(configured) - is_default
         for what in every:
             every[what] = max(every[what], UNCONFIGURED_SHARE * unconfigured[what])
         return {
-            "pools": (max(len(configured), len(self._engine.pools) - len(configured)), limits.max_pools),
+            "pools": (max(len(configured), made_up), limits.max_pools),
             "agents": (agents, limits.max_agents),
             "chats": (chats, limits.max_chats),
             "remembered-chats": (remembered, limits.max_remembered),
@@ -226,11 +217,16 @@ class Admission:
             return None  # a configuration has been admitted and adds it
         if limits.unconfigured_pools == "refuse":
             return self._unconfigured_pool(pool)
-        # A pool that nobody has to name must not be shut out by names that somebody makes up.
-        held = len(self._engine.pools) + len(self._new_pools) - len(self._configured)
+        held = self._made_up()
         if pool != DEFAULT_POOL and held >= limits.max_pools:
             return _refused(pool, "pools", held, "pools that were never configured", limits.max_pools, "max_pools")
         return None
+
+    def _made_up(self) -> int:
+        """How many pools were never configured. `default` does not count: made-up names must not shut it out."""
+        held = len(self._engine.pools) + len(self._new_pools) - len(self._configured)
+        is_held = DEFAULT_POOL in self._engine.pools or DEFAULT_POOL in self._new_pools
+        return held - (is_held and DEFAULT_POOL not in self._configured)
 
     def _unconfigured_pool(self, pool: str) -> OverLimit:
         detail = f"unconfigured-pools: pool {pool} was never configured, and unconfigured_pools is refuse"
@@ -243,53 +239,29 @@ class Admission:
             return None
         if event.type == "request-chat" and not _logs_in(pool, added):
             return None
-        refusal = self._agent_refusal(event.pool, pool, added) or self._id_refusal(agent_id, event.pool, pool, added)
+        refusal = self._agent_refusal(agent_id, event.pool, pool, added)
         if refusal is None:
             self._of(event.pool).agents.add(agent_id)
             self._holdings.expect(event.pool, "agents")
         return refusal
 
-    def _agent_refusal(self, name: str, pool: Pool | None, added: _Additions | None) -> OverLimit | None:
-        """Why a pool can't take one agent more."""
+    def _agent_refusal(self, agent_id: str, name: str, pool: Pool | None, added: _Additions | None) -> OverLimit | None:
+        """Why a pool can't take this agent."""
         if self._is_refused(name):
             return self._unconfigured_pool(name)
         # Agents who passed a chat over are remembered with it, logged in or not (R5).
-        held = 0 if pool is None else max(len(pool.agents), len(pool.passings))
-        held += 0 if added is None else len(added.agents)
+        new = _NOBODY if added is None else added.agents
+        held = len(new) + (0 if pool is None else max(len(pool.agents), len(pool.passings)))
         most = self._limits.max_agents
         if held >= most:
             return _refused(name, "agents", held, "agents in this pool", most, "max_agents")
-        return self._shard_refusal("agents", name)
-
-    def _id_refusal(self, agent_id: str, name: str, pool: Pool | None, added: _Additions | None) -> OverLimit | None:
-        """Why the id of one agent more is too long for this pool; if it is not, count it.
-
-        Any chat may be passed over by all agents whom the pool knows, and its row holds their ids. A row that is too
-        large to be written stops the shard for good if a timer made it so: no event is to blame.
-        """
-        known = 0 if added is None else len(added.agents)
-        known += 0 if pool is None else len(pool.agents) + len(pool.passings)
-        if known < _ANY_IDS:
+        if (refusal := self._shard_refusal("agents", name)) is not None:
+            return refusal
+        excess = self._ids.excess(agent_id, name, pool, new)
+        if excess is None:
             return None
-        size = _bytes_in_row(agent_id)
-        held = self._id_bytes.get(name)
-        if held is None or (held + size > MAX_ID_BYTES and self._now() >= self._ids_due):
-            held = self._id_bytes[name] = self._count_ids(pool, added)
-        if held + size > MAX_ID_BYTES:
-            what = "bytes in the ids of this pool's agents"
-            return _refused(name, "agent-ids", held, what, MAX_ID_BYTES, "what a row holds; use shorter ids")
-        self._id_bytes[name] = held + size
-        return None
-
-    def _count_ids(self, pool: Pool | None, added: _Additions | None) -> int:
-        """The bytes that the ids of all agents whom a pool knows take in a row. About 0.2 us an agent."""
-        began = self._now()
-        ids = set[str]() if pool is None else pool.agents.keys() | pool.passings.keys()
-        ids |= set() if added is None else added.agents
-        size = sum(map(_bytes_in_row, ids))
-        ended = self._now()
-        self._ids_due = ended + (ended - began) / RECOUNT_SHARE
-        return size
+        what = "bytes in the ids of this pool's agents"
+        return _refused(name, "agent-ids", excess, what, MAX_ID_BYTES, "what a row holds: use shorter ids")
 
     def _chat(self, event: Event, pool: Pool | None) -> OverLimit | None:
         chat_id: str = event.data["chat_id"]
@@ -400,11 +372,11 @@ class Admission:
         agents, remembered = len(pool.agents), len(pool.passings)
         if (
             max(agents, remembered) + number > self._limits.max_agents
-            or agents + remembered + number > _ANY_IDS
+            or agents + remembered + number > ANY_IDS
             or self._is_refused(pool.id)
         ):
             return False
-        self._id_bytes.pop(pool.id, None)
+        self._ids.forget(pool.id)
         return True
 
     def _is_roomy_for_chats(self, pool: Pool, number: int) -> bool:
@@ -417,10 +389,6 @@ class Admission:
             and len(pool.early_forgets) + number <= limits.max_early_endings
             and not self._is_refused(pool.id)
         )
-
-
-def _bytes_in_row(agent_id: str) -> int:
-    return len(orjson.dumps(agent_id)) + _BYTES_BESIDE_ID
 
 
 def _logs_in(pool: Pool | None, added: _Additions | None) -> bool:
