@@ -112,6 +112,7 @@ def run(
             break
     tally.seconds = time.monotonic() - began
     tally.peak = memory.highest
+    memory.close()
     return tally
 
 
