@@ -43,6 +43,9 @@ FILES: Final = (
     "web_token_file",
 )
 
+_LONGEST_LINE: Final = 600
+"""Characters of what is wrong with one setting, its value included."""
+
 TOKEN_LENGTH: Final = 16
 """The least: guesses are limited to 30 a second in all, which a short token does not withstand for long."""
 
@@ -200,7 +203,7 @@ class Settings(BaseSettings):
         ]
         for name in FILES:
             path = getattr(self, name)
-            if path is not None and not path.is_file():
+            if path is not None and not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a name is too long
                 wrong.append(f"{name}: there is no file {path}")
             elif path is not None and path.stat().st_size > MAX_CERTIFICATES_BYTES:
                 wrong.append(f"{name}: expected a file of at most {MAX_CERTIFICATES_BYTES:,} bytes: {path} has more")
@@ -315,7 +318,7 @@ def load(**options: Any) -> Settings:
     except ValidationError as errors:
         wrong += [_told(error, sources) for error in errors.errors(include_url=False)]
     if wrong:
-        raise SettingsError("\n".join(wrong))
+        raise SettingsError("\n".join(_shortened(line) for text in wrong for line in text.splitlines()))
     return settings
 
 
@@ -372,6 +375,14 @@ def _check_env_file() -> None:
 def _source(name: str, sources: Mapping[str, Mapping[str, Any]]) -> str:
     found = next((source for source, values in sources.items() if name in values), DEFAULT)
     return found.replace("*", name.upper())
+
+
+def _shortened(line: str) -> str:
+    """The line, without the middle of a value that some file has thousands of characters of."""
+    if len(line) <= _LONGEST_LINE:
+        return line
+    half = _LONGEST_LINE // 2
+    return f"{line[:half]} … {line[-half:]}"
 
 
 def _told(error: Any, sources: Mapping[str, Mapping[str, Any]]) -> str:
