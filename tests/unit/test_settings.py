@@ -91,7 +91,7 @@ def test_a_setting_that_can_not_be_worked_with_is_refused(options: dict[str, obj
 
 
 def test_each_wrong_setting_is_named_at_once_whatever_checks_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file, a time zone and a list of networks are named with a number that is out of range, not after it is mended."""
+    """A file, a time zone and a list of networks are named together with a number that is out of range."""
     wrong_ones = {"MAX_POOLS": "0", "CA_FILE": "nowhere.pem", "TIME_ZONE": "Mars/Olympus", "WEB_PROXIES": "10.0.0.0/33"}
     for name, value in wrong_ones.items():
         monkeypatch.setenv(f"SWITCHBOARD_{name}", value)
