@@ -45,6 +45,14 @@ def test_what_was_cut_has_an_obstacle() -> None:
     assert "a batch of records" in str(batch.obstacle)
 
 
+def test_machines_are_given_what_the_headers_say_is_missing() -> None:
+    """The offsets of a batch and the parts that did not fit; null for a letter that is whole."""
+    cut = fields_of(read_letter(record(*ROUTERS, ("source-last-offset", b"20"), ("left-out", b"headers, key"))))
+    assert (cut["source_offset"], cut["source_last_offset"], cut["left_out"]) == (17, 20, "headers, key")
+    whole = fields_of(read_letter(record(*ROUTERS)))
+    assert (whole["source_last_offset"], whole["left_out"]) == (None, None)
+
+
 def test_a_strangers_record_is_no_letter_of_ours() -> None:
     """Whoever may write the topic may write anything."""
     letter = read_letter(record(*ROUTERS[:4]))
