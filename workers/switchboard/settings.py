@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -194,6 +194,42 @@ class Settings(BaseSettings):
         del file_secret_settings
         return init_settings, env_settings, dotenv_settings, BoundedTomlSource(settings_cls)
 
+    # What concerns one setting is checked by itself: `_fit_together` runs only where each setting is right, and would
+    # hold back what it finds until all other faults are mended.
+
+    @field_validator(*FILES)
+    @classmethod
+    def _is_a_file_of_bounded_size(cls, path: Path | None) -> Path | None:
+        """The path, if a file that can be read whole is there."""
+        if path is not None and not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a name is too long
+            raise ValueError(f"there is no file {path}")
+        if path is not None and path.stat().st_size > MAX_CERTIFICATES_BYTES:
+            raise ValueError(f"expected a file of at most {MAX_CERTIFICATES_BYTES:,} bytes, and this one has more")
+        return path
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_time_zone(cls, name: str) -> str:
+        """The name, if this machine's time zone data has it."""
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ValueError(
+                "expected a name of this machine's time zone data (package tzdata), such as Europe/Berlin"
+            ) from None
+        return name
+
+    @field_validator("web_proxies")
+    @classmethod
+    def _is_a_list_of_networks(cls, text: str) -> str:
+        """The text, if each part between its commas is an address or a network."""
+        try:
+            for network in _networks(text):
+                ipaddress.ip_network(network, strict=False)
+        except ValueError as fault:
+            raise ValueError(f"{fault}, expected addresses and networks such as 10.0.0.7,10.1.0.0/16") from None
+        return text
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         wrong = [
@@ -201,24 +237,6 @@ class Settings(BaseSettings):
             for secret in ("key_password", "sasl_password", "web_token")
             if getattr(self, secret) is not None and getattr(self, f"{secret}_file") is not None
         ]
-        for name in FILES:
-            path = getattr(self, name)
-            if path is not None and not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a name is too long
-                wrong.append(f"{name}: there is no file {path}")
-            elif path is not None and path.stat().st_size > MAX_CERTIFICATES_BYTES:
-                wrong.append(f"{name}: expected a file of at most {MAX_CERTIFICATES_BYTES:,} bytes: {path} has more")
-        try:
-            ZoneInfo(self.time_zone)
-        except (ValueError, OSError, ZoneInfoNotFoundError):
-            wrong.append(
-                f"time_zone is {self.time_zone!r}, expected a name of this machine's time zone data (package tzdata), "
-                f"such as Europe/Berlin"
-            )
-        try:
-            for network in self.proxy_networks():
-                ipaddress.ip_network(network, strict=False)
-        except ValueError as fault:
-            wrong.append(f"web_proxies: {fault}, expected addresses and networks such as 10.0.0.7,10.1.0.0/16")
         if self.min_insync > self.replication:
             wrong.append(f"min_insync is {self.min_insync}, expected at most replication, which is {self.replication}")
         if self.security_protocol.startswith("SASL"):
@@ -264,7 +282,7 @@ class Settings(BaseSettings):
 
     def proxy_networks(self) -> list[str]:
         """The proxies in front of the wallboard: addresses and networks."""
-        return [network.strip() for network in self.web_proxies.split(",") if network.strip()]
+        return _networks(self.web_proxies)
 
     def topic_names(self) -> TopicNames:
         """The topics' names on the bus."""
@@ -372,6 +390,11 @@ def _check_env_file() -> None:
         raise SettingsError(str(error)) from None
 
 
+def _networks(text: str) -> list[str]:
+    """The parts of a list with commas, without those that are empty."""
+    return [network.strip() for network in text.split(",") if network.strip()]
+
+
 def _source(name: str, sources: Mapping[str, Mapping[str, Any]]) -> str:
     found = next((source for source, values in sources.items() if name in values), DEFAULT)
     return found.replace("*", name.upper())
@@ -387,9 +410,12 @@ def _shortened(line: str) -> str:
 
 def _told(error: Any, sources: Mapping[str, Mapping[str, Any]]) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "too_short":  # pydantic speaks of "items after validation", for a secret too
+        message = f"expected at least {error['ctx']['min_length']} characters, got {error['ctx']['actual_length']}"
     if not error["loc"]:
         return message
     name = str(error["loc"][0])
     field = Settings.model_fields[name]
-    value = "**" if "SecretStr" in str(field.annotation) else repr(error["input"])
+    given = error["input"]
+    value = "**" if "SecretStr" in str(field.annotation) else repr(str(given) if isinstance(given, Path) else given)
     return f"{name} is {value} ({_source(name, sources)}): {message}"

@@ -118,7 +118,7 @@ class DeadLetter:
         if self.original_size is not None:
             return f"only the first {len(self.value or b''):,} of its {self.original_size:,} bytes were kept"
         if self.left_out:
-            return f"it was too large for a record, and its {self.left_out} were left out"
+            return f"the dead letter was written without the record's {self.left_out}"
         return None
 
 
