@@ -294,3 +294,13 @@ def test_attributes_of_a_record_that_nothing_defines_are_passed_over() -> None:
     odd = record(0, b"[1]")
     found = read(batch(odd[:1] + b"\xff" + odd[2:] + record(1), 2))
     assert [(each.offset, each.value) for each in found] == [(0, b"[1]"), (1, b"{}")]
+
+
+def test_a_field_that_goes_on_into_the_next_record_is_bad_input() -> None:
+    """Its record would have more headers, or a longer value, than its length says and is looked at."""
+    following = record(2)
+    inside = b"\0" + varint(0) + varint(1) + varint(-1) + varint(len(following) - 1)  # up to its number of headers
+    odd = varint(len(inside)) + inside
+    found = read(batch(record(0, headers=BAD_NAME) + odd + following, 3))
+    assert (found[0].offset, found[0].value) == (0, b"{}")
+    assert [(each.offset, unread(each).first_offset) for each in found[1:]] == [(2, 1)]
