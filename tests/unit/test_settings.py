@@ -158,3 +158,19 @@ def test_the_readers_token_may_stand_in_a_file_and_has_to_be_long(folder: Path) 
     (folder / "token").write_text("short\n")
     with pytest.raises(SettingsError, match="holds less than 16 characters"):
         load(web_token_file=folder / "token").reader_token()
+
+
+def test_a_file_whose_name_is_too_long_is_not_there() -> None:
+    """The file system refuses to look for it."""
+    with pytest.raises(SettingsError, match="ca_file: there is no file x"):
+        load(ca_file=Path("x" * 300))
+
+
+def test_of_a_value_without_end_both_ends_are_told() -> None:
+    """The setting's name comes first, what was expected last."""
+    with pytest.raises(SettingsError) as wrong:
+        load(shards="x" * 70_000)
+    [line] = str(wrong.value).splitlines()
+    assert line.startswith("shards is 'xxx")
+    assert line.endswith("should be a valid integer, unable to parse string as an integer")
+    assert len(line) < 700

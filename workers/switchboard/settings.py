@@ -43,6 +43,9 @@ FILES: Final = (
     "web_token_file",
 )
 
+_LONGEST_LINE: Final = 600
+"""Characters of what is wrong with one setting, its value included."""
+
 TOKEN_LENGTH: Final = 16
 """The least: guesses are limited to 30 a second in all, which a short token does not withstand for long."""
 
@@ -198,7 +201,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_a_file_of_bounded_size(cls, path: Path | None) -> Path | None:
         """The path, if a file that can be read whole is there."""
-        if path is not None and not path.is_file():
+        if path is not None and not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a name is too long
             raise ValueError(f"there is no file {path}")
         if path is not None and path.stat().st_size > MAX_CERTIFICATES_BYTES:
             raise ValueError(f"expected a file of at most {MAX_CERTIFICATES_BYTES:,} bytes, and this one has more")
@@ -333,7 +336,7 @@ def load(**options: Any) -> Settings:
     except ValidationError as errors:
         wrong += [_told(error, sources) for error in errors.errors(include_url=False)]
     if wrong:
-        raise SettingsError("\n".join(wrong))
+        raise SettingsError("\n".join(_shortened(line) for text in wrong for line in text.splitlines()))
     return settings
 
 
@@ -395,6 +398,14 @@ def _networks(text: str) -> list[str]:
 def _source(name: str, sources: Mapping[str, Mapping[str, Any]]) -> str:
     found = next((source for source, values in sources.items() if name in values), DEFAULT)
     return found.replace("*", name.upper())
+
+
+def _shortened(line: str) -> str:
+    """The line, without the middle of a value that some file has thousands of characters of."""
+    if len(line) <= _LONGEST_LINE:
+        return line
+    half = _LONGEST_LINE // 2
+    return f"{line[:half]} … {line[-half:]}"
 
 
 def _told(error: Any, sources: Mapping[str, Mapping[str, Any]]) -> str:

@@ -17,7 +17,11 @@ def read(batch: Batch, timestamp: int = 1) -> list[tuple[int, int, bytes | None,
 @pytest.mark.parametrize("codec", Codec)
 def test_a_client_reads_what_was_put_in(codec: Codec) -> None:
     """Under each compression: keys, values, headers, offsets from 0, and the timestamp that was asked for."""
-    records = [record(0, b"{}"), record(1, None, key=b"key"), record(2, b"x" * 300, headers=[(b"a", b"1"), (b"b", None)])]
+    records = [
+        record(0, b"{}"),
+        record(1, None, key=b"key"),
+        record(2, b"x" * 300, headers=[(b"a", b"1"), (b"b", None)]),
+    ]
     assert read(batch_of(records, codec), 7) == [
         (0, 7, None, b"{}", 0),
         (1, 7, b"key", None, 0),

@@ -61,6 +61,15 @@ def test_a_strangers_record_is_no_letter_of_ours() -> None:
     assert read_letter(record()).reason == ""
 
 
+@pytest.mark.parametrize("number", [b"9" * 5_000, b"9223372036854775808", b"-1", b" 7", "\u0663".encode()])
+def test_a_forged_number_is_none(number: bytes) -> None:
+    """Python refuses to read more than 4,300 digits; a header with 5,000 ended `dead-letter list`."""
+    headers = (*ROUTERS[:3], ("source-partition", number), ("source-offset", number), ("original-size", number))
+    letter = read_letter(record(*headers))
+    assert (letter.reason, letter.source, letter.original_size) == ("schema", ("eu.chat-arrival", -1, -1), -1)
+    assert letter.obstacle is not None
+
+
 def test_where_it_was_put_back_from_is_told_by_its_last_such_header() -> None:
     """The router wrote none of them."""
     headers = (("replayed-from", b"dead-letter/0@1"), ("replayed-from", b"dead-letter/0@2"))
