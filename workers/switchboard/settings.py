@@ -417,5 +417,6 @@ def _told(error: Any, sources: Mapping[str, Mapping[str, Any]]) -> str:
         return message
     name = str(error["loc"][0])
     field = Settings.model_fields[name]
-    value = "**" if "SecretStr" in str(field.annotation) else repr(error["input"])
+    given = error["input"]
+    value = "**" if "SecretStr" in str(field.annotation) else repr(str(given) if isinstance(given, Path) else given)
     return f"{name} is {value} ({_source(name, sources)}): {message}"
