@@ -159,7 +159,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is logged; the libraries' own logs come with debug only."""
     metrics_host: str = "127.0.0.1"
-    """Where the router serves /metrics, /healthz and /readyz."""
+    """Where the router serves /metrics, /healthz, /livez and /readyz."""
     metrics_port: Port = 9464
     """0: any that is free."""
     metrics_queues: int = Field(1_000, ge=0)
