@@ -137,15 +137,16 @@ class Settings(BaseSettings):
     merge_wait_ms: int = Field(500, ge=0, le=10_000)
     """How long the merge waits for a partition that has lag and has sent nothing."""
     longest_outage_hours: float = Field(24, gt=0, le=10_000)
-    """Records that are older are not put before the others' by their timestamps, but take turns with them."""
+    """Records with timestamps older than this do not come first: they come after the others of each frame."""
     batch_bytes: int = Field(32 * 1024 * 1024, ge=2 * 1024 * 1024, le=1024 * 1024 * 1024)
-    """The most bytes to which a batch of records is unpacked; a larger one is a dead letter, whole."""
+    """The most bytes that a batch of records may unpack to; a larger batch becomes one dead letter."""
     batch_records: int = Field(250_000, ge=50_000, le=10_000_000)
-    """The most records of a batch that is read; one with more is a dead letter, whole."""
+    """The most records that a batch may have; a larger batch becomes one dead letter."""
     unconfigured_pools: UnconfiguredPools = "allow"
-    """Whether pools that were never configured are served. With `refuse` so must `default` be configured."""
+    """Whether records of pools that were never configured are taken (`allow`) or set aside as `over-limit` (`refuse`);
+    with `refuse`, `default` must be configured too."""
     max_pools: int = Field(10_000, ge=1)
-    """The most pools of a shard that were never configured, and the most that were; `default` is always taken."""
+    """The most configured pools of a shard, and also the most that were never configured; `default` always has room."""
     max_agents: int = Field(20_000, ge=1)
     """The most agents who are logged in to a pool; a shard takes 10 times as many."""
     max_chats: int = Field(200_000, ge=1)
@@ -158,7 +159,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is logged; the libraries' own logs come with debug only."""
     metrics_host: str = "127.0.0.1"
-    """Where the router serves /metrics, /healthz and /readyz."""
+    """Where the router serves /metrics, /healthz, /livez and /readyz."""
     metrics_port: Port = 9464
     """0: any that is free."""
     metrics_queues: int = Field(1_000, ge=0)
