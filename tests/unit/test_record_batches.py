@@ -173,6 +173,21 @@ def test_what_is_damaged_inside_is_one_record_and_the_next_batch_is_read(fetched
     assert found[-2].offset == int.from_bytes(fetched[:8]) + int.from_bytes(fetched[23:27])
 
 
+@pytest.mark.parametrize(("deltas", "kept", "rest"), [([2**31 - 1], [], (0, 0)), ([0, 1000, 2], [0], (1, 2)),
+                                                      ([0, 0, 1], [0], (1, 2)), ([-1], [], (0, 0))])  # fmt: skip
+@pytest.mark.parametrize("codec", CODECS)
+def test_offsets_that_a_batch_does_not_have_are_not_believed(
+    codec: int, deltas: list[int], kept: list[int], rest: tuple[int, int]
+) -> None:
+    """Brokers take them: one record would move its readers beyond the partition's end, or back."""
+    records = b"".join(record(delta) for delta in deltas)
+    found = read(batch(records, len(deltas), codec, base=40) + batch(record(), 1, base=43))
+    *whole, left, following = found
+    assert [each.offset - 40 for each in whole] == kept
+    assert (unread(left).reason, unread(left).first_offset, left.offset) == ("undecodable", 40 + rest[0], 40 + rest[1])
+    assert (following.offset, following.value) == (43, b"{}")
+
+
 def test_old_formats_are_bounded_too() -> None:
     """As brokers before 3.0 kept them: a set of records, compressed as the value of one."""
     size = record_batches.BatchLimits().size
