@@ -30,7 +30,7 @@ types: $(STAMPS)/dev  ## strict types
 	$(BIN)/mypy
 
 unit: $(STAMPS)/dev prometheus  ## tests that need no broker
-	$(BIN)/pytest tests/unit tests/contract tests/property tests/golden
+	$(BIN)/pytest tests/unit tests/contract tests/property tests/golden tests/fuzz
 
 integration: $(STAMPS)/dev java kcat prometheus  ## tests on real Apache Kafka brokers, kills and stops included
 	$(BIN)/pytest tests/integration tests/deploy tests/chaos tests/cluster
@@ -40,6 +40,9 @@ cluster: $(STAMPS)/dev java  ## every outage of one or two of three brokers with
 
 browser: $(STAMPS)/dev java chromium  ## the wallboard in a real browser
 	$(BIN)/pytest tests/browser
+
+fuzz: $(STAMPS)/dev  ## a million hostile inputs, and a report (COUNT=10000 SEED=7 for others)
+	$(BIN)/python -m tests.fuzz --count $(or $(COUNT),1000000) --seed $(or $(SEED),1)
 
 bench: $(STAMPS)/dev java  ## measure, and print the report that docs/benchmarks.md holds
 	$(BIN)/python -m tests.benchmarks

@@ -90,8 +90,8 @@ SETTINGS: Final = f"""\
 
 Each comes from the first of these that has it: its variable in the environment, the file `.env`, the file
 `switchboard.toml` (by the name in the first column), the default. Both files are looked for in the working directory.
-A variable that is set to nothing counts as not set. Wrong values and names that there are not are told all at once,
-with where they came from (exit code 2). `switchboard settings` lists what holds; secrets are masked.
+A variable that is set to nothing counts as not set. All wrong values and unknown names are reported together,
+each with where it came from (exit code 2). `switchboard settings` lists the values in force; secrets are masked.
 """
 
 METRICS: Final = f"""\

@@ -228,7 +228,8 @@ async def test_a_partition_that_an_open_transaction_holds_up_is_told_of(
         await expect(section).to_have_attribute("data-state", "stuck")
         await expect(more).to_have_text(
             re.compile(
-                rf"^{re.escape(words)} since \d\d:\d\d:\d\d; 2 records wait behind it\. Below is what could be read\.$"
+                rf"^{re.escape(words)} since \d\d:\d\d:\d\d; 2 records, its own included, can't be read\. "
+                r"Below is what could be read\.$"
             )
         )
         await expect(page.locator("#live")).to_contain_text("1 partition held up")

@@ -355,3 +355,14 @@ def test_a_secret_that_is_too_large_is_told_with_the_name_of_its_setting(
     os.truncate(large, 5 * 1024 * 1024)
     with pytest.raises(SettingsError, match="ca_file: expected a file of at most 4,194,304 bytes"):
         load(ca_file=large)
+
+
+@pytest.mark.parametrize("number", ["0x" + "f" * 3_600, "0o" + "7" * 5_000, "0b" + "1" * 20_000])
+def test_a_long_number_of_another_base_is_refused_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str
+) -> None:
+    """Python reads it, and then can't write it in a message."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "switchboard.toml").write_text(f"shards = 1\ngroup_id = {number}\n")
+    with pytest.raises(SettingsError, match=r"switchboard\.toml:2: expected numbers of at most 64 digits"):
+        load()

@@ -251,3 +251,22 @@ def test_a_pool_whose_profiles_serve_too_many_queues_in_all_is_refused(tmp_path:
         "got 101000: list the queues of each profile (one without a list serves all of them), or use fewer profiles"
     )
     assert read(tmp_path, f"[pools.big]\n{queues}{profiles}queues = []\n")
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+def test_a_fault_has_its_line_whatever_ends_the_lines(tmp_path: Path, end: str) -> None:
+    """Editors on Windows write a carriage return too, which TOML takes before a newline only."""
+    path = tmp_path / "routing.toml"
+    written = (
+        "[pools.a]",
+        "queues = [",
+        '  {name = "q"},',
+        "]",
+        'colour = "red"',
+        "[[pools.a.profiles]]",
+        'name = "p"',
+    )
+    path.write_bytes(end.join([*written, ""]).encode())
+    with pytest.raises(RoutingFileError) as raised:
+        read_routing_file(path)
+    assert [(fault.line, fault.where) for fault in raised.value.faults] == [(5, "pools.a.colour")]

@@ -78,10 +78,13 @@ async def test_hostile_configurations_decisions_and_recordings_are_told_of(
     routing.write_text(f"[pools.a]\nqueues = [{{name = {name}}}]\nprofiles = [{{name = {name}, queues = [{name}]}}]\n")
     async with a_bus(broker_bootstrap, bus_prefix) as bus, bus.router(log_level="debug") as router:
         assert MARKUP in safe(await bus.run("config", "apply", str(routing)))
-        await bus.say(Topic.ROUTING_CONFIG, HOSTILE, key=HOSTILE)
-        await bus.say(Topic.ROUTING_CONFIG, {"pool": "b", "config": {"queues": [HOSTILE_TEXT]}, HOSTILE_TEXT: 1})
-        await bus.say(Topic.ROUTING_CONFIG, b"[" * 60 + b"]" * 60)
-        await bus.say(Topic.ROUTING_CONFIG, {"pool": "b", "config": HOSTILE_TEXT})
+        for value in (
+            HOSTILE,
+            orjson.dumps({"pool": "b", "config": {"queues": [HOSTILE_TEXT]}, HOSTILE_TEXT: 1}),
+            orjson.dumps({"pool": "b", "config": HOSTILE_TEXT}),
+            b"[" * 255 + b"]" * 255,
+        ):
+            await bus.say(Topic.ROUTING_CONFIG, value, key=HOSTILE)
         ran = await bus.run("config", "show")
         assert MARKUP in safe(ran)
         assert "left out, as routers do: 4 records; the first: " in ran.err

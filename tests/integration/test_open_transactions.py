@@ -87,7 +87,7 @@ async def test_a_router_says_which_partition_an_open_transaction_holds_up_until_
                     assert held_up["seconds"] >= HELD_UP_SECONDS
                     assert body["reason"] == (
                         f"every shard that is assigned to this router is served; {name} is held up by an open "
-                        f"transaction since {held_up['since']}: 5 records behind it can't be read"
+                        f"transaction since {held_up['since']}: 5 records, its own included, can't be read"
                     )
                     assert held_up["since"] >= time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(began))
                     assert gauge(bus, "open_transaction_records") == 5

@@ -78,3 +78,38 @@ async def test_a_bad_header_name_in_a_large_batch_costs_one_step_each_thousand(
         assert len(bus.journaled) == many
         assert "opened again" not in router.log
         await router.stop()
+
+
+async def test_records_that_lie_about_their_offsets_keep_no_shard_from_starting(
+    broker_bootstrap: str, bus_prefix: str
+) -> None:
+    """A broker counts the records of an uncompressed batch, and takes whatever offsets they say.
+
+    Taken from the record, the next offset to read was a million behind the partition's end, and it was committed: each
+    router that started afterwards ended with the message that records are gone.
+    """
+    lying = batch_of([record(0, b'{"chat_id":"before"}'), record(1_000_000, b'{"chat_id":"far"}')])
+    plain = record(0, b'{"chat_id":"odd"}')
+    odd = batch_of([plain[:1] + b"\xff" + plain[2:]])  # attributes that nothing defines: aiokafka reads a number there
+    async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus:
+        name = bus.names.of(Topic.CHAT_ARRIVAL)
+        async with bus.router() as router, Poster(broker_bootstrap, [name]) as poster:
+            await bus.arrive("first")
+            await bus.until_decided("chat-queued", "first")  # so the new topic has a leader that takes batches
+            await poster.send(name, 0, odd.encode(NOW_MS))
+            first = await poster.send(name, 0, lying.encode(NOW_MS))
+            await bus.until_decided("chat-queued", "odd")
+            await bus.until_decided("chat-queued", "before")
+            await bus.until(lambda: len(bus.dead) == 1, 45)
+            [letter] = letters(bus)
+            assert (letter.reason, letter.source, letter.last_offset) == (
+                "undecodable",
+                (name, 0, first + 1),
+                first + 1,
+            )
+            await router.stop()
+        async with bus.router() as another:
+            await bus.arrive("of-another")
+            await bus.until_decided("chat-queued", "of-another")
+            await another.stop()
+        await bus.check()

@@ -58,8 +58,9 @@ async def test_a_wrong_setting_is_named_with_its_cure(conn: Connection, plan: To
     found = {each.what: each for each in differences}
     assert set(found) == {"segment.ms", "cleanup.policy"}
     assert str(found["segment.ms"]) == (
-        f"{chats}: segment.ms is 604800000, expected 600000; kafka-configs.sh --alter --entity-type topics "
-        f"--entity-name {chats} --add-config segment.ms=600000"
+        f"{chats}: segment.ms is 604800000, expected 600000; kafka-configs.sh "
+        f"--bootstrap-server {conn.bootstrap} --alter --entity-type topics --entity-name {chats} "
+        "--add-config segment.ms=600000"
     )
     assert not found["segment.ms"].fatal
     with pytest.raises(WrongTopicsError, match=r"cleanup\.policy is delete, expected compact"):

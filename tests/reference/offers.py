@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from switchboard.domain.rfc3339 import format_ms
+from switchboard.domain.rfc3339 import MAX_MS, format_ms
 from tests.reference.moves import wait_again
 from tests.reference.state import Agent, Chat, Pool, Request
 
@@ -36,7 +36,7 @@ def offer(pool: Pool, chat: Chat, agent: Agent, request: Request | None) -> None
         origin="transfer" if request is None else request.origin,
         arrived_at=format_ms(chat.arrived_at),
         requested_at=None if request is None else format_ms(request.clock),
-        expires_at=format_ms(pool.clock + profile.offer_timeout * 1000),
+        expires_at=format_ms(min(pool.clock + profile.offer_timeout * 1000, MAX_MS)),
         waited_seconds=(pool.clock - chat.arrived_at) / 1000,
         attempt=chat.attempt,
         sessions=len(pool.held(agent)),

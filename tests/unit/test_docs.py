@@ -127,6 +127,14 @@ def test_a_misspelt_command_or_option_would_be_noticed() -> None:
 
 
 @each_text
+def test_every_make_target_that_a_text_names_is_there(text: Path) -> None:
+    """`make fuzz` and the like, in a sentence or in a block of commands."""
+    named = set(re.findall(r"(?:`|^)(?:\w+=\S+ )*make ([a-z-]+)", text.read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert named - targets == set()
+
+
+@each_text
 def test_every_variable_that_a_text_names_is_a_setting(text: Path) -> None:
     """A variable of another name is an error at start."""
     known = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}

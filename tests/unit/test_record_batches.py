@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from aiokafka.consumer import fetcher
+from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.structs import ConsumerRecord
@@ -24,7 +25,7 @@ from switchboard.kafka.record_batches import (
     bounded_key,
     bounded_value,
 )
-from tests.batches import GZIP, LZ4, SNAPPY, ZSTD, batch, crowded_record, record
+from tests.batches import GZIP, LZ4, SNAPPY, ZSTD, batch, crowded_record, record, varint
 
 CODECS = (0, GZIP, SNAPPY, LZ4, ZSTD)
 BAD_NAME = ((b"\xff", None),)
@@ -207,7 +208,8 @@ def test_old_formats_are_bounded_too() -> None:
         builder = LegacyRecordBatchBuilder(magic, GZIP, size * 2)
         for offset in range(3):
             builder.append(offset, 1_000, b"k", b"{}")
-        assert [each.value for each in read(bytes(builder.build()))] == [b"{}"] * 3
+        kept = (2).to_bytes(8, "big") + bytes(builder.build())[8:]  # a broker gives a set its last record's offset
+        assert [(each.offset, each.value) for each in read(kept)] == [(0, b"{}"), (1, b"{}"), (2, b"{}")]
 
 
 def test_a_value_that_is_too_large_is_cut_where_it_is_read() -> None:
@@ -275,3 +277,75 @@ def test_any_bytes_in_a_batch_are_read_or_handed_out_as_unread(body: bytes, code
     """Whatever comes out has an offset of the batch, and nothing is raised."""
     for found in read(batch(body, count + 1, codec, base=10)):
         assert isinstance(found.value, bytes | None)
+
+
+@pytest.mark.parametrize("delta", [1_000_000, -1, 0])
+def test_a_record_with_an_offset_outside_of_its_batch_ends_the_reading_of_it(delta: int) -> None:
+    """A broker takes any offset in an uncompressed batch; read on from, it could be behind the partition's end."""
+    first, rest = read(batch(record(0) + record(delta) + record(2), 3, base=7))
+    assert (first.offset, first.value) == (7, b"{}")
+    assert (rest.offset, unread(rest).first_offset, unread(rest).reason) == (9, 8, "undecodable")
+    assert f"a record has offset {7 + delta}, where 8 to 9 are left" in unread(rest).detail
+
+
+@pytest.mark.parametrize("length", [2**31, 2**62, -(2**62)])
+def test_a_length_that_points_far_away_is_bad_input(length: int) -> None:
+    """The reader of such numbers in aiokafka looks at no bounds: the process ended with a segmentation fault."""
+    body = b"\0" + varint(0) + varint(0) + varint(length) + b"k" * 3_000
+    [found] = read(batch(varint(len(body)) + body, 1))
+    assert (unread(found).reason, unread(found).first_offset) == ("undecodable", 0)
+
+
+def test_a_number_that_does_not_end_is_bad_input() -> None:
+    """In a record's length: 64 bits take ten bytes at most."""
+    for tail in (b"\xff" * 3_000, b"\x80" * 9):
+        [found] = read(batch(tail, 1))
+        assert unread(found).reason == "undecodable"
+
+
+def test_what_is_behind_the_last_record_of_a_batch_is_passed_over() -> None:
+    """All that the batch has room for was read; there is no offset left to say it at."""
+    assert [each.offset for each in read(batch(record(0) + b"\xff" * 40, 1))] == [0]
+
+
+def test_a_record_of_format_0_has_no_timestamp() -> None:
+    """As Kafka writes it, -1; aiokafka says None, which no timestamp can be compared with."""
+    builder = LegacyRecordBatchBuilder(0, 0, 1 << 20)
+    builder.append(0, None, b"k", b"v")
+    [found] = read(bytes(builder.build()))
+    assert (found.timestamp, found.timestamp_type, found.key, found.value) == (-1, 0, b"k", b"v")
+
+
+def test_a_legacy_batch_with_a_damaged_frame_is_fetched_again() -> None:
+    """Its key is read before anyone looks at its checksum."""
+    builder = LegacyRecordBatchBuilder(0, 0, 1 << 20)
+    builder.append(0, None, b"k" * 40, b"v")
+    damaged = bytearray(builder.build())
+    damaged[18:22] = (-40).to_bytes(4, "big", signed=True)
+    with pytest.raises(CorruptRecordException):
+        read(bytes(damaged))
+
+
+@pytest.mark.parametrize("count", [2, 40, 250_000])
+def test_a_batch_with_fewer_records_than_it_says_is_read_to_its_end(count: int) -> None:
+    """The compiled reader goes on behind the end, into whatever memory is there."""
+    first, *others = read(batch(record(0), count))
+    assert (first.offset, first.value) == (0, b"{}")
+    assert [(each.offset, unread(each).first_offset) for each in others] == [(count - 1, 1)]
+
+
+def test_attributes_of_a_record_that_nothing_defines_are_passed_over() -> None:
+    """A broker takes them; aiokafka reads a number of several bytes there, and the records behind it were lost."""
+    odd = record(0, b"[1]")
+    found = read(batch(odd[:1] + b"\xff" + odd[2:] + record(1), 2))
+    assert [(each.offset, each.value) for each in found] == [(0, b"[1]"), (1, b"{}")]
+
+
+def test_a_field_that_goes_on_into_the_next_record_is_bad_input() -> None:
+    """Its record would have more headers, or a longer value, than its length says and is looked at."""
+    following = record(2)
+    inside = b"\0" + varint(0) + varint(1) + varint(-1) + varint(len(following) - 1)  # up to its number of headers
+    odd = varint(len(inside)) + inside
+    found = read(batch(record(0, headers=BAD_NAME) + odd + following, 3))
+    assert (found[0].offset, found[0].value) == (0, b"{}")
+    assert [(each.offset, unread(each).first_offset) for each in found[1:]] == [(2, 1)]

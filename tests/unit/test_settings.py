@@ -72,13 +72,13 @@ def test_all_faults_are_told_at_once_with_where_they_came_from(folder: Path, mon
         ({"shards": 0}, "shards is 0"),
         ({"frame_events": 2001}, "frame_events is 2001"),
         ({"min_insync": 4}, "min_insync is 4, expected at most replication, which is 3"),
-        ({"ca_file": "nowhere.pem"}, "ca_file: there is no file nowhere.pem"),
-        ({"web_token": "short"}, "web_token is **"),
+        ({"ca_file": "nowhere.pem"}, "(an option of the command): there is no file nowhere.pem"),
+        ({"web_token": "short"}, "web_token is ** (an option of the command): expected at least 16 characters, got 5"),
         ({"time_zone": "Mars/Olympus"}, "time_zone is 'Mars/Olympus'"),
         ({"time_zone": "../etc/passwd"}, "time_zone is '../etc/passwd'"),
         ({"service_level_seconds": 0}, "service_level_seconds is 0"),
         ({"web_session_hours": 0}, "web_session_hours is 0"),
-        ({"web_proxies": "10.0.0.1, proxy.example"}, "web_proxies: 'proxy.example' does not appear to be an IPv4"),
+        ({"web_proxies": "10.0.0.1, proxy.example"}, "command): 'proxy.example' does not appear to be an IPv4"),
         ({"security_protocol": "SASL_SSL"}, "SASL_SSL, which needs sasl_username and sasl_password"),
         ({"security_protocol": "SASL_SSL", "sasl_mechanism": "OAUTHBEARER"}, "which needs sasl_token_file"),
     ],
@@ -88,6 +88,18 @@ def test_a_setting_that_can_not_be_worked_with_is_refused(options: dict[str, obj
     with pytest.raises(SettingsError) as wrong:
         load(**options)
     assert told in str(wrong.value)
+
+
+def test_each_wrong_setting_is_named_at_once_whatever_checks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file, a time zone and a list of networks are named together with a number that is out of range."""
+    wrong_ones = {"MAX_POOLS": "0", "CA_FILE": "nowhere.pem", "TIME_ZONE": "Mars/Olympus", "WEB_PROXIES": "10.0.0.0/33"}
+    for name, value in wrong_ones.items():
+        monkeypatch.setenv(f"SWITCHBOARD_{name}", value)
+    with pytest.raises(SettingsError) as wrong:
+        load()
+    told = str(wrong.value).splitlines()
+    assert len(told) == len(wrong_ones)
+    assert all(any(f"(SWITCHBOARD_{name} in the environment): " in line for line in told) for name in wrong_ones)
 
 
 def test_toml_that_is_none_is_named(folder: Path) -> None:
@@ -146,3 +158,19 @@ def test_the_readers_token_may_stand_in_a_file_and_has_to_be_long(folder: Path) 
     (folder / "token").write_text("short\n")
     with pytest.raises(SettingsError, match="holds less than 16 characters"):
         load(web_token_file=folder / "token").reader_token()
+
+
+def test_a_file_whose_name_is_too_long_is_not_there() -> None:
+    """The file system refuses to look for it."""
+    with pytest.raises(SettingsError, match=r"ca_file is 'x.*: there is no file x"):
+        load(ca_file=Path("x" * 256))
+
+
+def test_of_a_value_without_end_both_ends_are_told() -> None:
+    """The setting's name comes first, what was expected last."""
+    with pytest.raises(SettingsError) as wrong:
+        load(shards="x" * 70_000)
+    [line] = str(wrong.value).splitlines()
+    assert line.startswith("shards is 'xxx")
+    assert line.endswith("should be a valid integer, unable to parse string as an integer")
+    assert len(line) < 700

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -42,6 +42,9 @@ FILES: Final = (
     "sasl_token_file",
     "web_token_file",
 )
+
+_LONGEST_LINE: Final = 600
+"""Characters of what is wrong with one setting, its value included."""
 
 TOKEN_LENGTH: Final = 16
 """The least: guesses are limited to 30 a second in all, which a short token does not withstand for long."""
@@ -134,15 +137,16 @@ class Settings(BaseSettings):
     merge_wait_ms: int = Field(500, ge=0, le=10_000)
     """How long the merge waits for a partition that has lag and has sent nothing."""
     longest_outage_hours: float = Field(24, gt=0, le=10_000)
-    """Records that are older are not put before the others' by their timestamps, but take turns with them."""
+    """Records with timestamps older than this do not come first: they come after the others of each frame."""
     batch_bytes: int = Field(32 * 1024 * 1024, ge=2 * 1024 * 1024, le=1024 * 1024 * 1024)
-    """The most bytes to which a batch of records is unpacked; a larger one is a dead letter, whole."""
+    """The most bytes that a batch of records may unpack to; a larger batch becomes one dead letter."""
     batch_records: int = Field(250_000, ge=50_000, le=10_000_000)
-    """The most records of a batch that is read; one with more is a dead letter, whole."""
+    """The most records that a batch may have; a larger batch becomes one dead letter."""
     unconfigured_pools: UnconfiguredPools = "allow"
-    """Whether pools that were never configured are served. With `refuse` so must `default` be configured."""
+    """Whether records of pools that were never configured are taken (`allow`) or set aside as `over-limit` (`refuse`);
+    with `refuse`, `default` must be configured too."""
     max_pools: int = Field(10_000, ge=1)
-    """The most pools of a shard that were never configured, and the most that were; `default` is always taken."""
+    """The most configured pools of a shard, and also the most that were never configured; `default` always has room."""
     max_agents: int = Field(20_000, ge=1)
     """The most agents who are logged in to a pool; a shard takes 10 times as many."""
     max_chats: int = Field(200_000, ge=1)
@@ -155,7 +159,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is logged; the libraries' own logs come with debug only."""
     metrics_host: str = "127.0.0.1"
-    """Where the router serves /metrics, /healthz and /readyz."""
+    """Where the router serves /metrics, /healthz, /livez and /readyz."""
     metrics_port: Port = 9464
     """0: any that is free."""
     metrics_queues: int = Field(1_000, ge=0)
@@ -191,6 +195,42 @@ class Settings(BaseSettings):
         del file_secret_settings
         return init_settings, env_settings, dotenv_settings, BoundedTomlSource(settings_cls)
 
+    # What concerns one setting is checked by itself: `_fit_together` runs only where each setting is right, and would
+    # hold back what it finds until all other faults are mended.
+
+    @field_validator(*FILES)
+    @classmethod
+    def _is_a_file_of_bounded_size(cls, path: Path | None) -> Path | None:
+        """The path, if a file that can be read whole is there."""
+        if path is not None and not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a name is too long
+            raise ValueError(f"there is no file {path}")
+        if path is not None and path.stat().st_size > MAX_CERTIFICATES_BYTES:
+            raise ValueError(f"expected a file of at most {MAX_CERTIFICATES_BYTES:,} bytes, and this one has more")
+        return path
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_time_zone(cls, name: str) -> str:
+        """The name, if this machine's time zone data has it."""
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ValueError(
+                "expected a name of this machine's time zone data (package tzdata), such as Europe/Berlin"
+            ) from None
+        return name
+
+    @field_validator("web_proxies")
+    @classmethod
+    def _is_a_list_of_networks(cls, text: str) -> str:
+        """The text, if each part between its commas is an address or a network."""
+        try:
+            for network in _networks(text):
+                ipaddress.ip_network(network, strict=False)
+        except ValueError as fault:
+            raise ValueError(f"{fault}, expected addresses and networks such as 10.0.0.7,10.1.0.0/16") from None
+        return text
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         wrong = [
@@ -198,24 +238,6 @@ class Settings(BaseSettings):
             for secret in ("key_password", "sasl_password", "web_token")
             if getattr(self, secret) is not None and getattr(self, f"{secret}_file") is not None
         ]
-        for name in FILES:
-            path = getattr(self, name)
-            if path is not None and not path.is_file():
-                wrong.append(f"{name}: there is no file {path}")
-            elif path is not None and path.stat().st_size > MAX_CERTIFICATES_BYTES:
-                wrong.append(f"{name}: expected a file of at most {MAX_CERTIFICATES_BYTES:,} bytes: {path} has more")
-        try:
-            ZoneInfo(self.time_zone)
-        except (ValueError, OSError, ZoneInfoNotFoundError):
-            wrong.append(
-                f"time_zone is {self.time_zone!r}, expected a name of this machine's time zone data (package tzdata), "
-                f"such as Europe/Berlin"
-            )
-        try:
-            for network in self.proxy_networks():
-                ipaddress.ip_network(network, strict=False)
-        except ValueError as fault:
-            wrong.append(f"web_proxies: {fault}, expected addresses and networks such as 10.0.0.7,10.1.0.0/16")
         if self.min_insync > self.replication:
             wrong.append(f"min_insync is {self.min_insync}, expected at most replication, which is {self.replication}")
         if self.security_protocol.startswith("SASL"):
@@ -261,7 +283,7 @@ class Settings(BaseSettings):
 
     def proxy_networks(self) -> list[str]:
         """The proxies in front of the wallboard: addresses and networks."""
-        return [network.strip() for network in self.web_proxies.split(",") if network.strip()]
+        return _networks(self.web_proxies)
 
     def topic_names(self) -> TopicNames:
         """The topics' names on the bus."""
@@ -315,7 +337,7 @@ def load(**options: Any) -> Settings:
     except ValidationError as errors:
         wrong += [_told(error, sources) for error in errors.errors(include_url=False)]
     if wrong:
-        raise SettingsError("\n".join(wrong))
+        raise SettingsError("\n".join(_shortened(line) for text in wrong for line in text.splitlines()))
     return settings
 
 
@@ -369,16 +391,32 @@ def _check_env_file() -> None:
         raise SettingsError(str(error)) from None
 
 
+def _networks(text: str) -> list[str]:
+    """The parts of a list with commas, without those that are empty."""
+    return [network.strip() for network in text.split(",") if network.strip()]
+
+
 def _source(name: str, sources: Mapping[str, Mapping[str, Any]]) -> str:
     found = next((source for source, values in sources.items() if name in values), DEFAULT)
     return found.replace("*", name.upper())
 
 
+def _shortened(line: str) -> str:
+    """The line, without the middle of a value that some file has thousands of characters of."""
+    if len(line) <= _LONGEST_LINE:
+        return line
+    half = _LONGEST_LINE // 2
+    return f"{line[:half]} … {line[-half:]}"
+
+
 def _told(error: Any, sources: Mapping[str, Mapping[str, Any]]) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "too_short":  # pydantic speaks of "items after validation", for a secret too
+        message = f"expected at least {error['ctx']['min_length']} characters, got {error['ctx']['actual_length']}"
     if not error["loc"]:
         return message
     name = str(error["loc"][0])
     field = Settings.model_fields[name]
-    value = "**" if "SecretStr" in str(field.annotation) else repr(error["input"])
+    given = error["input"]
+    value = "**" if "SecretStr" in str(field.annotation) else repr(str(given) if isinstance(given, Path) else given)
     return f"{name} is {value} ({_source(name, sources)}): {message}"

@@ -37,12 +37,20 @@ def test_what_was_cut_has_an_obstacle() -> None:
     assert "of its 70,000 bytes" in str(read_letter(record(*ROUTERS, ("original-size", b"70000"))).obstacle)
     shed = read_letter(record(*ROUTERS, ("original-size", b"9"), ("left-out", b"headers, key")))
     assert (shed.original_size, shed.left_out) == (9, "headers, key")
-    assert "its headers, key were left out" in str(
+    assert "without the record's headers, key" in str(
         read_letter(record(*ROUTERS, ("left-out", b"headers, key"))).obstacle
     )
     batch = read_letter(record(*ROUTERS, ("source-last-offset", b"20")))
     assert (batch.source[2], batch.last_offset) == (17, 20)
     assert "a batch of records" in str(batch.obstacle)
+
+
+def test_machines_are_given_what_the_headers_say_is_missing() -> None:
+    """The offsets of a batch and the parts that did not fit; null for a letter that is whole."""
+    cut = fields_of(read_letter(record(*ROUTERS, ("source-last-offset", b"20"), ("left-out", b"headers, key"))))
+    assert (cut["source_offset"], cut["source_last_offset"], cut["left_out"]) == (17, 20, "headers, key")
+    whole = fields_of(read_letter(record(*ROUTERS)))
+    assert (whole["source_last_offset"], whole["left_out"]) == (None, None)
 
 
 def test_a_strangers_record_is_no_letter_of_ours() -> None:
@@ -51,6 +59,15 @@ def test_a_strangers_record_is_no_letter_of_ours() -> None:
     assert (letter.reason, letter.headers) == ("", ROUTERS[:4])
     assert letter.obstacle is not None
     assert read_letter(record()).reason == ""
+
+
+@pytest.mark.parametrize("number", [b"9" * 5_000, b"9223372036854775808", b"-1", b" 7", "\u0663".encode()])
+def test_a_forged_number_is_none(number: bytes) -> None:
+    """Python refuses to read more than 4,300 digits; a header with 5,000 ended `dead-letter list`."""
+    headers = (*ROUTERS[:3], ("source-partition", number), ("source-offset", number), ("original-size", number))
+    letter = read_letter(record(*headers))
+    assert (letter.reason, letter.source, letter.original_size) == ("schema", ("eu.chat-arrival", -1, -1), -1)
+    assert letter.obstacle is not None
 
 
 def test_where_it_was_put_back_from_is_told_by_its_last_such_header() -> None:

@@ -21,10 +21,10 @@ def test_the_sentence_names_the_partition_since_when_and_what_waits() -> None:
     """To the second; "before" where the router has only just started to look."""
     assert sentence([], ZERO) == ""
     assert sentence([held_up(0)], ZERO) == (
-        "acme.chat-arrival/0 is held up by an open transaction since 1970-01-01T01:15:05.000Z: 14 records behind it "
-        "can't be read"
+        "acme.chat-arrival/0 is held up by an open transaction since 1970-01-01T01:15:05.000Z: 14 records, its own "
+        "included, can't be read"
     )
-    assert "since before 1970-01-01T01:15:05.000Z: 1 record behind" in sentence(
+    assert "since before 1970-01-01T01:15:05.000Z: 1 record, its own" in sentence(
         [held_up(0, records=1, since_before=True)], ZERO
     )
 

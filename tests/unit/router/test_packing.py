@@ -88,6 +88,24 @@ def test_the_dead_letter_of_a_record_with_700_000_headers_fits() -> None:
     assert (value, dict(headers)["left-out"]) == (b"{}", b"headers")
 
 
+@pytest.mark.parametrize("missing", [0, 1, 30])
+def test_a_dead_letter_with_its_left_out_header_fits(missing: int) -> None:
+    """The header is counted before it is there, also where all else fits to the byte."""
+    unread = Unread("undecodable", "", kept=b"{}", headers_left_out=True)
+    _, _, headers = letter(unread, key=None)
+    room = packing.MAX_LETTER_BYTES - record_size(b"", b"{}", headers)
+    key, _, headers = letter(unread, key=b"k" * (room + 1 - missing))
+    assert record_size(key, b"{}", headers) <= packing.MAX_LETTER_BYTES
+    assert dict(headers)["left-out"] == (b"headers" if key else b"headers, key")
+
+
+def test_headers_are_left_out_once() -> None:
+    """Those that were read of a record with too many go the same way as the others."""
+    unread = Unread("undecodable", "", kept=b"{}", headers_left_out=True)
+    _, value, headers = letter(unread, headers=(("h", b"x" * 1_100_000),))
+    assert (value, dict(headers)["left-out"]) == (b"{}", b"headers")
+
+
 def test_the_dead_letter_of_a_batch_names_the_offsets_of_its_records() -> None:
     """The record that stands for the batch has its last offset."""
     _, value, headers = letter(Unread("too-large", "", first_offset=7))

@@ -1,7 +1,8 @@
 """R9: an offer reserves a chat for an agent, and says all that there is to know about it."""
 
 from switchboard.domain.decisions import ChatAssigned, Why
-from tests.unit.rules.story import Tell, moment, pull, push
+from switchboard.domain.rfc3339 import MAX_MS
+from tests.unit.rules.story import START, Tell, moment, pull, push
 
 
 def test_an_offer_says_all_that_there_is_to_know(tell: Tell) -> None:
@@ -144,3 +145,11 @@ def test_the_mode_is_the_agents_own(tell: Tell) -> None:
     s.asks("a")
     s.arrives("c1")
     assert (s.offer("c1").mode, s.offer("c1").max_sessions, s.offer("c1").profile) == ("pull", 1, "push")
+
+
+def test_an_offer_in_the_last_minute_that_can_be_written_is_made(tell: Tell) -> None:
+    """R9: a recorded log may say any time up to the end of 9999; `expires_at` is then the end of 9999."""
+    s = tell(pull(offer_timeout=285))
+    s.at((MAX_MS - START) / 1000).asks("a")
+    s.arrives("c")
+    assert s.offer("c").expires_at == "9999-12-31T23:59:59.999Z"

@@ -9,7 +9,7 @@ from switchboard.replay.dead_letters import DeadLetter
 
 
 def fields_of(letter: DeadLetter) -> dict[str, Any]:
-    """For machines."""
+    """A letter for machines, its value and the record's own headers left away; None where a field does not apply."""
     topic, partition, offset = letter.source
     return {
         "place": str(letter.place),
@@ -19,8 +19,10 @@ def fields_of(letter: DeadLetter) -> dict[str, Any]:
         "source_topic": topic,
         "source_partition": partition,
         "source_offset": offset,
+        "source_last_offset": letter.last_offset,
         "key": text_of(letter.key),
         "original_size": letter.original_size,
+        "left_out": letter.left_out or None,
         "replayed_from": None if letter.replayed_from is None else str(letter.replayed_from),
     }
 

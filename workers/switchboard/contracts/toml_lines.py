@@ -38,7 +38,7 @@ def _placed(text: str) -> Iterator[tuple[Path, int]]:
             table = _table(tomllib.loads(written), rows, is_list=written.startswith("[["))
             found = [table[:length] for length in range(1, len(table) + 1)]
         else:
-            found = [(*table, *path) for path in _paths(tomllib.loads(statement))]
+            found = [(*table, *path) for path in _paths(tomllib.loads(written))]
         for path in found:
             if path not in seen:
                 seen.add(path)

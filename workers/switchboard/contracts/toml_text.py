@@ -22,7 +22,7 @@ _tokens: Final = re.compile(
                | '[^'\n]*+'
                | \#[^\n]*+ )                                          # comments
   | (?P<opens> [\[{{] ) | (?P<closes> [\]}}] ) | (?P<comma> , ) | (?P<dot> \. ) | (?P<ends> \n )
-  | (?P<number> [0-9][0-9_]{{{MAX_DIGITS},}}+ )
+  | (?P<number> [0-9][0-9_]{{{MAX_DIGITS},}}+ | 0[xob][0-9A-Fa-f_]{{{MAX_DIGITS},}}+ )
     """,
     re.VERBOSE | re.DOTALL,
 ).finditer

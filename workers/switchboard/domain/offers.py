@@ -16,7 +16,7 @@ from switchboard.domain.decisions import (
     Why,
 )
 from switchboard.domain.pool import Pool
-from switchboard.domain.rfc3339 import format_ms
+from switchboard.domain.rfc3339 import MAX_MS, format_ms
 from switchboard.domain.state import Agent, Chat
 from switchboard.domain.timers import Kind, arm_delay
 
@@ -67,7 +67,7 @@ def offer(pool: Pool, agent: Agent, chat: Chat, *, transfer: bool = False) -> No
             "transfer" if request is None else request.origin,
             chat.arrived_text,
             None if request is None else request.at_text,
-            format_ms(pool.clock + config.offer_timeout),
+            format_ms(min(pool.clock + config.offer_timeout, MAX_MS)),
             (pool.clock - chat.arrived_at) / 1000,
             chat.attempt,
             len(agent.sessions),

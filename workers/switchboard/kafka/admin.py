@@ -166,7 +166,8 @@ async def check_topics(conn: Connection, plan: TopicPlan) -> list[Difference]:
     async with session(conn) as client:
         there = await describe(client, map(plan.names.of, Topic))
         settings = await _settings(client, [t for t in Topic if plan.names.of(t) in there], plan)
-    return [difference for topic in Topic for difference in _differences(topic, plan, there, settings)]
+    found = (_differences(topic, plan, there, settings, conn.bootstrap) for topic in Topic)
+    return [difference for differences in found for difference in differences]
 
 
 async def require_topics(conn: Connection, plan: TopicPlan) -> list[Difference]:
@@ -276,7 +277,9 @@ def _differences(
     plan: TopicPlan,
     there: dict[str, list[dict[str, Any]]],
     settings: dict[str, dict[str, str]],
+    bootstrap: str,
 ) -> list[Difference]:
+    """How one topic differs from the plan; `bootstrap` is for the commands that mend it."""
     name, writer = plan.names.of(topic), TOPICS[topic].writer
     if name not in there:
         command = "switchboard topics create" + (" --sources" if writer is Writer.BUS else "")
@@ -296,7 +299,10 @@ def _differences(
     for key, value in plan.settings(topic).items():
         actual = settings[name].get(key, "unknown")
         if actual != value:
-            remedy = f"kafka-configs.sh --alter --entity-type topics --entity-name {name} --add-config {key}={value}"
+            remedy = (
+                f"kafka-configs.sh --bootstrap-server {bootstrap} --alter --entity-type topics --entity-name {name} "
+                f"--add-config {key}={value}"
+            )
             # A state topic that is not compacted is deleted by age, and the agents' capacity with it.
             found.append(Difference(name, key, actual, value, remedy, fatal=key == "cleanup.policy"))
     return found

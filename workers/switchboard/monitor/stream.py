@@ -22,7 +22,9 @@ from switchboard.web.bodies import PIECE_BYTES
 from switchboard.web.connections import Line
 
 TICK_SECONDS: Final = 0.25
-"""The least between two looks at the tables. It is also at least four times as long as the last look took."""
+"""The least between two looks at the tables. Four times as long as the last look took, if that is more."""
+MOST_TICK_SECONDS: Final = 2.0
+"""The most. A look that took long because the machine was busy with something else must not keep the page waiting."""
 HEARTBEAT_SECONDS: Final = 2.0
 RETRY_MS: Final = 1_000
 """How long a page waits before it comes back."""
@@ -203,7 +205,7 @@ class Stream:
             began = time.monotonic()
             if self._clients:
                 await self._tell_changes()
-            await asyncio.sleep(max(TICK_SECONDS, 4 * (time.monotonic() - began)))
+            await asyncio.sleep(max(TICK_SECONDS, min(4 * (time.monotonic() - began), MOST_TICK_SECONDS)))
 
     async def _keep_beating(self) -> None:
         """Tell the pages that the monitor lives, and end those whose sessions are over."""

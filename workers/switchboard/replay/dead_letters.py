@@ -9,6 +9,7 @@ from typing import Final
 from aiokafka import ConsumerRecord
 from aiokafka.structs import TopicPartition
 
+from switchboard.contracts.recorded_log import MAX_OFFSET
 from switchboard.kafka.admin import WrongTopicsError
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.broker_wait import BrokerWait
@@ -36,9 +37,8 @@ _LEFT_OUT: Final = "left-out"
 _OPTIONAL: Final = (_LAST_OFFSET, _SIZE, _LEFT_OUT)
 """The router's headers, in this order, after those that the record came with (which may have such names too)."""
 
-
-_MOST_DIGITS: Final = 18
-"""Of a number in a header, which anyone may write: less than 64 bits, as all offsets are."""
+_MOST_DIGITS: Final = len(str(MAX_OFFSET))
+"""Of a number in a header, which anyone may write: Python refuses to read more than 4,300."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class DeadLetter:
         if self.original_size is not None:
             return f"only the first {len(self.value or b''):,} of its {self.original_size:,} bytes were kept"
         if self.left_out:
-            return f"it was too large for a record, and its {self.left_out} were left out"
+            return f"the dead letter was written without the record's {self.left_out}"
         return None
 
 
@@ -190,7 +190,11 @@ class Replays:
 
 
 def _number(text: bytes | None) -> int:
-    return int(text) if text is not None and text.isdigit() and len(text) <= _MOST_DIGITS else -1
+    """A partition, an offset or a size; -1 where the header holds none of at most 63 bits."""
+    if text is None or not text.isdigit() or len(text) > _MOST_DIGITS:
+        return -1
+    number = int(text)
+    return number if number <= MAX_OFFSET else -1
 
 
 async def dead_letters(

@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 
 from switchboard.contracts.recorded_log import Record, bare_topic, is_timely
@@ -26,6 +28,7 @@ from switchboard.words import counted
 UNDER_WAY: Final = 500
 """Records that are on their way at a time, at most."""
 STOP_SECONDS: Final = 5
+UNACKNOWLEDGED: Final = "what was sent is not acknowledged"
 GRACE_SECONDS: Final = 0.004
 """How long after a record is due acknowledgements are waited for: the pace is to be kept within 10 ms."""
 
@@ -150,9 +153,16 @@ async def _send_all(
         if speed is not None:
             told.latest = max(told.latest, time.monotonic() - began - due)
         moved = move.move(record) if move is not None else record
-        under_way.append(
-            await send_as_is(writer, name, partition, moved.key, moved.payload, moved.headers, timestamp_ms=moved.ts)
+        send = partial(
+            send_as_is, writer, name, partition, moved.key, moved.payload, moved.headers, timestamp_ms=moved.ts
         )
+        try:
+            under_way.append(await send())
+        except KafkaTimeoutError:
+            sent = await unless_stopped(wait.watch(UNACKNOWLEDGED, _hand_over(send)), stop)
+            if sent is None:
+                break
+            under_way.append(sent)
         told.by_topic[name] += 1
         told.moved[name] += partition != record.partition
         tell(told)
@@ -177,10 +187,17 @@ async def _until(when: float, stop: asyncio.Event) -> None:
                 await stop.wait()
 
 
+async def _hand_over(send: Callable[[], Awaitable["asyncio.Future[object]"]]) -> "asyncio.Future[object]":
+    """Hand a record to the client once it takes one more: where it ran out of time, it has not taken the record."""
+    while True:
+        with contextlib.suppress(KafkaTimeoutError):
+            return await send()
+
+
 async def _all_acknowledged(under_way: deque["asyncio.Future[object]"], wait: BrokerWait, stop: asyncio.Event) -> None:
     """Wait for all that is on its way; once `stop` is set for `STOP_SECONDS` at most, or a Ctrl-C would not end it."""
     if under_way:
-        await unless_stopped(wait.watch("what was sent is not acknowledged", asyncio.wait(under_way)), stop)
+        await unless_stopped(wait.watch(UNACKNOWLEDGED, asyncio.wait(under_way)), stop)
     await _acknowledged(under_way, STOP_SECONDS if stop.is_set() else None)
     if under_way:
         raise BrokerAwayError(

@@ -23,7 +23,7 @@ def zero_of_monotonic() -> float:
 
 
 def sentence(held_up: Sequence[HeldUp], zero: float) -> str:
-    """Which partitions are held up, since when, and how many records wait; empty where none is.
+    """Which partitions are held up, since when, and how many records can't be read; empty where none is.
 
     Args:
         held_up: the partitions.
@@ -31,7 +31,7 @@ def sentence(held_up: Sequence[HeldUp], zero: float) -> str:
     """
     told = [
         f"{each.name} is held up by an open transaction since {'before ' if each.since_before else ''}"
-        f"{_since(each, zero)}: {counted(each.records, 'record')} behind it can't be read"
+        f"{_since(each, zero)}: {counted(each.records, 'record')}, its own included, can't be read"
         for each in held_up[:NAMED]
     ]
     if len(held_up) > NAMED:

@@ -91,11 +91,11 @@ def pack_dead_letter(batch: CommitBatch, taken: Taken, bad: BadInput) -> None:
     value = None if value is None or first_offset is not None else bytes(value)
     key, headers, left_out = bounded_key(record.key), list(record.headers), list[str]()
     if unread is not None and unread.headers_left_out:
-        left_out.append("headers")
+        headers, left_out = [], ["headers"]
     if isinstance(key, Unread):
         key = None
         left_out.append("key")
-    while (size := record_size(key, value, headers + own)) > MAX_LETTER_BYTES:
+    while (size := record_size(key, value, headers + own + _left_out(left_out))) > MAX_LETTER_BYTES:
         if headers:
             headers, shed = [], "headers"
         elif key is not None:
@@ -105,9 +105,13 @@ def pack_dead_letter(batch: CommitBatch, taken: Taken, bad: BadInput) -> None:
         else:
             raise ValueError(f"a dead letter's own headers take {size} bytes")
         left_out.append(shed)
-    if left_out:
-        own.append(("left-out", ", ".join(left_out).encode()))
+    own += _left_out(left_out)
     batch.outputs[Topic.DEAD_LETTER].append((key, value, headers + own))
+
+
+def _left_out(names: list[str]) -> list[tuple[str, bytes | None]]:
+    """The header that names what a dead letter lacks of its record; none where it lacks nothing."""
+    return [("left-out", ", ".join(names).encode())] if names else []
 
 
 def offset_key(topic: str, partition: int) -> bytes:

@@ -94,7 +94,7 @@ function heldUpWords(partitions, usual) {
 
 function heldUpSentences(partitions) {
   const told = partitions.slice(0, NAMED).map(({ topic, partition, since, since_before: before, records }) =>
-    `${topic}/${partition} is held up by an open transaction since ${before ? "before " : ""}${clock(since)}; ${count(records, "record")} ${records === 1 ? "waits" : "wait"} behind it.`);
+    `${topic}/${partition} is held up by an open transaction since ${before ? "before " : ""}${clock(since)}; ${count(records, "record")}, its own included, can't be read.`);
   if (partitions.length > NAMED) told.push(`${count(partitions.length - NAMED, "more partition")} likewise.`);
   return told.join(" ");
 }
