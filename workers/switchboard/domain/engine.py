@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from switchboard.domain import agents, chats, rows, timers
 from switchboard.domain.decisions import Decision
+from switchboard.domain.due import due_entries, timers_due
 from switchboard.domain.events import Event, Frame
 from switchboard.domain.passing import pass_time
 from switchboard.domain.pool import Pool
@@ -129,6 +130,22 @@ class Engine:
         while self._due and self._due_of.get(self._due[0][1]) != self._due[0][0]:
             heappop(self._due)
         return self._due[0][0] if self._due else None
+
+    def affordable(self, run: int, most: int) -> int:
+        """How much of `run` (ms of service time) a frame may let pass so that at most `most` timers become due.
+
+        At least 1 ms, however many are due in it.
+        """
+        while run > 1:
+            end, left = self.service + run, most + 1
+            for pool_id in {pool_id for _, pool_id in due_entries(self._due, end)}:
+                left -= timers_due(self.pools[pool_id], end, left)
+                if left <= 0:
+                    break
+            else:
+                return run
+            run //= 2
+        return run
 
     @classmethod
     def restore(cls, shard: int, table_rows: Iterable[Row]) -> "Engine":
