@@ -1,6 +1,7 @@
 """Batches of records: read within bounds whatever a producer put into them, and never the end of a reader."""
 
 import gc
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -150,6 +151,25 @@ def test_header_names_that_are_no_utf_8_are_read_from_the_failing_record_on() ->
     found = read(batch(records, 8, ZSTD))
     assert [each.offset for each in found] == list(range(8))
     assert [each.headers for each in found if each.headers] == [(("\\xff", None),)] * 2
+
+
+@pytest.mark.parametrize("tail", [b"", b"\xff" * 20, crowded_record(700, b"{}", bytes(4_000), 2_000)])
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_large_batch_is_read_by_pieces_and_not_kept_unpacked(codec: int, tail: bytes) -> None:
+    """What comes of it is the same; 24 partitions that hold 32 MB each took 800 MB."""
+    body = b"".join(record(number, b"%05d" % number * 4_000) for number in range(700)) + tail
+    reading = iter(BoundedRecords(batch(body, 701, codec, base=40)).next_batch())
+    tracemalloc.start()
+    first = next(reading)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < FETCH_BYTES + 1_000_000 < len(body) / 2
+    found = [first, *reading]
+    assert [each.offset for each in found[:700]] == list(range(40, 740))
+    assert [each.value for each in found[:700]] == [b"%05d" % number * 4_000 for number in range(700)]
+    assert len(found) == (701 if tail else 700)
+    if tail:
+        assert unread(found[700]).reason == "undecodable"
 
 
 def test_lenient_reading_hands_out_record_by_record() -> None:
