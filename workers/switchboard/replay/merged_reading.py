@@ -10,8 +10,11 @@ from aiokafka.structs import TopicPartition
 
 from switchboard.contracts.codec import SOURCE_TOPICS, BadInput, decode_event
 from switchboard.kafka.reading import STALLED_SECONDS, Offsets, StalledError
+from switchboard.kafka.record_batches import work_of
 from switchboard.router.merging import Partition, Taken, merge, rank_of
 
+BUFFER_BYTES: Final = 1024 * 1024
+"""Memory of the records at hand of a partition, beyond which it is not read on."""
 BUFFER_LOW: Final = 200
 """A partition with fewer records at hand is read on."""
 FETCH_RECORDS: Final = 1000
@@ -85,7 +88,7 @@ class MergedReading:
         low = [
             tp
             for tp, partition in self._partitions.items()
-            if len(partition.buffer) < BUFFER_LOW and (self._ends is None or partition.lag)
+            if partition.is_low(BUFFER_LOW, BUFFER_BYTES) and (self._ends is None or partition.lag)
         ]
         if not low:
             return
@@ -117,7 +120,7 @@ class MergedReading:
             if topic in SOURCE_TOPICS
             else _NO_EVENT
         )
-        return Taken(record.timestamp, rank_of(what), what, record, len(record.value or b""))
+        return Taken(record.timestamp, rank_of(what), what, record, len(record.value or b""), work_of(record))
 
     def _merge(self) -> list[Taken]:
         awaited = [partition for partition in self._partitions.values() if partition.awaited]
