@@ -20,9 +20,10 @@ from tests.attacks.measuring import Bench, Result, as_row
 from tests.attacks.plans import Attack
 from tests.attacks.process import Checkout
 from tests.attacks.record_attacks import RECORD_ATTACKS
+from tests.attacks.state_attacks import STATE_ATTACKS
 
 BASELINE: Final = Attack("none", 0, "nothing: the others alone")
-ATTACKS: Final = (BASELINE, *LOAD_ATTACKS, *RECORD_ATTACKS)
+ATTACKS: Final = (BASELINE, *LOAD_ATTACKS, *RECORD_ATTACKS, *STATE_ATTACKS)
 WORKERS: Final = Path(__file__).parents[2] / "workers"
 
 

@@ -1,5 +1,6 @@
 """Kafka record batches encoded by hand: clients refuse to build what a hostile producer sends."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -8,7 +9,7 @@ from typing import Final, Self
 import zstandard
 from aiokafka.client import AIOKafkaClient
 from aiokafka.codec import gzip_encode, lz4_encode
-from aiokafka.errors import for_code
+from aiokafka.errors import NotLeaderForPartitionError, for_code
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.structs import TopicPartition
 
@@ -16,6 +17,7 @@ from tests.batches import crowded_record, framed, nullable, record, varint
 
 _ZSTD_LEVEL: Final = 3
 PRODUCE_TIMEOUT_MS: Final = 30_000
+LEADER_TRIES: Final = 100
 
 
 class Codec(IntEnum):
@@ -108,6 +110,15 @@ class Poster:
         Raises:
             KafkaError: the broker refused it; says why.
         """
+        for _ in range(LEADER_TRIES):
+            try:
+                return await self._send(topic, partition, batch)
+            except NotLeaderForPartitionError:  # a topic that was just made: the broker does not know it yet
+                await asyncio.sleep(0.1)
+                await self._client.force_metadata_update()
+        return await self._send(topic, partition, batch)
+
+    async def _send(self, topic: str, partition: int, batch: bytes) -> int:
         node = self._client.cluster.leader_for_partition(TopicPartition(topic, partition))
         wanted = ProduceRequest(
             transactional_id=None,

@@ -12,6 +12,7 @@ NESTED: Final = b"[" * 255 + b"]" * 255
 PLACES: Final = ("chat_id", "pool", "type", "attributes")
 BEFORE_ALL_YEARS: Final = -62_135_596_800_001
 """1 ms before the year 1."""
+FAR: Final = 2**31 - 1
 
 _VALID: Final = {
     "chat-arrival": b'"chat_id":"c"',
@@ -69,6 +70,11 @@ def _before_all_years() -> list[Shot]:
     return [Shot(0, "chat-arrival", arrival, stamp=lambda _: BEFORE_ALL_YEARS)]
 
 
+def _far_offset() -> list[Shot]:
+    """Brokers look at the offsets within a batch only where they unpack it."""
+    return [Shot(0, "chat-arrival", batch_of([record(FAR, b"{}")]))]
+
+
 _READERS: Final = (
     ("record", "--bus", "--out", "{log}"),
     ("replay", "{log}", "--out", "{log}.decisions"),
@@ -98,6 +104,7 @@ RECORD_ATTACKS: Final = (
         _header_name,
         most_seconds=90,
     ),
+    Attack("far-offset", 1, f"a record with the offset {FAR:,} within its batch of one", _far_offset, restart=True),
     Attack(
         "timestamp", 1, f"an arrival with the timestamp {BEFORE_ALL_YEARS}", _before_all_years, commands=_READERS[:2]
     ),

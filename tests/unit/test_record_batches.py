@@ -173,6 +173,21 @@ def test_what_is_damaged_inside_is_one_record_and_the_next_batch_is_read(fetched
     assert found[-2].offset == int.from_bytes(fetched[:8]) + int.from_bytes(fetched[23:27])
 
 
+@pytest.mark.parametrize(("deltas", "kept", "rest"), [([2**31 - 1], [], (0, 0)), ([0, 1000, 2], [0], (1, 2)),
+                                                      ([0, 0, 1], [0], (1, 2)), ([-1], [], (0, 0))])  # fmt: skip
+@pytest.mark.parametrize("codec", CODECS)
+def test_offsets_that_a_batch_does_not_have_are_not_believed(
+    codec: int, deltas: list[int], kept: list[int], rest: tuple[int, int]
+) -> None:
+    """Brokers take them: one record would move its readers beyond the partition's end, or back."""
+    records = b"".join(record(delta) for delta in deltas)
+    found = read(batch(records, len(deltas), codec, base=40) + batch(record(), 1, base=43))
+    *whole, left, following = found
+    assert [each.offset - 40 for each in whole] == kept
+    assert (unread(left).reason, unread(left).first_offset, left.offset) == ("undecodable", 40 + rest[0], 40 + rest[1])
+    assert (following.offset, following.value) == (43, b"{}")
+
+
 def test_old_formats_are_bounded_too() -> None:
     """As brokers before 3.0 kept them: a set of records, compressed as the value of one."""
     size = record_batches.BatchLimits().size
@@ -294,3 +309,13 @@ def test_attributes_of_a_record_that_nothing_defines_are_passed_over() -> None:
     odd = record(0, b"[1]")
     found = read(batch(odd[:1] + b"\xff" + odd[2:] + record(1), 2))
     assert [(each.offset, each.value) for each in found] == [(0, b"[1]"), (1, b"{}")]
+
+
+def test_a_field_that_goes_on_into_the_next_record_is_bad_input() -> None:
+    """Its record would have more headers, or a longer value, than its length says and is looked at."""
+    following = record(2)
+    inside = b"\0" + varint(0) + varint(1) + varint(-1) + varint(len(following) - 1)  # up to its number of headers
+    odd = varint(len(inside)) + inside
+    found = read(batch(record(0, headers=BAD_NAME) + odd + following, 3))
+    assert (found[0].offset, found[0].value) == (0, b"{}")
+    assert [(each.offset, unread(each).first_offset) for each in found[1:]] == [(2, 1)]

@@ -33,6 +33,8 @@ class Pool:
     remembered: dict[str, Remembered] = field(default_factory=dict)
     passings: dict[str, dict[str, int]] = field(default_factory=dict)
     """agent id -> chat id -> service time at which it declined or missed the chat; of open chats only (R5)."""
+    passed: int = 0
+    """How many pairs of an agent and a chat `passings` holds."""
     requests: int = 0
     """Outstanding requests, eligible or not."""
     silent: int = 0
@@ -164,6 +166,7 @@ class Pool:
         """R5: the agent declined or missed the chat; it is offered to others first."""
         if chat.passed is None:
             chat.passed = {}
+        self.passed += agent.id not in chat.passed
         chat.passed[agent.id] = self.service
         self.passings.setdefault(agent.id, {})[chat.id] = self.service
         if agent.profile.config.reoffer_after:
@@ -171,6 +174,7 @@ class Pool:
 
     def forget_passings(self, chat: Chat) -> None:
         """The chat is over or transferred: who passed it over no longer matters."""
+        self.passed -= len(chat.passed or ())
         for agent_id in chat.passed or ():
             of_agent = self.passings[agent_id]
             del of_agent[chat.id]

@@ -91,6 +91,7 @@ class Restoration:
             return
         chat = _chat(value)
         pool.chats[chat.id] = chat
+        pool.passed += len(chat.passed or ())
         for agent_id, at in (chat.passed or {}).items():
             pool.passings.setdefault(agent_id, {})[chat.id] = at
         if chat.stage == "waiting":

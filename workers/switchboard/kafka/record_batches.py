@@ -334,21 +334,23 @@ def _lenient_records(batch: bytes | memoryview, skipped: int) -> Iterator[ReadRe
     """
     (base, *_, attributes, _, first_timestamp, max_timestamp) = _HEADER.unpack_from(batch)
     is_append_time = bool(attributes & _APPEND_TIME)
+    view = memoryview(batch)
     size, at, number = len(batch), _RECORDS, 0
     while at < size:
-        length, at = _varint(batch, at)
+        length, at = _varint(view, at)
         end = at + length
         if length < 0 or end > size:
             raise ValueError(f"a record of {length} bytes, where {size - at} are left")
         if number >= skipped:
-            timestamp_delta, at = _varint(batch, at + 1)
-            offset_delta, at = _varint(batch, at)
-            key, at = _nullable_bytes(batch, at)
-            value, at = _nullable_bytes(batch, at)
-            count, at = _varint(batch, at)
+            own = view[:end]  # no field goes on into the next record
+            timestamp_delta, at = _varint(own, at + 1)
+            offset_delta, at = _varint(own, at)
+            key, at = _nullable_bytes(own, at)
+            value, at = _nullable_bytes(own, at)
+            count, at = _varint(own, at)
             headers: tuple[tuple[str, bytes | None], ...] = ()
             if count <= MAX_HEADERS and end - at <= MAX_HEADER_BYTES:
-                headers = tuple(_headers(batch, at, count))
+                headers = tuple(_headers(own, at, count))
             else:
                 value = Unread(
                     "undecodable",

@@ -2,7 +2,7 @@
 
 An event beyond a limit becomes bad input (`over-limit`) before a frame is made of it, so that the engine, the journal
 and every replay know nothing of limits. What exists is always served: only an event that would add a pool, an agent, a
-chat or a remembered ending is ever refused.
+chat, a remembered ending or a remembered decline is ever refused.
 
 Counting is exact from frame to frame. Within the records that are checked together it is pessimistic: what is added
 counts, what ends in between does not, so that no limit is ever exceeded.
@@ -13,6 +13,7 @@ reach it, and for agents of pools with more than 1,900: 0.5 us an event about wh
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,12 +25,22 @@ from switchboard.domain.events import DEFAULT_POOL, Event
 from switchboard.domain.pool import Pool
 from switchboard.router.agent_ids import ANY_IDS, MAX_ID_BYTES, AgentIds
 from switchboard.router.holdings import Held, Holdings, Totals, add, held_by, nothing
-from switchboard.router.limits import EARLY_ENDINGS_SHARE, SHARD_AGENTS, SHARD_CHATS, UNCONFIGURED_SHARE, Limit, Limits
+from switchboard.router.limits import (
+    EARLY_ENDINGS_SHARE,
+    MAX_DECLINES,
+    SHARD_AGENTS,
+    SHARD_CHATS,
+    SHARD_DECLINES,
+    UNCONFIGURED_SHARE,
+    Limit,
+    Limits,
+)
 from switchboard.router.merging import Taken
 from switchboard.router.service_time import LONGEST_MS
 
 ADDING_AGENTS: Final = frozenset({"agent-logged-in", "request-chat"})
 ADDING_CHATS: Final = frozenset({"chat-arrival", "chat-abandoned", "chat-concluded"})
+ADDING_DECLINES: Final = frozenset({"chat-declined"})
 """The types of events that may add something to a pool that exists, `pool-configured` apart. An event of any type adds
 a pool that is not known."""
 
@@ -41,6 +52,7 @@ _SHARD: Final[Mapping[Held, tuple[str, str, Limit]]] = {
     "agents": (f"{SHARD_AGENTS} * max_agents", "agents", "shard-agents"),
     "chats": (f"{SHARD_CHATS} * max_chats", "open chats", "shard-chats"),
     "remembered": (f"{SHARD_CHATS} * max_remembered", "chats open or remembered", "shard-remembered-chats"),
+    "passings": (f"{SHARD_DECLINES} * max_chats", "pairs of an agent and a chat that it passed over", "shard-declines"),
 }
 """The setting that each is bounded by, the words for it, and the limit's name."""
 
@@ -64,6 +76,8 @@ class _Additions:
     chats: set[str] = field(default_factory=set)
     endings: set[str] = field(default_factory=set)
     """Chats that ended before they came."""
+    declines: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By ("agent", its id) and ("chat", its id)."""
     implicit_login: bool | None = None
     """As a configuration among these events sets it."""
 
@@ -95,8 +109,17 @@ class Admission:
             "agents": limits.shard_agents,
             "chats": limits.shard_chats,
             "remembered": limits.shard_remembered,
+            "passings": limits.shard_declines,
         }
         self._holdings = Holdings(engine, self._configured, now)
+        self._checks: dict[str, Callable[[Event, Pool | None], OverLimit | None]] = {
+            "chat-arrival": self._chat,
+            "chat-abandoned": self._ending,
+            "chat-concluded": self._ending,
+            "agent-logged-in": self._agent,
+            "request-chat": self._agent,
+            "chat-declined": self._decline,
+        }
         self._touched: set[str] = set()
         """The pools that the events checked last are about."""
 
@@ -133,7 +156,7 @@ class Admission:
                     if shard_has_room and self._is_roomy_for_chats(pool, number):
                         roomy_for_chats.add(event.pool)
                         continue
-                elif event.type != "pool-configured":
+                elif event.type not in ADDING_DECLINES and event.type != "pool-configured":
                     continue
             refusal = self._refusal(event, pool)
             if refusal is not None:
@@ -171,6 +194,7 @@ class Admission:
             "shard-agents": (every["agents"], limits.shard_agents),
             "shard-chats": (every["chats"], limits.shard_chats),
             "shard-remembered-chats": (every["remembered"], limits.shard_remembered),
+            "shard-declines": (every["passings"], limits.shard_declines),
             "configuration": (max((size.pairs for size in configured.sizes.values()), default=0), MAX_PAIRS),
             "shard-configuration": (
                 max(configured.pairs, configured.rows * (MAX_SHARD_PAIRS // MAX_SHARD_ROWS)),
@@ -187,15 +211,8 @@ class Admission:
             if refusal is not None:
                 return refusal
             self._new_pools.add(event.pool)
-        match event.type:
-            case "chat-arrival":
-                return self._chat(event, pool)
-            case "chat-abandoned" | "chat-concluded":
-                return self._ending(event, pool)
-            case "agent-logged-in" | "request-chat":
-                return self._agent(event, pool)
-            case _:
-                return None
+        check = self._checks.get(event.type)
+        return None if check is None else check(event, pool)
 
     def _configure(self, event: Event, pool: Pool | None) -> OverLimit | None:
         config = event.data["config"]
@@ -310,6 +327,32 @@ class Admission:
             setting = f"max_remembered / {EARLY_ENDINGS_SHARE}"
             return _refused(name, "early-endings", held, what, most, setting)
         return self._remembered_refusal(name, pool, added)
+
+    def _decline(self, event: Event, pool: Pool | None) -> OverLimit | None:
+        """A decline is remembered with the chat while it is open (R5). A chat that is not open adds nothing."""
+        agent_id, chat_id = event.data["agent_id"], event.data["chat_id"]
+        chat = None if pool is None else pool.chats.get(chat_id)
+        added = self._additions.get(event.pool)
+        if chat is None and (added is None or chat_id not in added.chats):
+            return None
+        passings = {} if pool is None else pool.passings.get(agent_id, {})
+        if chat_id in passings:
+            return None
+        declines = self._of(event.pool).declines
+        by_agent = len(passings) + declines["agent", agent_id]
+        by_chat = (0 if chat is None else len(chat.passed or ())) + declines["chat", chat_id]
+        for held, what in (
+            (by_agent, "open chats that this agent passed over"),
+            (by_chat, "agents who passed it over"),
+        ):
+            if held >= MAX_DECLINES:
+                return _refused(event.pool, "declines", held, what, MAX_DECLINES, "not a setting")
+        if (refusal := self._shard_refusal("passings", event.pool)) is not None:
+            return refusal
+        declines["agent", agent_id] += 1
+        declines["chat", chat_id] += 1
+        self._holdings.expect(event.pool, "passings")
+        return None
 
     def _remembered_refusal(self, name: str, pool: Pool | None, added: _Additions | None) -> OverLimit | None:
         """Why a pool can't remember one chat more."""

@@ -8,8 +8,9 @@ from switchboard.contracts.routing_size import ConfiguredPools
 from switchboard.domain.engine import Engine
 from switchboard.domain.pool import Pool
 
-Held: TypeAlias = Literal["agents", "chats", "remembered"]
-"""What is counted: agents, open chats, and chats that are open or remembered."""
+Held: TypeAlias = Literal["agents", "chats", "remembered", "passings"]
+"""What is counted: agents, open chats, chats that are open or remembered, and pairs of an agent and an open chat that
+it passed over."""
 Totals: TypeAlias = dict[Held, int]
 
 RECOUNT_SHARE: Final = 0.05
@@ -19,8 +20,9 @@ RECOUNT_SHARE: Final = 0.05
 class Holdings:
     """Counts what all pools of a shard hold, and what those hold that were never configured.
 
-    The totals are never less than what the pools hold. They are exact for pools that were looked at since their last
-    event; what timers end elsewhere is subtracted by a recount.
+    The totals are never less than what the pools hold, but for offers that expired in a pool without an event since:
+    what was passed over so is counted with the pool's next event. They are exact for pools that were looked at since
+    their last event; what timers end elsewhere is subtracted by a recount.
 
     Args:
         engine: the shard's; it is only looked at.
@@ -88,13 +90,14 @@ class Holdings:
 
 def nothing() -> Totals:
     """No totals yet."""
-    return {"agents": 0, "chats": 0, "remembered": 0}
+    return {"agents": 0, "chats": 0, "remembered": 0, "passings": 0}
 
 
 def held_by(pool: Pool) -> Totals:
     """What a pool holds."""
     chats = len(pool.chats)
-    return {"agents": len(pool.agents), "chats": chats, "remembered": chats + len(pool.remembered)}
+    remembered = chats + len(pool.remembered)
+    return {"agents": len(pool.agents), "chats": chats, "remembered": remembered, "passings": pool.passed}
 
 
 def add(totals: Totals, held: Totals) -> None:

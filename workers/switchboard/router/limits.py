@@ -4,7 +4,7 @@ Anyone who may write to the bus can make up pools, agents and chats. Without bou
 their own, sent within 52 s, took 1 GB, and the router could not start again within that.
 
 Measured on the build machine: an unconfigured pool takes 5.6 KB, an agent 1.6 to 2.8 KB, an open chat 0.7 to 1.3 KB, a
-closed chat that is remembered 0.4 KB, an ending whose chat never came 0.3 KB.
+closed chat that is remembered 0.4 KB, an ending whose chat never came 0.3 KB, a chat that an agent passed over 0.26 KB.
 """
 
 from dataclasses import dataclass
@@ -23,6 +23,8 @@ Limit: TypeAlias = Literal[
     "shard-agents",
     "shard-chats",
     "shard-remembered-chats",
+    "declines",
+    "shard-declines",
     "configuration",
     "shard-configuration",
 ]
@@ -35,6 +37,13 @@ SHARD_CHATS: Final = 2
 UNCONFIGURED_SHARE: Final = 2
 """Pools that were never configured take one part of so many of what a shard takes: names that anyone can make up never
 use up what the configured pools need."""
+MAX_DECLINES: Final = 1_000
+"""Open chats that one agent passed over, and agents who passed one chat over, beyond which a decline is refused. Each
+search for an agent's next chat looks at all chats that it passed over (0.1 us each), each search for a chat's next
+agent at all agents who passed it over: 20,000 declines of one agent took 2 ms each, and a frame of 2,000 of them longer
+than a session."""
+SHARD_DECLINES: Final = 5
+"""A shard remembers so many times `max_chats` pairs of an agent and an open chat that it passed over: 260 MB."""
 EARLY_ENDINGS_SHARE: Final = 10
 """Endings that came before their chats take one part of so many of `max_remembered`."""
 
@@ -68,3 +77,8 @@ class Limits:
     def shard_remembered(self) -> int:
         """Chats of all pools of a shard together, open and remembered."""
         return SHARD_CHATS * self.max_remembered
+
+    @property
+    def shard_declines(self) -> int:
+        """Pairs of an agent and an open chat that it passed over, of all pools of a shard together."""
+        return SHARD_DECLINES * self.max_chats
