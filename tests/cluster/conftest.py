@@ -6,13 +6,14 @@ from collections.abc import Iterator
 import pytest
 
 from switchboard.kafka.local_cluster import LocalCluster
-from tests.cluster.outages import whole
+from tests.cluster.outages import coordinate, whole
 
 
 @pytest.fixture(scope="session")
 def three_brokers() -> Iterator[LocalCluster]:
     """The brokers of this run: about 12 s to start on two cores."""
     with LocalCluster() as cluster:
+        asyncio.run(coordinate(cluster))
         yield cluster
 
 

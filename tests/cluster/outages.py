@@ -5,6 +5,8 @@ import os
 import time
 
 from switchboard.kafka.admin import session
+from switchboard.kafka.allowed import COORDINATOR_OF_GROUP, COORDINATOR_OF_TRANSACTIONS
+from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.local_broker import LocalBroker
 from switchboard.kafka.local_cluster import LocalCluster
@@ -41,6 +43,18 @@ class Outage:
                 node.kill()
             else:
                 node.suspend()
+
+
+async def coordinate(cluster: LocalCluster) -> None:
+    """Have the brokers make the topics of their coordinators, as they do for the first group and transaction."""
+    conn = Connection(cluster.bootstrap)
+
+    async def look() -> None:
+        async with session(conn) as client:
+            for kind in (COORDINATOR_OF_GROUP, COORDINATOR_OF_TRANSACTIONS):
+                await client.find_coordinator("first", kind)
+
+    await BrokerWait(conn, WHOLE_SECONDS).retry("looking for the coordinators", look)
 
 
 async def noticed(cluster: LocalCluster, number: int) -> None:

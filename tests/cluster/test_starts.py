@@ -3,6 +3,7 @@
 import asyncio
 import re
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ OUTAGES = [Outage("killed", 0), Outage("killed", 1), Outage("killed", 2), Outage
 if ALL:
     OUTAGES += [Outage("frozen", 1), Outage("frozen", 2)]
 
+PATIENT: dict[str, Any] = {"broker_wait_seconds": 60}
+"""For workers of which only is tested that they come up; how long they wait is tested beside it."""
 SERVED_SECONDS = 60
 """A broker's session ends after 3 s on these brokers, a request to one that is frozen after 3 to 15 s; a shard that
 could not be opened is opened again each second."""
@@ -34,12 +37,12 @@ async def test_workers_that_are_started_right_after_a_broker_went_serve(
     """A router and a monitor, and a router that takes over while the broker is still away; nothing is lost."""
     async with a_bus(cluster.bootstrap, bus_prefix, replication=3) as bus, AsyncExitStack() as stack:
         await asyncio.to_thread(outage.begin, cluster)
-        router = await stack.enter_async_context(bus.router())
-        monitor = await stack.enter_async_context(a_monitor(**bus.settings()))
+        router = await stack.enter_async_context(bus.router(**PATIENT))
+        monitor = await stack.enter_async_context(a_monitor(**bus.settings(**PATIENT)))
         await router.ready(SERVED_SECONDS)
         await offered(bus, "chat-1", "ana")
         await router.kill()
-        successor = await stack.enter_async_context(bus.router())
+        successor = await stack.enter_async_context(bus.router(**PATIENT))
         await successor.ready(SERVED_SECONDS)
         await offered(bus, "chat-2", "bob")
         await monitor.shows("/api/agents", lambda agents: {row["agent_id"] for row in agents} == {"ana", "bob"})

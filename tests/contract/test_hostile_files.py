@@ -353,7 +353,7 @@ def test_a_secret_that_is_too_large_is_told_with_the_name_of_its_setting(
     with pytest.raises(SettingsError, match=r"^web_token_file: .*large: expected a file of at most 65,536 bytes"):
         load(web_token_file=large).reader_token()
     os.truncate(large, 5 * 1024 * 1024)
-    with pytest.raises(SettingsError, match="ca_file: expected a file of at most 4,194,304 bytes"):
+    with pytest.raises(SettingsError, match=r"^ca_file is '.*large' .*: expected a file of at most 4,194,304 bytes"):
         load(ca_file=large)
 
 

@@ -1,6 +1,7 @@
 """Targets with known faults, to see that the fuzzer finds them."""
 
 import os
+from mmap import PAGESIZE, mmap
 from random import Random
 from typing import ClassVar
 
@@ -50,8 +51,11 @@ class Greedy(Faulty):
     growth_limit: ClassVar = 16 * 1024 * 1024
 
     def check(self, case: bytes) -> str:
-        """Keep far too much."""
-        return f"{len(bytearray(64 * 1024 * 1024) + case) > 0}"
+        """Take memory from the system: what the process has freed, and kept, would be no growth."""
+        with mmap(-1, 64 * 1024 * 1024) as memory:
+            for page in range(0, len(memory), PAGESIZE):
+                memory[page] = 1
+            return f"{len(case) > 0}"
 
 
 class Fatal(Faulty):

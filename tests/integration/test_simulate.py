@@ -8,9 +8,13 @@ from pathlib import Path
 
 import orjson
 
+from switchboard.kafka.local_broker import LocalBroker
+from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.reading import ends_of
 from switchboard.kafka.restore import restore
 from switchboard.kafka.topics import Topic
 from tests.routers import Bus, a_bus
+from tests.waiting import eventually
 
 ROUTING = """
 [[pools.retail.queues]]
@@ -94,6 +98,28 @@ async def test_a_routing_file_says_who_works_where_and_ctrl_c_ends_it_clean(
 
         everyone = {("pushed", "push", "accounts"), ("pulled", "pull", "gold"), ("pulled", "pull", "standard")}
         await bus.until(lambda: served() == everyone)
+
+
+async def test_it_ends_at_a_signal_though_its_broker_does_not_answer(private_broker: LocalBroker) -> None:
+    """Customers who leave are said on a topic that its client has not used yet: 40 s of waiting for each of them."""
+    async with a_bus(private_broker.bootstrap, "") as bus:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "switchboard", "simulate", "--agents", "3", "--speed", "200"),
+            stdout=PIPE,
+            stderr=PIPE,
+            env=bus.environment(),
+        )
+        arrivals = await partitions_of(bus.conn, [bus.names.of(Topic.CHAT_ARRIVAL)])
+        await eventually(lambda: ends_of(bus.conn, arrivals), lambda ends: sum(ends.values()) >= 3)
+        private_broker.suspend()
+        try:
+            process.send_signal(signal.SIGTERM)
+            _, err = await asyncio.wait_for(process.communicate(), 30)
+        finally:
+            private_broker.resume()
+            if process.returncode is None:
+                process.kill()
+        assert process.returncode == 0, err
 
 
 async def test_without_a_router_it_says_that_nothing_came_back(broker_bootstrap: str, bus_prefix: str) -> None:

@@ -399,9 +399,9 @@ def test_a_refusal_tells_limit_count_and_setting() -> None:
     shard.take(login("a"), arrive("c"))
     told = [each.what for each in checked(shard.admission, [login("b"), arrive("d"), login("a", "x")])]
     assert [each.detail for each in told if isinstance(each, OverLimit)] == [
-        "agents: there are 1 agents in this pool; at most 1 are taken (max_agents)",
-        "chats: there are 1 open chats in this pool; at most 1 are taken (max_chats)",
-        "pools: there are 1 pools that were never configured; at most 1 are taken (max_pools)",
+        "agents: 1 of at most 1 agents in pool p (max_agents)",
+        "chats: 1 of at most 1 open chats in pool p (max_chats)",
+        "pools: 1 of at most 1 pools that were never configured (max_pools)",
     ]
     assert [each.pool for each in told] == ["p", "p", "x"]
 

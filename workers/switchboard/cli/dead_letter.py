@@ -115,12 +115,13 @@ def show(ctx: click.Context, place: Place, *, raw: bool, as_json: bool) -> None:
         say_json({**fields_of(letter), "headers": headers, "value": text_of(letter.value)})
         return
     say(line_of(letter))
-    say(f"key: {shown(letter.key)}")
+    say(f"key: {'(left out)' if 'key' in letter.left_out else shown(letter.key)}")
     for name, value in letter.headers:
         say(f"header {name}: {shown(value)}")
     if letter.obstacle is not None:
         say(f"can't be replayed: {letter.obstacle}")
-    say_lines("(none)" if (text := text_of(letter.value)) is None else text)
+    none = "(left out)" if "value" in letter.left_out else "(none)"
+    say_lines(none if (text := text_of(letter.value)) is None else text)
 
 
 @dead_letter.command()

@@ -14,13 +14,14 @@ MAX_LEVELS: Final = 64
 MAX_DIGITS: Final = 64
 """Of a number: 64 bits have 20."""
 
+# Python before 3.11.5 matches possessive groups wrongly that can backtrack inside (gh-106052): the groups here can't.
 _tokens: Final = re.compile(
     rf"""
-    (?P<skipped> \"\"\"(?: [^"\\] | \\. | "{{1,2}}(?!") )*+ "{{3,5}}   # strings of several lines
-               | '''(?: [^'] | '{{1,2}}(?!') )*+ '{{3,5}}
-               | "(?: [^"\\\n] | \\[^\n] )*+"                         # strings
+    (?P<skipped> \"\"\" [^"\\]*+ (?: (?: (?:\\.)++ | "{{1,2}}(?!") ) [^"\\]*+ )* "{{3,5}}   # strings of several lines
+               | ''' [^']*+ (?: '{{1,2}}(?!') [^']*+ )* '{{3,5}}
+               | " [^"\\\n]*+ (?: (?:\\[^\n])++ [^"\\\n]*+ )* "                             # strings
                | '[^'\n]*+'
-               | \#[^\n]*+ )                                          # comments
+               | \#[^\n]*+ )                                                                # comments
   | (?P<opens> [\[{{] ) | (?P<closes> [\]}}] ) | (?P<comma> , ) | (?P<dot> \. ) | (?P<ends> \n )
   | (?P<number> [0-9][0-9_]{{{MAX_DIGITS},}}+ | 0[xob][0-9A-Fa-f_]{{{MAX_DIGITS},}}+ )
     """,

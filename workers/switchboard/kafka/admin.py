@@ -205,7 +205,10 @@ async def _create(client: AIOKafkaAdminClient, new: list[NewTopic], *, validate_
 def _not_made(topic: str, code: int, reason: str) -> Exception:
     told = f"topic {topic} could not be made: {reason}"
     if code == INVALID_REPLICATION_FACTOR:
-        return TooFewBrokersError(told)
+        return TooFewBrokersError(
+            f"{told.removesuffix('.')}; set replication (SWITCHBOARD_REPLICATION) to the number of brokers or less, or "
+            f"start the brokers that are missing"
+        )
     kind = for_code(code)
     return kind(told) if kind.retriable else TopicError(told)
 

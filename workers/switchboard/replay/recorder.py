@@ -256,7 +256,8 @@ async def _take_up_new(conn: Connection, consumer: AIOKafkaConsumer, reading: Me
     except (BrokerAwayError, KafkaError, TimeoutError) as error:
         if not may_pass(error):
             raise
-        log.warning("partitions were not listed, and are in %s s: %s", RELIST_SECONDS, in_words(error))
+        told = "new partitions can't be looked for now, the next look is in %s s: %s"
+        log.warning(told, RELIST_SECONDS, in_words(error))
         return
     if new:
         reading.take_up(positions | begins)

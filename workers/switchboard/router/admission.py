@@ -271,13 +271,13 @@ class Admission:
         held = len(new) + (0 if pool is None else max(len(pool.agents), len(pool.passings)))
         most = self._limits.max_agents
         if held >= most:
-            return _refused(name, "agents", held, "agents in this pool", most, "max_agents")
+            return _refused(name, "agents", held, f"agents in pool {name}", most, "max_agents")
         if (refusal := self._shard_refusal("agents", name)) is not None:
             return refusal
         excess = self._ids.excess(agent_id, name, pool, new)
         if excess is None:
             return None
-        what = "bytes in the ids of this pool's agents"
+        what = f"bytes in the ids of the agents of pool {name}"
         return _refused(name, "agent-ids", excess, what, MAX_ID_BYTES, "what a row holds: use shorter ids")
 
     def _chat(self, event: Event, pool: Pool | None) -> OverLimit | None:
@@ -299,7 +299,7 @@ class Admission:
         most = self._limits.max_chats
         held = (0 if pool is None else len(pool.chats)) + (0 if added is None else len(added.chats))
         if held >= most:
-            return _refused(name, "chats", held, "open chats in this pool", most, "max_chats")
+            return _refused(name, "chats", held, f"open chats in pool {name}", most, "max_chats")
         return self._remembered_refusal(name, pool, added) or self._shard_refusal("chats", name)
 
     def _ending(self, event: Event, pool: Pool | None) -> OverLimit | None:
@@ -323,7 +323,8 @@ class Admission:
         most = self._limits.max_early_endings
         held = (0 if pool is None else len(pool.early_forgets)) + (0 if added is None else len(added.endings))
         if held >= most:
-            what, setting = "endings in this pool of chats that never came", f"max_remembered / {EARLY_ENDINGS_SHARE}"
+            what = f"endings in pool {name} of chats that never came"
+            setting = f"max_remembered / {EARLY_ENDINGS_SHARE}"
             return _refused(name, "early-endings", held, what, most, setting)
         return self._remembered_refusal(name, pool, added)
 
@@ -359,7 +360,7 @@ class Admission:
         held = 0 if pool is None else len(pool.chats) + len(pool.remembered)
         held += 0 if added is None else len(added.chats) + len(added.endings)
         if held >= most:
-            what = "chats open or remembered in this pool"
+            what = f"chats open or remembered in pool {name}"
             return _refused(name, "remembered-chats", held, what, most, "max_remembered")
         return self._shard_refusal("remembered", name)
 
@@ -447,6 +448,4 @@ def _size(pool: Pool) -> Size:
 
 
 def _refused(pool: str, limit: Limit, held: int, what: str, most: int, setting: str) -> OverLimit:
-    return OverLimit(
-        "over-limit", f"{limit}: there are {held} {what}; at most {most} are taken ({setting})", pool, limit
-    )
+    return OverLimit("over-limit", f"{limit}: {held:,} of at most {most:,} {what} ({setting})", pool, limit)

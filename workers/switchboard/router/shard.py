@@ -324,9 +324,11 @@ class Shard:
             while some := list(islice(rows, TURN)):
                 packing.pack_rows(batch, some)
                 await asyncio.sleep(0)
-        for each in self._mine(taken):
+        for number, each in enumerate(self._mine(taken), start=1):
             if isinstance(each.what, BadInput):
                 packing.pack_dead_letter(batch, each, each.what)
+                if number % TURN == 0:
+                    await asyncio.sleep(0)
         self._pass(taken)
         offsets, self._untold = self._untold, {}
         packing.pack_offsets(batch, offsets)

@@ -13,7 +13,7 @@ from aiokafka.structs import TopicPartition
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.broker_wait import BrokerWait
-from switchboard.kafka.clients import Connection, reader, started_producer
+from switchboard.kafka.clients import Connection, reader, started_producer, unless_stopped
 from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.rights import DECIDED, simulating_rights
 from switchboard.kafka.topics import Topic, TopicNames
@@ -97,14 +97,15 @@ class Bus:
         """Let the crowd live until `stop` is set; each decision is shown to `on_decision` as it becomes visible."""
         self._crowd.start(_now())
         while not stop.is_set():
-            await self._say(self._crowd.due(_now()))
+            # A client waits for a broker that is away much longer than somebody who presses Ctrl-C does.
+            await unless_stopped(self._say(self._crowd.due(_now())), stop)
             due = self._crowd.next_due()
             wait = LONGEST_WAIT_MS if due is None else max(1, min(LONGEST_WAIT_MS, due - _now()))
             await self._listen(wait, on_decision)
 
     async def send_home(self) -> None:
-        """Close our chats and log our agents out, so that nothing is offered to ghosts."""
-        await self._say(self._crowd.leave(_now()))
+        """Close our chats and log our agents out, so that nothing is offered to ghosts, if a broker takes it."""
+        await self._say(self._crowd.leave(_now()), patience=STOP_SECONDS)
 
     async def listen_on(self, seconds: float, on_decision: Callable[[Decision], None] = lambda _: None) -> None:
         """Take in decisions that are still coming; the crowd does nothing more."""
@@ -122,20 +123,25 @@ class Bus:
                 self._crowd.observe(decision, int(seen))
                 on_decision(decision)
 
-    async def _say(self, events: Iterable[Outgoing]) -> None:
+    async def _say(self, events: Iterable[Outgoing], patience: float | None = None) -> None:
+        """Publish events; where one is not accepted for `patience` seconds, neither it nor the rest is sent."""
         for event in events:
             self._count += 1
             self._tally.note_sent(event, time.time() * 1000)
             try:
-                sending = await self._producer.send(
-                    self._names.of(Topic(event.topic)),
-                    orjson.dumps(event.body),
-                    key=event.key.encode(),
-                    headers=self._headers(event),
-                )
+                async with asyncio.timeout(patience):
+                    sending = await self._producer.send(
+                        self._names.of(Topic(event.topic)),
+                        orjson.dumps(event.body),
+                        key=event.key.encode(),
+                        headers=self._headers(event),
+                    )
             except KafkaError:
                 self._tally.unsent += 1
                 continue
+            except TimeoutError:
+                self._tally.unsent += 1
+                return
             self._on_its_way.add(sending)
             sending.add_done_callback(self._arrived)
 
