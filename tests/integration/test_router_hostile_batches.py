@@ -12,8 +12,8 @@ from tests.routers import Bus, a_bus
 
 LIMITS = BatchLimits()
 NOW_MS = int(time.time() * 1000)
-"""Older than its retention of 7 days, and the broker may delete the records before they are checked: it looks 30 s after
-its start, and then each 5 minutes."""
+"""A broker deletes segments older than 7 days when it looks, 30 s after its start and then each 5 minutes: records of
+an older time might be gone before they are checked."""
 
 HOSTILE: dict[str, tuple[Batch, str, str]] = {
     "a value that unpacks to 700 MB": (batch_of_blanks(700_000_000), "too-large", "unpack to more than"),
