@@ -124,6 +124,8 @@ class Shard:
         self._tally = Tally(self._engine)
         self._committer = Committer(self._ledger, self._note_commit)
         self._framed = time.monotonic()
+        self._unmoved = 0
+        """Events framed since service time last moved."""
         self._told = 0.0
         self._admission = Admission(self._engine, plan.limits)
         self._survey = Survey(index)
@@ -270,10 +272,20 @@ class Shard:
         stopped = self._service.stopped - before + (run - passing) / 1000
         metrics.SERVICE_TIME_STOPPED.labels(str(self.index)).inc(stopped)
         self._framed = now
-        if any(isinstance(each.what, Event) for each in taken):
-            # Also while service time stands still: or all that is made in that time would be due in one moment.
-            passing = max(passing, 1)
-        await self._advance(taken, passing)
+        await self._advance(taken, max(passing, self._least_run(taken, passing)))
+
+    def _least_run(self, taken: list[Taken], run: int) -> int:
+        """1 (ms) once MOST_DUE events were framed while service time stood still, else 0.
+
+        Without it all timers that are armed in that time would be due at one moment, and in one frame.
+        """
+        if run:
+            self._unmoved = 0
+        self._unmoved += sum(isinstance(each.what, Event) for each in taken)
+        if self._unmoved < MOST_DUE:
+            return 0
+        self._unmoved = 0
+        return 1
 
     async def _step_by_step(self, taken: list[Taken]) -> None:
         """After a failure: time alone, then each event alone, each committed before the next."""
