@@ -21,14 +21,9 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 from switchboard.contracts.codec import KEPT_BYTES, MAX_VALUE_BYTES
 from switchboard.contracts.faults import MAX_DETAIL
 from switchboard.contracts.unread import Unread
-from switchboard.kafka.record_batches import (
-    MAX_HEADER_BYTES,
-    MAX_HEADERS,
-    BatchLimits,
-    BoundedRecords,
-    bounded_value,
-    set_limits,
-)
+from switchboard.kafka.batch_compression import BatchLimits, set_limits
+from switchboard.kafka.batch_records import MAX_HEADER_BYTES, MAX_HEADERS
+from switchboard.kafka.record_batches import BoundedRecords, bounded_value
 from tests.batches import nullable, varint
 from tests.fuzz.source_records import NOW, random_timestamp, source_record
 from tests.fuzz.target import Target, require

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from switchboard.contracts.codec import KEPT_BYTES, MAX_VALUE_BYTES
 from switchboard.contracts.unread import Unread
 from switchboard.kafka import record_batches
+from switchboard.kafka.batch_compression import BatchLimits, set_limits
+from switchboard.kafka.batch_records import MAX_HEADERS, ReadRecord
 from switchboard.kafka.clients import Connection, source_reader
 from switchboard.kafka.record_batches import (
     FETCH_BYTES,
-    MAX_HEADERS,
     MAX_KEY_BYTES,
-    BatchLimits,
     BoundedRecords,
     bounded_key,
     bounded_value,
@@ -87,7 +87,7 @@ def fields(found: Any) -> tuple[Any, ...]:
 @pytest.mark.parametrize("codec", [GZIP, LZ4, ZSTD])
 def test_a_batch_that_unpacks_to_more_than_the_limit_is_one_record_with_its_offsets(codec: int) -> None:
     """Its last offset is the record's, so that the reader goes on behind it."""
-    size = record_batches.BatchLimits().size
+    size = BatchLimits().size
     fetched = batch(record(0) + record(1, b" " * size), 2, codec, base=7) + batch(record(0), 1, base=9)
     [first, second] = read(fetched)
     assert (first.offset, unread(first).first_offset, unread(first).reason) == (8, 7, "too-large")
@@ -97,7 +97,7 @@ def test_a_batch_that_unpacks_to_more_than_the_limit_is_one_record_with_its_offs
 
 def test_snappy_says_its_size_and_is_not_unpacked_beyond_the_limit() -> None:
     """One block, as librdkafka writes it, and many, as Java's clients do."""
-    size = record_batches.BatchLimits().size
+    size = BatchLimits().size
     [found] = read(batch(record(0, b" " * size), 1, SNAPPY))
     assert unread(found).reason == "too-large"
     builder = DefaultRecordBatchBuilder(2, SNAPPY, 0, -1, -1, 0, 2 * size)  # aiokafka writes blocks
@@ -115,14 +115,14 @@ def test_a_batch_of_more_records_than_the_limit_is_not_unpacked() -> None:
 
 def test_the_limits_are_those_of_the_settings() -> None:
     """As of the next batch."""
-    record_batches.set_limits(BatchLimits(1_000, 2))
+    set_limits(BatchLimits(1_000, 2))
     try:
         [many] = read(batch(record(0) + record(1) + record(2), 3))
         [large] = read(batch(record(0, b" " * 1_000), 1, ZSTD))
         assert (unread(many).reason, unread(large).reason) == ("too-large", "too-large")
         assert [each.value for each in read(batch(record(0, b" " * 900), 1, ZSTD))] == [b" " * 900]
     finally:
-        record_batches.set_limits(BatchLimits())
+        set_limits(BatchLimits())
 
 
 @pytest.mark.parametrize("codec", [0, ZSTD])
@@ -178,7 +178,7 @@ def test_lenient_reading_hands_out_record_by_record() -> None:
     reading = iter(BoundedRecords(batch(records, 1_000, ZSTD)).next_batch())
     before = [next(reading) for _ in range(6)]
     gc.collect()
-    alive = sum(isinstance(each, record_batches.ReadRecord) for each in gc.get_objects())
+    alive = sum(isinstance(each, ReadRecord) for each in gc.get_objects())
     assert before[5].headers == (("\\xff", None),)
     assert alive <= 2, "more records exist than were asked for"
 
@@ -219,7 +219,7 @@ def test_offsets_that_a_batch_does_not_have_are_not_believed(
 
 def test_old_formats_are_bounded_too() -> None:
     """As brokers before 3.0 kept them: a set of records, compressed as the value of one."""
-    size = record_batches.BatchLimits().size
+    size = BatchLimits().size
     for magic in (0, 1):
         builder = LegacyRecordBatchBuilder(magic, GZIP, size * 2)
         builder.append(0, 1_000, None, b" " * size)

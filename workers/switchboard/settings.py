@@ -21,9 +21,9 @@ from pydantic_settings import (
 
 from switchboard.contracts.input_files import MAX_CERTIFICATES_BYTES, MAX_SECRET_BYTES, MAX_SETTINGS_BYTES, read_text
 from switchboard.contracts.toml_text import TomlError, parse
+from switchboard.kafka.batch_compression import BatchLimits
 from switchboard.kafka.clients import Connection, SaslMechanism, SecurityProtocol
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS
-from switchboard.kafka.record_batches import BatchLimits
 from switchboard.kafka.topics import TopicNames, TopicPlan
 from switchboard.router.limits import Limits, UnconfiguredPools
 

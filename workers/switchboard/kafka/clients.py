@@ -18,10 +18,10 @@ from aiokafka.protocol.metadata import MetadataRequest
 from pydantic import SecretStr
 
 from switchboard.kafka import record_batches
+from switchboard.kafka.batch_compression import BatchLimits, set_limits
 from switchboard.kafka.bootstrap import bootstrap
 from switchboard.kafka.closing import close_fetcher
 from switchboard.kafka.quiet import thin_out
-from switchboard.kafka.record_batches import BatchLimits
 from switchboard.kafka.refusals import SecurityError
 from switchboard.kafka.tokens import HearingAuthenticator, TokenFile
 
@@ -99,7 +99,7 @@ def options(conn: Connection) -> dict[str, Any]:
     Raises:
         SecurityError: a TLS file can't be used.
     """
-    record_batches.set_limits(conn.batch_limits)
+    set_limits(conn.batch_limits)
     told: dict[str, Any] = {"bootstrap_servers": conn.bootstrap, "security_protocol": conn.security_protocol}
     if conn.security_protocol in ("SSL", "SASL_SSL"):
         told["ssl_context"] = _tls(conn)
