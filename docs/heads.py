@@ -101,7 +101,8 @@ A router serves them at `/metrics`, in Prometheus' text format, on `SWITCHBOARD_
 `SWITCHBOARD_METRICS_PORT` (`127.0.0.1:9464` unless set). What was done is counted when its commit
 was made, so that a retry never counts twice; gauges are set about once a second. Series whose labels are
 known beforehand are there from the start, at zero, those of a pool and queue as soon as the router knows it. No chat or
-agent is a label; beyond the first 200 pools that a router meets, pool and queue are `other`.
+agent is a label; beyond the first 200 pools that a router meets, half of them configured ones, pool and
+queue are `other`.
 
 How service level is counted, what to look at first, alerts and dashboards:
 [watch with Prometheus](../how-to/watch-with-prometheus.md).

@@ -63,15 +63,28 @@ def test_gauges_follow_the_pools_and_go_with_the_shard(survey: Survey) -> None:
     assert told("switchboard_agents", pool="p", status="unavailable") is None
 
 
-def test_pools_beyond_200_are_told_together(survey: Survey) -> None:
+def test_made_up_pools_beyond_100_are_counted_together(survey: Survey) -> None:
     """Anyone who may write to the bus may name pools: that must not fill the memory of whoever gathers metrics."""
     engine = Engine(0)
-    pools = [f"pool-{number}" for number in range(labels.MOST_POOLS + 3)]
+    pools = [f"pool-{number}" for number in range(labels.MOST_MADE_UP + 3)]
     engine.apply(Frame(0, 1000, 0, [Event("chat-arrival", pool, {"chat_id": "c"}) for pool in pools]))
     survey.show(engine)
-    assert told("switchboard_queue_depth", pool="pool-199", queue="default") == 1
-    assert told("switchboard_queue_depth", pool="pool-200", queue="default") is None
+    assert told("switchboard_queue_depth", pool="pool-99", queue="default") == 1
+    assert told("switchboard_queue_depth", pool="pool-100", queue="default") is None
     assert told("switchboard_queue_depth", pool="other", queue="other") == 3
+
+
+def test_made_up_pools_take_no_name_from_a_configured_one(survey: Survey) -> None:
+    """Half of the names are for configured pools, also for one that is configured later."""
+    engine = Engine(0)
+    made_up = [Event("chat-arrival", f"pool-{number}", {"chat_id": "c"}) for number in range(labels.MOST_POOLS)]
+    engine.apply(Frame(0, 1000, 0, made_up))
+    survey.show(engine)
+    config = {"queues": [{"name": "q"}], "profiles": [{"name": "agent"}]}
+    engine.apply(Frame(1, 2000, 0, [Event("pool-configured", "sales", {"config": config})]))
+    engine.apply(Frame(2, 3000, 0, [Event("chat-arrival", "sales", {"chat_id": "c"})]))
+    survey.show(engine)
+    assert told("switchboard_queue_depth", pool="sales", queue="q") == 1
 
 
 def test_queues_beyond_the_bound_are_told_together(survey: Survey) -> None:

@@ -7,6 +7,8 @@ from typing import Final
 from prometheus_client import Counter
 
 MOST_POOLS: Final = 200
+MOST_MADE_UP: Final = 100
+"""Of these, pools that were not known to be configured when they were met: anyone on the bus can make them up."""
 MOST_QUEUES: Final = 1_000
 """Unless the setting `metrics_queues` says otherwise. A queue has 57 series, which take about 40 KB."""
 OTHER: Final = "other"
@@ -18,6 +20,8 @@ class Named:
 
     most_queues: int = MOST_QUEUES
     pools: set[str] = field(default_factory=set)
+    made_up: int = 0
+    """How many of the pools were not known to be configured."""
     queues: set[tuple[str, str]] = field(default_factory=set)
     """(pool, queue)."""
 
@@ -31,11 +35,18 @@ def set_most_queues(number: int) -> None:
 
 
 def pool_label(pool: str) -> str:
-    """The pool's own name for the first `MOST_POOLS` that this process meets: anyone on the bus can make up more."""
+    """The pool's own name for the first pools that this process meets, else `OTHER`."""
     pools = _named.pools
-    if pool not in pools and len(pools) < MOST_POOLS:
+    if pool not in pools and len(pools) < MOST_POOLS and _named.made_up < MOST_MADE_UP:
         pools.add(pool)
+        _named.made_up += 1
     return pool if pool in pools else OTHER
+
+
+def name_configured(pool: str) -> None:
+    """Let a configured pool have its own name: half of the names are for such pools alone."""
+    if pool not in _named.pools and len(_named.pools) < MOST_POOLS:
+        _named.pools.add(pool)
 
 
 def queue_labels(pool: str, queue: str) -> tuple[str, str]:

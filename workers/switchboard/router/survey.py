@@ -16,7 +16,7 @@ from switchboard.domain.pool import Pool
 from switchboard.domain.state import AskingLine, WaitingLine
 from switchboard.metrics.label_sets import STAGES, STATUSES
 from switchboard.router.admission import Admission
-from switchboard.router.labels import OTHER, pool_label, queue_labels
+from switchboard.router.labels import OTHER, name_configured, pool_label, queue_labels
 
 Series: TypeAlias = tuple[Gauge, tuple[str, ...]]
 Figures: TypeAlias = dict[Series, float]
@@ -111,6 +111,8 @@ class Survey:
         """Look at the pools, then set the gauges. The engine may go on between two steps."""
         figures: defaultdict[Series, float] = defaultdict(float)
         for pool in list(engine.pools.values()):
+            if pool.configured_at is not None:
+                name_configured(pool.id)
             if not pool.agents and not pool.chats and pool_label(pool.id) == OTHER:
                 continue  # it would add zeros
             yield from _look_at_people(pool, figures)
