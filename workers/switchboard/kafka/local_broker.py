@@ -30,7 +30,7 @@ advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
 log.dirs={data}
 auto.create.topics.enable=false
-# Replays and tests publish records with old timestamps, which a check every 5 minutes deletes: after 7 days, by default.
+# Replays and tests publish records with old timestamps: with the default, a check deletes what is older than 7 days.
 log.retention.ms=-1
 # A single node can't replicate, and 50 partitions of each internal topic only make its start slow.
 offsets.topic.replication.factor=1
