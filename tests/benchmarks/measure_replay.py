@@ -9,8 +9,8 @@ from pathlib import Path
 
 import orjson
 
-from switchboard.contracts.codec import encode_frame
-from switchboard.contracts.log_frames import Tally
+from switchboard.contracts.frames import encode_frame
+from switchboard.contracts.log_tally import Tally
 from switchboard.contracts.recorded_log import Record, encode_record
 from switchboard.domain.events import Event
 from switchboard.replay import offline

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from switchboard.contracts.cloudevents import decision_headers
-from switchboard.contracts.codec import JOURNAL_HEADERS, REASONS
+from switchboard.contracts.codec import REASONS
+from switchboard.contracts.frames import JOURNAL_HEADERS
 from switchboard.contracts.schema_files import load, root
 from switchboard.domain.events import EVENT_TYPES
 from tests.contract.golden import DECISION_FIELDS

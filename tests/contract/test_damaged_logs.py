@@ -6,11 +6,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from switchboard.contracts.codec import JOURNAL_HEADERS, encode_frame
+from switchboard.contracts.frames import JOURNAL_HEADERS, encode_frame
 from switchboard.contracts.log_pieces import PieceWriter, writing_pieces
 from switchboard.contracts.log_tally import DAMAGED, Tally
-from switchboard.contracts.recorded_log import Record, RecordedLogError, encode_record, read_log
+from switchboard.contracts.recorded_log import Record, encode_record, read_log
 from switchboard.domain.events import Event, Frame
+from switchboard.errors import RecordedLogError
 from switchboard.replay.offline import steps
 
 FRAMES = [

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.contracts.codec import (
+from switchboard.contracts.frames import (
     FORMAT_VERSION,
     JOURNAL_HEADERS,
     MAX_FRAME_EVENTS,
     RULES_VERSION,
+    check_versions,
     decode_frame,
     encode_frame,
 )
-from switchboard.contracts.frames import check_versions
 from switchboard.contracts.schemas import known
 from switchboard.domain.events import EVENT_TYPES, Event, Frame
 from switchboard.domain.rfc3339 import MAX_MS

@@ -14,19 +14,20 @@ import pytest
 import zstandard
 
 from switchboard.audit.feed import read_decision
-from switchboard.audit.findings import AuditInputError
 from switchboard.contracts import bounded_json
 from switchboard.contracts.frames import decode_frame
 from switchboard.contracts.input_files import InputFileError, open_input, read_text
 from switchboard.contracts.log_files import MAX_LINE_BYTES, LongLineError, read_lines
-from switchboard.contracts.log_frames import Tally, bus_frames, journal_frames
+from switchboard.contracts.log_frames import bus_frames, journal_frames
 from switchboard.contracts.log_rows import LoggedRows
-from switchboard.contracts.recorded_log import RecordedLogError, read_log
-from switchboard.contracts.routing_file import RoutingFileError, read_routing_file
+from switchboard.contracts.log_tally import Tally
+from switchboard.contracts.recorded_log import read_log
+from switchboard.contracts.routing_file import read_routing_file
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
+from switchboard.errors import AuditInputError, RecordedLogError, RoutingFileError, SettingsError
 from switchboard.replay.found import key_of
 from switchboard.replay.survey import survey
-from switchboard.settings import SettingsError, load
+from switchboard.settings import load
 
 Compress = Callable[[bytes], bytes]
 HEAD = b'{"topic":"journal","partition":0,"offset":0,"ts":1,"payload":"'

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.contracts.codec import JOURNAL_HEADERS, encode_frame
-from switchboard.contracts.log_frames import Tally, bus_frames, journal_frames
-from switchboard.contracts.recorded_log import Record, RecordedLogError, read_log, writing_log
+from switchboard.contracts.frames import JOURNAL_HEADERS, encode_frame
+from switchboard.contracts.log_frames import bus_frames, journal_frames
+from switchboard.contracts.log_tally import Tally
+from switchboard.contracts.recorded_log import Record, read_log, writing_log
 from switchboard.domain.events import Event, Frame
+from switchboard.errors import RecordedLogError
 
 
 def line(number: int, ts: int, topic: str = "chat-arrival", body: object = None) -> Record:

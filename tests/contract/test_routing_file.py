@@ -6,9 +6,10 @@ import orjson
 import pytest
 
 from switchboard.contracts.codec import decode_event
-from switchboard.contracts.routing_file import RoutingFileError, read_routing_file
+from switchboard.contracts.routing_file import read_routing_file
 from switchboard.contracts.schemas import check
 from switchboard.domain.events import Event
+from switchboard.errors import RoutingFileError
 
 GOOD = """\
 # Two pools, written in two ways.

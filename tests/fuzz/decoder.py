@@ -6,17 +6,10 @@ from typing import ClassVar, Final
 import orjson
 
 from switchboard.audit.feed import read_decision
-from switchboard.contracts.codec import (
-    MAX_FRAME_BYTES,
-    REASONS,
-    BadInput,
-    decode_event,
-    decode_frame,
-    encode_frame,
-    pool_of,
-)
+from switchboard.contracts.codec import REASONS, BadInput, decode_event, pool_of
 from switchboard.contracts.decisions import encode
 from switchboard.contracts.faults import MAX_DETAIL
+from switchboard.contracts.frames import MAX_FRAME_BYTES, decode_frame, encode_frame
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from tests.fuzz.source_records import SourceRecord, source_record

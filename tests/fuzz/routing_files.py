@@ -17,12 +17,13 @@ import orjson
 from switchboard import settings
 from switchboard.contracts.codec import BadInput, decode_event
 from switchboard.contracts.input_files import InputFileError
-from switchboard.contracts.routing_file import RoutingFileError, read_routing_file
+from switchboard.contracts.routing_file import read_routing_file
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
-from switchboard.replay.whatif.rules import RulesError, variant
-from switchboard.settings import Settings, SettingsError
-from switchboard.simulation.recorded_days import ArrivalsError, read_day
+from switchboard.errors import ArrivalsError, RoutingFileError, RulesError, SettingsError
+from switchboard.replay.whatif.rules import variant
+from switchboard.settings import Settings
+from switchboard.simulation.recorded_days import read_day
 from tests.fuzz.json_values import NUMBERS, changed
 from tests.fuzz.source_records import NOW, event_samples
 from tests.fuzz.target import Target, require

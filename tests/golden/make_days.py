@@ -13,10 +13,11 @@ from typing import Any, Final
 
 import orjson
 
-from switchboard.contracts.codec import JOURNAL_HEADERS, BadInput, decode_event, encode_frame
+from switchboard.contracts.codec import BadInput, decode_event
 from switchboard.contracts.decisions import encode
+from switchboard.contracts.frames import JOURNAL_HEADERS, encode_frame
 from switchboard.contracts.log_files import writing_lines
-from switchboard.contracts.log_frames import Tally
+from switchboard.contracts.log_tally import Tally
 from switchboard.contracts.recorded_log import Record, writing_log
 from switchboard.contracts.routing_file import read_routing_file
 from switchboard.domain.engine import Engine

@@ -6,7 +6,7 @@ import pytest
 
 from switchboard import metrics
 from switchboard.contracts.decisions import encode
-from switchboard.contracts.log_frames import Tally as Lines
+from switchboard.contracts.log_tally import Tally as Lines
 from switchboard.monitor.counting import Counting
 from switchboard.monitor.decisions import decided
 from switchboard.monitor.figures import Figures

@@ -10,9 +10,10 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
+from switchboard.errors import BrokerAwayError
 from switchboard.kafka.admin import create_topics, session
 from switchboard.kafka.broker_wait import BrokerWait
-from switchboard.kafka.clients import REQUEST_TIMEOUT_MS, BrokerAwayError, Connection, producer, reader, source_reader
+from switchboard.kafka.clients import REQUEST_TIMEOUT_MS, Connection, producer, reader, source_reader
 from switchboard.kafka.local_broker import LocalBroker, free_port
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.reading import started

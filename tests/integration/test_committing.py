@@ -6,8 +6,9 @@ from functools import partial
 
 import pytest
 
+from switchboard.errors import FencedError, LedgerLostError
 from switchboard.kafka.clients import Connection
-from switchboard.kafka.ledger import FencedError, Ledger, LedgerLostError
+from switchboard.kafka.ledger import Ledger
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.router.committing import GROUP_EVENTS, Committer
 from tests.integration.conftest import ReadAll, journaled

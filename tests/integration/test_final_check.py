@@ -6,8 +6,8 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from switchboard.contracts.codec import JOURNAL_HEADERS, encode_frame
 from switchboard.contracts.decisions import PUSH_REQUEST_TYPE, encode
+from switchboard.contracts.frames import JOURNAL_HEADERS, encode_frame
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.kafka.clients import Connection, producer

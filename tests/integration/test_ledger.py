@@ -9,9 +9,10 @@ import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import ProducerFenced
 
+from switchboard.errors import FencedError, LedgerLostError
 from switchboard.kafka.admin import create_topics, session
 from switchboard.kafka.clients import BATCH_BYTES, Connection
-from switchboard.kafka.ledger import CLEAN_STOP_SECONDS, CommitBatch, FencedError, Ledger, LedgerLostError
+from switchboard.kafka.ledger import CLEAN_STOP_SECONDS, CommitBatch, Ledger
 from switchboard.kafka.local_broker import LocalBroker
 from switchboard.kafka.restore import restore
 from switchboard.kafka.topics import Topic, TopicNames, TopicPlan

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from switchboard.kafka.jars import BrokerUnavailableError, need_tools
+from switchboard.errors import BrokerUnavailableError
+from switchboard.kafka.jars import need_tools
 from switchboard.kafka.local_broker import LocalBroker
 
 ORPHAN = """

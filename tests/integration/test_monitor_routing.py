@@ -9,7 +9,9 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 
-from switchboard.kafka.admin import WrongTopicsError, session
+from switchboard import errors
+from switchboard.errors import WrongTopicsError
+from switchboard.kafka.admin import session
 from switchboard.kafka.clients import reader, transactional_producer
 from switchboard.kafka.ownership import shard_id
 from switchboard.kafka.topics import Topic
@@ -64,7 +66,7 @@ async def test_a_monitor_that_can_no_longer_tell_whether_chats_are_routed_ends(
         raise RuntimeError("the name of a chat")
 
     monkeypatch.setattr(worker, "watch", broken)
-    with pytest.raises(worker.MonitorError, match=r"^it failed \(RuntimeError at .+\): start the monitor again$"):
+    with pytest.raises(errors.MonitorError, match=r"^it failed \(RuntimeError at .+\): start the monitor again$"):
         await worker.serve(
             bus.conn, bus.names, worker.Serving("127.0.0.1", 0), group_id=bus.group, replication=1,
             broker_wait_seconds=5, stop=asyncio.Event(),

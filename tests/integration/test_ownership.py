@@ -10,11 +10,12 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from switchboard.errors import FencedError, FencedTooOftenError
 from switchboard.kafka.admin import create_topics
 from switchboard.kafka.clients import Connection
-from switchboard.kafka.ledger import FencedError, Ledger
+from switchboard.kafka.ledger import Ledger
 from switchboard.kafka.local_broker import LocalBroker
-from switchboard.kafka.ownership import FencedTooOftenError, Ownership, shard_id
+from switchboard.kafka.ownership import Ownership, shard_id
 from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
 from tests.integration.conftest import ReadAll, journaled
 from tests.waiting import eventually

@@ -11,11 +11,12 @@ import pytest
 
 from switchboard.cli.audit_live import audit_live
 from switchboard.cli.rights import rights_of
+from switchboard.errors import NoSuchSourceError, NotAllowedError
 from switchboard.kafka.admin import create_topics
 from switchboard.kafka.clients import Connection, transactional_producer
 from switchboard.kafka.configuring import read_configuration, write_configuration
 from switchboard.kafka.partitions import partitions_of
-from switchboard.kafka.rights import NotAllowedError, Right
+from switchboard.kafka.rights import Right
 from switchboard.kafka.topics import SOURCES, Topic, TopicNames, TopicPlan
 from switchboard.monitor import worker as monitor
 from switchboard.replay.against import AgainstTopics
@@ -23,7 +24,7 @@ from switchboard.replay.dead_letters import DeadLetter, Place, dead_letter_at, d
 from switchboard.replay.publisher import publish
 from switchboard.replay.recorder import Wanted, record
 from switchboard.router.checking import check_bus
-from switchboard.router.resetting import NoSuchSourceError, reset_source
+from switchboard.router.resetting import reset_source
 from switchboard.router.router import Router
 from switchboard.router.shard import Plan
 from switchboard.settings import Settings, load

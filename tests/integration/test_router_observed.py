@@ -10,8 +10,9 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from switchboard import metrics
+from switchboard.errors import LedgerLostError
 from switchboard.kafka.admin import session
-from switchboard.kafka.ledger import Ledger, LedgerLostError
+from switchboard.kafka.ledger import Ledger
 from switchboard.kafka.ownership import shard_id
 from switchboard.kafka.topics import Topic
 from switchboard.router import served, shard

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from switchboard.kafka.admin import WrongTopicsError, session
+from switchboard.errors import WrongTopicsError
+from switchboard.kafka.admin import session
 from switchboard.kafka.topics import Topic
 from switchboard.router import router as routing
 from switchboard.router.router import Router as RouterHere

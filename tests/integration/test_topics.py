@@ -4,8 +4,9 @@ import pytest
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from switchboard.kafka.admin import TopicError, WrongTopicsError, check_topics, create_topics, require_topics, session
-from switchboard.kafka.clients import BrokerAwayError, Connection
+from switchboard.errors import BrokerAwayError, TopicError, WrongTopicsError
+from switchboard.kafka.admin import check_topics, create_topics, require_topics, session
+from switchboard.kafka.clients import Connection
 from switchboard.kafka.topics import TOPICS, Topic, TopicNames, TopicPlan, Writer
 from tests.waiting import eventually
 

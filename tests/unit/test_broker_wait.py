@@ -24,15 +24,21 @@ from aiokafka.errors import (
     UnsupportedVersionError,
 )
 
-from switchboard.kafka.admin import TopicError, WrongTopicsError
+from switchboard.errors import (
+    BrokerAwayError,
+    FencedError,
+    LedgerLostError,
+    NotAllowedError,
+    ReadingError,
+    RestoreError,
+    SecurityError,
+    TopicError,
+    WrongTopicsError,
+)
 from switchboard.kafka.broker_wait import BrokerWait, may_pass
-from switchboard.kafka.clients import BrokerAwayError, Connection
-from switchboard.kafka.ledger import FencedError, LedgerLostError
+from switchboard.kafka.clients import Connection
 from switchboard.kafka.local_broker import free_port
-from switchboard.kafka.reading import ReadingError
-from switchboard.kafka.refusals import SecurityError, silence_of
-from switchboard.kafka.restore import RestoreError
-from switchboard.kafka.rights import NotAllowedError
+from switchboard.kafka.refusals import silence_of
 
 
 def caused(error: Exception, cause: Exception) -> Exception:

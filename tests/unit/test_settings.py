@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from switchboard.settings import SettingsError, given, lines, load
+from switchboard.errors import SettingsError
+from switchboard.settings import given, lines, load
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from switchboard.kafka.ledger import LedgerLostError
+from switchboard.errors import LedgerLostError
 from switchboard.kafka.wording import in_words
 
 

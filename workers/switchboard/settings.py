@@ -21,6 +21,7 @@ from pydantic_settings import (
 
 from switchboard.contracts.input_files import MAX_CERTIFICATES_BYTES, MAX_SECRET_BYTES, MAX_SETTINGS_BYTES, read_text
 from switchboard.contracts.toml_text import TomlError, parse
+from switchboard.errors import SettingsError
 from switchboard.kafka.batch_compression import BatchLimits
 from switchboard.kafka.clients import Connection, SaslMechanism, SecurityProtocol
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS
@@ -52,10 +53,6 @@ TOKEN_LENGTH: Final = 16
 Port = Annotated[int, Field(ge=0, le=65535)]
 """0: any that is free."""
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=200)]
-
-
-class SettingsError(Exception):
-    """Settings that can't be worked with: a line for each, with its name, where it came from and what was expected."""
 
 
 class BoundedTomlSource(TomlConfigSettingsSource):

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from switchboard.cli.explain import explain
-from switchboard.replay.explain import UnknownIdError
+from switchboard.errors import UnknownIdError
 from tests.unit.replay.logs import journal
 from tests.unit.rules.story import event
 

@@ -10,9 +10,7 @@ from aiokafka.errors import (
 )
 
 from switchboard.cli.failures import exit_code_of
-from switchboard.kafka.clients import BrokerAwayError
-from switchboard.kafka.reading import ReadingError, StalledError
-from switchboard.kafka.rights import NotAllowedError
+from switchboard.errors import BrokerAwayError, NotAllowedError, ReadingError, StalledError
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from switchboard.cli.record import record
-from switchboard.kafka.clients import BrokerAwayError
+from switchboard.errors import BrokerAwayError
 from switchboard.kafka.local_broker import free_port
 
 

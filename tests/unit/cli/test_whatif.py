@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from switchboard.cli.whatif import whatif
 from switchboard.contracts.recorded_log import Record, writing_log
-from switchboard.replay.whatif.rules import RulesError
+from switchboard.errors import RulesError
 from tests.unit.replay.whatif.office import write_day
 
 

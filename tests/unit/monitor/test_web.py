@@ -10,7 +10,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr
 
-from switchboard.monitor.entry import Door, ExposedError
+from switchboard.errors import ExposedError
+from switchboard.monitor.entry import Door
 from switchboard.monitor.pulse import Pulse
 from switchboard.monitor.routing import Routing
 from switchboard.monitor.site import site

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from switchboard.contracts.frames import JOURNAL_HEADERS, encode_frame
 from switchboard.contracts.log_files import read_lines, writing_lines
-from switchboard.contracts.log_frames import Tally
+from switchboard.contracts.log_tally import Tally
 from switchboard.contracts.recorded_log import Record, writing_log
 from switchboard.domain.events import Event, Frame
 from switchboard.replay import offline

@@ -6,8 +6,8 @@ import pytest
 
 from switchboard.cli.verify_view import summary
 from switchboard.contracts.log_files import read_lines
-from switchboard.contracts.log_frames import Tally
-from switchboard.contracts.recorded_log import RecordedLogError
+from switchboard.contracts.log_tally import Tally
+from switchboard.errors import RecordedLogError
 from switchboard.replay.against import AgainstFile
 from switchboard.replay.comparing import Kind
 from switchboard.replay.found import AHEAD

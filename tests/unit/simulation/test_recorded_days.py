@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from switchboard.simulation.recorded_days import ArrivalsError, arrival_times, read_day, shipped_days
+from switchboard.errors import ArrivalsError
+from switchboard.simulation.recorded_days import arrival_times, read_day, shipped_days
 
 DAY_MS = 24 * 3600 * 1000
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from switchboard.audit.findings import IDS, AuditInputError, Finding
+from switchboard.audit.findings import IDS, Finding
 from switchboard.contracts import bounded_json
 from switchboard.contracts.faults import quote
 from switchboard.contracts.schema_files import compiled, load
+from switchboard.errors import AuditInputError
 
 Decision: TypeAlias = dict[str, Any]
 

@@ -80,7 +80,3 @@ class Report:
         """All of it, as `--json` prints it."""
         counted = ("frames", "events", "decisions", "offers", "chats", "logins", "found")
         return {name: getattr(self, name) for name in counted} | {"findings": self.findings}
-
-
-class AuditInputError(ValueError):
-    """What is to be audited can't be taken: where, and what is wrong with it."""

@@ -3,8 +3,8 @@
 import click
 
 from switchboard.cli.consoles import say
-from switchboard.cli.failures import FAULT
 from switchboard.contracts.printable_text import printable
+from switchboard.errors import FAULT
 
 
 def ask(question: str, undone: str) -> None:

@@ -15,8 +15,8 @@ from switchboard.audit.findings import Report
 from switchboard.cli.audit_live import audit_live
 from switchboard.cli.collector import relax_collector
 from switchboard.cli.consoles import say, say_json, say_lines, wide_console
-from switchboard.cli.failures import FAULT
 from switchboard.cli.out_files import refuse_swapped
+from switchboard.errors import FAULT
 from switchboard.settings import load
 from switchboard.words import counted
 

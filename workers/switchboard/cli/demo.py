@@ -15,13 +15,12 @@ from rich.console import Console
 from switchboard.cli.board import Board, follow_rows
 from switchboard.cli.children import Child
 from switchboard.cli.consoles import say_json, wide_console
-from switchboard.cli.demo_office import Office, OfficeError, broker, office
+from switchboard.cli.demo_office import Office, broker, office
 from switchboard.cli.demo_show import show
 from switchboard.cli.duration import Duration
-from switchboard.cli.failures import FAULT
 from switchboard.cli.summary import summary_lines, summary_of
+from switchboard.errors import FAULT, BrokerUnavailableError, OfficeError
 from switchboard.kafka.clients import Connection
-from switchboard.kafka.jars import BrokerUnavailableError
 from switchboard.replay.catching_up import caught_up
 from switchboard.replay.final_check import FinalCheck, final_check
 from switchboard.simulation.bus import Bus, paced

@@ -14,6 +14,7 @@ import aiohttp
 
 from switchboard.cli.children import Child
 from switchboard.contracts.routing_file import read_routing_file
+from switchboard.errors import OfficeError
 from switchboard.kafka.admin import create_topics, session
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection
@@ -26,10 +27,6 @@ from switchboard.simulation.demo_floor import ROUTING_FILE
 READY_SECONDS: Final = 60
 """A router is ready about 2 s after its start; on a machine that is busy with other things it takes longer."""
 BUS_PARTITIONS: Final = 2
-
-
-class OfficeError(Exception):
-    """The demo can't go on; the message says what went wrong and what the worker said last."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -1,85 +1,26 @@
-"""Errors that a user can do something about: the exit code of each, and how a command tells them as its last words."""
+"""The last words of a command that failed, and its exit code."""
 
 from datetime import UTC, datetime
-from typing import IO, Any, Final
+from typing import IO, Any
 
-import click
 from aiokafka.errors import KafkaError
 
-from switchboard.audit.findings import AuditInputError
 from switchboard.cli.consoles import say_json, say_lines
-from switchboard.contracts.recorded_log import RecordedLogError
-from switchboard.contracts.routing_file import RoutingFileError
-from switchboard.kafka.admin import TopicError, WrongTopicsError
+from switchboard.errors import BROKER_AWAY, FAULT, UserError
 from switchboard.kafka.broker_wait import may_pass
-from switchboard.kafka.clients import BrokerAwayError
-from switchboard.kafka.jars import BrokerUnavailableError
-from switchboard.kafka.ledger import LedgerLostError
-from switchboard.kafka.local_broker import PortTakenError
-from switchboard.kafka.reading import ReadingError, StalledError
-from switchboard.kafka.refusals import SecurityError
-from switchboard.kafka.restore import RestoreError
-from switchboard.kafka.rights import NotAllowedError
-from switchboard.replay.against import NoSuchShardError
-from switchboard.replay.explain import UnknownIdError
-from switchboard.replay.whatif.extracting import NothingToCompareError
-from switchboard.replay.whatif.rules import RulesError
-from switchboard.router.resetting import NoSuchSourceError, RoutersRunningError
-from switchboard.router.router import RouterError
-from switchboard.router.web import AddressTakenError
-from switchboard.settings import SettingsError
-
-FAULT = 1
-WRONG_USE = 2
-BROKER_AWAY = 3
-
-EXIT_CODES: Final[dict[type[Exception], int]] = {
-    BrokerAwayError: BROKER_AWAY,
-    StalledError: BROKER_AWAY,
-    AddressTakenError: WRONG_USE,
-    NoSuchShardError: WRONG_USE,
-    NotAllowedError: WRONG_USE,
-    NoSuchSourceError: WRONG_USE,
-    PortTakenError: WRONG_USE,
-    RoutersRunningError: WRONG_USE,
-    RulesError: WRONG_USE,
-    SecurityError: WRONG_USE,
-    SettingsError: WRONG_USE,
-    WrongTopicsError: WRONG_USE,
-    AuditInputError: FAULT,
-    BrokerUnavailableError: FAULT,
-    KafkaError: FAULT,
-    LedgerLostError: FAULT,
-    NothingToCompareError: FAULT,
-    OSError: FAULT,
-    ReadingError: FAULT,
-    RecordedLogError: FAULT,
-    RestoreError: FAULT,
-    RouterError: FAULT,
-    RoutingFileError: FAULT,
-    TopicError: FAULT,
-    UnknownIdError: FAULT,
-}
-"""The first that fits counts; the messages of all of them say what to do."""
 
 
 def exit_code_of(error: BaseException) -> int | None:
-    """The exit code of an error whose message says what to do; None for what is a defect of ours."""
-    if isinstance(error, KafkaError | TimeoutError) and may_pass(error):
-        return BROKER_AWAY
-    return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), None)
-
-
-class FailedError(click.ClickException):
-    """A failure that is not known to `EXIT_CODES`: what it is made of takes too long to load for every command."""
-
-    def __init__(self, told: str, exit_code: int) -> None:
-        super().__init__(told)
-        self.exit_code = exit_code
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """On stderr."""
-        tell(self.message, file)
+    """The exit code of an error whose message says what to do; None for a defect of Switchboard."""
+    match error:
+        case KafkaError() | TimeoutError() if may_pass(error):
+            return BROKER_AWAY
+        case UserError():
+            return error.exit_code
+        case KafkaError() | OSError():
+            return FAULT
+        case _:
+            return None
 
 
 def tell(reason: str, file: IO[Any] | None = None) -> None:

@@ -9,8 +9,9 @@ from typing import Final
 import click
 
 from switchboard.cli.consoles import say_lines
-from switchboard.cli.failures import FAULT, exit_code_of, tell, tell_machines
+from switchboard.cli.failures import exit_code_of, tell, tell_machines
 from switchboard.cli.logs import set_up_last_resort
+from switchboard.errors import FAULT
 from switchboard.kafka.quiet import hush_libraries, raised
 from switchboard.kafka.wording import in_words
 from switchboard.settings import given

@@ -2,40 +2,20 @@
 
 import asyncio
 import signal
-from typing import Final
 
 from switchboard.cli.collector import MONITOR_THRESHOLDS, relax_collector
-from switchboard.cli.failures import BROKER_AWAY, FAULT, WRONG_USE, FailedError
-from switchboard.kafka.admin import WrongTopicsError
-from switchboard.kafka.clients import BrokerAwayError
-from switchboard.kafka.refusals import SecurityError
-from switchboard.kafka.rights import NotAllowedError
-from switchboard.monitor.entry import ExposedError
-from switchboard.monitor.worker import AddressTakenError, MonitorError, Serving, serve
+from switchboard.monitor.worker import Serving, serve
 from switchboard.settings import Settings
-
-EXIT_CODES: Final[dict[type[Exception], int]] = {
-    MonitorError: FAULT,
-    AddressTakenError: WRONG_USE,
-    ExposedError: WRONG_USE,
-    NotAllowedError: WRONG_USE,
-    SecurityError: WRONG_USE,
-    WrongTopicsError: WRONG_USE,
-    BrokerAwayError: BROKER_AWAY,
-}
 
 
 def run_monitor(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        FailedError: it can't, or can't go on.
+        UserError: the monitor can't start, or can't go on.
     """
     relax_collector(MONITOR_THRESHOLDS)
-    try:
-        asyncio.run(_serve_until_signal(settings))
-    except tuple(EXIT_CODES) as error:
-        raise FailedError(str(error), EXIT_CODES[type(error)]) from error
+    asyncio.run(_serve_until_signal(settings))
 
 
 async def _serve_until_signal(settings: Settings) -> None:

@@ -10,7 +10,7 @@ from switchboard.cli.consoles import say, say_json
 from switchboard.cli.out_files import refuse_as_out
 from switchboard.cli.progress import progress
 from switchboard.contracts.log_files import writing_lines
-from switchboard.contracts.log_frames import Tally
+from switchboard.contracts.log_tally import Tally
 from switchboard.contracts.printable_text import printable_json
 from switchboard.replay import offline
 from switchboard.words import counted

@@ -7,7 +7,7 @@ import click
 from switchboard.cli.asking import ask
 from switchboard.cli.broker_wait import broker_wait
 from switchboard.cli.consoles import say, say_json
-from switchboard.cli.failures import FAULT
+from switchboard.errors import FAULT
 from switchboard.kafka.admin import Created, Difference, create_topics
 from switchboard.router.checking import check_bus
 from switchboard.router.resetting import require_stopped, reset_source

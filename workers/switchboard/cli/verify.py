@@ -11,12 +11,12 @@ import click
 from switchboard.cli.broker_wait import broker_wait
 from switchboard.cli.collector import relax_collector
 from switchboard.cli.consoles import say_json, wide_console
-from switchboard.cli.failures import FAULT
 from switchboard.cli.log_progress import log_progress
 from switchboard.cli.out_files import refuse_swapped
 from switchboard.cli.verify_view import show
-from switchboard.contracts.log_frames import Tally
+from switchboard.contracts.log_tally import Tally
 from switchboard.contracts.recorded_log import Kind, kind_of
+from switchboard.errors import FAULT
 from switchboard.replay.against import AgainstFile, AgainstTopics
 from switchboard.replay.comparing import Difference
 from switchboard.replay.verify import Verified

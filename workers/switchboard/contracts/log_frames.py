@@ -6,9 +6,10 @@ from switchboard.contracts.codec import SOURCE_TOPICS, BadInput, Mapping, decode
 from switchboard.contracts.frames import OtherVersionError, check_versions, decode_frame
 from switchboard.contracts.log_rows import LoggedRows
 from switchboard.contracts.log_tally import Tally
-from switchboard.contracts.recorded_log import JOURNAL, Record, RecordedLogError, Skip, bare_topic, refuse
+from switchboard.contracts.recorded_log import JOURNAL, Record, Skip, bare_topic, refuse
 from switchboard.domain.events import Frame
 from switchboard.domain.rows import TABLES
+from switchboard.errors import RecordedLogError
 
 __all__ = ["OtherVersionLogError", "Tally", "bus_frames", "journal_frames"]
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from switchboard.contracts.codec import BadInput
-from switchboard.contracts.recorded_log import Kind, Record, RecordedLogError
+from switchboard.contracts.recorded_log import Kind, Record
 from switchboard.domain.events import Frame
+from switchboard.errors import RecordedLogError
 
 DAMAGED: Final = "damaged"
 """The reason of lines that are no record, no frame or no row, or not the frame that was to come."""

@@ -18,6 +18,7 @@ from switchboard.contracts import bounded_json
 from switchboard.contracts.codec import SOURCE_TOPICS
 from switchboard.contracts.log_files import DamagedFileError, LongLineError, read_lines, writing_lines
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
+from switchboard.errors import RecordedLogError
 
 JOURNAL: Final = "journal"
 PROGRESS: Final = "shard-progress"
@@ -37,17 +38,6 @@ _A_DECISION: Final = {"id", "type", "pool", "at"}
 """The fields of every line of a decision log."""
 _DECISION: Final = "a decision: this is a decision log, where a journal log or a bus log is expected"
 _FLAT: Final = "headers: expected a list of name, value, name, value, ..."
-
-
-class RecordedLogError(ValueError):
-    """A recorded log can't be read: the file, the line and what is wrong."""
-
-    def __init__(self, file: str, line: int | None, message: str) -> None:
-        super().__init__(f"{file}:{line}: {message}" if line is not None else f"{file}: {message}")
-        self.file = file
-        self.line = line
-        """Counted from 1, as editors do; None where the whole file is meant."""
-        self.message = message
 
 
 @dataclass(slots=True)

@@ -18,7 +18,6 @@ there, nor hold a field that nothing reads.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +33,7 @@ from switchboard.contracts.routing_values import as_json, unknown_fields
 from switchboard.contracts.schemas import EVENT_SHAPES, event_faults, known
 from switchboard.contracts.toml_lines import Lines
 from switchboard.contracts.toml_text import TomlError, parse
+from switchboard.errors import RoutingFault, RoutingFileError
 
 _is_bare_key: Final = re.compile("[A-Za-z0-9_-]+").fullmatch
 _CONFIG: Final = EVENT_SHAPES["pool-configured"].fields["config"]
@@ -43,31 +43,6 @@ MOST_FAULTS: Final = 100
 """Faults that are told at once."""
 _LONGEST_KEY: Final = 128
 """Characters of a key, as of a name."""
-
-
-@dataclass(slots=True, frozen=True)
-class RoutingFault:
-    """One thing that is wrong with a routing file."""
-
-    file: str
-    line: int
-    """Counted from 1."""
-    where: str
-    """The field, as in `pools.support.queues[0].max_wait`; empty for the whole file."""
-    message: str
-    """What was expected, and what was there."""
-
-    def __str__(self) -> str:
-        where = f"{self.where}: " if self.where else ""
-        return f"{self.file}:{self.line}: {where}{self.message}"
-
-
-class RoutingFileError(ValueError):
-    """A routing file can't be used; all its faults, in the file's order."""
-
-    def __init__(self, faults: list[RoutingFault]) -> None:
-        super().__init__("\n".join(str(fault) for fault in faults))
-        self.faults = faults
 
 
 def read_routing_file(path: Path) -> list[dict[str, Any]]:

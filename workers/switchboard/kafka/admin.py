@@ -13,10 +13,17 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 
-from switchboard.kafka.broker_wait import MissingBrokersError
-from switchboard.kafka.clients import REQUEST_TIMEOUT_MS, BrokerAwayError, Connection, admin, options
-from switchboard.kafka.refusals import SecurityError, refusal
-from switchboard.kafka.rights import NotAllowedError, Operation, Resource, Right
+from switchboard.errors import (
+    BrokerAwayError,
+    NotAllowedError,
+    SecurityError,
+    TooFewBrokersError,
+    TopicError,
+    WrongTopicsError,
+)
+from switchboard.kafka.clients import REQUEST_TIMEOUT_MS, Connection, admin, options
+from switchboard.kafka.refusals import refusal
+from switchboard.kafka.rights import Operation, Resource, Right
 from switchboard.kafka.topics import ENOUGH_TO_START, TOPICS, Topic, TopicPlan, Writer, partitions
 
 UNKNOWN_TOPIC: Final = 3
@@ -30,14 +37,6 @@ VISIBLE_SECONDS: Final = 30
 LOOK_UP_MS: Final = 3_000
 """How long one broker is waited for. One that is there answers within milliseconds; 3 s leave room for TLS and a
 log-in, and within `broker_wait_seconds` for asking the others where one is frozen."""
-
-
-class TopicError(Exception):
-    """A topic could not be made; the message names it and holds the broker's reason."""
-
-
-class TooFewBrokersError(TopicError, MissingBrokersError):
-    """The cluster has fewer brokers than a topic is to have replicas: some are away, or `replication` is too high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +63,6 @@ class Difference:
 
     def __str__(self) -> str:
         return f"{self.topic}: {self.what} is {self.found}, expected {self.expected}; {self.remedy}"
-
-
-class WrongTopicsError(Exception):
-    """The topics can't be worked with; the message lists all that is wrong and what to do."""
 
 
 @asynccontextmanager

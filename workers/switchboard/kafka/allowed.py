@@ -22,9 +22,10 @@ from aiokafka.protocol.metadata import MetadataRequest_v5, MetadataResponse_v5
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
+from switchboard.errors import NotAllowedError
 from switchboard.kafka.admin import TOPIC_AUTHORIZATION_FAILED, session
 from switchboard.kafka.clients import Connection
-from switchboard.kafka.rights import NotAllowedError, Operation, Resource, Right
+from switchboard.kafka.rights import Operation, Resource, Right
 
 NOT_TOLD: Final = -(2**31)
 """What stands where the operations would, if a cluster does not tell them."""

@@ -21,10 +21,16 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from switchboard.kafka.clients import BrokerAwayError, Connection, admin, options
-from switchboard.kafka.ledger import FencedError, LedgerLostError
-from switchboard.kafka.refusals import Knock, SecurityError, knock, refusal_among
-from switchboard.kafka.restore import RestoreError
+from switchboard.errors import (
+    BrokerAwayError,
+    FencedError,
+    LedgerLostError,
+    MissingBrokersError,
+    RestoreError,
+    SecurityError,
+)
+from switchboard.kafka.clients import Connection, admin, options
+from switchboard.kafka.refusals import Knock, knock, refusal_among
 from switchboard.kafka.wording import in_words
 
 log = logging.getLogger(__name__)
@@ -56,10 +62,6 @@ _PASSING: Final = (
     TimeoutError,
 )
 """Errors that pass by themselves, besides those that aiokafka calls retriable."""
-
-
-class MissingBrokersError(Exception):
-    """A request that fails because the cluster has too few brokers now: it may pass only where some are away."""
 
 
 def may_pass(error: BaseException) -> bool:

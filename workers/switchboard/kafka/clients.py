@@ -17,12 +17,12 @@ from aiokafka.producer import sender
 from aiokafka.protocol.metadata import MetadataRequest
 from pydantic import SecretStr
 
+from switchboard.errors import SecurityError
 from switchboard.kafka import record_batches
 from switchboard.kafka.batch_compression import BatchLimits, set_limits
 from switchboard.kafka.bootstrap import bootstrap
 from switchboard.kafka.closing import close_fetcher
 from switchboard.kafka.quiet import thin_out
-from switchboard.kafka.refusals import SecurityError
 from switchboard.kafka.tokens import HearingAuthenticator, TokenFile
 
 Found = TypeVar("Found")
@@ -66,10 +66,6 @@ REQUEST_TIMEOUT_MS: Final = 10_000
 
 FETCH_WAIT_MS: Final = 100
 """How long a broker holds an empty fetch. Records come at once all the same; newly assigned partitions wait for it."""
-
-
-class BrokerAwayError(Exception):
-    """No broker of the cluster answers, or one that is needed is away; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)

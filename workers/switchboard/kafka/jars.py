@@ -11,12 +11,10 @@ from typing import Final
 
 import platformdirs
 
+from switchboard.errors import BrokerUnavailableError
+
 FETCH_SECONDS: Final = 300
 """43 MB, about 6 s on a good line; a Maven that hangs must not hang a demo for ever."""
-
-
-class BrokerUnavailableError(Exception):
-    """The local broker can't be had; the message says what to install or set."""
 
 
 def need_tools(*, maven: bool) -> str:

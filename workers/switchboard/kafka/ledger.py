@@ -18,6 +18,7 @@ from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
+from switchboard.errors import FencedError, LedgerLostError
 from switchboard.kafka.clients import BATCH_BYTES, Connection, transactional_producer
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.kafka.wording import in_words
@@ -40,18 +41,6 @@ clean stop, so that a router is gone within 5 s."""
 
 ZSTD: Final = 4
 """The codec, as in a batch's attributes."""
-
-
-class LedgerLostError(Exception):
-    """Nothing of this commit is known to be visible, and this ledger is not to be used again; reopen the shard.
-
-    A producer that lost a batch is never used again: its sequence numbers have a hole. (After a deadline passed in
-    the last step the commit may yet have been made: a restore tells, since it reads what is there.)
-    """
-
-
-class FencedError(LedgerLostError):
-    """Another has taken the shard over, or the transaction ran out of time; the broker does not say which."""
 
 
 @dataclass(slots=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from switchboard.kafka.jars import BrokerUnavailableError, jars, need_tools
+from switchboard.errors import BrokerUnavailableError, PortTakenError
+from switchboard.kafka.jars import jars, need_tools
 
 START_SECONDS: Final = 60
 """It takes about 3 s, on a busy machine up to 10; beyond this something is wrong."""
@@ -62,10 +63,6 @@ READY: Final = "Kafka Server started"
 # When this process ends in whatever way, SIGKILL too, the pipe closes and nothing is left behind. (Linux's
 # PR_SET_PDEATHSIG won't do: it fires when the starting *thread* ends.)
 WATCH: Final = 'cat >/dev/null; kill -9 "$1" 2>/dev/null; rm -rf "$2"'
-
-
-class PortTakenError(BrokerUnavailableError):
-    """Something listens already on the port that a local broker was to have; the message names it."""
 
 
 class LocalBroker:

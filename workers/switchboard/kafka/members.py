@@ -6,9 +6,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import GroupAuthorizationFailedError, for_code
 
+from switchboard.errors import NotAllowedError
 from switchboard.kafka.admin import session
 from switchboard.kafka.clients import Connection
-from switchboard.kafka.rights import NotAllowedError, Operation, Resource, Right
+from switchboard.kafka.rights import Operation, Resource, Right
 
 
 @dataclass(frozen=True, slots=True)

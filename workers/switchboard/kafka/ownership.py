@@ -17,6 +17,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
+from switchboard.errors import FencedTooOftenError, OwnershipError
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection, options
 from switchboard.kafka.topics import Topic, TopicNames
@@ -39,17 +40,6 @@ LEAVE_SECONDS: Final = 2
 
 FENCED_TOO_OFTEN: Final = 3
 FENCED_WINDOW_SECONDS: Final = 60
-
-
-class OwnershipError(Exception):
-    """The group can't be a member of any more, such as when its use was forbidden; the process is to end."""
-
-
-class FencedTooOftenError(Exception):
-    """A shard is taken from us again and again while the group says that it is ours; the process is to end.
-
-    Two installations share a group id or a transactional id: they would fence each other for ever.
-    """
 
 
 def routers_group(group_id: str) -> str:

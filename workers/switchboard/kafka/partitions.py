@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from aiokafka.structs import TopicPartition
 
-from switchboard.kafka.admin import WrongTopicsError, describe, session
+from switchboard.errors import WrongTopicsError
+from switchboard.kafka.admin import describe, session
 from switchboard.kafka.clients import Connection
 
 

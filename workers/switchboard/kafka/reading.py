@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.structs import TopicPartition
 
+from switchboard.errors import ReadingError, StalledError
 from switchboard.kafka.clients import TRANSACTION_TIMEOUT_MS, Connection, learn, reader
 
 STABLE_SECONDS: Final = TRANSACTION_TIMEOUT_MS / 1000 + 20
@@ -25,14 +26,6 @@ Offsets: TypeAlias = dict[TopicPartition, int]
 
 Batches: TypeAlias = AsyncIterator[tuple[TopicPartition, list[ConsumerRecord]]]
 """Records as they come in, some of one partition at a time: each partition's in order, the partitions in any."""
-
-
-class ReadingError(Exception):
-    """Partitions could not be read to their end; the message says which and how far it got."""
-
-
-class StalledError(ReadingError):
-    """Nothing more came of a partition that has more: the broker that leads it is away, or no broker leads it."""
 
 
 @asynccontextmanager

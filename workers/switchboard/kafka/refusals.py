@@ -19,10 +19,6 @@ KNOCK_SECONDS: Final = 5.0
 """A broker that is there answers within milliseconds."""
 
 
-class SecurityError(Exception):
-    """The security settings can't be used, or a broker does not accept them; the message names the one to look at."""
-
-
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """What a broker said, and the setting it speaks of."""

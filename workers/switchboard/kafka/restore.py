@@ -3,17 +3,14 @@
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
+from switchboard.errors import ReadingError, RestoreError
 from switchboard.kafka.clients import Connection
-from switchboard.kafka.reading import STABLE_SECONDS, ReadingError, read_to_now
+from switchboard.kafka.reading import STABLE_SECONDS, read_to_now
 from switchboard.kafka.topics import ROWS, Topic, TopicNames
 from switchboard.kafka.wording import in_words
 
 Rows = dict[Topic, dict[bytes, bytes]]
 """For each topic of rows: the latest value of each key that has one."""
-
-
-class RestoreError(Exception):
-    """The rows could not be read to their end; the message says how far it got."""
 
 
 async def restore(conn: Connection, names: TopicNames, shard: int, *, stable_within: float = STABLE_SECONDS) -> Rows:

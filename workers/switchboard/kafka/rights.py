@@ -9,14 +9,6 @@ from switchboard.kafka.ownership import routers_group, shard_id
 from switchboard.kafka.topics import ROWS, SOURCES, TOPICS, Topic, TopicNames, Writer
 
 
-class NotAllowedError(Exception):
-    """The cluster does not allow what we need; the message names each right that is missing."""
-
-    def __init__(self, missing: Iterable[object]) -> None:
-        rights = "; ".join(map(str, missing))
-        super().__init__(f"not allowed: {rights} (`switchboard rights` prints the commands that allow what is needed)")
-
-
 class Operation(Enum):
     """What may be done; the numbers are Kafka's own. To read or to write includes to describe."""
 

@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import SecretStr
 
+from switchboard.errors import ExposedError
 from switchboard.kafka.quiet import Thinned
 from switchboard.monitor.attempts import Attempts
 from switchboard.monitor.sessions import Sessions
@@ -27,10 +28,6 @@ OPEN_PATHS: Final = frozenset({"/healthz", "/livez", "/metrics", "/sign-in", "/s
 
 log = logging.getLogger(__name__)
 log.addFilter(Thinned())
-
-
-class ExposedError(Exception):
-    """The monitor would be open to whoever reaches this machine; the message says what to set."""
 
 
 @dataclass(slots=True, frozen=True)

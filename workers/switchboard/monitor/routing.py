@@ -18,13 +18,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from switchboard.errors import BrokerAwayError, NotAllowedError, SecurityError
 from switchboard.kafka.admin import session
-from switchboard.kafka.clients import BrokerAwayError, Connection, learn
+from switchboard.kafka.clients import Connection, learn
 from switchboard.kafka.members import members_told
 from switchboard.kafka.open_transactions import Ends, HeldUp, OpenTransactions
 from switchboard.kafka.ownership import routers_group, shard_id
-from switchboard.kafka.refusals import SecurityError
-from switchboard.kafka.rights import NotAllowedError
 from switchboard.kafka.wording import in_words
 from switchboard.monitor.asking import asking
 from switchboard.monitor.views import rfc3339

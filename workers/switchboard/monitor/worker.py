@@ -16,12 +16,12 @@ from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 
 from switchboard.contracts.routing_size import ConfiguredPools
+from switchboard.errors import AddressTakenError, BrokerAwayError, MonitorError, SecurityError
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.broker_wait import BrokerWait
-from switchboard.kafka.clients import BrokerAwayError, Connection, unless_stopped
+from switchboard.kafka.clients import Connection, unless_stopped
 from switchboard.kafka.partitions import missing_from, no_such_topic, partitions_of
 from switchboard.kafka.quiet import raised
-from switchboard.kafka.refusals import SecurityError
 from switchboard.kafka.rights import monitor_rights
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.monitor.app import keep_tables, new_app
@@ -50,14 +50,6 @@ takes up to another second."""
 LIMITS: Final = Limits(connections=500, by_address=200)
 """Twice as many as streams, and some. One address may have all the streams of an address, as many pages that ask for
 something else beside, and no more than two fifths."""
-
-
-class MonitorError(Exception):
-    """The monitor can't go on; the message says why and what to do."""
-
-
-class AddressTakenError(Exception):
-    """The web address can't be had."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -10,6 +10,7 @@ from aiokafka.structs import TopicPartition
 
 from switchboard.contracts.decisions import encode
 from switchboard.domain.decisions import Decision
+from switchboard.errors import NoSuchShardError
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.partitions import require_partitions
@@ -194,7 +195,3 @@ class AgainstTopics:
             await comparison.skip_until((begin[0], first))
         self.before += await comparison.skip_until(begin)
         return _Stream(f"{tp.topic}/{tp.partition}", comparison, first)
-
-
-class NoSuchShardError(ValueError):
-    """A log of a shard that the installation, as it is set, does not have."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from switchboard.contracts import bounded_json
-from switchboard.contracts.log_frames import Tally
+from switchboard.contracts.log_tally import Tally
 from switchboard.domain import rows
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame

@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 from aiokafka.structs import TopicPartition
 
 from switchboard.contracts.recorded_log import MAX_OFFSET
-from switchboard.kafka.admin import WrongTopicsError
+from switchboard.errors import WrongTopicsError
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection, reader, started_producer

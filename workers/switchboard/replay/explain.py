@@ -6,9 +6,10 @@ from heapq import nlargest
 from pathlib import Path
 from typing import Any, Final
 
-from switchboard.contracts.log_frames import Tally
+from switchboard.contracts.log_tally import Tally
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.domain.witness import Witness
+from switchboard.errors import UnknownIdError
 from switchboard.replay.agent_story import AgentStory, AgentWitness
 from switchboard.replay.chat_story import ChatStory, ChatWitness
 from switchboard.replay.offline import steps
@@ -16,10 +17,6 @@ from switchboard.replay.offline import steps
 NEAREST: Final = 5
 _ALIKE: Final = 0.6
 """As difflib's own cutoff."""
-
-
-class UnknownIdError(Exception):
-    """No event of the log names this chat or agent, in the pools asked for; the message says what there is."""
 
 
 def explain_chat(

@@ -8,13 +8,13 @@ from typing import Final
 
 from aiokafka.structs import TopicPartition
 
-from switchboard.contracts.codec import decode_frame
-from switchboard.contracts.frames import check_versions
+from switchboard.contracts.frames import check_versions, decode_frame
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
+from switchboard.errors import ReadingError
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.partitions import partitions_of
-from switchboard.kafka.reading import Partition, ReadingError, ends_of, opened, read_to
+from switchboard.kafka.reading import Partition, ends_of, opened, read_to
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.comparing import Comparison, by_topic
 from switchboard.replay.coverage import Coverage

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from switchboard.contracts.log_files import DamagedFileError, read_lines
-from switchboard.contracts.recorded_log import RecordedLogError
+from switchboard.errors import RecordedLogError
 from switchboard.kafka.reading import Partition
 
 AHEAD: Final = 1_000

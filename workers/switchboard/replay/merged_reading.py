@@ -9,7 +9,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.structs import TopicPartition
 
 from switchboard.contracts.codec import SOURCE_TOPICS, BadInput, decode_event
-from switchboard.kafka.reading import STALLED_SECONDS, Offsets, StalledError
+from switchboard.errors import StalledError
+from switchboard.kafka.reading import STALLED_SECONDS, Offsets
 from switchboard.kafka.record_batches import work_of
 from switchboard.router.merging import Partition, Taken, merge, rank_of
 

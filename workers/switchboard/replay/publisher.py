@@ -14,9 +14,10 @@ from aiokafka.errors import KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 
 from switchboard.contracts.recorded_log import Record, bare_topic, is_timely
+from switchboard.errors import BrokerAwayError
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.broker_wait import BrokerWait
-from switchboard.kafka.clients import BrokerAwayError, Connection, started_producer, unless_stopped
+from switchboard.kafka.clients import Connection, started_producer, unless_stopped
 from switchboard.kafka.ledger import stop_producer
 from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.rights import Operation, on_topics

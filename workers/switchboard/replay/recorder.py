@@ -15,11 +15,12 @@ from aiokafka.structs import TopicPartition
 from switchboard.contracts.frames import decode_frame
 from switchboard.contracts.recorded_log import Record, bare_topic
 from switchboard.contracts.unread import Unread
+from switchboard.errors import BrokerAwayError, ReadingError
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.broker_wait import BrokerWait, may_pass
-from switchboard.kafka.clients import BrokerAwayError, Connection, reader, unless_stopped
+from switchboard.kafka.clients import Connection, reader, unless_stopped
 from switchboard.kafka.partitions import missing_from, no_such_topic, partitions_of
-from switchboard.kafka.reading import Offsets, ReadingError, ends_of, started
+from switchboard.kafka.reading import Offsets, ends_of, started
 from switchboard.kafka.rights import Operation, Resource, Right, on_topics
 from switchboard.kafka.topics import ROWS, Topic, TopicNames
 from switchboard.kafka.wording import in_words

@@ -27,8 +27,9 @@ from aiokafka import ConsumerRecord
 from aiokafka.structs import TopicPartition
 
 from switchboard.contracts import bounded_json
+from switchboard.errors import ReadingError
 from switchboard.kafka.clients import Connection
-from switchboard.kafka.reading import ReadingError, ends_of, read_to
+from switchboard.kafka.reading import ends_of, read_to
 from switchboard.kafka.topics import ROWS, Topic, TopicNames
 
 WITHIN_SECONDS: Final = 60.0

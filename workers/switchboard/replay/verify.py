@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from switchboard.contracts.frames import OtherVersionError
-from switchboard.contracts.log_frames import OtherVersionLogError, Tally
+from switchboard.contracts.log_frames import OtherVersionLogError
+from switchboard.contracts.log_tally import Tally
 from switchboard.replay.against import Against, Place
 from switchboard.replay.circumstances import Circumstances, circumstances
 from switchboard.replay.comparing import Kind

@@ -11,10 +11,6 @@ Offsets = dict[tuple[str, int], int]
 """(topic on the bus, partition) -> next offset."""
 
 
-class SourceGoneError(Exception):
-    """A source topic no longer holds what was read of it; the message names the command that says where to go on."""
-
-
 @dataclass(frozen=True, slots=True)
 class Gone(Difference):
     """A partition in which a shard can't go on: a router that meets it stops with these words."""

@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 from typing import Final
 
+from switchboard.errors import NoSuchSourceError, RoutersRunningError
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection, reader
@@ -19,14 +20,6 @@ from switchboard.router.starting import Start, offsets_at
 from switchboard.words import counted
 
 DEADLINE_SECONDS: Final = 15.0
-
-
-class NoSuchSourceError(ValueError):
-    """The topic is none that the router reads, or is not on the bus, or was never read."""
-
-
-class RoutersRunningError(Exception):
-    """Routers are members of their group, so they are running; the message names them."""
 
 
 async def require_stopped(conn: Connection, group: str) -> None:

@@ -12,32 +12,34 @@ from aiokafka.errors import KafkaError
 
 from switchboard import metrics
 from switchboard.domain.restoring import OtherFormatError
+from switchboard.errors import (
+    BrokerAwayError,
+    FencedError,
+    FencedTooOftenError,
+    LedgerLostError,
+    NoStartError,
+    NotAllowedError,
+    OwnershipError,
+    RestoreError,
+    RouterError,
+    SecurityError,
+    SourceGoneError,
+)
 from switchboard.kafka.admin import Difference, require_topics
 from switchboard.kafka.allowed import denial, require_rights
 from switchboard.kafka.broker_wait import DEFAULT_SECONDS, BrokerWait
-from switchboard.kafka.clients import BrokerAwayError, unless_stopped
-from switchboard.kafka.ledger import FencedError, LedgerLostError
+from switchboard.kafka.clients import unless_stopped
 from switchboard.kafka.members import members_of
 from switchboard.kafka.open_transactions import HeldUp, longest
-from switchboard.kafka.ownership import (
-    SESSION_TIMEOUT_MS,
-    FencedTooOftenError,
-    Ownership,
-    OwnershipError,
-    routers_group,
-)
+from switchboard.kafka.ownership import SESSION_TIMEOUT_MS, Ownership, routers_group
 from switchboard.kafka.quiet import Thinned
-from switchboard.kafka.refusals import SecurityError
-from switchboard.kafka.restore import RestoreError
-from switchboard.kafka.rights import NotAllowedError, router_rights
+from switchboard.kafka.rights import router_rights
 from switchboard.kafka.topics import TopicPlan
 from switchboard.kafka.wording import in_words
 from switchboard.router.bounded import BrokenOffError, bounded
-from switchboard.router.gone import SourceGoneError
 from switchboard.router.held_up import sentence, zero_of_monotonic
 from switchboard.router.served import Served
 from switchboard.router.shard import Plan, Shard
-from switchboard.router.starting import NoStartError
 from switchboard.router.suspicion import EngineFailedError, TimersFailedError
 
 log = logging.getLogger(__name__)
@@ -53,10 +55,6 @@ CLOSE_SECONDS: Final = 8.0
 """What is closed has deadlines of its own, of 2 and 5 s; this is for those that are not kept."""
 STUCK_EXIT: Final = 70
 """Exit code of a router that its watchdog ended: a supervisor starts it anew."""
-
-
-class RouterError(Exception):
-    """The router can't go on, and starting it again would not help; the message says what to do."""
 
 
 class Router:

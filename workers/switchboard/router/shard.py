@@ -12,7 +12,8 @@ from typing import Final, NoReturn
 import orjson
 
 from switchboard import metrics
-from switchboard.contracts.codec import JOURNAL_HEADERS, MAX_FRAME_BYTES, BadInput, encode_frame
+from switchboard.contracts.codec import BadInput
+from switchboard.contracts.frames import JOURNAL_HEADERS, MAX_FRAME_BYTES, encode_frame
 from switchboard.domain.due import sessions_at_stake
 from switchboard.domain.engine import Engine, Outcome
 from switchboard.domain.events import Event, Frame

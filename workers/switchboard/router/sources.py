@@ -11,13 +11,14 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from switchboard.contracts.codec import BadInput, decode_event
 from switchboard.domain.events import Event
-from switchboard.kafka.clients import BrokerAwayError, Connection, source_reader
+from switchboard.errors import BrokerAwayError, SourceGoneError
+from switchboard.kafka.clients import Connection, source_reader
 from switchboard.kafka.open_transactions import Ends
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.record_batches import work_of
 from switchboard.kafka.topics import TopicNames
 from switchboard.kafka.wording import in_words
-from switchboard.router.gone import Offsets, SourceGoneError, cut, not_there, unreadable
+from switchboard.router.gone import Offsets, cut, not_there, unreadable
 from switchboard.router.merging import Partition, Taken, fair_merge, rank_of
 from switchboard.router.time_lags import TimeLags
 

@@ -7,16 +7,13 @@ from typing import Any, Final, Literal
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from switchboard.domain.rfc3339 import parse_ms
+from switchboard.errors import NoStartError
 from switchboard.kafka.clients import Connection, reader
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.router.gone import Offsets
 
 DEADLINE_SECONDS: Final = 15.0
-
-
-class NoStartError(Exception):
-    """A shard's first start on a bus that already holds events must be told where to begin."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -10,6 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from switchboard import metrics
+from switchboard.errors import AddressTakenError
 from switchboard.router.held_up import as_json, zero_of_monotonic
 from switchboard.router.router import Router
 from switchboard.web.connections import SERVER, Limits
@@ -22,10 +23,6 @@ LIMITS: Final = Limits(connections=100, by_address=50)
 """For probes, Prometheus and people. A router with 64 shards has some 300 connections to brokers beside these."""
 
 log = logging.getLogger(__name__)
-
-
-class AddressTakenError(Exception):
-    """The metrics address can't be had."""
 
 
 async def serve(router: Router, host: str, port: int) -> WebServer:

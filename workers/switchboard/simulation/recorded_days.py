@@ -15,12 +15,9 @@ from random import Random
 from typing import Final
 
 from switchboard.contracts.input_files import MAX_SETTINGS_BYTES, read_text
+from switchboard.errors import ArrivalsError
 
 MINUTES_A_DAY: Final = 24 * 60
-
-
-class ArrivalsError(ValueError):
-    """An arrivals file can't be read: the message names the file, the line and what was expected."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from switchboard.contracts.codec import encode_frame
+from switchboard.contracts.frames import encode_frame
 from switchboard.contracts.recorded_log import Record, writing_log
 from switchboard.domain.decisions import Decision
 from switchboard.domain.engine import Engine

@@ -6,7 +6,8 @@ import pytest
 
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
-from switchboard.replay.whatif.extracting import NothingToCompareError, Reader
+from switchboard.errors import NothingToCompareError
+from switchboard.replay.whatif.extracting import Reader
 from switchboard.replay.whatif.past import Past, Stint
 
 QUEUES = [{"name": "q"}, {"name": "other"}]

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from switchboard.replay.whatif.rules import RulesError, Variant, setting, variant
+from switchboard.errors import RulesError
+from switchboard.replay.whatif.rules import Variant, setting, variant
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "retail": {

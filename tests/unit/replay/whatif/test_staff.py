@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from switchboard.contracts.codec import encode_frame
+from switchboard.contracts.frames import encode_frame
 from switchboard.contracts.recorded_log import Record, writing_log
 from switchboard.domain.events import Event, Frame
+from switchboard.errors import RulesError
 from switchboard.replay.whatif.assumptions import assumptions
 from switchboard.replay.whatif.comparing import Result, compare
 from switchboard.replay.whatif.past import AgentKey, AgentPast
-from switchboard.replay.whatif.rules import RulesError, Variant, setting, variant
+from switchboard.replay.whatif.rules import Variant, setting, variant
 from switchboard.replay.whatif.scenario import Recorded, read_recorded
 from switchboard.replay.whatif.staff import names_of, staff_of
 

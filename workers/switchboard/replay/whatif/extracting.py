@@ -8,12 +8,9 @@ from switchboard.domain.decisions import Decision
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
 from switchboard.domain.rfc3339 import parse_ms
+from switchboard.errors import NothingToCompareError
 from switchboard.replay.whatif.extracting_agents import AgentReader
 from switchboard.replay.whatif.past import ChatPast, Past, Stint
-
-
-class NothingToCompareError(ValueError):
-    """A log holds no chat: there is nothing to simulate again."""
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from switchboard.contracts import bounded_json
 from switchboard.contracts.routing_references import references
 from switchboard.contracts.schemas import EVENT_SHAPES, event_faults
 from switchboard.contracts.shape import Shape
+from switchboard.errors import RulesError
 
 _CONFIG: Final = EVENT_SHAPES["pool-configured"].fields["config"]
 
@@ -33,10 +34,6 @@ _between: Final = re.compile(r",(?=\s*[a-z]+(?:\[[^\]]*\])?(?:\.[A-Za-z_]+)?\s*=
 """A comma between two settings, not one within a list of queues."""
 MOST_AGENTS: Final = 10_000
 """More or fewer, in one setting: as many as `--staff` takes."""
-
-
-class RulesError(ValueError):
-    """A setting says what can't be set: the message names it, what was expected, and the nearest names."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from switchboard.errors import RulesError
 from switchboard.replay.whatif.fits import uniform
 from switchboard.replay.whatif.past import AgentKey, AgentPast
-from switchboard.replay.whatif.rules import RulesError, Variant
+from switchboard.replay.whatif.rules import Variant
 from switchboard.simulation.cast import Planned, Post
 
 
