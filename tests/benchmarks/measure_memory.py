@@ -12,8 +12,7 @@ import orjson
 
 from switchboard.cli.collector import relax_collector
 from switchboard.domain.engine import Engine
-from switchboard.domain.restoring import Restoration
-from switchboard.domain.rows import Row
+from switchboard.domain.rows import Restoration, Row
 from tests.benchmarks.traffic import Shape, framed, make
 
 LARGE = Shape(agents=10_000, waiting=100_000)

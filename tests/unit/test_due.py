@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.domain.due import LEAVING, due_entries, sessions_at_stake
 from switchboard.domain.engine import Engine, Outcome
 from switchboard.domain.events import EVENT_TYPES, Event, Frame
+from switchboard.domain.timers import LEAVING, due_entries, sessions_at_stake
 
 START = 1_700_000_000_000
 OFFER_MS = 15_000

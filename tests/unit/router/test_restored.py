@@ -8,8 +8,7 @@ import pytest
 
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
-from switchboard.domain.restoring import OtherFormatError, Restoration
-from switchboard.domain.rows import Row
+from switchboard.domain.rows import OtherFormatError, Restoration, Row
 from switchboard.kafka.topics import ROWS, Topic
 from switchboard.router.shard import _restored
 

@@ -5,7 +5,7 @@ Each handler says why it ignored its event, or None.
 
 from typing import Any, Literal
 
-from switchboard.domain import asking, offers, timers
+from switchboard.domain import offers, timers
 from switchboard.domain.decisions import Mode, RequestRefusal, RequestRejected
 from switchboard.domain.pool import Pool
 from switchboard.domain.state import Agent, Profile
@@ -140,7 +140,7 @@ def request_chat(pool: Pool, data: Data) -> str | None:
     elif len(agent.sessions) >= agent.max_sessions:
         _reject(pool, agent.id, request_id, "at-capacity")
     else:
-        asking.make_request(pool, agent, push=False)
+        offers.make_request(pool, agent, push=False)
     return None
 
 
@@ -153,14 +153,14 @@ def cancel_request(pool: Pool, data: Data) -> str | None:
         return "no-request"
     if agent.request.origin != "manual":
         return "not-manual"
-    asking.withdraw(pool, agent)
+    offers.withdraw(pool, agent)
     return None
 
 
 def set_up(pool: Pool, agent: Agent, profile: Profile, own_mode: Mode | None, own_max_sessions: int | None) -> None:
     """Give an agent its profile and overrides; on turning to pull, a request made for it is withdrawn (R12)."""
     if profile is not agent.profile:
-        asking.leave_line(agent)
+        offers.leave_line(agent)
         agent.profile = profile
         for chat in agent.sessions.values():
             if chat.stage == "wrapping":
@@ -171,7 +171,7 @@ def set_up(pool: Pool, agent: Agent, profile: Profile, own_mode: Mode | None, ow
     agent.mode = own_mode or profile.config.mode
     agent.max_sessions = own_max_sessions or profile.config.max_sessions
     if agent.mode == "pull" and agent.request is not None and agent.request.origin == "push":
-        asking.withdraw(pool, agent)
+        offers.withdraw(pool, agent)
     pool.touch(agent)
 
 
@@ -197,7 +197,7 @@ def _remove(pool: Pool, agent: Agent, reason: Literal["agent-lost", "agent-logge
     for chat in held:
         if chat.stage == "wrapping":
             pool.close(chat, "concluded")
-    asking.leave_line(agent)
+    offers.leave_line(agent)
     del pool.agents[agent.id]
     pool.touched.pop(agent.id, None)
     pool.trying.pop(agent.id, None)

@@ -8,15 +8,12 @@ from typing import Any, Final
 
 from switchboard.domain import agents, chats, rows, timers
 from switchboard.domain.decisions import Decision
-from switchboard.domain.due import due_entries, timers_due
 from switchboard.domain.events import Event, Frame
-from switchboard.domain.passing import pass_time
-from switchboard.domain.pool import Pool
+from switchboard.domain.pool import Pool, Witness
 from switchboard.domain.reconfiguration import configure, new_pool
-from switchboard.domain.restoring import Restoration
-from switchboard.domain.rows import Row
-from switchboard.domain.settling import settle
-from switchboard.domain.witness import Witness
+from switchboard.domain.rows import Restoration, Row
+from switchboard.domain.settle import pass_time, settle
+from switchboard.domain.timers import due_entries, timers_due
 
 Handler = Callable[[Pool, dict[str, Any]], str | None]
 

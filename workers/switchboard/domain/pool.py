@@ -1,16 +1,34 @@
-"""A pool: its state, and the few operations that everything else is made of."""
+"""A witness: who wants to see a pool's state at the moment something is decided.
+
+Routing has none, and pays one look at None for each event and each offer. Afterwards, over a recorded log, an
+explanation of a decision is made of what a witness saw.
+"""
 
 from collections import deque
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from heapq import heappush
-from typing import Final
+from typing import Final, Protocol
 
 from switchboard.domain import configuration
 from switchboard.domain.decisions import ChatClosed, Closing, Decision
+from switchboard.domain.events import Event
 from switchboard.domain.rfc3339 import format_ms
-from switchboard.domain.state import Agent, AskingLine, Chat, Position, Profile, Remembered, Stage, WaitingLine
-from switchboard.domain.witness import Witness
+from switchboard.domain.state import Agent, AskingLine, Chat, Position, Profile, Remembered, Request, Stage, WaitingLine
+
+
+class Witness(Protocol):
+    """Told of what happens in a pool, while it happens. It may look at everything, and must change nothing."""
+
+    def offering(self, pool: "Pool", agent: Agent, chat: Chat, request: Request | None) -> None:
+        """An offer is about to be made (R9), for this request or, by transfer, for none; nothing has changed yet."""
+
+    def happened(self, pool: "Pool", event: Event, ignored: str | None) -> None:
+        """An event has happened and all that follows from it is settled (R3); `ignored` says why it changed nothing."""
+
+    def time_passed(self, pool: "Pool") -> None:
+        """A timer has fired and all that follows from it is settled."""
+
 
 CLOSED_REMEMBERED: Final = 10 * 60_000
 """R13: so long is a closed chat's id remembered, in ms of service time."""

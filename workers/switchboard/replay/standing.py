@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from switchboard.domain.asking import place
 from switchboard.domain.decisions import Origin
+from switchboard.domain.offers import place
 from switchboard.domain.pool import Pool
 from switchboard.domain.state import Agent, Chat, Request
 

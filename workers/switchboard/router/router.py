@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from aiokafka.errors import KafkaError
 
 from switchboard import metrics
-from switchboard.domain.restoring import OtherFormatError
+from switchboard.domain.rows import OtherFormatError
 from switchboard.errors import (
     BrokerAwayError,
     FencedError,

@@ -14,11 +14,10 @@ import orjson
 from switchboard import metrics
 from switchboard.contracts.codec import BadInput
 from switchboard.contracts.frames import JOURNAL_HEADERS, MAX_FRAME_BYTES, encode_frame
-from switchboard.domain.due import sessions_at_stake
 from switchboard.domain.engine import Engine, Outcome
 from switchboard.domain.events import Event, Frame
-from switchboard.domain.restoring import Restoration
-from switchboard.domain.rows import TABLES, Row
+from switchboard.domain.rows import TABLES, Restoration, Row
+from switchboard.domain.timers import sessions_at_stake
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import CLEAN_COMMIT_SECONDS, CommitBatch, Ledger
 from switchboard.kafka.open_transactions import OpenTransactions
