@@ -23,9 +23,9 @@ from docs.acls import acls
 from docs.tables import described, event_fields, sample, table, written_fields
 from switchboard import metrics
 from switchboard.cli.main import switchboard
-from switchboard.contracts.codec import OWN_TYPES
-from switchboard.contracts.schema_files import root
 from switchboard.domain.decisions import Decision
+from switchboard.journal.codec import OWN_TYPES
+from switchboard.journal.schemas import root
 from switchboard.kafka.topics import TOPICS, Writer
 from switchboard.metrics import monitoring
 from switchboard.metrics.spans import Spans

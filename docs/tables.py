@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import orjson
 
-from switchboard.contracts.schema_files import follow, load, root
+from switchboard.journal.schemas import follow, load, root
 
 UNBOUNDED: Final = 2**31 - 1
 """What a schema says where it means "no upper limit"."""

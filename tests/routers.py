@@ -17,8 +17,7 @@ from typing import IO, Any, TypeVar
 
 import aiohttp
 import orjson
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.structs import ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from switchboard.kafka.admin import create_topics
 from switchboard.kafka.clients import Connection, producer, reader

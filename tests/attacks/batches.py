@@ -7,11 +7,11 @@ from enum import IntEnum
 from typing import Final, Self
 
 import zstandard
+from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.codec import gzip_encode, lz4_encode
 from aiokafka.errors import NotLeaderForPartitionError, for_code
 from aiokafka.protocol.produce import ProduceRequest
-from aiokafka.structs import TopicPartition
 
 from tests.batches import crowded_record, framed, nullable, record, varint
 

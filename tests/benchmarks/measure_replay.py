@@ -9,10 +9,10 @@ from pathlib import Path
 
 import orjson
 
-from switchboard.contracts.frames import encode_frame
-from switchboard.contracts.log_tally import Tally
-from switchboard.contracts.recorded_log import Record, encode_record
 from switchboard.domain.events import Event
+from switchboard.journal.frames import encode_frame
+from switchboard.journal.log_frames import Tally
+from switchboard.journal.recorded_log import Record, encode_record
 from switchboard.replay import offline
 from tests.benchmarks.traffic import START_MS, Shape, Traffic, framed, make
 

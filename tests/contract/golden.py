@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from switchboard.contracts.schema_files import load, root
+from switchboard.journal.schemas import load, root
 
 
 class Sample(NamedTuple):

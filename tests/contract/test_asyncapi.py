@@ -8,11 +8,11 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from switchboard.contracts.cloudevents import decision_headers
-from switchboard.contracts.codec import REASONS
-from switchboard.contracts.frames import JOURNAL_HEADERS
-from switchboard.contracts.schema_files import load, root
 from switchboard.domain.events import EVENT_TYPES
+from switchboard.journal.cloudevents import decision_headers
+from switchboard.journal.codec import REASONS
+from switchboard.journal.frames import JOURNAL_HEADERS
+from switchboard.journal.schemas import load, root
 from tests.contract.golden import DECISION_FIELDS
 
 TOPICS = {

@@ -1,6 +1,6 @@
 """Decisions go out in CloudEvents' binary mode."""
 
-from switchboard.contracts.cloudevents import decision_headers
+from switchboard.journal.cloudevents import decision_headers
 
 
 def test_a_decisions_headers_are_cloudevents_in_binary_mode() -> None:

@@ -8,15 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.contracts.codec import (
-    MAX_VALUE_BYTES,
-    SOURCE_TOPICS,
-    BadInput,
-    Mapping,
-    decode_event,
-    pool_of,
-)
 from switchboard.domain.events import EVENT_TYPES, Event
+from switchboard.journal.codec import MAX_VALUE_BYTES, SOURCE_TOPICS, BadInput, Mapping, decode_event, pool_of
 from tests.contract.golden import Sample, samples
 
 SOURCE = ("bus.topic", 3, 41)

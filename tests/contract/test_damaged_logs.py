@@ -6,12 +6,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from switchboard.contracts.frames import JOURNAL_HEADERS, encode_frame
-from switchboard.contracts.log_pieces import PieceWriter, writing_pieces
-from switchboard.contracts.log_tally import DAMAGED, Tally
-from switchboard.contracts.recorded_log import Record, encode_record, read_log
 from switchboard.domain.events import Event, Frame
 from switchboard.errors import RecordedLogError
+from switchboard.journal.frames import JOURNAL_HEADERS, encode_frame
+from switchboard.journal.line_files import PieceWriter, writing_pieces
+from switchboard.journal.log_frames import DAMAGED, Tally
+from switchboard.journal.recorded_log import Record, encode_record, read_log
 from switchboard.replay.offline import steps
 
 FRAMES = [
@@ -124,7 +124,7 @@ def test_a_piece_is_written_when_it_is_large_or_old(tmp_path: Path, monkeypatch:
     """What is lost by a SIGKILL is a second's worth at most."""
     with (tmp_path / "log").open("wb") as file:
         now = [100.0]
-        monkeypatch.setattr("switchboard.contracts.log_pieces.time.monotonic", lambda: now[0])
+        monkeypatch.setattr("switchboard.journal.line_files.time.monotonic", lambda: now[0])
         writer = PieceWriter(lambda: file)
 
         def on_disk() -> int:

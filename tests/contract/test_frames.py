@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.contracts.frames import (
+from switchboard.domain.events import EVENT_TYPES, Event, Frame
+from switchboard.domain.rfc3339 import MAX_MS
+from switchboard.journal.frames import (
     FORMAT_VERSION,
     JOURNAL_HEADERS,
     MAX_FRAME_EVENTS,
@@ -16,9 +18,7 @@ from switchboard.contracts.frames import (
     decode_frame,
     encode_frame,
 )
-from switchboard.contracts.schemas import known
-from switchboard.domain.events import EVENT_TYPES, Event, Frame
-from switchboard.domain.rfc3339 import MAX_MS
+from switchboard.journal.schemas import known
 from tests.contract.golden import Sample, samples
 
 BODIES = [(sample.name, sample.body) for sample in samples("good") if sample.name in EVENT_TYPES]

@@ -14,18 +14,16 @@ import pytest
 import zstandard
 
 from switchboard.audit.feed import read_decision
-from switchboard.contracts import bounded_json
-from switchboard.contracts.frames import decode_frame
-from switchboard.contracts.input_files import InputFileError, open_input, read_text
-from switchboard.contracts.log_files import MAX_LINE_BYTES, LongLineError, read_lines
-from switchboard.contracts.log_frames import bus_frames, journal_frames
-from switchboard.contracts.log_rows import LoggedRows
-from switchboard.contracts.log_tally import Tally
-from switchboard.contracts.recorded_log import read_log
-from switchboard.contracts.routing_file import read_routing_file
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 from switchboard.errors import AuditInputError, RecordedLogError, RoutingFileError, SettingsError
-from switchboard.replay.found import key_of
+from switchboard.journal import bounded_json
+from switchboard.journal.decision_log import key_of
+from switchboard.journal.files import InputFileError, open_input, read_text
+from switchboard.journal.frames import decode_frame
+from switchboard.journal.line_files import MAX_LINE_BYTES, LongLineError, read_lines
+from switchboard.journal.log_frames import LoggedRows, Tally, bus_frames, journal_frames
+from switchboard.journal.recorded_log import read_log
+from switchboard.journal.routing_file import read_routing_file
 from switchboard.replay.survey import survey
 from switchboard.settings import load
 
@@ -80,7 +78,7 @@ def test_a_line_of_gigabytes_in_a_small_file_costs_little_memory(tmp_path: Path,
                 writer.write(blanks)
     # A process of its own: its largest size is that of this reading alone.
     code = (
-        "import resource, sys; from pathlib import Path; from switchboard.contracts.log_files import read_lines\n"
+        "import resource, sys; from pathlib import Path; from switchboard.journal.line_files import read_lines\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "lines = list(read_lines(Path(sys.argv[1]), lambda error: None))\n"
         "print(len(lines), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from switchboard.contracts.codec import MAX_DEPTH, SOURCE_TOPICS, BadInput, Mapping, decode_event
-from switchboard.contracts.unread import Unread
 from switchboard.domain.events import Event
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
+from switchboard.journal.codec import MAX_DEPTH, SOURCE_TOPICS, BadInput, Mapping, Unread, decode_event
 
 NESTED = b"[" * 255 + b"]" * 255
 

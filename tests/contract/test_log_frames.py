@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.contracts.frames import JOURNAL_HEADERS, encode_frame
-from switchboard.contracts.log_frames import bus_frames, journal_frames
-from switchboard.contracts.log_tally import Tally
-from switchboard.contracts.recorded_log import Record, read_log, writing_log
 from switchboard.domain.events import Event, Frame
 from switchboard.errors import RecordedLogError
+from switchboard.journal.frames import JOURNAL_HEADERS, encode_frame
+from switchboard.journal.log_frames import Tally, bus_frames, journal_frames
+from switchboard.journal.recorded_log import Record, read_log, writing_log
 
 
 def line(number: int, ts: int, topic: str = "chat-arrival", body: object = None) -> Record:

@@ -5,13 +5,13 @@ from pathlib import Path
 import orjson
 import pytest
 
-from switchboard.contracts.frames import JOURNAL_HEADERS, encode_frame
-from switchboard.contracts.log_tally import DAMAGED, Tally
-from switchboard.contracts.recorded_log import Record, writing_log
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.domain.rows import Row
 from switchboard.errors import RecordedLogError
+from switchboard.journal.frames import JOURNAL_HEADERS, encode_frame
+from switchboard.journal.log_frames import DAMAGED, Tally
+from switchboard.journal.recorded_log import Record, writing_log
 from switchboard.replay.offline import decide, steps
 
 SHARD = 3

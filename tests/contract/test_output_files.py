@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 
-from switchboard.contracts.log_files import writing_lines
-from switchboard.contracts.log_pieces import writing_pieces
-from switchboard.contracts.output_files import SHARED, LinkError
-from switchboard.contracts.whole_files import replacing
+from switchboard.journal.files import SHARED, LinkError, replacing
+from switchboard.journal.line_files import writing_lines, writing_pieces
 
 
 def pieces(path: Path) -> AbstractContextManager[Any]:
@@ -90,7 +88,7 @@ def test_a_link_planted_at_the_name_of_the_temporary_file_is_not_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though the name can't be known before: here it is known, as that of earlier versions was."""
-    monkeypatch.setattr("switchboard.contracts.output_files.secrets.token_hex", lambda size: "0" * 2 * size)
+    monkeypatch.setattr("switchboard.journal.files.secrets.token_hex", lambda size: "0" * 2 * size)
     victim = tmp_path / "victim"
     victim.write_bytes(b"kept")
     for name in (".switchboard-0000000000000000.part", "log.jsonl.part"):
@@ -125,7 +123,7 @@ def test_a_file_of_somebody_else_does_not_lend_its_mode(tmp_path: Path, monkeypa
     out = tmp_path / "log.jsonl"
     out.write_bytes(b"old")
     out.chmod(0o644)
-    monkeypatch.setattr("switchboard.contracts.output_files.os.geteuid", lambda: out.stat().st_uid + 1)
+    monkeypatch.setattr("switchboard.journal.files.os.geteuid", lambda: out.stat().st_uid + 1)
     with replacing(out) as file:
         file.write(b"x")
     assert mode(out) == 0o600
@@ -173,7 +171,7 @@ def test_a_pipe_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.
     if owner == 0:  # what is the system's is taken
         os.chown(pipe, 1234, -1)
     else:
-        monkeypatch.setattr("switchboard.contracts.output_files.os.geteuid", lambda: owner + 1)
+        monkeypatch.setattr("switchboard.journal.files.os.geteuid", lambda: owner + 1)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
         with pytest.raises(PermissionError, match="is a pipe of another user"), replacing(pipe) as file:

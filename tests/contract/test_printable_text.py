@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.contracts.printable_text import printable, printable_json, printable_lines
+from switchboard.journal.printable_text import printable, printable_json, printable_lines
 from tests.terminals import HOSTILE_ID, HOSTILE_TEXT, MARKUP, RIGHT_TO_LEFT, unsafe
 
 

@@ -9,9 +9,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.contracts.recorded_log import Kind, Record, bare_topic, encode_record, kind_of, read_log, writing_log
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 from switchboard.errors import RecordedLogError
+from switchboard.journal.recorded_log import Kind, Record, bare_topic, encode_record, kind_of, read_log, writing_log
 
 KCAT = (
     b'{"topic":"chat-arrival","partition":0,"offset":0,"tstype":"create","ts":1795393898305,"broker":1,'

@@ -5,11 +5,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from switchboard.contracts.codec import decode_event
-from switchboard.contracts.routing_file import read_routing_file
-from switchboard.contracts.schemas import check
 from switchboard.domain.events import Event
 from switchboard.errors import RoutingFileError
+from switchboard.journal.codec import decode_event
+from switchboard.journal.routing_file import read_routing_file
+from switchboard.journal.schemas import check
 
 GOOD = """\
 # Two pools, written in two ways.

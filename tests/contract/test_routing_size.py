@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from switchboard.contracts.routing_size import MAX_SHARD_PAIRS, MAX_SHARD_ROWS, ConfiguredPools, Size, size_of
+from switchboard.journal.limits import MAX_SHARD_PAIRS, MAX_SHARD_ROWS, ConfiguredPools, Size, size_of
 
 
 def config(queues: int, profiles: int, profile: Mapping[str, Any] = {}) -> dict[str, Any]:

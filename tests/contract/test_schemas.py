@@ -8,12 +8,10 @@ from typing import Any, get_args
 import jsonschema_rs
 import pytest
 
-from switchboard.contracts import schemas
-from switchboard.contracts.faults import first_fault
-from switchboard.contracts.schema_files import compiled, load, root
-from switchboard.contracts.shape import Shape, shape_of
 from switchboard.domain import decisions
 from switchboard.domain.events import EVENT_TYPES
+from switchboard.journal import schemas
+from switchboard.journal.schemas import Shape, compiled, first_fault, load, root, shape_of
 from tests.contract.golden import DECISION_FIELDS, EVENT_FIELDS, PATHS, ROW_FIELDS, Sample, samples
 
 

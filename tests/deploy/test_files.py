@@ -8,7 +8,7 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
-from switchboard.contracts.routing_file import read_routing_file
+from switchboard.journal.routing_file import read_routing_file
 from switchboard.settings import Settings
 from tests.deploy.manifests import (
     DEPLOY,

@@ -6,8 +6,7 @@ from typing import ClassVar, Final
 
 from aiokafka.structs import ConsumerRecord
 
-from switchboard.contracts.codec import KEPT_BYTES, MAX_VALUE_BYTES, REASONS, BadInput, decode_event
-from switchboard.contracts.unread import Unread
+from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, REASONS, BadInput, Unread, decode_event
 from switchboard.kafka import ledger
 from switchboard.kafka.clients import BATCH_BYTES
 from switchboard.kafka.ledger import CommitBatch, record_size

@@ -6,12 +6,11 @@ from typing import ClassVar, Final
 import orjson
 
 from switchboard.audit.feed import read_decision
-from switchboard.contracts.codec import REASONS, BadInput, decode_event, pool_of
-from switchboard.contracts.decisions import encode
-from switchboard.contracts.faults import MAX_DETAIL
-from switchboard.contracts.frames import MAX_FRAME_BYTES, decode_frame, encode_frame
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
+from switchboard.journal.codec import REASONS, BadInput, decode_event, encode, pool_of
+from switchboard.journal.frames import MAX_FRAME_BYTES, decode_frame, encode_frame
+from switchboard.journal.schemas import MAX_DETAIL
 from tests.fuzz.source_records import SourceRecord, source_record
 from tests.fuzz.target import Target, require
 

@@ -10,17 +10,16 @@ from random import Random
 from typing import Any, ClassVar, Final
 
 import cramjam
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder, _LegacyRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 from aiokafka.record.util import calc_crc32c, decode_varint_py
-from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from switchboard.contracts.codec import KEPT_BYTES, MAX_VALUE_BYTES
-from switchboard.contracts.faults import MAX_DETAIL
-from switchboard.contracts.unread import Unread
+from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, Unread
+from switchboard.journal.schemas import MAX_DETAIL
 from switchboard.kafka.batch_compression import BatchLimits, set_limits
 from switchboard.kafka.batch_records import MAX_HEADER_BYTES, MAX_HEADERS
 from switchboard.kafka.record_batches import BoundedRecords, bounded_value

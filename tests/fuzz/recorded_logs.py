@@ -14,12 +14,12 @@ import orjson
 import zstandard
 
 from switchboard.audit.files import audit_files
-from switchboard.contracts.frames import JOURNAL_HEADERS
-from switchboard.contracts.input_files import InputFileError
-from switchboard.contracts.log_files import MAX_LINE_BYTES, read_lines
-from switchboard.contracts.log_tally import Tally
-from switchboard.contracts.recorded_log import Record, encode_record, read_log
 from switchboard.errors import AuditInputError, RecordedLogError
+from switchboard.journal.files import InputFileError
+from switchboard.journal.frames import JOURNAL_HEADERS
+from switchboard.journal.line_files import MAX_LINE_BYTES, read_lines
+from switchboard.journal.log_frames import Tally
+from switchboard.journal.recorded_log import Record, encode_record, read_log
 from switchboard.replay.offline import replay
 from tests.fuzz.json_values import changed, written
 from tests.fuzz.source_records import AGENTS, odd_header, random_timestamp, source_record

@@ -15,12 +15,12 @@ from unittest import mock
 import orjson
 
 from switchboard import settings
-from switchboard.contracts.codec import BadInput, decode_event
-from switchboard.contracts.input_files import InputFileError
-from switchboard.contracts.routing_file import read_routing_file
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
 from switchboard.errors import ArrivalsError, RoutingFileError, RulesError, SettingsError
+from switchboard.journal.codec import BadInput, decode_event
+from switchboard.journal.files import InputFileError
+from switchboard.journal.routing_file import read_routing_file
 from switchboard.replay.whatif.rules import variant
 from switchboard.settings import Settings
 from switchboard.simulation.recorded_days import read_day

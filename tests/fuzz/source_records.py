@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from switchboard.contracts.codec import SOURCE_TOPICS
-from switchboard.contracts.schema_files import root
 from switchboard.domain.events import EVENT_TYPES
+from switchboard.journal.codec import SOURCE_TOPICS
+from switchboard.journal.schemas import root
 from tests.fuzz.json_values import as_json, changed, odd_value, raw, written
 from tests.fuzz.texts import TIMES, damaged, odd_bytes, odd_text
 

@@ -13,15 +13,14 @@ from typing import Any, Final
 
 import orjson
 
-from switchboard.contracts.codec import BadInput, decode_event
-from switchboard.contracts.decisions import encode
-from switchboard.contracts.frames import JOURNAL_HEADERS, encode_frame
-from switchboard.contracts.log_files import writing_lines
-from switchboard.contracts.log_tally import Tally
-from switchboard.contracts.recorded_log import Record, writing_log
-from switchboard.contracts.routing_file import read_routing_file
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
+from switchboard.journal.codec import BadInput, decode_event, encode
+from switchboard.journal.frames import JOURNAL_HEADERS, encode_frame
+from switchboard.journal.line_files import writing_lines
+from switchboard.journal.log_frames import Tally
+from switchboard.journal.recorded_log import Record, writing_log
+from switchboard.journal.routing_file import read_routing_file
 from switchboard.replay import offline
 from switchboard.simulation.behaviour import Behaviour
 from switchboard.simulation.cast import Cast, Line, Post, agent_name

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from switchboard.contracts.log_files import read_lines
-from switchboard.contracts.log_tally import Tally
+from switchboard.journal.line_files import read_lines
+from switchboard.journal.log_frames import Tally
 from switchboard.replay import offline
 from tests.golden.make_days import FOLDER, MAKERS, decision_log
 

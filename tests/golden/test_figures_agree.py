@@ -5,8 +5,8 @@ from collections import defaultdict
 import pytest
 
 from switchboard import metrics
-from switchboard.contracts.decisions import encode
-from switchboard.contracts.log_tally import Tally as Lines
+from switchboard.journal.codec import encode
+from switchboard.journal.log_frames import Tally as Lines
 from switchboard.monitor.counting import Counting
 from switchboard.monitor.decisions import decided
 from switchboard.monitor.figures import Figures

@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
-from aiokafka.structs import ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
-from switchboard.contracts.frames import JOURNAL_HEADERS
+from switchboard.journal.frames import JOURNAL_HEADERS
 from switchboard.kafka.admin import create_topics
 from switchboard.kafka.clients import Connection, reader
 from switchboard.kafka.ledger import CommitBatch

@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.errors import OffsetOutOfRangeError
-from aiokafka.structs import TopicPartition
 
 from switchboard.errors import BrokerAwayError
 from switchboard.kafka.admin import create_topics, session

@@ -4,8 +4,8 @@ from typing import Any
 
 import orjson
 
-from switchboard.contracts.codec import MAX_VALUE_BYTES, decode_event
 from switchboard.domain.events import Event
+from switchboard.journal.codec import MAX_VALUE_BYTES, decode_event
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.reading import read_to_now
 from switchboard.kafka.topics import Topic

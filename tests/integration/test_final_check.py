@@ -6,10 +6,10 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from switchboard.contracts.decisions import PUSH_REQUEST_TYPE, encode
-from switchboard.contracts.frames import JOURNAL_HEADERS, encode_frame
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
+from switchboard.journal.codec import PUSH_REQUEST_TYPE, encode
+from switchboard.journal.frames import JOURNAL_HEADERS, encode_frame
 from switchboard.kafka.clients import Connection, producer
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.final_check import final_check

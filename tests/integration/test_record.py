@@ -11,15 +11,15 @@ from pathlib import Path
 
 import orjson
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import NodeNotReadyError
-from aiokafka.structs import TopicPartition
 
-from switchboard.contracts.decisions import encode
-from switchboard.contracts.log_tally import Tally
-from switchboard.contracts.recorded_log import Record, read_log
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
 from switchboard.errors import RecordedLogError
+from switchboard.journal.codec import encode
+from switchboard.journal.log_frames import Tally
+from switchboard.journal.recorded_log import Record, read_log
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.topics import Topic

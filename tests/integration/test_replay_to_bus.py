@@ -12,10 +12,10 @@ from typing import Any
 
 import orjson
 import pytest
-from aiokafka.structs import ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
-from switchboard.contracts.recorded_log import Record, writing_log
 from switchboard.domain.rfc3339 import format_ms, parse_ms
+from switchboard.journal.recorded_log import Record, writing_log
 from switchboard.kafka.local_broker import LocalBroker
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.reading import read_to_now

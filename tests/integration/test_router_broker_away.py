@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import orjson
 import pytest
-from aiokafka.structs import TopicPartition
+from aiokafka import TopicPartition
 
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.local_broker import LocalBroker

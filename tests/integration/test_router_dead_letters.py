@@ -7,7 +7,7 @@ from asyncio.subprocess import PIPE
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from switchboard.contracts.codec import KEPT_BYTES, MAX_VALUE_BYTES, REASONS
+from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, REASONS
 from switchboard.kafka.topics import Topic
 from tests.routers import Bus, a_bus
 

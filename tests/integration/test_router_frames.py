@@ -1,6 +1,6 @@
 """What is read becomes frames: none too large for the journal, none lost though its commit failed."""
 
-from switchboard.contracts.frames import MAX_FRAME_BYTES
+from switchboard.journal.frames import MAX_FRAME_BYTES
 from switchboard.kafka.ledger import Ledger
 from switchboard.kafka.ownership import shard_id
 from switchboard.kafka.topics import Topic

@@ -2,7 +2,7 @@
 
 import time
 
-from switchboard.contracts.codec import KEPT_BYTES
+from switchboard.journal.codec import KEPT_BYTES
 from switchboard.kafka.batch_compression import BatchLimits
 from switchboard.kafka.topics import Topic
 from switchboard.replay.dead_letters import DeadLetter, read_letter

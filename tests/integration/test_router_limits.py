@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 from aiokafka.structs import ConsumerRecord
 
-from switchboard.contracts.codec import MAX_VALUE_BYTES
+from switchboard.journal.codec import MAX_VALUE_BYTES
 from switchboard.kafka.topics import Topic
 from tests.routers import Bus, a_bus
 

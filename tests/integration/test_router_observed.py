@@ -6,8 +6,7 @@ import time
 
 import orjson
 import pytest
-from aiokafka import AIOKafkaConsumer
-from aiokafka.structs import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from switchboard import metrics
 from switchboard.errors import LedgerLostError

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import orjson
 import pytest
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from switchboard.contracts.recorded_log import Record, writing_log
+from switchboard.journal.recorded_log import Record, writing_log
 from switchboard.kafka.clients import options, producer
 from switchboard.kafka.topics import Topic
 from tests.routers import Bus, Ran, a_bus

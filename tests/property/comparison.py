@@ -6,10 +6,10 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from switchboard.contracts.decisions import encode
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
 from switchboard.domain.rows import Row
+from switchboard.journal.codec import encode
 from tests.reference.model import ReferenceEngine
 
 SHARD = 3

@@ -7,9 +7,9 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from switchboard.contracts.decisions import encode
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
+from switchboard.journal.codec import encode
 
 Decisions: TypeAlias = list[list[dict[str, Any]]]
 """Of each frame, in order."""

@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 from hypothesis import HealthCheck, given, settings
 
-from switchboard.contracts.decisions import encode
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
+from switchboard.journal.codec import encode
 from tests.property.histories import histories, random_history, steadied
 from tests.property.invariants import Auditor
 from tests.property.shrinking import shrink, told

@@ -13,8 +13,8 @@ from prometheus_client.metrics import MetricWrapperBase
 from docs.generate import FILES, PAGES, REFERENCE
 from switchboard import metrics
 from switchboard.cli.main import switchboard
-from switchboard.contracts.codec import REASONS
-from switchboard.contracts.routing_file import read_routing_file
+from switchboard.journal.codec import REASONS
+from switchboard.journal.routing_file import read_routing_file
 from switchboard.metrics import monitoring
 from switchboard.metrics.spans import Spans
 from switchboard.settings import ENV_PREFIX, Settings

@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry, Histogram
 from switchboard import metrics
 from switchboard.domain import chats, engine
 from switchboard.domain.decisions import Decision
+from switchboard.journal.limits import Limit
 from switchboard.metrics import label_sets
 from switchboard.metrics.spans import Spans
-from switchboard.router.limits import Limit
 
 
 def test_every_reason_to_ignore_an_event_is_a_series_from_the_start() -> None:

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.contracts import faults
-from switchboard.contracts.faults import MAX_DETAIL, Fault, quote
-from switchboard.contracts.printable_text import printable
+from switchboard.journal import schemas
+from switchboard.journal.printable_text import printable
+from switchboard.journal.schemas import MAX_DETAIL, Fault, quote
 
 SHOWN = 60
 
@@ -27,7 +27,7 @@ def test_no_more_is_made_printable_than_is_shown(monkeypatch: pytest.MonkeyPatch
         sizes.append(len(text))
         return printable(text)
 
-    monkeypatch.setattr(faults, "printable", noted)
+    monkeypatch.setattr(schemas, "printable", noted)
     quote("\u202e" * 20_000)
     fault = Fault("schema", ("attributes", "\u202e" * 20_000), "type", "expected text")
     assert len(fault.detail) == MAX_DETAIL

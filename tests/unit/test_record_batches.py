@@ -13,19 +13,12 @@ from aiokafka.structs import ConsumerRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.contracts.codec import KEPT_BYTES, MAX_VALUE_BYTES
-from switchboard.contracts.unread import Unread
+from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, Unread
 from switchboard.kafka import record_batches
 from switchboard.kafka.batch_compression import BatchLimits, set_limits
 from switchboard.kafka.batch_records import MAX_HEADERS, ReadRecord
 from switchboard.kafka.clients import Connection, source_reader
-from switchboard.kafka.record_batches import (
-    FETCH_BYTES,
-    MAX_KEY_BYTES,
-    BoundedRecords,
-    bounded_key,
-    bounded_value,
-)
+from switchboard.kafka.record_batches import FETCH_BYTES, MAX_KEY_BYTES, BoundedRecords, bounded_key, bounded_value
 from tests.batches import GZIP, LZ4, SNAPPY, ZSTD, batch, crowded_record, record, varint
 
 CODECS = (0, GZIP, SNAPPY, LZ4, ZSTD)

@@ -1,6 +1,6 @@
 """Numbers in sentences."""
 
-from switchboard.words import counted
+from switchboard.journal.printable_text import counted
 
 
 def test_one_is_not_said_in_the_plural() -> None:

@@ -19,14 +19,14 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from switchboard.contracts.input_files import MAX_CERTIFICATES_BYTES, MAX_SECRET_BYTES, MAX_SETTINGS_BYTES, read_text
-from switchboard.contracts.toml_text import TomlError, parse
 from switchboard.errors import SettingsError
+from switchboard.journal.files import MAX_CERTIFICATES_BYTES, MAX_SECRET_BYTES, MAX_SETTINGS_BYTES, read_text
+from switchboard.journal.limits import Limits, UnconfiguredPools
+from switchboard.journal.toml_text import TomlError, parse
 from switchboard.kafka.batch_compression import BatchLimits
 from switchboard.kafka.clients import Connection, SaslMechanism, SecurityProtocol
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS
 from switchboard.kafka.topics import TopicNames, TopicPlan
-from switchboard.router.limits import Limits, UnconfiguredPools
 
 ENV_PREFIX: Final = "SWITCHBOARD_"
 ENV_FILE: Final = ".env"

@@ -9,11 +9,11 @@ from click.testing import CliRunner, Result
 from switchboard.audit.files import audit_files
 from switchboard.audit.findings import Report
 from switchboard.cli.audit import audit
-from switchboard.contracts.frames import encode_frame
-from switchboard.contracts.log_files import read_lines, writing_lines
-from switchboard.contracts.recorded_log import Record, encode_record
 from switchboard.domain.events import Frame
 from switchboard.errors import AuditInputError, RecordedLogError
+from switchboard.journal.frames import encode_frame
+from switchboard.journal.line_files import read_lines, writing_lines
+from switchboard.journal.recorded_log import Record, encode_record
 from tests.property.mutations import decided
 from tests.unit.audit.day import history
 

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from switchboard.cli.replay import replay
-from switchboard.contracts.log_files import read_lines
 from switchboard.errors import RecordedLogError
+from switchboard.journal.line_files import read_lines
 from tests.unit.replay.logs import decided, journal
 from tests.unit.rules.story import event
 

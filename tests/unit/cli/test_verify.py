@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from switchboard.cli.verify import verify
-from switchboard.contracts.recorded_log import Record, writing_log
+from switchboard.journal.recorded_log import Record, writing_log
 from tests.unit.replay.logs import decided, journal
 from tests.unit.rules.story import event
 

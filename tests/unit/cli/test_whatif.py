@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from switchboard.cli.whatif import whatif
-from switchboard.contracts.recorded_log import Record, writing_log
 from switchboard.errors import RulesError
+from switchboard.journal.recorded_log import Record, writing_log
 from tests.unit.replay.whatif.office import write_day
 
 

@@ -1,6 +1,6 @@
 """How long an open transaction must hold a partition up before it is told, by a clock of the test's own."""
 
-from aiokafka.structs import TopicPartition
+from aiokafka import TopicPartition
 
 from switchboard.kafka.open_transactions import (
     HELD_UP_SECONDS,

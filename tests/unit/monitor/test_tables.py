@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from switchboard.contracts.routing_size import ConfiguredPools
+from switchboard.journal.limits import ConfiguredPools
 from switchboard.kafka.topics import Topic
 from switchboard.monitor.rows import MalformedRowError
 from switchboard.monitor.tables import Record, Tables, apply

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from switchboard.contracts.frames import JOURNAL_HEADERS, encode_frame
-from switchboard.contracts.log_files import read_lines, writing_lines
-from switchboard.contracts.log_tally import Tally
-from switchboard.contracts.recorded_log import Record, writing_log
 from switchboard.domain.events import Event, Frame
+from switchboard.journal.frames import JOURNAL_HEADERS, encode_frame
+from switchboard.journal.line_files import read_lines, writing_lines
+from switchboard.journal.log_frames import Tally
+from switchboard.journal.recorded_log import Record, writing_log
 from switchboard.replay import offline
 from tests.unit.rules.story import START
 

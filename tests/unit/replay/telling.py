@@ -9,7 +9,7 @@ from rich.console import Console
 from switchboard.cli.explain_agent_view import agent_lines
 from switchboard.cli.explain_text import Line, show
 from switchboard.cli.explain_view import chat_lines
-from switchboard.contracts.log_tally import Tally
+from switchboard.journal.log_frames import Tally
 from switchboard.replay.explain import explain_agent, explain_chat
 from tests.unit.replay.logs import Told, journal
 

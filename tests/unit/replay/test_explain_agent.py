@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from switchboard.contracts.log_tally import Tally
+from switchboard.journal.log_frames import Tally
 from switchboard.replay.explain import explain_agent
 from tests.unit.replay.logs import Told, journal
 from tests.unit.replay.telling import agent_told, part

@@ -2,8 +2,8 @@
 
 import pytest
 
-from switchboard.contracts.recorded_log import Record
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS, parse_ms
+from switchboard.journal.recorded_log import Record
 from switchboard.replay.rebasing import Rebase
 
 FIRST = parse_ms("2026-03-01T08:00:00Z")

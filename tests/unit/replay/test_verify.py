@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 
 from switchboard.cli.verify_view import summary
-from switchboard.contracts.log_files import read_lines
-from switchboard.contracts.log_tally import Tally
 from switchboard.errors import RecordedLogError
+from switchboard.journal.decision_log import AHEAD, DifferenceKind
+from switchboard.journal.line_files import read_lines
+from switchboard.journal.log_frames import Tally
 from switchboard.replay.against import AgainstFile
-from switchboard.replay.comparing import Kind
-from switchboard.replay.found import AHEAD
 from switchboard.replay.verify import FirstDifference, Verified
 from switchboard.replay.verify import verify as verify_log
 from tests.unit.replay.logs import decided, journal
@@ -65,7 +64,7 @@ async def test_one_changed_byte_is_found_whichever_decision_it_is_in(log: Path) 
         changed = line.replace(b'"at":"2026', b'"at":"2027', 1)
         verified = await verify(log, [*lines[:number], changed, *lines[number + 1 :]])
         difference = first(verified).place.difference
-        assert (difference.kind, difference.after) == (Kind.DIFFERENT, number)
+        assert (difference.kind, difference.after) == (DifferenceKind.DIFFERENT, number)
         assert difference.found is not None
         assert difference.found.where == f"line {number + 1}"
         assert (difference.expected, difference.found.value) == (line.rstrip(), changed.rstrip())
@@ -79,7 +78,7 @@ async def test_a_dropped_decision_is_missing_whichever_it_is(log: Path) -> None:
         verified = await verify(log, [*lines[:number], *lines[number + 1 :]])
         difference = first(verified).place.difference
         last = number == len(lines) - 1
-        assert difference.kind is (Kind.DECISIONS_END if last else Kind.MISSING)
+        assert difference.kind is (DifferenceKind.DECISIONS_END if last else DifferenceKind.MISSING)
         assert (difference.expected, difference.after) == (line.rstrip(), number)
         assert verified.same == len(lines) - 1
         assert (verified.frames_differ, verified.frames_unmatched) == (not last, last)
@@ -91,7 +90,7 @@ async def test_a_doubled_decision_is_one_too_many_whichever_it_is(log: Path) -> 
     for number, line in enumerate(lines):
         verified = await verify(log, [*lines[: number + 1], line, *lines[number + 1 :]])
         difference = first(verified).place.difference
-        assert difference.kind is Kind.EXTRA
+        assert difference.kind is DifferenceKind.EXTRA
         assert difference.found is not None
         assert (difference.found.value, difference.found.where) == (line.rstrip(), f"line {number + 2}")
         assert verified.same == len(lines)
@@ -126,7 +125,7 @@ async def test_a_strangers_line_does_not_keep_the_rest_from_being_compared(log: 
     lines = decided(log)
     verified = await verify(log, [*lines[:3], stranger, *lines[3:]])
     difference = first(verified).place.difference
-    assert difference.kind is Kind.EXTRA
+    assert difference.kind is DifferenceKind.EXTRA
     assert difference.found is not None
     assert difference.found.value == stranger.rstrip()
     assert (verified.same, verified.frames_differ, verified.left_over) == (len(lines), 1, 0)
@@ -138,7 +137,7 @@ async def test_frames_that_differ_are_counted_to_the_end(log: Path) -> None:
     changed = [lines[0].replace(b"c1", b"cX"), *lines[1:]]
     without = [line for line in changed if b"/1/4/" not in line]
     verified = await verify(log, without)
-    assert first(verified).place.difference.kind is Kind.DIFFERENT
+    assert first(verified).place.difference.kind is DifferenceKind.DIFFERENT
     assert verified.frames_differ == 2
 
 
@@ -149,7 +148,7 @@ async def test_decisions_of_frames_that_the_log_does_not_reach_are_left_over(log
     short.write_bytes(b"".join(list(read_lines(log))[:-2]))
     verified = await verify(short, lines)
     difference = first(verified)
-    assert difference.place.difference.kind is Kind.LOG_ENDS
+    assert difference.place.difference.kind is DifferenceKind.LOG_ENDS
     assert difference.circumstances is None
     assert verified.left_over == len(lines) - verified.same
 
@@ -191,7 +190,7 @@ async def test_more_strangers_than_are_looked_through_do_not_hide_what_follows_f
     lines = decided(log)
     strangers = [b'{"id":"default/0/2/%d"}\n' % (number + 1) for number in range(AHEAD + 1)]
     verified = await verify(log, [*strangers, *lines])
-    assert first(verified).place.difference.kind is Kind.MISSING
+    assert first(verified).place.difference.kind is DifferenceKind.MISSING
     assert verified.same == 1
 
 

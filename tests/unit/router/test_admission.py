@@ -8,14 +8,13 @@ from aiokafka.structs import ConsumerRecord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchboard.contracts.routing_size import MAX_PAIRS
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import EVENT_TYPES, Event, Frame
 from switchboard.domain.rows import Row, chat_value
+from switchboard.journal.limits import MAX_DECLINES, MAX_PAIRS, Limit, Limits
 from switchboard.kafka.ledger import CommitBatch
 from switchboard.router import packing
 from switchboard.router.admission import ADDING_AGENTS, ADDING_CHATS, ADDING_DECLINES, Admission, OverLimit
-from switchboard.router.limits import MAX_DECLINES, Limit, Limits
 from switchboard.router.merging import Taken, rank_of
 
 START = 1_700_000_000_000

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from switchboard import metrics
-from switchboard.contracts.codec import BadInput
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
+from switchboard.journal.codec import BadInput
 from switchboard.router.counting import Tally
 from switchboard.router.merging import Taken
 

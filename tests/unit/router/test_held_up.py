@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from aiokafka.structs import TopicPartition
+from aiokafka import TopicPartition
 
 from switchboard.kafka.open_transactions import Change, HeldUp
 from switchboard.router.held_up import as_json, log, log_change, sentence

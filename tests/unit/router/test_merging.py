@@ -3,12 +3,12 @@
 from collections import deque
 from operator import attrgetter
 
-from aiokafka.structs import ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.contracts.codec import BadInput
 from switchboard.domain.events import EVENT_TYPES, Event
+from switchboard.journal.codec import BadInput
 from switchboard.router.merging import SHARE, Partition, Taken, fair_merge, merge, rank_of
 
 TYPES = st.sampled_from(EVENT_TYPES)

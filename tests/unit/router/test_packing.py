@@ -6,11 +6,10 @@ from aiokafka.structs import ConsumerRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.contracts.codec import KEPT_BYTES, MAX_VALUE_BYTES, BadInput
-from switchboard.contracts.unread import Unread
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.domain.rows import Row
+from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, BadInput, Unread
 from switchboard.kafka.ledger import CommitBatch, Record, record_size
 from switchboard.kafka.record_batches import MAX_KEY_BYTES
 from switchboard.kafka.topics import Topic

@@ -9,9 +9,9 @@ import pytest
 from switchboard import metrics
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
+from switchboard.journal.limits import Limits
 from switchboard.router import labels
 from switchboard.router.admission import Admission
-from switchboard.router.limits import Limits
 from switchboard.router.survey import Survey
 
 

@@ -2,7 +2,7 @@
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from switchboard.contracts.codec import BadInput
+from switchboard.journal.codec import BadInput
 from switchboard.router.merging import Partition, Taken
 from switchboard.router.time_lags import RECENT_SECONDS, TimeLags
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from switchboard.contracts.decisions import encode
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
+from switchboard.journal.codec import encode
 from switchboard.simulation.behaviour import Behaviour
 from switchboard.simulation.cast import Cast, Line, Post
 from switchboard.simulation.crowd import Crowd

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchboard.contracts.schemas import check
 from switchboard.domain.rfc3339 import parse_ms
+from switchboard.journal.schemas import check
 from switchboard.simulation.behaviour import Behaviour
 from switchboard.simulation.cast import Cast, Line, Post, agent_name, cast_of, mixed_team
 from switchboard.simulation.diary import Outgoing

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from switchboard.audit.findings import IDS, Finding
-from switchboard.contracts import bounded_json
-from switchboard.contracts.faults import quote
-from switchboard.contracts.schema_files import compiled, load
 from switchboard.errors import AuditInputError
+from switchboard.journal import bounded_json
+from switchboard.journal.schemas import compiled, load, quote
 
 Decision: TypeAlias = dict[str, Any]
 

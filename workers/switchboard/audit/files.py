@@ -6,11 +6,10 @@ from pathlib import Path
 from switchboard.audit.auditor import Auditor, Frame
 from switchboard.audit.feed import Feed, Placed, Source, read_decision
 from switchboard.audit.findings import Report
-from switchboard.contracts.log_files import DamagedFileError, read_lines
-from switchboard.contracts.log_frames import bus_frames, journal_frames
-from switchboard.contracts.log_tally import Tally
-from switchboard.contracts.recorded_log import Kind, Record, kind_of, read_log
 from switchboard.errors import AuditInputError
+from switchboard.journal.line_files import DamagedFileError, read_lines
+from switchboard.journal.log_frames import Tally, bus_frames, journal_frames
+from switchboard.journal.recorded_log import Kind, Record, kind_of, read_log
 
 
 def audit_files(

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from switchboard.contracts.printable_text import printable
-from switchboard.words import counted
+from switchboard.journal.printable_text import counted, printable
 
 SHOWN: Final = 20
 """So many findings are kept to be shown; all are counted."""

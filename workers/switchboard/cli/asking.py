@@ -3,8 +3,8 @@
 import click
 
 from switchboard.cli.consoles import say
-from switchboard.contracts.printable_text import printable
 from switchboard.errors import FAULT
+from switchboard.journal.printable_text import printable
 
 
 def ask(question: str, undone: str) -> None:

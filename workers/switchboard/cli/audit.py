@@ -17,8 +17,8 @@ from switchboard.cli.collector import relax_collector
 from switchboard.cli.consoles import say, say_json, say_lines, wide_console
 from switchboard.cli.out_files import refuse_swapped
 from switchboard.errors import FAULT
+from switchboard.journal.printable_text import counted
 from switchboard.settings import load
-from switchboard.words import counted
 
 
 @click.command()

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
-from aiokafka.structs import ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
 from switchboard.audit.auditor import Auditor, Frame
 from switchboard.audit.feed import Feed, Placed, Source, read_decision
 from switchboard.audit.findings import Report
 from switchboard.cli.broker_wait import broker_wait
-from switchboard.contracts.frames import check_versions, decode_frame
 from switchboard.errors import AuditInputError
+from switchboard.journal.frames import check_versions, decode_frame
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.reading import Partition, ends_of, opened

@@ -9,8 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from switchboard.cli.board import Board, QueueLine
-from switchboard.contracts.printable_text import printable
-from switchboard.words import counted
+from switchboard.journal.printable_text import counted, printable
 
 SLOTS: Final = {"active": ("●", "green"), "wrapping": ("◐", "cyan"), "offered": ("◌", "yellow")}
 FREE: Final = ("○", "dim")

@@ -10,10 +10,10 @@ import orjson
 
 from switchboard.cli.broker_wait import broker_wait
 from switchboard.cli.consoles import say, say_json
-from switchboard.contracts.routing_file import read_routing_file
+from switchboard.journal.printable_text import counted
+from switchboard.journal.routing_file import read_routing_file
 from switchboard.kafka.configuring import Applied, read_configuration, write_configuration
 from switchboard.settings import load
-from switchboard.words import counted
 
 ROUTING_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 

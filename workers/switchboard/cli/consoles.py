@@ -16,7 +16,7 @@ import orjson
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from switchboard.contracts.printable_text import printable, printable_json, printable_lines
+from switchboard.journal.printable_text import printable, printable_json, printable_lines
 
 WIDE: Final = 200
 """Columns where there is no terminal: a table, a path or an id that is broken over lines can't be searched for."""

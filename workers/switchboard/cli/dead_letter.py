@@ -13,14 +13,14 @@ from switchboard.cli.broker_wait import broker_wait
 from switchboard.cli.consoles import say, say_json, say_lines
 from switchboard.cli.dead_letter_view import fields_of, line_of, shown, text_of
 from switchboard.cli.record import Time
-from switchboard.contracts.codec import REASONS
 from switchboard.errors import FAULT
+from switchboard.journal.codec import REASONS
+from switchboard.journal.printable_text import counted
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.topics import TopicNames
 from switchboard.replay.dead_letters import DeadLetter, Place, Replays, dead_letter_at, dead_letters, put_back
 from switchboard.router.starting import Start
 from switchboard.settings import load
-from switchboard.words import counted
 
 Found = TypeVar("Found")
 

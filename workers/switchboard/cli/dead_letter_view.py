@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from switchboard.contracts.printable_text import printable
-from switchboard.contracts.recorded_log import is_timely
 from switchboard.domain.rfc3339 import format_ms
+from switchboard.journal.printable_text import printable
+from switchboard.journal.recorded_log import is_timely
 from switchboard.replay.dead_letters import DeadLetter
 
 

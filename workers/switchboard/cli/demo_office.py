@@ -13,8 +13,8 @@ from typing import Any, Final
 import aiohttp
 
 from switchboard.cli.children import Child
-from switchboard.contracts.routing_file import read_routing_file
 from switchboard.errors import OfficeError
+from switchboard.journal.routing_file import read_routing_file
 from switchboard.kafka.admin import create_topics, session
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection

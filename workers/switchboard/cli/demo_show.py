@@ -11,9 +11,9 @@ from rich.live import Live
 
 from switchboard.cli.board import Board, now_ms
 from switchboard.cli.board_view import plain, render
+from switchboard.journal.printable_text import counted
 from switchboard.simulation.demo_floor import FROM_MINUTE, SPEED
 from switchboard.simulation.tally import Tally
-from switchboard.words import counted
 
 REFRESH_SECONDS: Final = 0.25
 PLAIN_SECONDS: Final = 5.0

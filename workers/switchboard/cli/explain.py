@@ -10,7 +10,7 @@ from switchboard.cli.explain_agent_view import agent_lines
 from switchboard.cli.explain_text import Line, show
 from switchboard.cli.explain_view import chat_lines
 from switchboard.cli.log_progress import log_progress
-from switchboard.contracts.log_tally import Tally
+from switchboard.journal.log_frames import Tally
 from switchboard.replay.agent_story import AgentStory
 from switchboard.replay.chat_story import ChatStory
 from switchboard.replay.explain import explain_agent, explain_chat

@@ -7,8 +7,8 @@ from switchboard.cli.explain_sentences import sentences
 from switchboard.cli.explain_text import Line
 from switchboard.cli.explain_view import day
 from switchboard.cli.explain_words import REFUSALS, clock, span
+from switchboard.journal.printable_text import counted
 from switchboard.replay.agent_story import AgentMoment, AgentStory, Standing, Totals
-from switchboard.words import counted
 
 _ENDS: Final = {
     "declined": "declined",

@@ -8,7 +8,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from switchboard.contracts.printable_text import printable
+from switchboard.journal.printable_text import printable
 
 TIME_WIDTH: Final = 14
 _RULES: Final = re.compile(r"\[(?:[RI]\d+(?:, )?)+\]")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from switchboard.cli.consoles import wide_console
-from switchboard.contracts.log_tally import Tally
+from switchboard.journal.log_frames import Tally
 
 
 @contextmanager

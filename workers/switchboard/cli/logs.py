@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from switchboard.contracts.printable_text import printable, printable_lines
+from switchboard.journal.printable_text import printable, printable_lines
 from switchboard.settings import Settings
 
 OURS: Final = "switchboard"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from switchboard.contracts import bounded_json
-from switchboard.contracts.log_files import DamagedFileError, read_lines
-from switchboard.contracts.output_files import LinkError, require_no_link
+from switchboard.journal import bounded_json
+from switchboard.journal.files import LinkError, require_no_link
+from switchboard.journal.line_files import DamagedFileError, read_lines
 
 
 class OutFile(click.Path):

@@ -14,15 +14,14 @@ from switchboard.cli.consoles import say, say_json
 from switchboard.cli.out_files import OutFile
 from switchboard.cli.progress import progress
 from switchboard.cli.signals import stop_on_signal
-from switchboard.contracts.log_files import MAX_LINE_BYTES
-from switchboard.contracts.log_pieces import PieceWriter, writing_pieces
-from switchboard.contracts.recorded_log import Record, encode_record
+from switchboard.journal.line_files import MAX_LINE_BYTES, PieceWriter, writing_pieces
+from switchboard.journal.printable_text import counted
+from switchboard.journal.recorded_log import Record, encode_record
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.recorder import Recorded, Wanted
 from switchboard.replay.recorder import record as record_topics
 from switchboard.router.starting import Start
 from switchboard.settings import Settings, load
-from switchboard.words import counted
 
 INTERRUPTED: Final = 130
 """Exit code of a recording that was stopped before its end."""

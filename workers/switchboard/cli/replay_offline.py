@@ -9,11 +9,10 @@ from switchboard.cli.collector import relax_collector
 from switchboard.cli.consoles import say, say_json
 from switchboard.cli.out_files import refuse_as_out
 from switchboard.cli.progress import progress
-from switchboard.contracts.log_files import writing_lines
-from switchboard.contracts.log_tally import Tally
-from switchboard.contracts.printable_text import printable_json
+from switchboard.journal.line_files import writing_lines
+from switchboard.journal.log_frames import Tally
+from switchboard.journal.printable_text import counted, printable_json
 from switchboard.replay import offline
-from switchboard.words import counted
 
 
 def replay_offline(log: Path, out: Path, *, skip_bad: bool, as_json: bool) -> None:

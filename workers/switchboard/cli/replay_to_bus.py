@@ -14,12 +14,12 @@ from switchboard.cli.consoles import say, say_json
 from switchboard.cli.progress import progress
 from switchboard.cli.record import INTERRUPTED
 from switchboard.cli.signals import stop_on_signal
-from switchboard.contracts.log_tally import Tally
-from switchboard.contracts.recorded_log import Kind, kind_of, refuse
+from switchboard.journal.log_frames import Tally
+from switchboard.journal.printable_text import counted
+from switchboard.journal.recorded_log import Kind, kind_of, refuse
 from switchboard.replay.publisher import Published, publish
 from switchboard.replay.survey import Survey, survey, wanted
 from switchboard.settings import load
-from switchboard.words import counted
 
 
 class Speed(click.ParamType):

@@ -17,9 +17,10 @@ from switchboard.cli.broker_wait import broker_wait
 from switchboard.cli.consoles import say, say_json, say_lines, wide_console
 from switchboard.cli.duration import Duration
 from switchboard.cli.summary import summary_lines, summary_of
-from switchboard.contracts.routing_file import read_routing_file
 from switchboard.domain.events import DEFAULT_POOL
 from switchboard.errors import ArrivalsError, RoutingFileError
+from switchboard.journal.printable_text import counted
+from switchboard.journal.routing_file import read_routing_file
 from switchboard.settings import Settings, load
 from switchboard.simulation.behaviour import Behaviour
 from switchboard.simulation.bus import Bus, paced
@@ -27,7 +28,6 @@ from switchboard.simulation.cast import Cast, Line, cast_of, mixed_team
 from switchboard.simulation.crowd import Crowd
 from switchboard.simulation.recorded_days import Day, arrival_times, minute_of_day, read_day, shipped_days
 from switchboard.simulation.tally import Tally
-from switchboard.words import counted
 
 PARTING_SECONDS: Final = 1.0
 """How long to listen to what comes of everyone's going home."""

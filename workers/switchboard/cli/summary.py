@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from switchboard.journal.printable_text import counted
 from switchboard.simulation.crowd import Crowd
 from switchboard.simulation.tally import CAUSES, Delays, Tally
-from switchboard.words import counted
 
 
 def summary_of(tally: Tally, crowd: Crowd, seconds: float) -> dict[str, Any]:

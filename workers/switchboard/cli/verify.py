@@ -14,15 +14,15 @@ from switchboard.cli.consoles import say_json, wide_console
 from switchboard.cli.log_progress import log_progress
 from switchboard.cli.out_files import refuse_swapped
 from switchboard.cli.verify_view import show
-from switchboard.contracts.log_tally import Tally
-from switchboard.contracts.recorded_log import Kind, kind_of
 from switchboard.errors import FAULT
+from switchboard.journal.decision_log import Difference
+from switchboard.journal.log_frames import Tally
+from switchboard.journal.printable_text import counted
+from switchboard.journal.recorded_log import Kind, kind_of
 from switchboard.replay.against import AgainstFile, AgainstTopics
-from switchboard.replay.comparing import Difference
 from switchboard.replay.verify import Verified
 from switchboard.replay.verify import verify as verify_log
 from switchboard.settings import load
-from switchboard.words import counted
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

@@ -9,21 +9,19 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from switchboard.contracts import bounded_json
-from switchboard.contracts.printable_text import printable
 from switchboard.domain.events import Event
+from switchboard.journal import bounded_json
+from switchboard.journal.decision_log import Difference, DifferenceKind, beginning
+from switchboard.journal.printable_text import counted, printable
 from switchboard.replay.circumstances import Circumstances, QueueHead
-from switchboard.replay.comparing import Difference, Kind
-from switchboard.replay.found import beginning
 from switchboard.replay.verify import Verified
-from switchboard.words import counted
 
 HEADS: Final = {
-    Kind.MISSING: "a decision is missing",
-    Kind.EXTRA: "a decision that the replay does not make there",
-    Kind.DIFFERENT: "a different decision",
-    Kind.DECISIONS_END: "the decisions end, and the replay goes on",
-    Kind.LOG_ENDS: "the log ends, and the decisions go on",
+    DifferenceKind.MISSING: "a decision is missing",
+    DifferenceKind.EXTRA: "a decision that the replay does not make there",
+    DifferenceKind.DIFFERENT: "a different decision",
+    DifferenceKind.DECISIONS_END: "the decisions end, and the replay goes on",
+    DifferenceKind.LOG_ENDS: "the log ends, and the decisions go on",
 }
 EVENTS_SHOWN: Final = 20
 _LESS: Final = "-"

@@ -12,11 +12,10 @@ from rich.text import Text
 
 from switchboard.cli.collector import relax_collector
 from switchboard.cli.consoles import say_json, wide_console
-from switchboard.contracts.output_files import SHARED
-from switchboard.contracts.printable_text import printable
-from switchboard.contracts.recorded_log import Kind
-from switchboard.contracts.routing_file import read_routing_file
-from switchboard.contracts.whole_files import replacing
+from switchboard.journal.files import SHARED, replacing
+from switchboard.journal.printable_text import counted, printable
+from switchboard.journal.recorded_log import Kind
+from switchboard.journal.routing_file import read_routing_file
 from switchboard.replay.whatif.assumed_day import OFFICE, AssumedDay, shift_workers
 from switchboard.replay.whatif.assumptions import assumptions
 from switchboard.replay.whatif.comparing import Interval, Result, compare
@@ -27,7 +26,6 @@ from switchboard.replay.whatif.tables import FIGURES, Figure, calibration, cell,
 from switchboard.replay.whatif.words import few_runs, summary
 from switchboard.simulation.behaviour import Behaviour
 from switchboard.simulation.recorded_days import shipped_days
-from switchboard.words import counted
 
 AGENTS: Final = 15
 """Of a recorded day of arrivals: few enough that rules matter."""

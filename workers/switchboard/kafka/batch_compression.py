@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import cramjam
 
-from switchboard.contracts.unread import UnreadReason
+from switchboard.journal.codec import UnreadReason
 
 _NAMES: Final = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 _XERIAL: Final = b"\x82SNAPPY\x00"

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from switchboard.contracts.codec import MAX_VALUE_BYTES
-from switchboard.contracts.unread import Unread
+from switchboard.journal.codec import MAX_VALUE_BYTES, Unread
 
 MAX_HEADERS: Final = 1_000
 """Headers of a record that is read. CloudEvents and tracing use about ten."""

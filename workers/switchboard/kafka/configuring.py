@@ -6,7 +6,7 @@ from typing import Any, Final
 import orjson
 from aiokafka import ConsumerRecord
 
-from switchboard.contracts.codec import BadInput, decode_event
+from switchboard.journal.codec import BadInput, decode_event
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from aiokafka.structs import TopicPartition
+from aiokafka import TopicPartition
 
 HELD_UP_SECONDS: Final = 30.0
 """An ordinary transaction is open for milliseconds to a few seconds. Without a setting of its own a producer that died

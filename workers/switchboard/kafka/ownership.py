@@ -12,10 +12,9 @@ from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import Final, Protocol
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
-from aiokafka.structs import TopicPartition
 
 from switchboard.errors import FencedTooOftenError, OwnershipError
 from switchboard.kafka.broker_wait import BrokerWait

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from aiokafka.structs import TopicPartition
+from aiokafka import TopicPartition
 
 from switchboard.errors import WrongTopicsError
 from switchboard.kafka.admin import describe, session

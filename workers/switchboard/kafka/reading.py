@@ -10,8 +10,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from aiokafka.structs import TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from switchboard.errors import ReadingError, StalledError
 from switchboard.kafka.clients import TRANSACTION_TIMEOUT_MS, Connection, learn, reader

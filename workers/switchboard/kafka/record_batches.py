@@ -16,9 +16,8 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.legacy_records import LegacyRecordBatch
 from aiokafka.record.memory_records import _MemoryRecordsPy
 
-from switchboard.contracts.codec import KEPT_BYTES, MAX_VALUE_BYTES
-from switchboard.contracts.faults import MAX_DETAIL
-from switchboard.contracts.unread import Unread, UnreadReason
+from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, Unread, UnreadReason
+from switchboard.journal.schemas import MAX_DETAIL
 from switchboard.kafka.batch_compression import UnreadBatchError, limits, too_large, unpacked
 from switchboard.kafka.batch_records import (
     ATTRIBUTES_AT,

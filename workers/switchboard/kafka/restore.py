@@ -1,7 +1,7 @@
 """A shard's rows as they were last committed."""
 
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.structs import TopicPartition
 
 from switchboard.errors import ReadingError, RestoreError
 from switchboard.kafka.clients import Connection

@@ -7,7 +7,7 @@ from typing import Final
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.conn import OAuthAuthenticator
 
-from switchboard.contracts.input_files import MAX_SECRET_BYTES, read_text
+from switchboard.journal.files import MAX_SECRET_BYTES, read_text
 
 HEARD: Final = b"\x01"
 """RFC 7628, 3.2.3: what a client answers to a no, whereupon the broker fails the log-in."""

@@ -8,8 +8,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from switchboard.contracts.codec import REASONS
 from switchboard.domain.events import EVENT_TYPES
+from switchboard.journal.codec import REASONS
 from switchboard.metrics import label_sets
 from switchboard.metrics.spans import Spans
 

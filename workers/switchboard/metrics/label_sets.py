@@ -8,7 +8,7 @@ from typing import Final, get_args
 
 from switchboard.domain import decisions
 from switchboard.domain.decisions import Decision, OfferEnd
-from switchboard.router.limits import Limit
+from switchboard.journal.limits import Limit
 
 
 def _values(decision: type[Decision], field: str) -> tuple[str, ...]:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from switchboard.contracts.cloudevents import Headers
-from switchboard.contracts.codec import BadInput, decode_event
-from switchboard.contracts.routing_size import ConfiguredPools
+from switchboard.journal.cloudevents import Headers
+from switchboard.journal.codec import BadInput, decode_event
+from switchboard.journal.limits import ConfiguredPools
 from switchboard.kafka.topics import Topic
 from switchboard.monitor.decisions import decided
 from switchboard.monitor.past import Past

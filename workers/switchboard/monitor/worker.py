@@ -15,8 +15,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 
-from switchboard.contracts.routing_size import ConfiguredPools
 from switchboard.errors import AddressTakenError, BrokerAwayError, MonitorError, SecurityError
+from switchboard.journal.limits import ConfiguredPools
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection, unless_stopped

@@ -6,19 +6,43 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from aiokafka.structs import TopicPartition
+from aiokafka import TopicPartition
 
-from switchboard.contracts.decisions import encode
 from switchboard.domain.decisions import Decision
 from switchboard.errors import NoSuchShardError
+from switchboard.journal.codec import encode
+from switchboard.journal.decision_log import (
+    Comparison,
+    Difference,
+    Finds,
+    Found,
+    Key,
+    Source,
+    by_topic,
+    key_of,
+    lines_of,
+)
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.partitions import require_partitions
 from switchboard.kafka.reading import Partition, ends_of, opened
 from switchboard.kafka.rights import DECIDED, Operation, on_topics
 from switchboard.kafka.topics import Topic, TopicNames
-from switchboard.replay.comparing import Comparison, Difference, by_topic
-from switchboard.replay.found import Finds, Key, following, key_of, lines_of
+
+
+def following(partition: Partition) -> Source:
+    """The records of a partition of a live topic.
+
+    The source raises:
+        ReadingError: nothing came for half a minute.
+    """
+
+    async def next_record() -> Found | None:
+        record = await partition.next()
+        return None if record is None else Found(record.value or b"", f"offset {record.offset}")
+
+    return next_record
+
 
 _ALL: Final = 1 << 62
 """After any frame there is."""

@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 import orjson
-from aiokafka.structs import TopicPartition
+from aiokafka import TopicPartition
 
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.partitions import partitions_of

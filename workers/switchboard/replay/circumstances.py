@@ -6,15 +6,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from switchboard.contracts import bounded_json
-from switchboard.contracts.log_tally import Tally
 from switchboard.domain import rows
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.domain.pool import Pool
 from switchboard.domain.rfc3339 import format_ms
-from switchboard.replay.comparing import Difference
-from switchboard.replay.found import Key
+from switchboard.journal import bounded_json
+from switchboard.journal.decision_log import Difference, Key
+from switchboard.journal.log_frames import Tally
 from switchboard.replay.offline import steps
 from switchboard.replay.standing import in_agent_order
 

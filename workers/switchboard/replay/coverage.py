@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, TypeAlias
 
-from switchboard.words import counted
+from switchboard.journal.printable_text import counted
 
 Source: TypeAlias = tuple[str, int, int]
 """(topic on the bus, partition, offset)."""

@@ -6,11 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aiokafka import ConsumerRecord
-from aiokafka.structs import TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
-from switchboard.contracts.recorded_log import MAX_OFFSET
 from switchboard.errors import WrongTopicsError
+from switchboard.journal.recorded_log import MAX_OFFSET
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection, reader, started_producer

@@ -6,10 +6,10 @@ from heapq import nlargest
 from pathlib import Path
 from typing import Any, Final
 
-from switchboard.contracts.log_tally import Tally
 from switchboard.domain.pool import Witness
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.errors import UnknownIdError
+from switchboard.journal.log_frames import Tally
 from switchboard.replay.agent_story import AgentStory, AgentWitness
 from switchboard.replay.chat_story import ChatStory, ChatWitness
 from switchboard.replay.offline import steps

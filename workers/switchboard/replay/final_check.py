@@ -6,21 +6,21 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
-from aiokafka.structs import TopicPartition
+from aiokafka import TopicPartition
 
-from switchboard.contracts.frames import check_versions, decode_frame
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
 from switchboard.errors import ReadingError
+from switchboard.journal.decision_log import Comparison, Finds, Key, by_topic
+from switchboard.journal.frames import check_versions, decode_frame
+from switchboard.journal.printable_text import counted
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.partitions import partitions_of
 from switchboard.kafka.reading import Partition, ends_of, opened, read_to
 from switchboard.kafka.topics import Topic, TopicNames
-from switchboard.replay.comparing import Comparison, by_topic
+from switchboard.replay.against import following
 from switchboard.replay.coverage import Coverage
 from switchboard.replay.dead_letters import read_letter
-from switchboard.replay.found import Finds, Key, following
-from switchboard.words import counted
 
 ROUTED: Final = (Topic.JOURNAL, Topic.ASSIGNMENT, Topic.PUSH_REQUEST, Topic.DEAD_LETTER)
 

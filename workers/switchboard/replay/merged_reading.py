@@ -5,11 +5,10 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from aiokafka.structs import TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from switchboard.contracts.codec import SOURCE_TOPICS, BadInput, decode_event
 from switchboard.errors import StalledError
+from switchboard.journal.codec import SOURCE_TOPICS, BadInput, decode_event
 from switchboard.kafka.reading import STALLED_SECONDS, Offsets
 from switchboard.kafka.record_batches import work_of
 from switchboard.router.merging import Partition, Taken, merge, rank_of

@@ -3,15 +3,13 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from switchboard.contracts.decisions import encode
-from switchboard.contracts.log_frames import bus_frames, journal_frames
-from switchboard.contracts.log_rows import LoggedRows
-from switchboard.contracts.log_tally import Tally
-from switchboard.contracts.recorded_log import Kind, kind_of, read_log, refuse
 from switchboard.domain.decisions import Decision
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
 from switchboard.errors import RecordedLogError
+from switchboard.journal.codec import encode
+from switchboard.journal.log_frames import LoggedRows, Tally, bus_frames, journal_frames
+from switchboard.journal.recorded_log import Kind, kind_of, read_log, refuse
 
 
 def frames_of(

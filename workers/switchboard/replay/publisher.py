@@ -13,8 +13,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 
-from switchboard.contracts.recorded_log import Record, bare_topic, is_timely
 from switchboard.errors import BrokerAwayError
+from switchboard.journal.printable_text import counted
+from switchboard.journal.recorded_log import Record, bare_topic, is_timely
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection, started_producer, unless_stopped
@@ -24,7 +25,6 @@ from switchboard.kafka.rights import Operation, on_topics
 from switchboard.kafka.sending import send_as_is
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.rebasing import Rebase
-from switchboard.words import counted
 
 UNDER_WAY: Final = 500
 """Records that are on their way at a time, at most."""

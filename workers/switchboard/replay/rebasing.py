@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from switchboard.contracts.recorded_log import Record, is_timely
 from switchboard.domain.rfc3339 import format_ms, parse_ms
+from switchboard.journal.recorded_log import Record, is_timely
 
 TIME_HEADER: Final = "ce_time"
 

@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.structs import TopicPartition
 
-from switchboard.contracts.frames import decode_frame
-from switchboard.contracts.recorded_log import Record, bare_topic
-from switchboard.contracts.unread import Unread
 from switchboard.errors import BrokerAwayError, ReadingError
+from switchboard.journal.codec import Unread
+from switchboard.journal.frames import decode_frame
+from switchboard.journal.recorded_log import Record, bare_topic
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.broker_wait import BrokerWait, may_pass
 from switchboard.kafka.clients import Connection, reader, unless_stopped

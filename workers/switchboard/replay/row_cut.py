@@ -23,11 +23,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
-from aiokafka import ConsumerRecord
-from aiokafka.structs import TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
-from switchboard.contracts import bounded_json
 from switchboard.errors import ReadingError
+from switchboard.journal import bounded_json
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.reading import ends_of, read_to
 from switchboard.kafka.topics import ROWS, Topic, TopicNames

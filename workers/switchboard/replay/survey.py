@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from switchboard.contracts.codec import SOURCE_TOPICS, BadInput, decode_event
-from switchboard.contracts.recorded_log import Record, Skip, bare_topic, is_timely, read_log, refuse
+from switchboard.journal.codec import SOURCE_TOPICS, BadInput, decode_event
+from switchboard.journal.recorded_log import Record, Skip, bare_topic, is_timely, read_log, refuse
 
 NO_EVENT: Final = "(no event)"
 """The type of a record that the router would set aside."""

@@ -4,13 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from switchboard.contracts.frames import OtherVersionError
-from switchboard.contracts.log_frames import OtherVersionLogError
-from switchboard.contracts.log_tally import Tally
+from switchboard.journal.decision_log import DifferenceKind, Key
+from switchboard.journal.frames import OtherVersionError
+from switchboard.journal.log_frames import OtherVersionLogError, Tally
 from switchboard.replay.against import Against, Place
 from switchboard.replay.circumstances import Circumstances, circumstances
-from switchboard.replay.comparing import Kind
-from switchboard.replay.found import Key
 from switchboard.replay.offline import steps
 
 
@@ -77,7 +75,7 @@ async def verify(log: Path, against: Against, tally: Tally, progress: Callable[[
             place = await against.hold(key, decisions)
             if place is not None:
                 first = first or (key, place)
-                if place.difference.kind is Kind.DECISIONS_END:
+                if place.difference.kind is DifferenceKind.DECISIONS_END:
                     verified.frames_unmatched += 1
                 else:
                     verified.frames_differ += 1

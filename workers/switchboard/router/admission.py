@@ -18,23 +18,27 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from switchboard.contracts.codec import BadInput
-from switchboard.contracts.routing_size import MAX_PAIRS, MAX_SHARD_PAIRS, MAX_SHARD_ROWS, ConfiguredPools, Size
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import DEFAULT_POOL, Event
 from switchboard.domain.pool import Pool
-from switchboard.router.agent_ids import ANY_IDS, MAX_ID_BYTES, AgentIds
-from switchboard.router.holdings import Held, Holdings, Totals, add, held_by, nothing
-from switchboard.router.limits import (
+from switchboard.journal.codec import BadInput
+from switchboard.journal.limits import (
     EARLY_ENDINGS_SHARE,
     MAX_DECLINES,
+    MAX_PAIRS,
+    MAX_SHARD_PAIRS,
+    MAX_SHARD_ROWS,
     SHARD_AGENTS,
     SHARD_CHATS,
     SHARD_DECLINES,
     UNCONFIGURED_SHARE,
+    ConfiguredPools,
     Limit,
     Limits,
+    Size,
 )
+from switchboard.router.agent_ids import ANY_IDS, MAX_ID_BYTES, AgentIds
+from switchboard.router.holdings import Held, Holdings, Totals, add, held_by, nothing
 from switchboard.router.merging import Taken
 from switchboard.router.service_time import LONGEST_MS
 

@@ -9,10 +9,10 @@ from operator import attrgetter
 from typing import Any, Final
 
 from switchboard import metrics
-from switchboard.contracts.codec import BadInput
 from switchboard.domain.decisions import AssignmentConfirmed
 from switchboard.domain.engine import Engine, Outcome
 from switchboard.domain.events import Event
+from switchboard.journal.codec import BadInput
 from switchboard.metrics.label_sets import REFUSALS
 from switchboard.router.admission import OverLimit
 from switchboard.router.labels import pool_label, queue_labels, series

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from switchboard.domain.rfc3339 import format_ms
+from switchboard.journal.printable_text import counted
 from switchboard.kafka.open_transactions import Change, HeldUp
 from switchboard.kafka.quiet import Thinned
-from switchboard.words import counted
 
 log = logging.getLogger(__name__)
 log.addFilter(Thinned(by_text=True, seconds=30.0))  # every shard reads every partition, and sees the same

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final, Literal, TypeAlias
 
-from switchboard.contracts.routing_size import ConfiguredPools
 from switchboard.domain.engine import Engine
 from switchboard.domain.pool import Pool
+from switchboard.journal.limits import ConfiguredPools
 
 Held: TypeAlias = Literal["agents", "chats", "remembered", "passings"]
 """What is counted: agents, open chats, chats that are open or remembered, and pairs of an agent and an open chat that

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
-from prometheus_client import Counter
+import prometheus_client
 
 MOST_POOLS: Final = 200
 MOST_MADE_UP: Final = 100
@@ -64,6 +64,6 @@ def queue_labels(pool: str, queue: str) -> tuple[str, str]:
 
 
 @cache
-def series(counter: Counter, *labels: str) -> Counter:
+def series(counter: prometheus_client.Counter, *labels: str) -> prometheus_client.Counter:
     """One counter of many. There are as many as label sets, which are bounded; the library's own look-up takes 1 us."""
     return counter.labels(*labels)

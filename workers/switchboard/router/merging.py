@@ -13,8 +13,8 @@ from typing import Final
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from switchboard.contracts.codec import BadInput
 from switchboard.domain.events import EVENT_TYPES, Event
+from switchboard.journal.codec import BadInput
 
 _ARRIVAL_ON: Final = ("chat-arrival", "request-chat", "chat-accepted")
 _LIFECYCLE: Final = ("chat-declined", "chat-abandoned", "chat-concluded", "chat-released", "chat-transferred")

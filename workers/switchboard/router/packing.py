@@ -5,13 +5,12 @@ from typing import Final
 
 import orjson
 
-from switchboard.contracts import decisions as decision_values
-from switchboard.contracts.cloudevents import decision_headers
-from switchboard.contracts.codec import BadInput
-from switchboard.contracts.faults import MAX_DETAIL
-from switchboard.contracts.unread import Unread
 from switchboard.domain.decisions import Decision
 from switchboard.domain.rows import TABLES, Row
+from switchboard.journal import codec as decision_values
+from switchboard.journal.cloudevents import decision_headers
+from switchboard.journal.codec import BadInput, Unread
+from switchboard.journal.schemas import MAX_DETAIL
 from switchboard.kafka.clients import BATCH_BYTES
 from switchboard.kafka.ledger import CommitBatch, Record, record_size
 from switchboard.kafka.record_batches import bounded_key, bounded_value

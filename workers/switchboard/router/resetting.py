@@ -5,6 +5,7 @@ from functools import partial
 from typing import Final
 
 from switchboard.errors import NoSuchSourceError, RoutersRunningError
+from switchboard.journal.printable_text import counted
 from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection, reader
@@ -17,7 +18,6 @@ from switchboard.kafka.rights import resetting_rights
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.router import packing
 from switchboard.router.starting import Start, offsets_at
-from switchboard.words import counted
 
 DEADLINE_SECONDS: Final = 15.0
 

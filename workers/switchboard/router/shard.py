@@ -12,12 +12,13 @@ from typing import Final, NoReturn
 import orjson
 
 from switchboard import metrics
-from switchboard.contracts.codec import BadInput
-from switchboard.contracts.frames import JOURNAL_HEADERS, MAX_FRAME_BYTES, encode_frame
 from switchboard.domain.engine import Engine, Outcome
 from switchboard.domain.events import Event, Frame
 from switchboard.domain.rows import TABLES, Restoration, Row
 from switchboard.domain.timers import sessions_at_stake
+from switchboard.journal.codec import BadInput
+from switchboard.journal.frames import JOURNAL_HEADERS, MAX_FRAME_BYTES, encode_frame
+from switchboard.journal.limits import Limits
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import CLEAN_COMMIT_SECONDS, CommitBatch, Ledger
 from switchboard.kafka.open_transactions import OpenTransactions
@@ -30,7 +31,6 @@ from switchboard.router.committing import Committer
 from switchboard.router.counting import Tally
 from switchboard.router.gone import Offsets
 from switchboard.router.held_up import log_change
-from switchboard.router.limits import Limits
 from switchboard.router.merging import Taken
 from switchboard.router.service_time import ServiceTime
 from switchboard.router.sharding import shard_of

@@ -9,9 +9,9 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from switchboard.contracts.codec import BadInput, decode_event
 from switchboard.domain.events import Event
 from switchboard.errors import BrokerAwayError, SourceGoneError
+from switchboard.journal.codec import BadInput, decode_event
 from switchboard.kafka.clients import Connection, source_reader
 from switchboard.kafka.open_transactions import Ends
 from switchboard.kafka.partitions import partitions_of

@@ -2,8 +2,8 @@
 
 import logging
 
-from switchboard.contracts.codec import BadInput
 from switchboard.domain.engine import Outcome
+from switchboard.journal.codec import BadInput
 from switchboard.kafka.quiet import Thinned
 from switchboard.router.merging import Taken
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from switchboard.contracts.input_files import MAX_SETTINGS_BYTES, read_text
 from switchboard.errors import ArrivalsError
+from switchboard.journal.files import MAX_SETTINGS_BYTES, read_text
 
 MINUTES_A_DAY: Final = 24 * 60
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from switchboard.contracts.frames import encode_frame
-from switchboard.contracts.recorded_log import Record, writing_log
 from switchboard.domain.decisions import Decision
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
+from switchboard.journal.frames import encode_frame
+from switchboard.journal.recorded_log import Record, writing_log
 from switchboard.simulation.behaviour import Behaviour
 from switchboard.simulation.cast import Cast, Line, Post, agent_name
 from switchboard.simulation.crowd import Crowd

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from switchboard.contracts.frames import encode_frame
-from switchboard.contracts.recorded_log import Record, writing_log
 from switchboard.domain.events import Event, Frame
 from switchboard.errors import RulesError
+from switchboard.journal.frames import encode_frame
+from switchboard.journal.recorded_log import Record, writing_log
 from switchboard.replay.whatif.assumptions import assumptions
 from switchboard.replay.whatif.comparing import Result, compare
 from switchboard.replay.whatif.past import AgentKey, AgentPast

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from math import inf
 from typing import Final
 
+from switchboard.journal.printable_text import counted
 from switchboard.replay.whatif.assumed_day import AssumedDay
 from switchboard.replay.whatif.fits import ENOUGH
 from switchboard.replay.whatif.recorded_people import DEFAULTS, Known
 from switchboard.replay.whatif.scenario import Recorded
 from switchboard.replay.whatif.words import few_runs
-from switchboard.words import counted
 
 
 def assumptions(scenario: Recorded | AssumedDay, seeds: int) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from switchboard.contracts.printable_text import printable
+from switchboard.journal.printable_text import printable
 from switchboard.replay.whatif import plots
 from switchboard.replay.whatif.comparing import Result
 from switchboard.replay.whatif.measuring import Figures

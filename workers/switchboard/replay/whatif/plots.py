@@ -11,7 +11,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
-from switchboard.contracts.printable_text import printable
+from switchboard.journal.printable_text import printable
 from switchboard.replay.whatif.comparing import Result, interval
 
 COLOURS: Final = ("#808a94", "#1f88c9", "#d8692a", "#2a9d6f", "#a563b5", "#b8902a")

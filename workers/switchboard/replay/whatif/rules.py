@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
-from switchboard.contracts import bounded_json
-from switchboard.contracts.routing_references import references
-from switchboard.contracts.schemas import EVENT_SHAPES, event_faults
-from switchboard.contracts.shape import Shape
 from switchboard.errors import RulesError
+from switchboard.journal import bounded_json
+from switchboard.journal.routing_file import references
+from switchboard.journal.schemas import EVENT_SHAPES, Shape, event_faults
 
 _CONFIG: Final = EVENT_SHAPES["pool-configured"].fields["config"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from switchboard.contracts.log_tally import Tally
+from switchboard.journal.log_frames import Tally
 from switchboard.replay import offline
 from switchboard.replay.whatif.extracting import Reader
 from switchboard.replay.whatif.measuring import Measures

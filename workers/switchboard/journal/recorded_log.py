@@ -14,11 +14,11 @@ from typing import Any, Final, NoReturn, TypeAlias
 
 import orjson
 
-from switchboard.contracts import bounded_json
-from switchboard.contracts.codec import SOURCE_TOPICS
-from switchboard.contracts.log_files import DamagedFileError, LongLineError, read_lines, writing_lines
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 from switchboard.errors import RecordedLogError
+from switchboard.journal import bounded_json
+from switchboard.journal.codec import SOURCE_TOPICS
+from switchboard.journal.line_files import DamagedFileError, LongLineError, read_lines, writing_lines
 
 JOURNAL: Final = "journal"
 PROGRESS: Final = "shard-progress"

@@ -1,15 +1,117 @@
-"""A recorded log as the frames that the engine applies."""
+"""What became of the lines of a recorded log."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, cast
 
-from switchboard.contracts.codec import SOURCE_TOPICS, BadInput, Mapping, decode_event
-from switchboard.contracts.frames import OtherVersionError, check_versions, decode_frame
-from switchboard.contracts.log_rows import LoggedRows
-from switchboard.contracts.log_tally import Tally
-from switchboard.contracts.recorded_log import JOURNAL, Record, Skip, bare_topic, refuse
 from switchboard.domain.events import Frame
-from switchboard.domain.rows import TABLES
+from switchboard.domain.rows import ROW_FORMAT, TABLES, Row, Table
 from switchboard.errors import RecordedLogError
+from switchboard.journal import bounded_json
+from switchboard.journal.codec import SOURCE_TOPICS, BadInput, Mapping, decode_event
+from switchboard.journal.frames import OtherVersionError, check_versions, decode_frame
+from switchboard.journal.recorded_log import JOURNAL, MAX_OFFSET, PROGRESS, Kind, Record, Skip, bare_topic, refuse
+
+DAMAGED: Final = "damaged"
+"""The reason of lines that are no record, no frame or no row, or not the frame that was to come."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts that grow while the frames are taken."""
+
+    kind: Kind | None = None
+    """What the log is, once its frames are asked for."""
+    frames: int = 0
+    events: int = 0
+    rows: int = 0
+    """Lines of rows that engines were restored from."""
+    skipped: int = 0
+    """Lines of topics that are not read."""
+    bad: Counter[str] = field(default_factory=Counter)
+    """Lines that were no event, by reason; `DAMAGED` are those that a reading that skips passed over."""
+    gaps: int = 0
+    """Places at which frames of a journal are missing: decisions after the first may differ from those made live."""
+    back: int = 0
+    """Lines of a bus log whose timestamp is before the time of the line before: they happen at that time."""
+    furthest_back: int = 0
+    """By how much at most, ms."""
+    examples: dict[str, str] = field(default_factory=dict)
+    """For each reason, and for `back`, the first such line: its file and number, and the detail."""
+
+    def count(self, frame: Frame) -> None:
+        """Counts a frame."""
+        self.frames += 1
+        self.events += len(frame.events)
+
+    def set_aside(self, record: Record, bad: BadInput) -> None:
+        """Counts a line that is no event."""
+        self.bad[bad.reason] += 1
+        self.examples.setdefault(bad.reason, f"{record.file}:{record.line}: {bad.detail}")
+
+    def skip_damaged(self, error: RecordedLogError) -> None:
+        """Counts a damaged line: the `skip` of a reading that passes over such."""
+        self.bad[DAMAGED] += 1
+        self.examples.setdefault(DAMAGED, str(error))
+
+    def went_back(self, record: Record, ms: int) -> None:
+        """Counts a timestamp that lies before the line before's."""
+        self.back += 1
+        self.furthest_back = max(self.furthest_back, ms)
+        self.examples.setdefault("back", f"{record.file}:{record.line}: {ms} ms")
+
+
+class LoggedRows:
+    """Each shard's rows as far as they are read; of those of one key the last counts, and none if that is a tombstone.
+
+    What an engine is restored from with `Engine.restore(shard, rows.take(shard))`, once the shard's first frame is
+    there.
+    """
+
+    def __init__(self) -> None:
+        self._shards: dict[int, dict[tuple[str, str], Row]] = {}
+        self._lines: dict[int, int] = {}
+
+    def add(self, table: str, record: Record) -> str | None:
+        """Take a line; what is wrong with it, if something is."""
+        try:
+            key = (record.key or b"").decode()
+            value = None if record.payload is None else bounded_json.loads(record.payload)
+        except ValueError as error:
+            return f"no row of {table}: {error}"
+        if not key or not (value is None or isinstance(value, dict)):
+            return f"no row of {table}: expected a key, and a JSON object or nothing"
+        if key == "clock" and value is not None and value.get("format") != ROW_FORMAT:
+            return f"rows of format {str(value.get('format'))[:60]}; this version reads format {ROW_FORMAT}"
+        if table == PROGRESS and key == "clock" and value is not None and not _is_frame(value.get("frame")):
+            return f"no row of {table}: frame: expected a whole number from 0 to {MAX_OFFSET}"
+        self._lines[record.partition] = self._lines.get(record.partition, 0) + 1
+        rows = self._shards.setdefault(record.partition, {})
+        rows[table, key] = Row(cast("Table", table), key, value)
+        return None
+
+    def begin(self, shard: int, number: int, tally: Tally) -> int:
+        """A shard's first frame has this number: the number that it was to have; rows of no use are dropped."""
+        lines = self._lines.pop(shard, 0)
+        clock = self._shards.get(shard, {}).get((PROGRESS, "clock"))
+        if number == 0 or clock is None or clock.value is None:
+            self._shards.pop(shard, None)
+            tally.skipped += lines
+            return 0
+        tally.rows += lines
+        frame: int = clock.value["frame"]
+        return frame + 1
+
+    def take(self, shard: int) -> list[Row]:
+        """The rows that a shard goes on from; none if its frames count from 0."""
+        return list(self._shards.pop(shard, {}).values())
+
+
+def _is_frame(value: object) -> bool:
+    """Whether a value of a row is the number of a frame (true is an int to Python)."""
+    return type(value) is int and 0 <= value <= MAX_OFFSET
+
 
 __all__ = ["OtherVersionLogError", "Tally", "bus_frames", "journal_frames"]
 

@@ -69,3 +69,8 @@ def _json_escaped(character: str) -> str:
     """As JSON has it: beyond the first 65,536 code points a pair of surrogates."""
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """`1 offer`, `2,000 offers`; `many` is what is said of any other number than one, where an s is not all of it."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"

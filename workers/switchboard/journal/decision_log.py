@@ -1,20 +1,148 @@
-"""What the replay decides, held against what is found, byte for byte, frame by frame.
+"""Decisions as they are found, in a file or on a topic, one after the other with a look ahead."""
 
-As long as all is equal that is one comparison a decision. At a difference the found decisions of that frame are told
-apart from those before and after it by their ids, and the comparison goes on with the next frame.
-"""
-
-from collections import deque
-from collections.abc import AsyncIterator
+import re
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+from typing import Final, TypeAlias
 
-from switchboard.contracts.decisions import PUSH_REQUEST_TYPE, encode
 from switchboard.domain.decisions import Decision
-from switchboard.replay.found import Finds, Found, Key, beginning, id_of, key_of
+from switchboard.errors import RecordedLogError
+from switchboard.journal.codec import PUSH_REQUEST_TYPE, encode
+from switchboard.journal.line_files import DamagedFileError, read_lines
+
+AHEAD: Final = 1_000
+"""After a difference so many decisions are looked through for those of the frame at hand."""
+
+Key: TypeAlias = tuple[int, int]
+"""(shard, frame number)."""
 
 
-class Kind(StrEnum):
+@dataclass(slots=True)
+class Found:
+    """One decision as it is found."""
+
+    value: bytes
+    where: str
+    """Line of the file, or offset on the partition."""
+
+    def __str__(self) -> str:
+        """Its id, and where it is."""
+        told = id_of(self.value)
+        return f"{told or beginning(self.value)} at {self.where}"
+
+
+LONGEST_QUOTE: Final = 500
+"""Bytes of what is no decision, or of a decision, that a sentence repeats."""
+
+
+def beginning(value: bytes) -> str:
+    """What a value is, for a sentence: as text, and cut where it is long."""
+    told = value[:LONGEST_QUOTE].decode(errors="replace")
+    return told if len(value) <= LONGEST_QUOTE else f"{told}… ({len(value):,} bytes)"
+
+
+Source: TypeAlias = Callable[[], Awaitable[Found | None]]
+"""The next one; None: there is none any more."""
+
+
+def id_of(value: bytes) -> str:
+    """A decision's id, "" if there is none to be seen."""
+    head, _, rest = value.partition(b'"id":"')
+    return rest.partition(b'"')[0].decode(errors="replace") if head == b"{" else ""
+
+
+def key_of(value: bytes) -> Key | None:
+    """The frame that a decision says it is of, by its id (`POOL/SHARD/FRAME/N`); None: it says none. About 0.5 us."""
+    parts = id_of(value).split("/")
+    if len(parts) != 4 or not (_is_number(parts[1]) and _is_number(parts[2])):
+        return None
+    return int(parts[1]), int(parts[2])
+
+
+_is_number: Final = re.compile("[0-9]{1,18}").fullmatch
+
+
+class Finds:
+    """What is found, in order."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._ahead: deque[tuple[Found, Key | None]] = deque()
+        self._keys: Counter[Key | None] = Counter()
+
+    async def head(self) -> Found | None:
+        """The next one, which stays; None: there is none any more."""
+        if not self._ahead:
+            await self._pull()
+        return self._ahead[0][0] if self._ahead else None
+
+    @property
+    def head_key(self) -> Key | None:
+        """The frame that the head says it is of."""
+        return self._ahead[0][1] if self._ahead else None
+
+    async def take(self) -> Found | None:
+        """The next one."""
+        if not self._ahead:
+            return await self._source()
+        found, key = self._ahead.popleft()
+        self._keys[key] -= 1
+        return found
+
+    def put_back(self, found: Found) -> None:
+        """Undo a `take`."""
+        key = key_of(found.value)
+        self._ahead.appendleft((found, key))
+        self._keys[key] += 1
+
+    async def holds(self, key: Key) -> bool:
+        """Whether one of this frame is among those ahead."""
+        while len(self._ahead) < AHEAD and await self._pull():
+            pass
+        return self._keys[key] > 0
+
+    async def _pull(self) -> bool:
+        found = await self._source()
+        if found is None:
+            return False
+        key = key_of(found.value)
+        self._ahead.append((found, key))
+        self._keys[key] += 1
+        return True
+
+
+def lines_of(path: Path, progress: Callable[[int], None]) -> Source:
+    """The lines of a decision log; `progress` is told how many bytes were read, uncompressed.
+
+    The source raises:
+        OSError: the file can't be read.
+        RecordedLogError: it is compressed and is cut or damaged, or a line is too long.
+    """
+    lines = _lines(path, progress)
+
+    async def next_line() -> Found | None:
+        return next(lines, None)
+
+    return next_line
+
+
+def _lines(path: Path, progress: Callable[[int], None]) -> Iterator[Found]:
+    number = read = 0
+    try:
+        for number, line in enumerate(read_lines(path), start=1):
+            read += len(line)
+            if not number % 1000:
+                progress(read)
+            if not line.isspace():
+                yield Found(line.removesuffix(b"\n"), f"line {number}")
+    except DamagedFileError as error:
+        raise RecordedLogError(str(path), number + 1, str(error)) from None
+
+
+class DifferenceKind(StrEnum):
     """In what a found decision differs from the replay's."""
 
     MISSING = "missing"
@@ -33,7 +161,7 @@ class Kind(StrEnum):
 class Difference:
     """One decision that is not as the replay has it."""
 
-    kind: Kind
+    kind: DifferenceKind
     expected: bytes | None
     found: Found | None
     after: int
@@ -65,7 +193,7 @@ class Comparison:
         while left:
             found = await self._finds.take()
             if found is None:
-                return Difference(Kind.DECISIONS_END, left[0], None, self.same)
+                return Difference(DifferenceKind.DECISIONS_END, left[0], None, self.same)
             if found.value != left[0]:
                 self._finds.put_back(found)
                 break
@@ -95,7 +223,7 @@ class Comparison:
         """What one that `rest` gives is."""
         key = key_of(found.value)
         to_come = key is not None and key[1] > self._done.get(key[0], -1)
-        return Difference(Kind.LOG_ENDS if to_come else Kind.EXTRA, None, found, self.same)
+        return Difference(DifferenceKind.LOG_ENDS if to_come else DifferenceKind.EXTRA, None, found, self.same)
 
     async def _differ(self, key: Key, left: deque[bytes]) -> Difference | None:
         """Take in what is found of this frame; the first difference from what is left to be expected of it."""
@@ -111,7 +239,7 @@ class Comparison:
             difference = self._between(left, found)
             first = first or difference
         if left and first is None:
-            first = Difference(Kind.MISSING, left[0], None, self.same)
+            first = Difference(DifferenceKind.MISSING, left[0], None, self.same)
         return first
 
     def _between(self, left: deque[bytes], found: Found) -> Difference:
@@ -119,15 +247,15 @@ class Comparison:
         names = [id_of(value) for value in left]
         own = id_of(found.value)
         if names and own == names[0]:
-            return Difference(Kind.DIFFERENT, left.popleft(), found, self.same)
+            return Difference(DifferenceKind.DIFFERENT, left.popleft(), found, self.same)
         if own in names and found.value in left:
             # What stands before it was left out, or comes later: then that is one too many.
             missing = left[0]
             while left.popleft() != found.value:
                 pass
             self.same += 1
-            return Difference(Kind.MISSING, missing, found, self.same - 1)
-        return Difference(Kind.EXTRA, left[0] if left else None, found, self.same)
+            return Difference(DifferenceKind.MISSING, missing, found, self.same - 1)
+        return Difference(DifferenceKind.EXTRA, left[0] if left else None, found, self.same)
 
     async def _is_of(self, key: Key, *, wanted: bool) -> bool:
         """Whether what is found next belongs to this frame, or nowhere later; `wanted`: the frame lacks some."""

@@ -8,14 +8,11 @@ from typing import Any, Final
 
 import orjson
 
-from switchboard.contracts import bounded_json
-from switchboard.contracts.cloudevents import Headers
-from switchboard.contracts.faults import first_fault
-from switchboard.contracts.schema_files import compiled
-from switchboard.contracts.schemas import known
-from switchboard.contracts.shape import shape_of
 from switchboard.domain import rows
 from switchboard.domain.events import Event, Frame
+from switchboard.journal import bounded_json
+from switchboard.journal.cloudevents import Headers
+from switchboard.journal.schemas import compiled, first_fault, known, shape_of
 
 RULES_VERSION: Final = rows.RULES
 """Version of the rules that frames are decided by."""
