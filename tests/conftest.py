@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from switchboard.kafka.local_broker import LocalBroker, bootstrap_from_environment
+from switchboard.dev.local_broker import LocalBroker, bootstrap_from_environment
 
 BROKER_ROOMS = {"integration", "chaos", "cluster", "browser"}
 """Folders whose tests run on a real broker."""

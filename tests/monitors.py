@@ -13,8 +13,7 @@ from aiokafka import AIOKafkaConsumer
 
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import CommitBatch, Ledger
-from switchboard.kafka.ownership import routers_group
-from switchboard.kafka.topics import Topic, TopicNames
+from switchboard.kafka.topics import Topic, TopicNames, routers_group
 from switchboard.monitor.decisions import Decided
 from tests.routers import Worker, a_process, environment
 from tests.waiting import eventually

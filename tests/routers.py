@@ -21,13 +21,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 
 from switchboard.kafka.admin import create_topics
 from switchboard.kafka.clients import Connection, producer, reader
-from switchboard.kafka.configuring import write_configuration
+from switchboard.kafka.configuration_topic import write_configuration
+from switchboard.kafka.positions import Start, caught_up
 from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
-from switchboard.replay.catching_up import caught_up
 from switchboard.replay.final_check import final_check
 from switchboard.router.router import Router as RouterHere
 from switchboard.router.shard import Plan
-from switchboard.router.starting import Start
 from tests.waiting import eventually
 
 WRITTEN = (Topic.ASSIGNMENT, Topic.PUSH_REQUEST, Topic.DEAD_LETTER, Topic.JOURNAL)

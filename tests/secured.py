@@ -17,10 +17,9 @@ import trustme
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
 from cryptography.hazmat.primitives import serialization
 
-from switchboard.kafka.admin import session
-from switchboard.kafka.clients import Connection
-from switchboard.kafka.local_broker import LocalBroker, free_port
-from switchboard.kafka.rights import Resource, Right
+from switchboard.dev.local_broker import LocalBroker, free_port
+from switchboard.kafka.acl import Resource, Right
+from switchboard.kafka.clients import Connection, session
 from tests.waiting import eventually
 
 PASSWORD = "a pass-word: with $igns"  # noqa: S105 - of a broker that ends with the test

@@ -13,7 +13,7 @@ from typing import Final
 import click
 import uvloop
 
-from switchboard.kafka.local_broker import LocalBroker, bootstrap_from_environment
+from switchboard.dev.local_broker import LocalBroker, bootstrap_from_environment
 from tests.attacks import report
 from tests.attacks.load_attacks import LOAD_ATTACKS
 from tests.attacks.measuring import Bench, Result, as_row

@@ -11,11 +11,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from playwright.async_api import Browser, Page, expect
 
+from switchboard.dev.local_broker import LocalBroker
 from switchboard.kafka.admin import create_topics
 from switchboard.kafka.clients import Connection, producer, source_reader, transactional_producer
-from switchboard.kafka.local_broker import LocalBroker
-from switchboard.kafka.ownership import shard_id
-from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
+from switchboard.kafka.topics import Topic, TopicNames, TopicPlan, shard_id
 from tests.floors import Floor, rfc3339
 from tests.monitors import Rows, Start, a_member, agent, chat, decision, gone, installation, starting
 

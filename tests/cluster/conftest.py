@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from switchboard.kafka.local_cluster import LocalCluster
+from switchboard.dev.local_cluster import LocalCluster
 from tests.cluster.outages import coordinate, whole
 
 

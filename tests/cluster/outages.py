@@ -4,12 +4,11 @@ import asyncio
 import os
 import time
 
-from switchboard.kafka.admin import session
-from switchboard.kafka.allowed import COORDINATOR_OF_GROUP, COORDINATOR_OF_TRANSACTIONS
+from switchboard.dev.local_broker import LocalBroker
+from switchboard.dev.local_cluster import LocalCluster
+from switchboard.kafka.acl import COORDINATOR_OF_GROUP, COORDINATOR_OF_TRANSACTIONS
 from switchboard.kafka.broker_wait import BrokerWait
-from switchboard.kafka.clients import Connection
-from switchboard.kafka.local_broker import LocalBroker
-from switchboard.kafka.local_cluster import LocalCluster
+from switchboard.kafka.clients import Connection, session
 from tests.waiting import eventually
 
 WHOLE_SECONDS = 60

@@ -13,10 +13,9 @@ from typing import Any
 import orjson
 import pytest
 
-from switchboard.kafka.local_broker import free_port
-from switchboard.kafka.local_cluster import LocalCluster
-from switchboard.kafka.partitions import partitions_of
-from switchboard.kafka.reading import read_to_now
+from switchboard.dev.local_broker import free_port
+from switchboard.dev.local_cluster import LocalCluster
+from switchboard.kafka.reading import partitions_of, read_to_now
 from switchboard.kafka.topics import Topic
 from tests.cluster.outages import ALL, Outage, noticed, whole
 from tests.routers import Bus, Worker, a_bus, a_process, run

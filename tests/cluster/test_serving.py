@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-from switchboard.kafka.local_cluster import LocalCluster
+from switchboard.dev.local_cluster import LocalCluster
 from tests.cluster.outages import whole
 from tests.crowds import POOLS, a_crowd, configure, flows
 from tests.monitors import a_monitor

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from switchboard.kafka.local_cluster import LocalCluster
+from switchboard.dev.local_cluster import LocalCluster
 from tests.cluster.outages import ALL, Outage
 from tests.monitors import a_monitor
 from tests.routers import Bus, a_bus

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from switchboard.kafka.local_broker import LocalBroker
+from switchboard.dev.local_broker import LocalBroker
 from tests.deploy.dockerfile import ancestry, stages
 from tests.deploy.manifests import DEPLOY, pods, settings_of
 from tests.deploy.requirements import pinned

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from switchboard.cli.main import switchboard
+from switchboard.kafka.acl import CLUSTER, Operation, Resource, Right
 from switchboard.kafka.admin import create_topics
-from switchboard.kafka.rights import CLUSTER, Operation, Resource, Right
 from switchboard.kafka.topics import TopicNames, TopicPlan
 from switchboard.settings import ENV_PREFIX
 from tests.deploy.manifests import DEPLOY, of_kind, pods, settings_of

@@ -10,10 +10,10 @@ from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, REASONS, BadI
 from switchboard.kafka import ledger
 from switchboard.kafka.clients import BATCH_BYTES
 from switchboard.kafka.ledger import CommitBatch, record_size
+from switchboard.kafka.merged_reader import Taken
 from switchboard.kafka.record_batches import bounded_value
 from switchboard.kafka.topics import Topic
 from switchboard.replay.dead_letters import DeadLetter, Replays, read_letter
-from switchboard.router.merging import Taken
 from switchboard.router.packing import MAX_LETTER_BYTES, pack_dead_letter
 from tests.fuzz.source_records import HEADER_NAMES, NOW, SourceRecord, odd_header, source_record
 from tests.fuzz.target import Target, require

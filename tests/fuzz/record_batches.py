@@ -20,8 +20,7 @@ from aiokafka.record.util import calc_crc32c, decode_varint_py
 
 from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, Unread
 from switchboard.journal.schemas import MAX_DETAIL
-from switchboard.kafka.batch_compression import BatchLimits, set_limits
-from switchboard.kafka.batch_records import MAX_HEADER_BYTES, MAX_HEADERS
+from switchboard.kafka.batch_records import MAX_HEADER_BYTES, MAX_HEADERS, BatchLimits, set_limits
 from switchboard.kafka.record_batches import BoundedRecords, bounded_value
 from tests.batches import nullable, varint
 from tests.fuzz.source_records import NOW, random_timestamp, source_record

@@ -10,13 +10,12 @@ from aiokafka import TopicPartition
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.errors import OffsetOutOfRangeError
 
+from switchboard.dev.local_broker import LocalBroker, free_port
 from switchboard.errors import BrokerAwayError
-from switchboard.kafka.admin import create_topics, session
+from switchboard.kafka.admin import create_topics
 from switchboard.kafka.broker_wait import BrokerWait
-from switchboard.kafka.clients import REQUEST_TIMEOUT_MS, Connection, producer, reader, source_reader
-from switchboard.kafka.local_broker import LocalBroker, free_port
-from switchboard.kafka.partitions import partitions_of
-from switchboard.kafka.reading import started
+from switchboard.kafka.clients import REQUEST_TIMEOUT_MS, Connection, producer, reader, session, source_reader
+from switchboard.kafka.reading import partitions_of, started
 from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
 from tests.routers import run
 

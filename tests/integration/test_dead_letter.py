@@ -6,8 +6,7 @@ import orjson
 
 from switchboard.domain.events import Event
 from switchboard.journal.codec import MAX_VALUE_BYTES, decode_event
-from switchboard.kafka.partitions import partitions_of
-from switchboard.kafka.reading import read_to_now
+from switchboard.kafka.reading import partitions_of, read_to_now
 from switchboard.kafka.topics import Topic
 from switchboard.replay.dead_letters import REPLAYED_FROM
 from tests.routers import Bus, Ran, a_bus

@@ -12,8 +12,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from switchboard.kafka.admin import session
-from switchboard.kafka.clients import Connection
+from switchboard.kafka.clients import Connection, session
 from tests.waiting import eventually
 
 BOUND_SECONDS = 150

@@ -9,12 +9,12 @@ import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import ProducerFenced
 
+from switchboard.dev.local_broker import LocalBroker
 from switchboard.errors import FencedError, LedgerLostError
-from switchboard.kafka.admin import create_topics, session
-from switchboard.kafka.clients import BATCH_BYTES, Connection
+from switchboard.kafka.admin import create_topics
+from switchboard.kafka.clients import BATCH_BYTES, Connection, session
 from switchboard.kafka.ledger import CLEAN_STOP_SECONDS, CommitBatch, Ledger
-from switchboard.kafka.local_broker import LocalBroker
-from switchboard.kafka.restore import restore
+from switchboard.kafka.reading import restore
 from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
 from tests.integration.conftest import ReadAll, journaled
 from tests.waiting import eventually

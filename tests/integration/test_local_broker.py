@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from switchboard.dev.local_broker import LocalBroker, need_tools
 from switchboard.errors import BrokerUnavailableError
-from switchboard.kafka.jars import need_tools
-from switchboard.kafka.local_broker import LocalBroker
 
 ORPHAN = """
 import os, signal

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from switchboard.kafka.admin import create_topics, session
-from switchboard.kafka.clients import Connection, producer, transactional_producer
-from switchboard.kafka.local_broker import LocalBroker
+from switchboard.dev.local_broker import LocalBroker
+from switchboard.kafka.admin import create_topics
+from switchboard.kafka.clients import Connection, producer, session, transactional_producer
 from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
 from tests.monitors import Monitor, Rows, Start, agent, chat, free_port, gone, starting, writing
 from tests.waiting import eventually

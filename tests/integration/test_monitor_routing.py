@@ -11,10 +11,8 @@ from aiokafka.admin import RecordsToDelete
 
 from switchboard import errors
 from switchboard.errors import WrongTopicsError
-from switchboard.kafka.admin import session
-from switchboard.kafka.clients import reader, transactional_producer
-from switchboard.kafka.ownership import shard_id
-from switchboard.kafka.topics import Topic
+from switchboard.kafka.clients import reader, session, transactional_producer
+from switchboard.kafka.topics import Topic, shard_id
 from switchboard.monitor import worker
 from switchboard.monitor.routing import TOLD_AFTER_SECONDS, Routing, watch
 from tests.routers import Bus, a_bus

@@ -52,7 +52,7 @@ async def test_a_router_says_which_partition_an_open_transaction_holds_up_until_
     The two shards of the router log it once. After the abort all of it clears, and the arrivals are routed.
     """
     monkeypatch.setattr(open_transactions, "HELD_UP_SECONDS", HELD_UP_SECONDS)
-    caplog.set_level(logging.WARNING, logger="switchboard.router.held_up")
+    caplog.set_level(logging.WARNING, logger="switchboard.kafka.open_transactions")
 
     def logged(words: str) -> int:
         return sum(words in record.getMessage() for record in caplog.records)

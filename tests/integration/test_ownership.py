@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from switchboard.dev.local_broker import LocalBroker
 from switchboard.errors import FencedError, FencedTooOftenError
 from switchboard.kafka.admin import create_topics
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import Ledger
-from switchboard.kafka.local_broker import LocalBroker
-from switchboard.kafka.ownership import Ownership, shard_id
-from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
+from switchboard.kafka.ownership import Ownership
+from switchboard.kafka.topics import Topic, TopicNames, TopicPlan, shard_id
 from tests.integration.conftest import ReadAll, journaled
 from tests.waiting import eventually
 

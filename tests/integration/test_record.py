@@ -21,7 +21,7 @@ from switchboard.journal.codec import encode
 from switchboard.journal.log_frames import Tally
 from switchboard.journal.recorded_log import Record, read_log
 from switchboard.kafka.clients import Connection
-from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.reading import partitions_of
 from switchboard.kafka.topics import Topic
 from switchboard.replay.offline import decide, frames_of
 from switchboard.replay.recorder import Wanted

@@ -14,11 +14,10 @@ import orjson
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
+from switchboard.dev.local_broker import LocalBroker
 from switchboard.domain.rfc3339 import format_ms, parse_ms
 from switchboard.journal.recorded_log import Record, writing_log
-from switchboard.kafka.local_broker import LocalBroker
-from switchboard.kafka.partitions import partitions_of
-from switchboard.kafka.reading import read_to_now
+from switchboard.kafka.reading import partitions_of, read_to_now
 from switchboard.kafka.topics import Topic
 from tests.routers import _COMMAND, Bus, Worker, a_bus, a_process
 from tests.waiting import eventually

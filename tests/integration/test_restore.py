@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from switchboard.errors import RestoreError
 from switchboard.kafka.clients import Connection, transactional_producer
 from switchboard.kafka.ledger import CommitBatch, Ledger
-from switchboard.kafka.restore import restore
+from switchboard.kafka.reading import restore
 from switchboard.kafka.topics import ROWS, Topic, TopicNames
 from tests.integration.conftest import ReadAll
 

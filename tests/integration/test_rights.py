@@ -12,11 +12,11 @@ import pytest
 from switchboard.cli.audit_live import audit_live
 from switchboard.cli.rights import rights_of
 from switchboard.errors import NoSuchSourceError, NotAllowedError
+from switchboard.kafka.acl import Right
 from switchboard.kafka.admin import create_topics
 from switchboard.kafka.clients import Connection, transactional_producer
-from switchboard.kafka.configuring import read_configuration, write_configuration
-from switchboard.kafka.partitions import partitions_of
-from switchboard.kafka.rights import Right
+from switchboard.kafka.configuration_topic import read_configuration, write_configuration
+from switchboard.kafka.reading import partitions_of
 from switchboard.kafka.topics import SOURCES, Topic, TopicNames, TopicPlan
 from switchboard.monitor import worker as monitor
 from switchboard.replay.against import AgainstTopics

@@ -9,9 +9,9 @@ import orjson
 import pytest
 from aiokafka import TopicPartition
 
+from switchboard.dev.local_broker import LocalBroker
 from switchboard.kafka.clients import Connection
-from switchboard.kafka.local_broker import LocalBroker
-from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.reading import partitions_of
 from tests.routers import a_bus, a_router, run
 from tests.waiting import eventually
 

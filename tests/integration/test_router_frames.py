@@ -2,8 +2,7 @@
 
 from switchboard.journal.frames import MAX_FRAME_BYTES
 from switchboard.kafka.ledger import Ledger
-from switchboard.kafka.ownership import shard_id
-from switchboard.kafka.topics import Topic
+from switchboard.kafka.topics import Topic, shard_id
 from tests.routers import a_bus
 
 LONG_ID = "\N{GRINNING FACE}" * 128

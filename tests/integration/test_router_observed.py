@@ -10,10 +10,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from switchboard import metrics
 from switchboard.errors import LedgerLostError
-from switchboard.kafka.admin import session
+from switchboard.kafka.clients import session
 from switchboard.kafka.ledger import Ledger
-from switchboard.kafka.ownership import shard_id
-from switchboard.kafka.topics import Topic
+from switchboard.kafka.topics import Topic, shard_id
 from switchboard.router import served, shard
 from switchboard.router.router import Router as RouterHere
 from tests.routers import Bus, Router, a_bus

@@ -4,7 +4,8 @@ import orjson
 import pytest
 from aiokafka.admin import NewPartitions
 
-from switchboard.kafka.admin import create_topics, session
+from switchboard.kafka.admin import create_topics
+from switchboard.kafka.clients import session
 from switchboard.kafka.topics import Topic
 from switchboard.router import sources
 from tests.routers import Bus, a_bus

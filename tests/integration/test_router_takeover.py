@@ -7,7 +7,7 @@ import time
 import pytest
 
 from switchboard.errors import WrongTopicsError
-from switchboard.kafka.admin import session
+from switchboard.kafka.clients import session
 from switchboard.kafka.topics import Topic
 from switchboard.router import router as routing
 from switchboard.router.router import Router as RouterHere

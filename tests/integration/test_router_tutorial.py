@@ -13,7 +13,7 @@ from pathlib import Path
 
 import orjson
 
-from switchboard.kafka.local_broker import LocalBroker
+from switchboard.dev.local_broker import LocalBroker
 from tests.routers import REPOSITORY, environment
 
 BLOCK = re.compile(r"^<!-- tutorial -->\n```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import orjson
 
-from switchboard.kafka.local_broker import LocalBroker
-from switchboard.kafka.partitions import partitions_of
-from switchboard.kafka.reading import ends_of
-from switchboard.kafka.restore import restore
+from switchboard.dev.local_broker import LocalBroker
+from switchboard.kafka.reading import ends_of, partitions_of, restore
 from switchboard.kafka.topics import Topic
 from tests.routers import Bus, a_bus
 from tests.waiting import eventually

@@ -5,8 +5,8 @@ from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from switchboard.errors import BrokerAwayError, TopicError, WrongTopicsError
-from switchboard.kafka.admin import check_topics, create_topics, require_topics, session
-from switchboard.kafka.clients import Connection
+from switchboard.kafka.admin import check_topics, create_topics, require_topics
+from switchboard.kafka.clients import Connection, session
 from switchboard.kafka.topics import TOPICS, Topic, TopicNames, TopicPlan, Writer
 from tests.waiting import eventually
 

@@ -24,6 +24,7 @@ from aiokafka.errors import (
     UnsupportedVersionError,
 )
 
+from switchboard.dev.local_broker import free_port
 from switchboard.errors import (
     BrokerAwayError,
     FencedError,
@@ -35,10 +36,9 @@ from switchboard.errors import (
     TopicError,
     WrongTopicsError,
 )
+from switchboard.kafka.bootstrap_servers import silence_of
 from switchboard.kafka.broker_wait import BrokerWait, may_pass
 from switchboard.kafka.clients import Connection
-from switchboard.kafka.local_broker import free_port
-from switchboard.kafka.refusals import silence_of
 
 
 def caused(error: Exception, cause: Exception) -> Exception:

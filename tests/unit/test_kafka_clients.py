@@ -9,8 +9,8 @@ from aiokafka.producer.sender import AddPartitionsToTxnHandler
 from aiokafka.protocol.metadata import MetadataRequest, MetadataRequest_v5
 from pydantic import SecretStr
 
+from switchboard.kafka.aiokafka_patches import TokenFile
 from switchboard.kafka.clients import Connection, options
-from switchboard.kafka.tokens import TokenFile
 
 
 def test_the_wait_between_transactions_is_still_ours() -> None:

@@ -6,7 +6,7 @@ import logging
 import pytest
 from aiokafka.protocol.admin import SaslAuthenticateRequest
 
-from switchboard.kafka.quiet import QUIET_SECONDS, Thinned, thin_out
+from switchboard.kafka.library_logs import QUIET_SECONDS, Thinned, thin_out
 from tests.waiting import eventually
 
 
@@ -19,7 +19,7 @@ def test_a_message_that_repeats_is_logged_once_and_then_counted(
     other = logging.getLogger("chatterbox")
     thin_out("chatty")
     now = 100.0
-    monkeypatch.setattr("switchboard.kafka.quiet.time.monotonic", lambda: now)
+    monkeypatch.setattr("switchboard.kafka.library_logs.time.monotonic", lambda: now)
     for number in range(10):
         chatty.warning("can't reach node %s", number)
         chatty.warning("something else %s", number)
@@ -35,7 +35,7 @@ async def test_the_rest_of_a_burst_is_told_by_itself(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With no later message to say it: once, when the quiet is over; only what was left out."""
-    monkeypatch.setattr("switchboard.kafka.quiet.QUIET_SECONDS", 0.2)
+    monkeypatch.setattr("switchboard.kafka.library_logs.QUIET_SECONDS", 0.2)
     bursts = logging.getLogger("bursts")
     monkeypatch.setattr(bursts, "filters", [Thinned(by_text=True)])
 
@@ -59,8 +59,8 @@ async def test_the_next_message_tells_what_was_left_out_if_it_comes_first(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And then nothing is told a second time."""
-    monkeypatch.setattr("switchboard.kafka.quiet.SLACK_SECONDS", 0.3)
-    monkeypatch.setattr("switchboard.kafka.quiet.QUIET_SECONDS", 0.1)
+    monkeypatch.setattr("switchboard.kafka.library_logs.SLACK_SECONDS", 0.3)
+    monkeypatch.setattr("switchboard.kafka.library_logs.QUIET_SECONDS", 0.1)
     bursts = logging.getLogger("bursts")
     monkeypatch.setattr(bursts, "filters", [Thinned()])
     for number in range(3):
@@ -75,7 +75,7 @@ async def test_the_next_message_tells_what_was_left_out_if_it_comes_first(
 def test_a_logger_may_be_quiet_for_longer(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """For what repeats all through a night."""
     now = 100.0
-    monkeypatch.setattr("switchboard.kafka.quiet.time.monotonic", lambda: now)
+    monkeypatch.setattr("switchboard.kafka.library_logs.time.monotonic", lambda: now)
     nightly = logging.getLogger("nightly")
     monkeypatch.setattr(nightly, "filters", [Thinned(by_text=True, seconds=30.0)])
     for now in (100.0, 106.0, 129.0, 130.0):  # noqa: B007 - the clock

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, Unread
 from switchboard.kafka import record_batches
-from switchboard.kafka.batch_compression import BatchLimits, set_limits
-from switchboard.kafka.batch_records import MAX_HEADERS, ReadRecord
+from switchboard.kafka.batch_records import MAX_HEADERS, BatchLimits, ReadRecord, set_limits
 from switchboard.kafka.clients import Connection, source_reader
 from switchboard.kafka.record_batches import FETCH_BYTES, MAX_KEY_BYTES, BoundedRecords, bounded_key, bounded_value
 from tests.batches import GZIP, LZ4, SNAPPY, ZSTD, batch, crowded_record, record, varint

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from switchboard.cli.rights import commands, rights_of
-from switchboard.kafka.rights import Operation, Resource, Right
+from switchboard.kafka.acl import Operation, Resource, Right
 from switchboard.settings import load
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/secure.md"

@@ -12,7 +12,7 @@ from aiokafka.errors import (
 )
 
 from switchboard.errors import LedgerLostError
-from switchboard.kafka.wording import in_words
+from switchboard.kafka.clients import in_words
 
 
 @pytest.mark.parametrize(

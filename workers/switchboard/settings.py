@@ -23,7 +23,7 @@ from switchboard.errors import SettingsError
 from switchboard.journal.files import MAX_CERTIFICATES_BYTES, MAX_SECRET_BYTES, MAX_SETTINGS_BYTES, read_text
 from switchboard.journal.limits import Limits, UnconfiguredPools
 from switchboard.journal.toml_text import TomlError, parse
-from switchboard.kafka.batch_compression import BatchLimits
+from switchboard.kafka.batch_records import BatchLimits
 from switchboard.kafka.clients import Connection, SaslMechanism, SecurityProtocol
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS
 from switchboard.kafka.topics import TopicNames, TopicPlan

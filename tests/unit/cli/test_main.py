@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from switchboard.cli.main import main
+from switchboard.dev.local_broker import free_port
 from switchboard.domain.rfc3339 import parse_ms
-from switchboard.kafka.local_broker import free_port
 
 
 def run(*command: str, **settings: object) -> subprocess.CompletedProcess[str]:

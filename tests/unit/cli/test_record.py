@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from switchboard.cli.record import record
+from switchboard.dev.local_broker import free_port
 from switchboard.errors import BrokerAwayError
-from switchboard.kafka.local_broker import free_port
 
 
 @pytest.fixture(autouse=True)

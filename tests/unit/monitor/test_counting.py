@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from switchboard.kafka.positions import LEAD_SECONDS
 from switchboard.monitor.counting import Counting
 from switchboard.monitor.decisions import Decided
-from switchboard.monitor.starts import LEAD_SECONDS
 from tests.floors import NOON, Floor
 
 FLOOR = Floor()

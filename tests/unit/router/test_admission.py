@@ -13,9 +13,9 @@ from switchboard.domain.events import EVENT_TYPES, Event, Frame
 from switchboard.domain.rows import Row, chat_value
 from switchboard.journal.limits import MAX_DECLINES, MAX_PAIRS, Limit, Limits
 from switchboard.kafka.ledger import CommitBatch
+from switchboard.kafka.merged_reader import Taken, rank_of
 from switchboard.router import packing
 from switchboard.router.admission import ADDING_AGENTS, ADDING_CHATS, ADDING_DECLINES, Admission, OverLimit
-from switchboard.router.merging import Taken, rank_of
 
 START = 1_700_000_000_000
 QUIET = {"queues": [{"name": "q"}], "profiles": [{"name": "p", "wrap_up": False}]}

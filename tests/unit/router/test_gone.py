@@ -2,7 +2,7 @@
 
 from aiokafka import TopicPartition
 
-from switchboard.router.gone import cut, not_there
+from switchboard.kafka.positions import cut, not_there
 
 TP = TopicPartition("chat-arrival", 0)
 

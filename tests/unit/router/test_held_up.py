@@ -5,8 +5,7 @@ import logging
 import pytest
 from aiokafka import TopicPartition
 
-from switchboard.kafka.open_transactions import Change, HeldUp
-from switchboard.router.held_up import as_json, log, log_change, sentence
+from switchboard.kafka.open_transactions import Change, HeldUp, as_json, log, log_change, sentence
 
 ZERO = 3_600.0
 """When the monotonic clock was at 0."""

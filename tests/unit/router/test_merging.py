@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from switchboard.domain.events import EVENT_TYPES, Event
 from switchboard.journal.codec import BadInput
-from switchboard.router.merging import SHARE, Partition, Taken, fair_merge, merge, rank_of
+from switchboard.kafka.merged_reader import SHARE, Partition, Taken, fair_merge, merge, rank_of
 
 TYPES = st.sampled_from(EVENT_TYPES)
 HELD = st.lists(st.lists(st.tuples(st.integers(0, 9), TYPES), max_size=6), min_size=1, max_size=5)

@@ -11,10 +11,10 @@ from switchboard.domain.events import Event, Frame
 from switchboard.domain.rows import Row
 from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, BadInput, Unread
 from switchboard.kafka.ledger import CommitBatch, Record, record_size
+from switchboard.kafka.merged_reader import Taken
 from switchboard.kafka.record_batches import MAX_KEY_BYTES
 from switchboard.kafka.topics import Topic
 from switchboard.router import packing
-from switchboard.router.merging import Taken
 
 OFFSETS = st.dictionaries(
     st.tuples(st.from_regex(r"[A-Za-z0-9._-]{1,20}", fullmatch=True), st.integers(0, 999)), st.integers(0, 2**53)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from switchboard.router.starting import Start
+from switchboard.kafka.positions import Start
 
 
 @pytest.mark.parametrize(

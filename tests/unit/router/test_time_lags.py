@@ -3,8 +3,7 @@
 from aiokafka import ConsumerRecord, TopicPartition
 
 from switchboard.journal.codec import BadInput
-from switchboard.router.merging import Partition, Taken
-from switchboard.router.time_lags import RECENT_SECONDS, TimeLags
+from switchboard.kafka.merged_reader import RECENT_SECONDS, Partition, Taken, TimeLags
 
 WALL = 1_700_000_000.0
 """The time at which the monotonic clock is 1000."""

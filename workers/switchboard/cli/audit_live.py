@@ -11,10 +11,8 @@ from switchboard.audit.findings import Report
 from switchboard.cli.broker_wait import broker_wait
 from switchboard.errors import AuditInputError
 from switchboard.journal.frames import check_versions, decode_frame
-from switchboard.kafka.allowed import require_rights
-from switchboard.kafka.partitions import require_partitions
-from switchboard.kafka.reading import Partition, ends_of, opened
-from switchboard.kafka.rights import AUDITED, Operation, on_topics
+from switchboard.kafka.acl import AUDITED, Operation, on_topics, require_rights
+from switchboard.kafka.reading import Partition, ends_of, opened, require_partitions
 from switchboard.settings import Settings
 
 

@@ -11,7 +11,7 @@ import orjson
 
 from switchboard.domain.rfc3339 import parse_ms
 from switchboard.kafka.clients import Connection, reader
-from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.reading import partitions_of
 from switchboard.kafka.topics import Topic, TopicNames
 
 SHOWN_ASSIGNMENTS: Final = 8

@@ -6,7 +6,7 @@ import threading
 import click
 
 from switchboard.cli.consoles import say
-from switchboard.kafka.local_broker import LocalBroker
+from switchboard.dev.local_broker import LocalBroker
 
 
 @click.command()

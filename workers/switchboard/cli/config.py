@@ -12,7 +12,7 @@ from switchboard.cli.broker_wait import broker_wait
 from switchboard.cli.consoles import say, say_json
 from switchboard.journal.printable_text import counted
 from switchboard.journal.routing_file import read_routing_file
-from switchboard.kafka.configuring import Applied, read_configuration, write_configuration
+from switchboard.kafka.configuration_topic import Applied, read_configuration, write_configuration
 from switchboard.settings import load
 
 ROUTING_FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))

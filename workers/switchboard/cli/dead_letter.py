@@ -17,9 +17,9 @@ from switchboard.errors import FAULT
 from switchboard.journal.codec import REASONS
 from switchboard.journal.printable_text import counted
 from switchboard.kafka.clients import Connection
+from switchboard.kafka.positions import Start
 from switchboard.kafka.topics import TopicNames
 from switchboard.replay.dead_letters import DeadLetter, Place, Replays, dead_letter_at, dead_letters, put_back
-from switchboard.router.starting import Start
 from switchboard.settings import load
 
 Found = TypeVar("Found")

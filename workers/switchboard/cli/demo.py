@@ -21,7 +21,7 @@ from switchboard.cli.duration import Duration
 from switchboard.cli.summary import summary_lines, summary_of
 from switchboard.errors import FAULT, BrokerUnavailableError, OfficeError
 from switchboard.kafka.clients import Connection
-from switchboard.replay.catching_up import caught_up
+from switchboard.kafka.positions import caught_up
 from switchboard.replay.final_check import FinalCheck, final_check
 from switchboard.simulation.bus import Bus, paced
 from switchboard.simulation.crowd import Crowd

@@ -13,13 +13,13 @@ from typing import Any, Final
 import aiohttp
 
 from switchboard.cli.children import Child
+from switchboard.dev.local_broker import LocalBroker, bootstrap_from_environment
 from switchboard.errors import OfficeError
 from switchboard.journal.routing_file import read_routing_file
-from switchboard.kafka.admin import create_topics, session
+from switchboard.kafka.admin import create_topics
 from switchboard.kafka.broker_wait import BrokerWait
-from switchboard.kafka.clients import Connection
-from switchboard.kafka.configuring import write_configuration
-from switchboard.kafka.local_broker import LocalBroker, bootstrap_from_environment
+from switchboard.kafka.clients import Connection, session
+from switchboard.kafka.configuration_topic import write_configuration
 from switchboard.kafka.topics import TopicNames, TopicPlan
 from switchboard.settings import load
 from switchboard.simulation.demo_floor import ROUTING_FILE

@@ -12,8 +12,8 @@ from switchboard.cli.consoles import say_lines
 from switchboard.cli.failures import exit_code_of, tell, tell_machines
 from switchboard.cli.logs import set_up_last_resort
 from switchboard.errors import FAULT
-from switchboard.kafka.quiet import hush_libraries, raised
-from switchboard.kafka.wording import in_words
+from switchboard.kafka.clients import in_words
+from switchboard.kafka.library_logs import hush_libraries, raised
 from switchboard.settings import given
 
 COMMANDS: Final = {

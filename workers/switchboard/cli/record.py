@@ -17,10 +17,10 @@ from switchboard.cli.signals import stop_on_signal
 from switchboard.journal.line_files import MAX_LINE_BYTES, PieceWriter, writing_pieces
 from switchboard.journal.printable_text import counted
 from switchboard.journal.recorded_log import Record, encode_record
+from switchboard.kafka.positions import Start
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.recorder import Recorded, Wanted
 from switchboard.replay.recorder import record as record_topics
-from switchboard.router.starting import Start
 from switchboard.settings import Settings, load
 
 INTERRUPTED: Final = 130

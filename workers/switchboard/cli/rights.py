@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from switchboard.cli.consoles import say, say_json
-from switchboard.kafka.rights import (
+from switchboard.kafka.acl import (
     AUDITED,
     DECIDED,
     OWN,

@@ -14,10 +14,10 @@ import uvloop
 from switchboard.cli.collector import relax_collector
 from switchboard.cli.logs import LEVEL_SIGNALS, set_up_logs
 from switchboard.cli.monitor import run_monitor
+from switchboard.kafka.positions import Start
 from switchboard.router.labels import set_most_queues
 from switchboard.router.router import Router
 from switchboard.router.shard import Plan
-from switchboard.router.starting import Start
 from switchboard.router.web import serve
 from switchboard.settings import Settings, load
 

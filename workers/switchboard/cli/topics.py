@@ -9,9 +9,9 @@ from switchboard.cli.broker_wait import broker_wait
 from switchboard.cli.consoles import say, say_json
 from switchboard.errors import FAULT
 from switchboard.kafka.admin import Created, Difference, create_topics
+from switchboard.kafka.positions import Start
 from switchboard.router.checking import check_bus
 from switchboard.router.resetting import require_stopped, reset_source
-from switchboard.router.starting import Start
 from switchboard.settings import load
 
 

@@ -1,42 +1,25 @@
 """Topics made and checked. Making is idempotent; what exists is never altered."""
 
 import asyncio
-import random
 import time
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
+from aiokafka.errors import KafkaError, for_code
 
-from switchboard.errors import (
-    BrokerAwayError,
-    NotAllowedError,
-    SecurityError,
-    TooFewBrokersError,
-    TopicError,
-    WrongTopicsError,
-)
-from switchboard.kafka.clients import REQUEST_TIMEOUT_MS, Connection, admin, options
-from switchboard.kafka.refusals import refusal
-from switchboard.kafka.rights import Operation, Resource, Right
+from switchboard.errors import NotAllowedError, TooFewBrokersError, TopicError, WrongTopicsError
+from switchboard.kafka.acl import Operation, Resource, Right
+from switchboard.kafka.clients import REQUEST_TIMEOUT_MS, TOPIC_AUTHORIZATION_FAILED, Connection, session
 from switchboard.kafka.topics import ENOUGH_TO_START, TOPICS, Topic, TopicPlan, Writer, partitions
 
 UNKNOWN_TOPIC: Final = 3
-TOPIC_AUTHORIZATION_FAILED: Final = 29
 TOPIC_ALREADY_EXISTS: Final = 36
 INVALID_REPLICATION_FACTOR: Final = 38
 VISIBLE_SECONDS: Final = 30
 """A topic is made by the controller and known to the brokers a little later."""
-
-
-LOOK_UP_MS: Final = 3_000
-"""How long one broker is waited for. One that is there answers within milliseconds; 3 s leave room for TLS and a
-log-in, and within `broker_wait_seconds` for asking the others where one is frozen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,59 +46,6 @@ class Difference:
 
     def __str__(self) -> str:
         return f"{self.topic}: {self.what} is {self.found}, expected {self.expected}; {self.remedy}"
-
-
-@asynccontextmanager
-async def session(conn: Connection, *, timeout_ms: int = LOOK_UP_MS) -> AsyncIterator[AIOKafkaAdminClient]:
-    """An admin client, started, that sends what any broker can answer to one that does; closed at the end.
-
-    Args:
-        conn: the cluster.
-        timeout_ms: for each request.
-
-    Raises:
-        BrokerAwayError: no broker answers.
-        SecurityError: one is there and does not let us in.
-    """
-    client = admin(conn, timeout_ms)
-    try:
-        try:
-            await client.start()
-        except KafkaConnectionError as away:
-            refused = await refusal(options(conn))
-            if refused is not None and refused.sure:
-                raise SecurityError(refused.told) from away
-            told = "" if refused is None else f": {refused.told}"
-            raise BrokerAwayError(f"no broker answers at {conn.bootstrap}{told}") from away
-        await _keep_to_one_that_answers(client, conn)
-        yield client
-    finally:
-        await client.close()
-
-
-async def _keep_to_one_that_answers(client: AIOKafkaAdminClient, conn: Connection) -> None:
-    """Have the client ask one broker that answers.
-
-    aiokafka sends each request to a random broker of those that the cluster tells it, and asks once. A broker that died
-    is told for some seconds more, so that of the six requests of a router's start one nearly always failed.
-    """
-    inner = client._client  # noqa: SLF001 - there is no public way
-    brokers = list(inner.cluster.brokers())
-    random.shuffle(brokers)
-    for broker in brokers:
-        if await inner.ready(broker.nodeId):
-            inner.get_random_node = partial(_same, broker.nodeId)
-            return
-    if brokers:
-        addresses = ", ".join(sorted(f"{broker.host}:{broker.port}" for broker in brokers))
-        raise BrokerAwayError(
-            f"a broker answers at {conn.bootstrap}, and none can be reached at the addresses that it gives for the "
-            f"cluster ({addresses}): are its advertised.listeners right?"
-        )
-
-
-def _same(node: int) -> int:
-    return node
 
 
 async def create_topics(

@@ -29,9 +29,8 @@ from switchboard.errors import (
     RestoreError,
     SecurityError,
 )
-from switchboard.kafka.clients import Connection, admin, options
-from switchboard.kafka.refusals import Knock, knock, refusal_among
-from switchboard.kafka.wording import in_words
+from switchboard.kafka.bootstrap_servers import Knock, knock, refusal_among
+from switchboard.kafka.clients import Connection, admin, in_words, options
 
 log = logging.getLogger(__name__)
 

@@ -1,9 +1,13 @@
-"""How we reach a cluster, and the client options that are the same wherever we do."""
+"""OAUTHBEARER: the token, and hearing a broker's no to it."""
 
 import asyncio
+import random
 import ssl
-from collections.abc import Coroutine, Iterable
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -12,18 +16,83 @@ from aiokafka import conn as connecting
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher
+from aiokafka.errors import (
+    BrokerNotAvailableError,
+    BrokerResponseError,
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    InvalidProducerEpoch,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    KafkaUnavailableError,
+    LeaderNotAvailableError,
+    NoBrokersAvailable,
+    NodeNotReadyError,
+    NotCoordinatorForGroupError,
+    NotEnoughReplicasAfterAppendError,
+    NotEnoughReplicasError,
+    NotLeaderForPartitionError,
+    ProducerFenced,
+    RequestTimedOutError,
+    StaleMetadata,
+)
 from aiokafka.helpers import create_ssl_context
 from aiokafka.producer import sender
 from aiokafka.protocol.metadata import MetadataRequest
 from pydantic import SecretStr
 
-from switchboard.errors import SecurityError
+from switchboard.errors import BrokerAwayError, SecurityError
 from switchboard.kafka import record_batches
-from switchboard.kafka.batch_compression import BatchLimits, set_limits
-from switchboard.kafka.bootstrap import bootstrap
-from switchboard.kafka.closing import close_fetcher
-from switchboard.kafka.quiet import thin_out
-from switchboard.kafka.tokens import HearingAuthenticator, TokenFile
+from switchboard.kafka.aiokafka_patches import HearingAuthenticator, TokenFile, close_fetcher
+from switchboard.kafka.batch_records import BatchLimits, set_limits
+from switchboard.kafka.bootstrap_servers import bootstrap, refusal
+from switchboard.kafka.library_logs import thin_out
+
+TOPIC_AUTHORIZATION_FAILED: Final = 29
+
+
+LOOK_UP_MS: Final = 3_000
+"""How long one broker is waited for. One that is there answers within milliseconds; 3 s leave room for TLS and a
+log-in, and within `broker_wait_seconds` for asking the others where one is frozen."""
+
+
+_WORDS: Final[dict[tuple[type[BaseException], ...], str]] = {
+    (TimeoutError, KafkaTimeoutError, RequestTimedOutError): "no answer in time",
+    (
+        BrokerNotAvailableError,
+        KafkaConnectionError,
+        KafkaUnavailableError,
+        NoBrokersAvailable,
+        NodeNotReadyError,
+    ): "a broker can't be reached",
+    (
+        CoordinatorLoadInProgressError,
+        CoordinatorNotAvailableError,
+        LeaderNotAvailableError,
+        NotCoordinatorForGroupError,
+        NotLeaderForPartitionError,
+        StaleMetadata,
+    ): "the brokers are just settling which of them leads",
+    (NotEnoughReplicasAfterAppendError, NotEnoughReplicasError): "too few replicas are in sync (min.insync.replicas)",
+    (InvalidProducerEpoch, ProducerFenced): "its producer was fenced",
+}
+
+
+def in_words(error: BaseException) -> str:
+    """What an error says, never with its repr; of one that says nothing its name."""
+    said = str(error.args[0]) if error.args else ""
+    if isinstance(error, TimeoutError) and said and error.errno is None:  # one of ours, that names what it waited for
+        return said
+    for kinds, words in _WORDS.items():
+        if isinstance(error, kinds):
+            return words
+    if isinstance(error, BrokerResponseError):
+        return f"the broker answered {error.message}" + (f" ({said})" if said else "")
+    if isinstance(error, KafkaError):
+        return said or type(error).__name__
+    return str(error) or type(error).__name__
+
 
 Found = TypeVar("Found")
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
@@ -239,3 +308,92 @@ async def unless_stopped(look: Coroutine[Any, Any, Found], stop: asyncio.Event) 
         return None
     finally:
         stopping.cancel()
+
+
+async def send_as_is(
+    writer: AIOKafkaProducer,
+    topic: str,
+    partition: int,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Iterable[tuple[str, bytes | None]],
+    *,
+    timestamp_ms: int | None = None,
+) -> "asyncio.Future[object]":
+    """Hand a record to the client; what this gives is done once the broker has acknowledged it.
+
+    aiokafka's own `send` refuses a record with neither key nor value, which other clients write.
+
+    Args:
+        writer: started.
+        topic: its name on the bus.
+        partition: of the topic.
+        key: as all of these, bytes that nobody looks into.
+        value: None is a tombstone.
+        headers: in order.
+        timestamp_ms: now, unless given.
+    """
+    told = list(headers)
+    answer: asyncio.Future[object]
+    if key is not None or value is not None:
+        answer = await writer.send(topic, value, key=key, partition=partition, timestamp_ms=timestamp_ms, headers=told)
+        return answer
+    batch = writer.create_batch()
+    at = time.time_ns() // 1_000_000 if timestamp_ms is None else timestamp_ms
+    batch.append(timestamp=at, key=None, value=None, headers=told)
+    batch.close()
+    answer = await writer.send_batch(batch, topic, partition=partition)
+    return answer
+
+
+@asynccontextmanager
+async def session(conn: Connection, *, timeout_ms: int = LOOK_UP_MS) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client, started, that sends what any broker can answer to one that does; closed at the end.
+
+    Args:
+        conn: the cluster.
+        timeout_ms: for each request.
+
+    Raises:
+        BrokerAwayError: no broker answers.
+        SecurityError: one is there and does not let us in.
+    """
+    client = admin(conn, timeout_ms)
+    try:
+        try:
+            await client.start()
+        except KafkaConnectionError as away:
+            refused = await refusal(options(conn))
+            if refused is not None and refused.sure:
+                raise SecurityError(refused.told) from away
+            told = "" if refused is None else f": {refused.told}"
+            raise BrokerAwayError(f"no broker answers at {conn.bootstrap}{told}") from away
+        await _keep_to_one_that_answers(client, conn)
+        yield client
+    finally:
+        await client.close()
+
+
+async def _keep_to_one_that_answers(client: AIOKafkaAdminClient, conn: Connection) -> None:
+    """Have the client ask one broker that answers.
+
+    aiokafka sends each request to a random broker of those that the cluster tells it, and asks once. A broker that died
+    is told for some seconds more, so that of the six requests of a router's start one nearly always failed.
+    """
+    inner = client._client  # noqa: SLF001 - there is no public way
+    brokers = list(inner.cluster.brokers())
+    random.shuffle(brokers)
+    for broker in brokers:
+        if await inner.ready(broker.nodeId):
+            inner.get_random_node = partial(_same, broker.nodeId)
+            return
+    if brokers:
+        addresses = ", ".join(sorted(f"{broker.host}:{broker.port}" for broker in brokers))
+        raise BrokerAwayError(
+            f"a broker answers at {conn.bootstrap}, and none can be reached at the addresses that it gives for the "
+            f"cluster ({addresses}): are its advertised.listeners right?"
+        )
+
+
+def _same(node: int) -> int:
+    return node

@@ -19,9 +19,8 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from switchboard.errors import FencedError, LedgerLostError
-from switchboard.kafka.clients import BATCH_BYTES, Connection, transactional_producer
+from switchboard.kafka.clients import BATCH_BYTES, Connection, in_words, transactional_producer
 from switchboard.kafka.topics import Topic, TopicNames
-from switchboard.kafka.wording import in_words
 
 log = logging.getLogger(__name__)
 

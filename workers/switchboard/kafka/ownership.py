@@ -1,8 +1,4 @@
-"""Who has which shard: routers are members of one consumer group on the journal, whose records they never fetch.
-
-Being assigned partition i means owning shard i. The group says who *should* hold a shard; that nobody else *can* write
-for it is the ledger's doing, by fencing.
-"""
+"""Who is in a consumer group now."""
 
 import asyncio
 import contextlib
@@ -10,17 +6,78 @@ import logging
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, for_code
 
-from switchboard.errors import FencedTooOftenError, OwnershipError
+from switchboard.errors import FencedTooOftenError, NotAllowedError, OwnershipError
+from switchboard.kafka.acl import Operation, Resource, Right
 from switchboard.kafka.broker_wait import BrokerWait
-from switchboard.kafka.clients import Connection, options
-from switchboard.kafka.topics import Topic, TopicNames
-from switchboard.kafka.wording import in_words
+from switchboard.kafka.clients import Connection, in_words, options, session
+from switchboard.kafka.topics import Topic, TopicNames, routers_group
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member."""
+
+    id: str
+    """Given by the broker; it begins with the member's instance id, where it has one."""
+    host: str
+    partitions: tuple[int, ...]
+    """Of the topic that the group shares out."""
+
+
+async def members_of(conn: Connection, group: str) -> list[Member]:
+    """The members of a group; of one that there is not, none.
+
+    One that was killed is a member until its session has run out; so is one with an instance id that was stopped.
+
+    Raises:
+        BrokerAwayError: no broker answers.
+        NotAllowedError: we may not see the group.
+        KafkaError: the group's coordinator is not to be had.
+    """
+    async with session(conn) as client:
+        return await members_told(client, group)
+
+
+async def members_told(client: AIOKafkaAdminClient, group: str) -> list[Member]:
+    """The same, by a client that is there already.
+
+    Raises:
+        NotAllowedError, KafkaError: as `members_of`.
+    """
+    try:
+        (answer,) = await client.describe_consumer_groups([group])
+    except GroupAuthorizationFailedError:
+        raise _not_allowed(group) from None
+    (told,) = answer.to_object()["groups"]
+    if told["error_code"] == GroupAuthorizationFailedError.errno:
+        raise _not_allowed(group)
+    if told["error_code"]:
+        raise for_code(told["error_code"])(f"group {group} can't be looked at")
+    return [
+        Member(each["member_id"], each["client_host"].removeprefix("/"), _partitions(each["member_assignment"]))
+        for each in told["members"]
+    ]
+
+
+def _partitions(assignment: bytes) -> tuple[int, ...]:
+    if not assignment:  # it is joining
+        return ()
+    topics = ConsumerProtocolMemberAssignment.decode(assignment).assignment
+    return tuple(sorted(partition for _, partitions in topics for partition in partitions))
+
+
+def _not_allowed(group: str) -> NotAllowedError:
+    return NotAllowedError([Right(Operation.DESCRIBE, Resource.GROUP, group)])
+
 
 log = logging.getLogger(__name__)
 
@@ -39,16 +96,6 @@ LEAVE_SECONDS: Final = 2
 
 FENCED_TOO_OFTEN: Final = 3
 FENCED_WINDOW_SECONDS: Final = 60
-
-
-def routers_group(group_id: str) -> str:
-    """The consumer group whose members the routers are."""
-    return f"{group_id}-routers"
-
-
-def shard_id(group_id: str, shard: int) -> str:
-    """A shard's transactional id, and the group in which lag tools and the monitor see how far its sources are read."""
-    return f"{group_id}-shard-{shard}"
 
 
 class Shards(Protocol):

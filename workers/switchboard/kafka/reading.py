@@ -1,7 +1,4 @@
-"""Partitions read from their beginnings to an end, committed records only, in no group.
-
-Ends and positions are compared, not offsets of records: control records and compaction leave holes, also at the end.
-"""
+"""Which partitions there are."""
 
 import asyncio
 import time
@@ -11,9 +8,61 @@ from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
-from switchboard.errors import ReadingError, StalledError
-from switchboard.kafka.clients import TRANSACTION_TIMEOUT_MS, Connection, learn, reader
+from switchboard.errors import ReadingError, RestoreError, StalledError, WrongTopicsError
+from switchboard.kafka.admin import describe
+from switchboard.kafka.clients import TRANSACTION_TIMEOUT_MS, Connection, in_words, learn, reader, session
+from switchboard.kafka.topics import ROWS, Topic, TopicNames
+
+
+async def partitions_of(conn: Connection, topics: Iterable[str]) -> list[TopicPartition]:
+    """The partitions of those of the topics that there are: topics in the order given, partitions ascending.
+
+    An admin client is asked, since a consumer's `partitions_for_topic` knows only topics it was told of before:
+    `topics()` does not tell it.
+
+    Raises:
+        BrokerAwayError: no broker answers.
+        NotAllowedError: some we may not see.
+    """
+    wanted = list(topics)
+    async with session(conn) as client:
+        there = await describe(client, wanted)
+    return [
+        TopicPartition(name, partition)
+        for name in wanted
+        for partition in sorted(told["partition"] for told in there.get(name, ()))
+    ]
+
+
+async def require_partitions(conn: Connection, topics: Iterable[str]) -> list[TopicPartition]:
+    """The partitions of topics that have to be there, before a client waits for them in vain.
+
+    Raises:
+        WrongTopicsError: some are not; the message names them.
+        BrokerAwayError, NotAllowedError: as `partitions_of`.
+    """
+    wanted = list(dict.fromkeys(topics))
+    tps = await partitions_of(conn, wanted)
+    if missing := missing_from(wanted, tps):
+        raise no_such_topic(missing)
+    return tps
+
+
+def missing_from(topics: Iterable[str], tps: Iterable[TopicPartition]) -> list[str]:
+    """Those of the topics of which there is no partition."""
+    there = {tp.topic for tp in tps}
+    return [name for name in topics if name not in there]
+
+
+def no_such_topic(missing: Iterable[str]) -> WrongTopicsError:
+    """The error that names topics that are missing, and says what to do."""
+    return WrongTopicsError(
+        f"no such topic: {', '.join(sorted(missing))}; are topic_prefix and source_prefix right? What is missing is "
+        "made with: switchboard topics create (the bus's too: switchboard topics create --sources)"
+    )
+
 
 STABLE_SECONDS: Final = TRANSACTION_TIMEOUT_MS / 1000 + 20
 """A hung transaction ends within its timeout and the 10 s that the broker takes to notice; then as much again."""
@@ -165,3 +214,39 @@ async def _settled(
 
 def _told(tps: list[TopicPartition], reached: Offsets, ends: Offsets) -> str:
     return ", ".join(f"{tp.topic}/{tp.partition} at {reached[tp]} of {ends[tp]}" for tp in tps)
+
+
+Rows = dict[Topic, dict[bytes, bytes]]
+"""For each topic of rows: the latest value of each key that has one."""
+
+
+async def restore(conn: Connection, names: TopicNames, shard: int, *, stable_within: float = STABLE_SECONDS) -> Rows:
+    """Read all rows of a shard. Open its ledger first: that ends what its last owner left open.
+
+    The latest value of a key wins, a tombstone drops it.
+
+    Args:
+        conn: the cluster.
+        names: the topics' names on the bus.
+        shard: the partition to read.
+        stable_within: seconds to wait for others' open transactions.
+
+    Raises:
+        RestoreError: a transaction stayed open, or the reading stalled.
+    """
+    topics = {TopicPartition(names.of(topic), shard): topic for topic in ROWS}
+    rows: Rows = {topic: {} for topic in ROWS}
+    try:
+        async with read_to_now(conn, topics, stable_within=stable_within) as batches:
+            async for tp, records in batches:
+                table = rows[topics[tp]]
+                for record in records:
+                    if record.value is None:
+                        table.pop(record.key, None)
+                    else:
+                        table[record.key] = record.value
+    except ReadingError as cause:
+        raise RestoreError(str(cause)) from cause
+    except (KafkaError, TimeoutError) as cause:
+        raise RestoreError(f"the rows of shard {shard} could not be read: {in_words(cause)}") from cause
+    return rows

@@ -18,17 +18,20 @@ from aiokafka.record.memory_records import _MemoryRecordsPy
 
 from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, Unread, UnreadReason
 from switchboard.journal.schemas import MAX_DETAIL
-from switchboard.kafka.batch_compression import UnreadBatchError, limits, too_large, unpacked
 from switchboard.kafka.batch_records import (
     ATTRIBUTES_AT,
     COUNT_AT,
     PIECE_BYTES,
     RECORDS_AT,
     ReadRecord,
+    UnreadBatchError,
     is_plain,
     lenient_records,
+    limits,
     part,
     pieces,
+    too_large,
+    unpacked,
 )
 
 FETCH_BYTES: Final = PIECE_BYTES

@@ -7,6 +7,16 @@ from types import MappingProxyType
 from typing import Final
 
 
+def routers_group(group_id: str) -> str:
+    """The consumer group whose members the routers are."""
+    return f"{group_id}-routers"
+
+
+def shard_id(group_id: str, shard: int) -> str:
+    """A shard's transactional id, and the group in which lag tools and the monitor see how far its sources are read."""
+    return f"{group_id}-shard-{shard}"
+
+
 class Topic(StrEnum):
     """A topic by its plain name; `TopicNames.of` gives the name on the bus."""
 

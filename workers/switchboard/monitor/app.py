@@ -9,7 +9,7 @@ from uuid import uuid4
 import faust
 
 from switchboard.kafka.clients import Connection, options
-from switchboard.kafka.quiet import raised
+from switchboard.kafka.library_logs import raised
 from switchboard.kafka.topics import Topic
 from switchboard.metrics import monitoring
 from switchboard.monitor.following import FollowingTransport

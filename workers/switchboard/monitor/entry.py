@@ -14,7 +14,7 @@ from aiohttp.typedefs import Middleware
 from pydantic import SecretStr
 
 from switchboard.errors import ExposedError
-from switchboard.kafka.quiet import Thinned
+from switchboard.kafka.library_logs import Thinned
 from switchboard.monitor.attempts import Attempts
 from switchboard.monitor.sessions import Sessions
 from switchboard.web.addresses import Proxies

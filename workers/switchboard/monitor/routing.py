@@ -19,12 +19,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from switchboard.errors import BrokerAwayError, NotAllowedError, SecurityError
-from switchboard.kafka.admin import session
-from switchboard.kafka.clients import Connection, learn
-from switchboard.kafka.members import members_told
+from switchboard.kafka.clients import Connection, in_words, learn, session
 from switchboard.kafka.open_transactions import Ends, HeldUp, OpenTransactions
-from switchboard.kafka.ownership import routers_group, shard_id
-from switchboard.kafka.wording import in_words
+from switchboard.kafka.ownership import members_told
+from switchboard.kafka.topics import routers_group, shard_id
 from switchboard.monitor.asking import asking
 from switchboard.monitor.views import rfc3339
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from switchboard.kafka.quiet import raised
+from switchboard.kafka.library_logs import raised
 from switchboard.monitor.paging import links, wanted
 from switchboard.monitor.single import agents_named, chat_named, pools_of_chat
 from switchboard.monitor.stream import Stream

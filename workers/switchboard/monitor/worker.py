@@ -17,21 +17,19 @@ from pydantic import SecretStr
 
 from switchboard.errors import AddressTakenError, BrokerAwayError, MonitorError, SecurityError
 from switchboard.journal.limits import ConfiguredPools
-from switchboard.kafka.allowed import require_rights
+from switchboard.kafka.acl import monitor_rights, require_rights
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection, unless_stopped
-from switchboard.kafka.partitions import missing_from, no_such_topic, partitions_of
-from switchboard.kafka.quiet import raised
-from switchboard.kafka.rights import monitor_rights
+from switchboard.kafka.library_logs import raised
+from switchboard.kafka.positions import LEAD_SECONDS, last_offsets, offsets_since
+from switchboard.kafka.reading import missing_from, no_such_topic, partitions_of
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.monitor.app import keep_tables, new_app
-from switchboard.monitor.ends import last_offsets
 from switchboard.monitor.entry import SESSION_SECONDS, Door
 from switchboard.monitor.pulse import Pulse, feel
 from switchboard.monitor.routing import Routing, watch
 from switchboard.monitor.sessions import Sessions
 from switchboard.monitor.site import site
-from switchboard.monitor.starts import LEAD_SECONDS, first_offsets
 from switchboard.monitor.stream import MOST_CLIENTS, Stream
 from switchboard.monitor.tables import MOST_POOLS, Place, Tables
 from switchboard.monitor.windows import start_of_day
@@ -198,7 +196,7 @@ async def _look_at_bus(conn: Connection, topics: Mapping[str, Topic], today: flo
     awaited = {_place(topics, at): offset for at, offset in (await last_offsets(conn, there)).items()}
     # What was decided before today, but for what may reach into it, counts as taken already.
     decisions = [at for at in there if topics[at.topic] is Topic.ASSIGNMENT]
-    return Bus(there, awaited, await first_offsets(conn, decisions, today - LEAD_SECONDS))
+    return Bus(there, awaited, await offsets_since(conn, decisions, today - LEAD_SECONDS))
 
 
 async def _partitions(conn: Connection, topics: Mapping[str, Topic]) -> list[TopicPartition]:

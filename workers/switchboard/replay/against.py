@@ -22,11 +22,9 @@ from switchboard.journal.decision_log import (
     key_of,
     lines_of,
 )
-from switchboard.kafka.allowed import require_rights
+from switchboard.kafka.acl import DECIDED, Operation, on_topics, require_rights
 from switchboard.kafka.clients import Connection
-from switchboard.kafka.partitions import require_partitions
-from switchboard.kafka.reading import Partition, ends_of, opened
-from switchboard.kafka.rights import DECIDED, Operation, on_topics
+from switchboard.kafka.reading import Partition, ends_of, opened, require_partitions
 from switchboard.kafka.topics import Topic, TopicNames
 
 

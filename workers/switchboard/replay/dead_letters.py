@@ -10,16 +10,13 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from switchboard.errors import WrongTopicsError
 from switchboard.journal.recorded_log import MAX_OFFSET
-from switchboard.kafka.allowed import require_rights
+from switchboard.kafka.acl import Operation, on_topics, require_rights
 from switchboard.kafka.broker_wait import BrokerWait
-from switchboard.kafka.clients import Connection, reader, started_producer
+from switchboard.kafka.clients import Connection, reader, send_as_is, started_producer
 from switchboard.kafka.ledger import stop_producer
-from switchboard.kafka.partitions import partitions_of, require_partitions
-from switchboard.kafka.reading import ends_of, read_between, started
-from switchboard.kafka.rights import Operation, on_topics
-from switchboard.kafka.sending import send_as_is
+from switchboard.kafka.positions import Start, offsets_at
+from switchboard.kafka.reading import ends_of, partitions_of, read_between, require_partitions, started
 from switchboard.kafka.topics import Topic, TopicNames
-from switchboard.router.starting import Start, offsets_at
 
 STOP_SECONDS: Final = 5
 

@@ -15,8 +15,7 @@ from switchboard.journal.decision_log import Comparison, Finds, Key, by_topic
 from switchboard.journal.frames import check_versions, decode_frame
 from switchboard.journal.printable_text import counted
 from switchboard.kafka.clients import Connection
-from switchboard.kafka.partitions import partitions_of
-from switchboard.kafka.reading import Partition, ends_of, opened, read_to
+from switchboard.kafka.reading import Partition, ends_of, opened, partitions_of, read_to
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.against import following
 from switchboard.replay.coverage import Coverage

@@ -16,13 +16,11 @@ from aiokafka.partitioner import murmur2
 from switchboard.errors import BrokerAwayError
 from switchboard.journal.printable_text import counted
 from switchboard.journal.recorded_log import Record, bare_topic, is_timely
-from switchboard.kafka.allowed import require_rights
+from switchboard.kafka.acl import Operation, on_topics, require_rights
 from switchboard.kafka.broker_wait import BrokerWait
-from switchboard.kafka.clients import Connection, started_producer, unless_stopped
+from switchboard.kafka.clients import Connection, send_as_is, started_producer, unless_stopped
 from switchboard.kafka.ledger import stop_producer
-from switchboard.kafka.partitions import require_partitions
-from switchboard.kafka.rights import Operation, on_topics
-from switchboard.kafka.sending import send_as_is
+from switchboard.kafka.reading import require_partitions
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.replay.rebasing import Rebase
 

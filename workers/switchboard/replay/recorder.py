@@ -15,17 +15,14 @@ from switchboard.errors import BrokerAwayError, ReadingError
 from switchboard.journal.codec import Unread
 from switchboard.journal.frames import decode_frame
 from switchboard.journal.recorded_log import Record, bare_topic
-from switchboard.kafka.allowed import require_rights
+from switchboard.kafka.acl import Operation, Resource, Right, on_topics, require_rights
 from switchboard.kafka.broker_wait import BrokerWait, may_pass
-from switchboard.kafka.clients import Connection, reader, unless_stopped
-from switchboard.kafka.partitions import missing_from, no_such_topic, partitions_of
-from switchboard.kafka.reading import Offsets, ends_of, started
-from switchboard.kafka.rights import Operation, Resource, Right, on_topics
+from switchboard.kafka.clients import Connection, in_words, reader, unless_stopped
+from switchboard.kafka.merged_reader import MergedReading
+from switchboard.kafka.positions import Start, offsets_at
+from switchboard.kafka.reading import Offsets, ends_of, missing_from, no_such_topic, partitions_of, started
 from switchboard.kafka.topics import ROWS, Topic, TopicNames
-from switchboard.kafka.wording import in_words
-from switchboard.replay.merged_reading import MergedReading
 from switchboard.replay.row_cut import RowCut, cut_rows
-from switchboard.router.starting import Start, offsets_at
 
 log = logging.getLogger(__name__)
 

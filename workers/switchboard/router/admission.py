@@ -37,9 +37,9 @@ from switchboard.journal.limits import (
     Limits,
     Size,
 )
+from switchboard.kafka.merged_reader import Taken
 from switchboard.router.agent_ids import ANY_IDS, MAX_ID_BYTES, AgentIds
 from switchboard.router.holdings import Held, Holdings, Totals, add, held_by, nothing
-from switchboard.router.merging import Taken
 from switchboard.router.service_time import LONGEST_MS
 
 ADDING_AGENTS: Final = frozenset({"agent-logged-in", "request-chat"})

@@ -2,15 +2,13 @@
 
 from collections import defaultdict
 
+from switchboard.kafka.acl import checking_rights, require_rights
 from switchboard.kafka.admin import Difference, check_topics
-from switchboard.kafka.allowed import require_rights
 from switchboard.kafka.clients import Connection, reader
-from switchboard.kafka.partitions import partitions_of
-from switchboard.kafka.reading import read_between, started
-from switchboard.kafka.rights import checking_rights
+from switchboard.kafka.positions import Gone, cut, not_there
+from switchboard.kafka.reading import partitions_of, read_between, started
 from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
 from switchboard.router import packing
-from switchboard.router.gone import Gone, cut, not_there
 
 
 async def check_bus(conn: Connection, plan: TopicPlan) -> list[Difference]:

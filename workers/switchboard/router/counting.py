@@ -13,10 +13,10 @@ from switchboard.domain.decisions import AssignmentConfirmed
 from switchboard.domain.engine import Engine, Outcome
 from switchboard.domain.events import Event
 from switchboard.journal.codec import BadInput
+from switchboard.kafka.merged_reader import Taken
 from switchboard.metrics.label_sets import REFUSALS
 from switchboard.router.admission import OverLimit
 from switchboard.router.labels import pool_label, queue_labels, series
-from switchboard.router.merging import Taken
 from switchboard.router.waits import Waits
 
 _EVENT_TYPE: Final = attrgetter("what.type")

@@ -13,10 +13,10 @@ from switchboard.journal.codec import BadInput, Unread
 from switchboard.journal.schemas import MAX_DETAIL
 from switchboard.kafka.clients import BATCH_BYTES
 from switchboard.kafka.ledger import CommitBatch, Record, record_size
+from switchboard.kafka.merged_reader import Taken
+from switchboard.kafka.positions import Offsets
 from switchboard.kafka.record_batches import bounded_key, bounded_value
 from switchboard.kafka.topics import Topic
-from switchboard.router.gone import Offsets
-from switchboard.router.merging import Taken
 
 NO_HEADERS: Final[list[tuple[str, bytes]]] = []
 MAX_ROW_BYTES: Final = BATCH_BYTES - 4096

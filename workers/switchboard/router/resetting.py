@@ -6,18 +6,15 @@ from typing import Final
 
 from switchboard.errors import NoSuchSourceError, RoutersRunningError
 from switchboard.journal.printable_text import counted
-from switchboard.kafka.allowed import require_rights
+from switchboard.kafka.acl import require_rights, resetting_rights
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection, reader
 from switchboard.kafka.ledger import CommitBatch, Ledger
-from switchboard.kafka.members import members_of
-from switchboard.kafka.ownership import routers_group, shard_id
-from switchboard.kafka.partitions import partitions_of
-from switchboard.kafka.restore import restore
-from switchboard.kafka.rights import resetting_rights
-from switchboard.kafka.topics import Topic, TopicNames
+from switchboard.kafka.ownership import members_of
+from switchboard.kafka.positions import Start, offsets_at
+from switchboard.kafka.reading import partitions_of, restore
+from switchboard.kafka.topics import Topic, TopicNames, routers_group, shard_id
 from switchboard.router import packing
-from switchboard.router.starting import Start, offsets_at
 
 DEADLINE_SECONDS: Final = 15.0
 

@@ -25,19 +25,15 @@ from switchboard.errors import (
     SecurityError,
     SourceGoneError,
 )
+from switchboard.kafka.acl import denial, require_rights, router_rights
 from switchboard.kafka.admin import Difference, require_topics
-from switchboard.kafka.allowed import denial, require_rights
 from switchboard.kafka.broker_wait import DEFAULT_SECONDS, BrokerWait
-from switchboard.kafka.clients import unless_stopped
-from switchboard.kafka.members import members_of
-from switchboard.kafka.open_transactions import HeldUp, longest
-from switchboard.kafka.ownership import SESSION_TIMEOUT_MS, Ownership, routers_group
-from switchboard.kafka.quiet import Thinned
-from switchboard.kafka.rights import router_rights
-from switchboard.kafka.topics import TopicPlan
-from switchboard.kafka.wording import in_words
+from switchboard.kafka.clients import in_words, unless_stopped
+from switchboard.kafka.library_logs import Thinned
+from switchboard.kafka.open_transactions import HeldUp, longest, sentence, zero_of_monotonic
+from switchboard.kafka.ownership import SESSION_TIMEOUT_MS, Ownership, members_of
+from switchboard.kafka.topics import TopicPlan, routers_group
 from switchboard.router.bounded import BrokenOffError, bounded
-from switchboard.router.held_up import sentence, zero_of_monotonic
 from switchboard.router.served import Served
 from switchboard.router.shard import Plan, Shard
 from switchboard.router.suspicion import EngineFailedError, TimersFailedError

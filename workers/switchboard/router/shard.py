@@ -21,22 +21,18 @@ from switchboard.journal.frames import JOURNAL_HEADERS, MAX_FRAME_BYTES, encode_
 from switchboard.journal.limits import Limits
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import CLEAN_COMMIT_SECONDS, CommitBatch, Ledger
-from switchboard.kafka.open_transactions import OpenTransactions
-from switchboard.kafka.ownership import shard_id
-from switchboard.kafka.restore import restore
-from switchboard.kafka.topics import Topic, TopicNames
+from switchboard.kafka.merged_reader import Taken, shard_of
+from switchboard.kafka.open_transactions import OpenTransactions, log_change
+from switchboard.kafka.positions import Offsets, Start, first_offsets
+from switchboard.kafka.reading import restore
+from switchboard.kafka.topics import Topic, TopicNames, shard_id
 from switchboard.router import packing
 from switchboard.router.admission import Admission
 from switchboard.router.committing import Committer
 from switchboard.router.counting import Tally
-from switchboard.router.gone import Offsets
-from switchboard.router.held_up import log_change
-from switchboard.router.merging import Taken
 from switchboard.router.service_time import ServiceTime
-from switchboard.router.sharding import shard_of
 from switchboard.router.source_gauges import source_gauges
 from switchboard.router.sources import Sources
-from switchboard.router.starting import Start, first_offsets
 from switchboard.router.survey import Shown, Survey
 from switchboard.router.suspicion import Suspicion
 from switchboard.router.telling import tell

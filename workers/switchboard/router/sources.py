@@ -12,15 +12,13 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from switchboard.domain.events import Event
 from switchboard.errors import BrokerAwayError, SourceGoneError
 from switchboard.journal.codec import BadInput, decode_event
-from switchboard.kafka.clients import Connection, source_reader
+from switchboard.kafka.clients import Connection, in_words, source_reader
+from switchboard.kafka.merged_reader import Partition, Taken, TimeLags, fair_merge, rank_of
 from switchboard.kafka.open_transactions import Ends
-from switchboard.kafka.partitions import partitions_of
+from switchboard.kafka.positions import Offsets, cut, not_there, unreadable
+from switchboard.kafka.reading import partitions_of
 from switchboard.kafka.record_batches import work_of
 from switchboard.kafka.topics import TopicNames
-from switchboard.kafka.wording import in_words
-from switchboard.router.gone import Offsets, cut, not_there, unreadable
-from switchboard.router.merging import Partition, Taken, fair_merge, rank_of
-from switchboard.router.time_lags import TimeLags
 
 log = logging.getLogger(__name__)
 

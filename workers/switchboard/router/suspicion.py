@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from switchboard.domain.events import Frame
-from switchboard.kafka.quiet import raised
-from switchboard.router.merging import Taken
+from switchboard.kafka.library_logs import raised
+from switchboard.kafka.merged_reader import Taken
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ import logging
 
 from switchboard.domain.engine import Outcome
 from switchboard.journal.codec import BadInput
-from switchboard.kafka.quiet import Thinned
-from switchboard.router.merging import Taken
+from switchboard.kafka.library_logs import Thinned
+from switchboard.kafka.merged_reader import Taken
 
 log = logging.getLogger(__name__)
 

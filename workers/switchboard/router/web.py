@@ -11,7 +11,7 @@ from aiohttp import web
 
 from switchboard import metrics
 from switchboard.errors import AddressTakenError
-from switchboard.router.held_up import as_json, zero_of_monotonic
+from switchboard.kafka.open_transactions import as_json, zero_of_monotonic
 from switchboard.router.router import Router
 from switchboard.web.connections import SERVER, Limits
 from switchboard.web.exposition import metrics_handler

@@ -10,11 +10,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from switchboard.domain.rfc3339 import format_ms
-from switchboard.kafka.allowed import require_rights
+from switchboard.kafka.acl import DECIDED, require_rights, simulating_rights
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection, reader, started_producer, unless_stopped
-from switchboard.kafka.partitions import require_partitions
-from switchboard.kafka.rights import DECIDED, simulating_rights
+from switchboard.kafka.reading import require_partitions
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.simulation.crowd import Crowd
 from switchboard.simulation.diary import Outgoing

@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 
 from aiohttp import web
 
-from switchboard.kafka.quiet import Thinned, raised
+from switchboard.kafka.library_logs import Thinned, raised
 from switchboard.web.addresses import client_address
 
 REQUEST_SECONDS: Final = 10.0

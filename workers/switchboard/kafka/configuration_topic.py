@@ -7,13 +7,11 @@ import orjson
 from aiokafka import ConsumerRecord
 
 from switchboard.journal.codec import BadInput, decode_event
-from switchboard.kafka.allowed import require_rights
+from switchboard.kafka.acl import Operation, configurer, configuring_rights, on_topics, require_rights
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import CommitBatch, Ledger
-from switchboard.kafka.partitions import require_partitions
-from switchboard.kafka.reading import read_to_now
-from switchboard.kafka.rights import Operation, configurer, configuring_rights, on_topics
+from switchboard.kafka.reading import read_to_now, require_partitions
 from switchboard.kafka.topics import Topic, TopicNames
 
 EVENT_TYPE: Final = b"pool-configured"

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Final, Self
 
-from switchboard.kafka.local_broker import LocalBroker, free_port
+from switchboard.dev.local_broker import LocalBroker, free_port
 
 NODES: Final = 3
 

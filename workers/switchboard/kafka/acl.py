@@ -1,12 +1,26 @@
 """What each worker and command must be allowed to do on a cluster that asks: the least that is enough."""
 
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final
 
-from switchboard.kafka.ownership import routers_group, shard_id
-from switchboard.kafka.topics import ROWS, SOURCES, TOPICS, Topic, TopicNames, Writer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+from aiokafka.protocol.transaction import InitProducerIdRequest
+
+from switchboard.errors import NotAllowedError
+from switchboard.kafka.aiokafka_patches import MetadataRequest
+from switchboard.kafka.clients import TOPIC_AUTHORIZATION_FAILED, Connection, session
+from switchboard.kafka.topics import ROWS, SOURCES, TOPICS, Topic, TopicNames, Writer, routers_group, shard_id
 
 
 class Operation(Enum):
@@ -136,3 +150,107 @@ def _all_shards(group_id: str) -> str:
 def on_topics(names: TopicNames, operation: Operation, topics: Iterable[Topic]) -> list[Right]:
     """The same right on several topics."""
     return [Right(operation, Resource.TOPIC, names.of(topic)) for topic in topics]
+
+
+NOT_TOLD: Final = -(2**31)
+"""What stands where the operations would, if a cluster does not tell them."""
+COORDINATOR_OF_GROUP: Final = 0
+COORDINATOR_OF_TRANSACTIONS: Final = 1
+
+
+async def require_rights(conn: Connection, rights: Iterable[Right]) -> None:
+    """Return if all these are allowed.
+
+    Raises:
+        NotAllowedError: some are not; all of them are told.
+        BrokerAwayError: no broker answers.
+        KafkaError, TimeoutError: the broker that is asked went away meanwhile.
+    """
+    missing = await missing_rights(conn, rights)
+    if missing:
+        raise NotAllowedError(missing)
+
+
+async def missing_rights(conn: Connection, rights: Iterable[Right]) -> list[Right]:
+    """Those of the rights that we have not; of topics that there are, and of all groups and transactional ids.
+
+    Raises:
+        BrokerAwayError: no broker answers.
+        KafkaError, TimeoutError: the broker that is asked went away meanwhile.
+    """
+    wanted = list(rights)
+    async with session(conn) as client:
+        told = await _on_topics(client, {each.name for each in wanted if each.resource is Resource.TOPIC})
+        return [right for right in wanted if not await _has(client, right, told)]
+
+
+async def _has(client: AIOKafkaAdminClient, right: Right, told: dict[str, int]) -> bool:
+    match right.resource:
+        case Resource.TOPIC:
+            operations = told.get(right.name, NOT_TOLD)
+            return operations == NOT_TOLD or bool(operations >> right.operation.value & 1)
+        case Resource.GROUP:
+            return await _may_look_up(client, COORDINATOR_OF_GROUP, right.name)
+        case Resource.TRANSACTIONAL_ID:
+            return await _may_look_up(client, COORDINATOR_OF_TRANSACTIONS, right.name)
+        case Resource.CLUSTER:
+            return await _may_write_idempotently(client)
+
+
+async def _on_topics(client: AIOKafkaAdminClient, topics: set[str]) -> dict[str, int]:
+    """What may be done with each topic that there is, as a bit for each operation."""
+    answer = await client._send_request(MetadataRequest(sorted(topics)))  # noqa: SLF001 - there is no public way
+    found = {}
+    for topic in answer.to_object()["topics"]:
+        match topic["error_code"]:
+            case 0:
+                found[topic["topic"]] = topic["operations"]
+            case code if code == TOPIC_AUTHORIZATION_FAILED:
+                found[topic["topic"]] = 0
+    return found
+
+
+async def _may_look_up(client: AIOKafkaAdminClient, kind: int, name: str) -> bool:
+    try:
+        await client._client.coordinator_lookup(kind, name)  # noqa: SLF001 - there is no public way
+    except (GroupAuthorizationFailedError, TransactionalIdAuthorizationFailed):
+        return False
+    except (CoordinatorLoadInProgressError, CoordinatorNotAvailableError):
+        return True  # one is being elected; the broker looked at whether we may before it looked for that one
+    return True
+
+
+async def _may_write_idempotently(client: AIOKafkaAdminClient) -> bool:
+    """What a cluster allows on itself is told only to who may describe it, so a producer id is asked for."""
+    asked = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=0)
+    answer = await client._send_request(asked)  # noqa: SLF001 - there is no public way
+    return bool(answer.error_code != ClusterAuthorizationFailedError.errno)
+
+
+def denial(error: BaseException | None) -> str | None:
+    """The right that is missing, if that is what is behind an error."""
+    for each in _causes(error):
+        what = ", ".join(sorted(_named(each)))
+        match each:
+            case TopicAuthorizationFailedError():
+                return f"{Operation.READ} or {Operation.WRITE} on topic {what}"
+            case GroupAuthorizationFailedError():
+                return f"{Operation.READ} on group {what}"
+            case TransactionalIdAuthorizationFailed():
+                return f"{Operation.WRITE} on transactional-id {what}"
+            case ClusterAuthorizationFailedError():
+                return f"{Operation.IDEMPOTENT_WRITE} on cluster"
+    return None
+
+
+def _named(error: BaseException) -> Iterator[str]:
+    for each in error.args:
+        yield from map(str, each) if isinstance(each, set | frozenset | list | tuple) else (str(each),)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    seen = defaultdict[int, bool](bool)
+    while error is not None and not seen[id(error)]:
+        seen[id(error)] = True
+        yield error
+        error = error.__cause__ or error.__context__

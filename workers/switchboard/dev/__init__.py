@@ -1,0 +1,1 @@
+"""The throwaway Apache Kafka brokers of the demo and of the tests."""
