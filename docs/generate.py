@@ -27,8 +27,7 @@ from switchboard.domain.decisions import Decision
 from switchboard.journal.codec import OWN_TYPES
 from switchboard.journal.schemas import root
 from switchboard.kafka.topics import TOPICS, Writer
-from switchboard.metrics import monitoring
-from switchboard.metrics.spans import Spans
+from switchboard.metrics import Spans, monitoring
 from switchboard.settings import ENV_PREFIX, Settings
 
 ROOT: Final = Path(__file__).resolve().parents[1]

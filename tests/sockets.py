@@ -9,8 +9,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from aiohttp import web
 
 from switchboard.web.connections import Limits
-from switchboard.web.requests import MOST_BODY_BYTES, whole
-from switchboard.web.server import serve
+from switchboard.web.server import MOST_BODY_BYTES, serve, whole
 
 HALF = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 """A request that lacks its end."""

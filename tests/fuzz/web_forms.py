@@ -17,10 +17,8 @@ from switchboard.monitor.routing import Routing
 from switchboard.monitor.site import site
 from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Tables
-from switchboard.web.addresses import Proxies
-from switchboard.web.connections import Limits
-from switchboard.web.requests import MOST_BODY_BYTES
-from switchboard.web.server import WebServer, serve
+from switchboard.web.connections import Limits, Proxies
+from switchboard.web.server import MOST_BODY_BYTES, WebServer, serve
 from tests.floors import Floor
 from tests.fuzz.target import Target, require
 from tests.fuzz.texts import damaged, odd_bytes, odd_text

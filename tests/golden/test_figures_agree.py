@@ -11,8 +11,8 @@ from switchboard.monitor.counting import Counting
 from switchboard.monitor.decisions import decided
 from switchboard.monitor.figures import Figures
 from switchboard.replay import offline
-from switchboard.router import labels
-from switchboard.router.counting import Tally
+from switchboard.router import counters
+from switchboard.router.counters import Tally
 from tests.golden.make_days import FOLDER
 from tests.golden.test_days import LOGS
 
@@ -44,7 +44,7 @@ def by_monitor(counting: Counting) -> dict[Queue, Figures]:
 @pytest.mark.parametrize("name", LOGS)
 def test_arrivals_waits_and_service_level_are_those_of_the_metrics(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """For every queue of every recorded day, whatever happened on it."""
-    monkeypatch.setattr(labels, "_named", labels.Named())
+    monkeypatch.setattr(counters, "_named", counters.Named())
     before, counting, tally = by_router(), Counting(), None
     for engine, frame in offline.steps(FOLDER / name, Lines()):
         tally = tally or Tally(engine)

@@ -10,7 +10,7 @@ from switchboard.errors import FencedError, LedgerLostError
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import Ledger
 from switchboard.kafka.topics import Topic, TopicNames
-from switchboard.router.committing import GROUP_EVENTS, Committer
+from switchboard.router.commits import GROUP_EVENTS, Committer
 from tests.integration.conftest import ReadAll, journaled
 
 

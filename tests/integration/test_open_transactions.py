@@ -15,7 +15,7 @@ from switchboard.kafka import open_transactions
 from switchboard.kafka.clients import transactional_producer
 from switchboard.kafka.topics import Topic
 from switchboard.monitor.routing import Routing, watch
-from switchboard.router.web import serve
+from switchboard.router.endpoints import serve_endpoints
 from tests.routers import Bus, a_bus
 from tests.waiting import eventually
 
@@ -59,7 +59,7 @@ async def test_a_router_says_which_partition_an_open_transaction_holds_up_until_
 
     async with a_bus(broker_bootstrap, bus_prefix, shards=2) as bus, bus.router_here() as router:
         name = f"{bus.names.of(Topic.CHAT_ARRIVAL)}/0"
-        web = await serve(router, "127.0.0.1", 0)
+        web = await serve_endpoints(router, "127.0.0.1", 0)
         address = "http://{}:{}".format(*web.addresses[0][:2])
         try:
             async with aiohttp.ClientSession(address) as session:

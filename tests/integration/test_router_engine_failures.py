@@ -10,8 +10,8 @@ import pytest
 from switchboard.domain import engine
 from switchboard.domain.pool import Pool
 from switchboard.kafka.topics import Topic
-from switchboard.router import packing
-from switchboard.router.web import serve
+from switchboard.router import commits
+from switchboard.router.endpoints import serve_endpoints
 from tests.routers import Bus, a_bus
 
 
@@ -78,7 +78,7 @@ async def test_an_event_that_makes_a_row_too_large_is_set_aside(
     broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A chat that too many have passed over can't be remembered: who asks for it next is not heard, all else is."""
-    monkeypatch.setattr(packing, "MAX_ROW_BYTES", 1000)  # of agents with such ids some 7,000 would be needed, not 5
+    monkeypatch.setattr(commits, "MAX_ROW_BYTES", 1000)  # of agents with such ids some 7,000 would be needed, not 5
     async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus:
         async with bus.router_here():
             await bus.arrive("c-1")
@@ -109,7 +109,7 @@ async def test_a_shard_whose_timers_fail_stops_and_says_so(
     async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus:
         await bus.configure(profiles=[{"name": "default", "offer_timeout": 5}])
         async with bus.router_here() as router:
-            web = await serve(router, "127.0.0.1", 0)
+            web = await serve_endpoints(router, "127.0.0.1", 0)
             address = "http://{}:{}".format(*web.addresses[0][:2])
             await bus.request("ana")
             await bus.arrive("c-1")

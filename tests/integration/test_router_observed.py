@@ -13,7 +13,7 @@ from switchboard.errors import LedgerLostError
 from switchboard.kafka.clients import session
 from switchboard.kafka.ledger import Ledger
 from switchboard.kafka.topics import Topic, shard_id
-from switchboard.router import served, shard
+from switchboard.router import served_shards, shard
 from switchboard.router.router import Router as RouterHere
 from tests.routers import Bus, Router, a_bus
 from tests.waiting import eventually
@@ -123,7 +123,7 @@ async def test_a_shard_that_can_commit_nothing_looks_old_however_often_it_is_ope
 
     The group is not told of what was read either; with two shards one of them has only others' records to pass.
     """
-    monkeypatch.setattr(served, "STALLED_SECONDS", 4.0)
+    monkeypatch.setattr(served_shards, "STALLED_SECONDS", 4.0)
     failures = 0
 
     async def fail(*_: object) -> None:

@@ -15,8 +15,7 @@ from switchboard import metrics
 from switchboard.cli.main import switchboard
 from switchboard.journal.codec import REASONS
 from switchboard.journal.routing_file import read_routing_file
-from switchboard.metrics import monitoring
-from switchboard.metrics.spans import Spans
+from switchboard.metrics import Spans, monitoring
 from switchboard.settings import ENV_PREFIX, Settings
 
 ROOT: Final = Path(__file__).resolve().parents[2]

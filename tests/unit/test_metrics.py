@@ -11,8 +11,7 @@ from switchboard import metrics
 from switchboard.domain import chats, engine
 from switchboard.domain.decisions import Decision
 from switchboard.journal.limits import Limit
-from switchboard.metrics import label_sets
-from switchboard.metrics.spans import Spans
+from switchboard.metrics import Spans
 
 
 def test_every_reason_to_ignore_an_event_is_a_series_from_the_start() -> None:
@@ -21,13 +20,13 @@ def test_every_reason_to_ignore_an_event_is_a_series_from_the_start() -> None:
         source = inspect.getsource(handler)
         if "_end_unknown(" in source:
             source += inspect.getsource(chats._end_unknown)
-        assert set(re.findall(r'return [^\n]*"([a-z-]+)"', source)) == set(label_sets.IGNORED.get(kind, ())), kind
+        assert set(re.findall(r'return [^\n]*"([a-z-]+)"', source)) == set(metrics.IGNORED_REASONS.get(kind, ())), kind
 
 
 def test_decision_types_and_their_reasons_are_those_of_the_contract() -> None:
     """Thirteen types, and four that refuse something."""
-    assert len(label_sets.DECISION_TYPES) == len(get_args(Decision)) == 13
-    assert {kind: len(reasons) for kind, reasons in label_sets.REFUSALS.items()} == {
+    assert len(metrics.DECISION_TYPES) == len(get_args(Decision)) == 13
+    assert {kind: len(reasons) for kind, reasons in metrics.REFUSAL_REASONS.items()} == {
         "request-rejected": 3,
         "accept-rejected": 4,
         "decline-rejected": 1,

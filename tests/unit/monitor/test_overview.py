@@ -11,8 +11,8 @@ from switchboard.monitor.changes import look
 from switchboard.monitor.overview import Overviews, overview
 from switchboard.monitor.rows import ChatRow
 from switchboard.monitor.single import agents_named, pools_of_chat
-from switchboard.monitor.slices import SLICE_ROWS, first, in_order
 from switchboard.monitor.tables import Tables
+from switchboard.web.answers import SLICE_ROWS, first, in_order
 from tests.floors import Floor
 
 MANY = 20 * SLICE_ROWS

@@ -17,8 +17,7 @@ from switchboard.monitor.sessions import MOST_SESSIONS, Sessions
 from switchboard.monitor.site import site
 from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Tables
-from switchboard.web.addresses import Proxies
-from switchboard.web.connections import Limits
+from switchboard.web.connections import Limits, Proxies
 from tests.sockets import an_app, connected, rest
 
 TOKEN = "a-long-secret-of-readers"  # noqa: S105 - of this test

@@ -23,7 +23,7 @@ from switchboard.monitor.routing import Routing
 from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Record, Tables, apply
 from switchboard.monitor.web import add_routes
-from switchboard.web import connections, requests
+from switchboard.web import connections, server
 from switchboard.web.connections import Limits
 from tests.floors import Floor
 from tests.sockets import an_app, connected
@@ -236,7 +236,7 @@ async def bounded(most: int, *, row_bytes: int = 0) -> AsyncIterator[Streams]:
     tables = Tables()
     agent_row(tables, 0, "ann")
     stream = Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}, most=most)
-    app = web.Application(middlewares=[requests.whole])
+    app = web.Application(middlewares=[server.whole])
     add_routes(app, tables, stream, lambda: True)
 
     async def change() -> None:

@@ -14,7 +14,7 @@ from switchboard.domain.rows import Row, chat_value
 from switchboard.journal.limits import MAX_DECLINES, MAX_PAIRS, Limit, Limits
 from switchboard.kafka.ledger import CommitBatch
 from switchboard.kafka.merged_reader import Taken, rank_of
-from switchboard.router import packing
+from switchboard.router import commits
 from switchboard.router.admission import ADDING_AGENTS, ADDING_CHATS, ADDING_DECLINES, Admission, OverLimit
 
 START = 1_700_000_000_000
@@ -150,7 +150,7 @@ def test_a_chat_that_all_agents_passed_over_fits_into_a_row(letter: str) -> None
     pool = shard.engine.pools["p"]
     assert len(pool.passings) == number > 1_900
     value = chat_value(pool, pool.chats[chat_id]) | {"agent_id": agent, "offer_id": "x" * 128, "queue": "q" * 128}
-    packing.pack_rows(CommitBatch(), [Row("open-chats", "key", value)])
+    commits.pack_rows(CommitBatch(), [Row("open-chats", "key", value)])
     shard.take(end(chat_id))
     assert shard.take(login(agent)) == []
 

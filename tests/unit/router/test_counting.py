@@ -11,7 +11,7 @@ from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.journal.codec import BadInput
 from switchboard.kafka.merged_reader import Taken
-from switchboard.router.counting import Tally
+from switchboard.router.counters import Tally
 
 pools = (f"counted-{number}" for number in count())
 

@@ -14,7 +14,7 @@ from switchboard.kafka.ledger import CommitBatch, Record, record_size
 from switchboard.kafka.merged_reader import Taken
 from switchboard.kafka.record_batches import MAX_KEY_BYTES
 from switchboard.kafka.topics import Topic
-from switchboard.router import packing
+from switchboard.router import commits
 
 OFFSETS = st.dictionaries(
     st.tuples(st.from_regex(r"[A-Za-z0-9._-]{1,20}", fullmatch=True), st.integers(0, 999)), st.integers(0, 2**53)
@@ -27,7 +27,7 @@ def letter(
     """The dead letter of a record."""
     record = ConsumerRecord("bus.chat-arrival", 3, 42, 0, 0, key, value, None, 0, 0, headers)
     batch = CommitBatch()
-    packing.pack_dead_letter(batch, Taken(0, 6, bad := BadInput("schema", "/chat_id type: é"), record), bad)
+    commits.pack_dead_letter(batch, Taken(0, 6, bad := BadInput("schema", "/chat_id type: é"), record), bad)
     [packed] = batch.outputs[Topic.DEAD_LETTER]
     return packed
 
@@ -68,7 +68,7 @@ def test_a_dead_letter_that_fits_into_no_record_leaves_out_headers_and_key(
 ) -> None:
     """It says so, and it can never fail a commit."""
     kept_key, value, headers = letter(b"{}", key=b"k" * key, headers=(("h", b"x" * header),))
-    assert record_size(kept_key, value, headers) <= packing.MAX_LETTER_BYTES
+    assert record_size(kept_key, value, headers) <= commits.MAX_LETTER_BYTES
     assert dict(headers).get("left-out") == left_out
     assert (kept_key is None) == (left_out == b"key, headers")
     assert ("h" in dict(headers)) == (left_out is None)
@@ -92,9 +92,9 @@ def test_a_dead_letter_with_its_left_out_header_fits(missing: int) -> None:
     """The header is counted before it is there, also where all else fits to the byte."""
     unread = Unread("undecodable", "", kept=b"{}", headers_left_out=True)
     _, _, headers = letter(unread, key=None)
-    room = packing.MAX_LETTER_BYTES - record_size(b"", b"{}", headers)
+    room = commits.MAX_LETTER_BYTES - record_size(b"", b"{}", headers)
     key, _, headers = letter(unread, key=b"k" * (room + 1 - missing))
-    assert record_size(key, b"{}", headers) <= packing.MAX_LETTER_BYTES
+    assert record_size(key, b"{}", headers) <= commits.MAX_LETTER_BYTES
     assert dict(headers)["left-out"] == (b"headers" if key else b"headers, key")
 
 
@@ -123,7 +123,7 @@ def test_any_record_has_a_dead_letter(value: bytes, headers: list[tuple[str, byt
     """Whatever its headers are called and whatever is wrong with it."""
     record = ConsumerRecord("t", 0, 1, 0, 0, None, value, None, 0, 0, tuple(headers))
     batch = CommitBatch()
-    packing.pack_dead_letter(batch, Taken(0, 6, bad := BadInput("schema", detail), record), bad)
+    commits.pack_dead_letter(batch, Taken(0, 6, bad := BadInput("schema", detail), record), bad)
     [(_, kept, written)] = batch.outputs[Topic.DEAD_LETTER]
     assert kept == value
     assert written[: len(headers)] == headers
@@ -133,9 +133,9 @@ def test_any_record_has_a_dead_letter(value: bytes, headers: list[tuple[str, byt
 def test_offsets_are_read_back_as_they_were_packed(offsets: dict[tuple[str, int], int]) -> None:
     """Whatever the topics are called; other rows of the progress are passed over."""
     batch = CommitBatch()
-    packing.pack_offsets(batch, offsets)
+    commits.pack_offsets(batch, offsets)
     rows = {key.decode(): value for key, value, _ in batch.outputs[Topic.SHARD_PROGRESS] if key and value}
-    assert packing.offsets_in({**rows, "clock": b"{}", "pool/source": b"{}"}) == offsets
+    assert commits.offsets_in({**rows, "clock": b"{}", "pool/source": b"{}"}) == offsets
 
 
 def test_decisions_go_to_their_topic_under_their_chat_or_agent() -> None:
@@ -146,7 +146,7 @@ def test_decisions_go_to_their_topic_under_their_chat_or_agent() -> None:
     ]
     outcome = Engine(0).apply(Frame(0, 1_769_846_400_000, 0, events))
     batch = CommitBatch()
-    packing.pack_decisions(batch, outcome.decisions)
+    commits.pack_decisions(batch, outcome.decisions)
     assert [key for key, _, _ in batch.outputs[Topic.PUSH_REQUEST]] == [b"ana"]
     assert [key for key, _, _ in batch.outputs[Topic.ASSIGNMENT]] == [b"c", b"c"]
     _, value, headers = batch.outputs[Topic.ASSIGNMENT][1]
@@ -160,7 +160,7 @@ def test_decisions_go_to_their_topic_under_their_chat_or_agent() -> None:
 def test_a_row_without_value_is_a_tombstone() -> None:
     """What compaction needs in order to forget it."""
     batch = CommitBatch()
-    packing.pack_rows(batch, [Row("open-chats", "p/c", None), Row("agent-capacity", "p/ana", {"agent_id": "ana"})])
+    commits.pack_rows(batch, [Row("open-chats", "p/c", None), Row("agent-capacity", "p/ana", {"agent_id": "ana"})])
     assert batch.outputs[Topic.OPEN_CHATS] == [(b"p/c", None, [])]
     assert batch.outputs[Topic.AGENT_CAPACITY] == [(b"p/ana", b'{"agent_id":"ana"}', [])]
 
@@ -168,5 +168,5 @@ def test_a_row_without_value_is_a_tombstone() -> None:
 def test_a_row_that_fits_into_no_record_is_told_while_the_frame_is_made() -> None:
     """In the commit it could be laid at no event's door, and the same events would fail at each start."""
     row = Row("open-chats", "p/c", {"chat_id": "c", "engine": {"passed": dict.fromkeys(map(str, range(150_000)), 1)}})
-    with pytest.raises(packing.RowTooLargeError, match="open-chats for p/c takes"):
-        packing.pack_rows(CommitBatch(), [row])
+    with pytest.raises(commits.RowTooLargeError, match="open-chats for p/c takes"):
+        commits.pack_rows(CommitBatch(), [row])

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from switchboard.router.served import STALLED_SECONDS, Served
+from switchboard.router.served_shards import STALLED_SECONDS, Served
 from switchboard.router.shard import Standing
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from switchboard.router.service_time import ServiceTime
+from switchboard.router.loop import ServiceTime
 
 
 @pytest.fixture

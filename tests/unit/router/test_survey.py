@@ -10,9 +10,9 @@ from switchboard import metrics
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.journal.limits import Limits
-from switchboard.router import labels
+from switchboard.router import counters
 from switchboard.router.admission import Admission
-from switchboard.router.survey import Survey
+from switchboard.router.gauges import Survey
 
 
 def told(name: str, **of: str) -> float | None:
@@ -23,7 +23,7 @@ def told(name: str, **of: str) -> float | None:
 @pytest.fixture
 def survey(monkeypatch: pytest.MonkeyPatch) -> Iterator[Survey]:
     """Of one shard, in a process that has met no pool yet."""
-    monkeypatch.setattr(labels, "_named", labels.Named())
+    monkeypatch.setattr(counters, "_named", counters.Named())
     survey = Survey()
     yield survey
     survey.clear()
@@ -66,7 +66,7 @@ def test_gauges_follow_the_pools_and_go_with_the_shard(survey: Survey) -> None:
 def test_made_up_pools_beyond_100_are_counted_together(survey: Survey) -> None:
     """Anyone who may write to the bus may name pools: that must not fill the memory of whoever gathers metrics."""
     engine = Engine(0)
-    pools = [f"pool-{number}" for number in range(labels.MOST_MADE_UP + 3)]
+    pools = [f"pool-{number}" for number in range(counters.MOST_MADE_UP + 3)]
     engine.apply(Frame(0, 1000, 0, [Event("chat-arrival", pool, {"chat_id": "c"}) for pool in pools]))
     survey.show(engine)
     assert told("switchboard_queue_depth", pool="pool-99", queue="default") == 1
@@ -77,7 +77,7 @@ def test_made_up_pools_beyond_100_are_counted_together(survey: Survey) -> None:
 def test_made_up_pools_take_no_name_from_a_configured_one(survey: Survey) -> None:
     """Half of the names are for configured pools, also for one that is configured later."""
     engine = Engine(0)
-    made_up = [Event("chat-arrival", f"pool-{number}", {"chat_id": "c"}) for number in range(labels.MOST_POOLS)]
+    made_up = [Event("chat-arrival", f"pool-{number}", {"chat_id": "c"}) for number in range(counters.MOST_POOLS)]
     engine.apply(Frame(0, 1000, 0, made_up))
     survey.show(engine)
     config = {"queues": [{"name": "q"}], "profiles": [{"name": "agent"}]}
@@ -89,14 +89,14 @@ def test_made_up_pools_take_no_name_from_a_configured_one(survey: Survey) -> Non
 
 def test_queues_beyond_the_bound_are_told_together(survey: Survey) -> None:
     """One pool may have thousands of queues, and each has 57 series."""
-    labels.set_most_queues(3)
+    counters.set_most_queues(3)
     engine = Engine(0)
     engine.apply(Frame(0, 1000, 0, [configured(*"abcde"), *(chat(f"c-{queue}", queue) for queue in "abcde")]))
     survey.show(engine)
     assert [told("switchboard_queue_depth", pool="p", queue=queue) for queue in "abcd"] == [1, 1, 1, None]
     assert told("switchboard_queue_depth", pool="p", queue="other") == 2
-    assert labels.queue_labels("p", "b") == ("p", "b"), "a name that it has it keeps"
-    assert labels.queue_labels("p", "e") == ("p", "other")
+    assert counters.queue_labels("p", "b") == ("p", "b"), "a name that it has it keeps"
+    assert counters.queue_labels("p", "e") == ("p", "other")
 
 
 async def test_a_survey_lets_others_have_their_turn_and_goes_with_the_shard(survey: Survey) -> None:
@@ -193,7 +193,7 @@ def test_the_oldest_wait_is_that_of_the_first_chat(survey: Survey, monkeypatch: 
     """In seconds since its arrival, by the wall clock, though no frame was made since; 0 for an empty queue."""
     engine = Engine(0)
     engine.apply(Frame(0, 60_000, 0, [configured("q", "empty"), chat("c", "q"), chat("d", "q")]))
-    monkeypatch.setattr("switchboard.router.survey.time.time", lambda: 102.5)
+    monkeypatch.setattr("switchboard.router.gauges.time.time", lambda: 102.5)
     survey.show(engine)
     assert told("switchboard_oldest_wait_seconds", pool="p", queue="q") == 42.5
     assert told("switchboard_oldest_wait_seconds", pool="p", queue="empty") == 0

@@ -3,7 +3,7 @@
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from switchboard.web.addresses import Proxies, client_address
+from switchboard.web.connections import Proxies, client_address
 
 
 @pytest.mark.parametrize(

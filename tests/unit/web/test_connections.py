@@ -12,7 +12,7 @@ from aiohttp import web
 
 from switchboard.web import connections, server
 from switchboard.web.connections import Limits
-from switchboard.web.requests import MOST_BODY_BYTES, Handler, whole
+from switchboard.web.server import MOST_BODY_BYTES, Handler, whole
 from tests.sockets import HALF, WHOLE, an_app, ask, connected, descriptors, rest, still_open
 from tests.waiting import eventually
 

@@ -5,9 +5,9 @@ import re
 import pytest
 from aiohttp import web
 
-from switchboard.web import requests
+from switchboard.web import server
 from switchboard.web.connections import Limits
-from switchboard.web.requests import MOST_BODY_BYTES, whole
+from switchboard.web.server import MOST_BODY_BYTES, whole
 from tests.sockets import an_app, connected, rest
 
 LIMITS = Limits(20, 20)
@@ -64,7 +64,7 @@ async def test_a_body_that_does_not_come_is_waited_for_with_a_bound(
     sent: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """408, and the connection is closed."""
-    monkeypatch.setattr(requests, "BODY_SECONDS", 0.1)
+    monkeypatch.setattr(server, "BODY_SECONDS", 0.1)
     assert await statuses(sent) == [408]
 
 

@@ -6,10 +6,9 @@ import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from switchboard.web import exposition
+from switchboard.web import answers
+from switchboard.web.answers import Shared, metrics_handler
 from switchboard.web.connections import Limits
-from switchboard.web.exposition import metrics_handler
-from switchboard.web.shared import Shared
 from tests.sockets import an_app, ask
 from tests.waiting import eventually
 
@@ -74,11 +73,11 @@ async def test_50_who_scrape_at_once_share_one_rendering(monkeypatch: pytest.Mon
         rendered.append(shown)
         return generate_latest(shown)
 
-    monkeypatch.setattr(exposition, "generate_latest", counting)
+    monkeypatch.setattr(answers, "generate_latest", counting)
     app = web.Application()
     app.router.add_get("/metrics", metrics_handler(registry))
     async with an_app(Limits(100, 100), app) as port:
-        answers = await asyncio.gather(*(ask(port, "/metrics") for _ in range(50)))
-    assert {status for status, _ in answers} == {200}
-    assert all(b'switchboard_of_a_test{number="19999"} 19999.0\n' in body for _, body in answers)
+        replies = await asyncio.gather(*(ask(port, "/metrics") for _ in range(50)))
+    assert {status for status, _ in replies} == {200}
+    assert all(b'switchboard_of_a_test{number="19999"} 19999.0\n' in body for _, body in replies)
     assert len(rendered) == 1

@@ -15,10 +15,10 @@ from switchboard.cli.collector import relax_collector
 from switchboard.cli.logs import LEVEL_SIGNALS, set_up_logs
 from switchboard.cli.monitor import run_monitor
 from switchboard.kafka.positions import Start
-from switchboard.router.labels import set_most_queues
+from switchboard.router.counters import set_most_queues
+from switchboard.router.endpoints import serve_endpoints
 from switchboard.router.router import Router
 from switchboard.router.shard import Plan
-from switchboard.router.web import serve
 from switchboard.settings import Settings, load
 
 log = logging.getLogger(__name__)
@@ -138,7 +138,7 @@ async def _route(settings: Settings, start: Start | None, stop: asyncio.Event) -
         settings.broker_wait_seconds,
         settings.instance_id,
     )
-    web = await serve(worker, settings.metrics_host, settings.metrics_port)
+    web = await serve_endpoints(worker, settings.metrics_host, settings.metrics_port)
     try:
         await worker.run(stop)
     finally:

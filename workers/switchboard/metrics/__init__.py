@@ -1,17 +1,133 @@
-"""The metrics of the router: one registry, names and meanings in one place. No ids are labels.
+"""The labels whose values are known beforehand: their series are there from the start, at zero.
 
-Figures of pools and queues are told by the router that serves their shard, and by no other.
+A counter that first appears when something has happened hides its first step from every rate and alert.
 """
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Final
+from itertools import accumulate
+from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+from switchboard.domain import decisions
+from switchboard.domain.decisions import Decision, OfferEnd
 from switchboard.domain.events import EVENT_TYPES
 from switchboard.journal.codec import REASONS
-from switchboard.metrics import label_sets
-from switchboard.metrics.spans import Spans
+from switchboard.journal.limits import Limit
+
+
+def _values(decision: type[Decision], field: str) -> tuple[str, ...]:
+    return get_args(decision.__annotations__[field])
+
+
+DECISION_TYPES: Final = tuple(name for each in get_args(Decision) for name in _values(each, "type"))
+REFUSAL_REASONS: Final[Mapping[str, tuple[str, ...]]] = {
+    _values(each, "type")[0]: _values(each, "reason")
+    for each in (
+        decisions.RequestRejected,
+        decisions.AcceptRejected,
+        decisions.DeclineRejected,
+        decisions.TransferRejected,
+    )
+}
+"""Reasons by decision type."""
+OFFER_OUTCOMES: Final = ("accepted", "automatic", *get_args(OfferEnd))
+"""`automatic`: accepted by its expiry (R10)."""
+WAIT_OUTCOMES: Final = ("answered", "abandoned", "short-abandoned", "timed-out")
+COMMIT_OUTCOMES: Final = ("committed", "failed", "fenced")
+LIMITS: Final[tuple[str, ...]] = get_args(Limit)
+STATUSES: Final = ("available", "unavailable", "absent")
+STAGES: Final = ("offered", "active", "wrapping")
+
+_LOGGED_OUT: Final = ("not-logged-in",)
+IGNORED_REASONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "chat-arrival": ("already-open", "already-closed"),
+    "chat-accepted": ("repeated",),
+    "chat-declined": ("unknown-chat", "not-offered", "wrong-agent", "stale-offer"),
+    "chat-abandoned": ("already-over",),
+    "chat-concluded": ("wrong-agent", "not-active", "already-over"),
+    "chat-released": ("unknown-chat", "wrong-agent", "not-active"),
+    "request-chat": ("repeated", "already-requested"),
+    "request-cancelled": ("not-logged-in", "no-request", "not-manual"),
+    "agent-absent": ("not-logged-in", "already-absent"),
+    "agent-present": ("not-logged-in", "not-absent"),
+    "agent-logged-out": _LOGGED_OUT,
+    "agent-lost": _LOGGED_OUT,
+    "agent-status-changed": _LOGGED_OUT,
+    "agent-heartbeat": _LOGGED_OUT,
+    "agent-capacity-changed": _LOGGED_OUT,
+}
+"""Why an event may be ignored, by its type (R21)."""
+
+_FEW: Final = 32
+"""Values below which each finds its bucket by itself; more are sorted first."""
+
+
+class Spans(Collector):
+    """A histogram of spans in seconds. What is below zero (a clock that is ahead) counts as zero.
+
+    Args:
+        name: the metric's.
+        documentation: what it tells.
+        labels: the labels' names; without any, its one series is there from the start.
+        buckets: upper bounds, ascending.
+    """
+
+    def __init__(self, name: str, documentation: str, labels: Sequence[str], buckets: Sequence[float]) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._labelnames = tuple(labels)
+        self._bounds = tuple(buckets)
+        self._series: dict[tuple[str, ...], _Series] = {}
+        if not labels:
+            self.present(())
+
+    def present(self, labels: tuple[str, ...]) -> "_Series":
+        """The series of these labels, made if there is none: a rate over one that begins with a count misses it."""
+        series = self._series.get(labels)
+        if series is None:
+            series = self._series[labels] = _Series(len(self._bounds) + 1)
+        return series
+
+    def observe_all(self, seconds: Sequence[float], labels: tuple[str, ...] = ()) -> None:
+        """Count these values."""
+        series = self._series.get(labels) or self.present(labels)
+        counts, bounds = series.counts, self._bounds
+        if len(seconds) < _FEW:
+            for value in seconds:
+                counts[bisect_left(bounds, value)] += 1
+        else:
+            ascending = sorted(seconds)
+            below = 0
+            for place, bound in enumerate(bounds):
+                upto = bisect_right(ascending, bound)
+                counts[place] += upto - below
+                below = upto
+            counts[-1] += len(ascending) - below
+        series.sum += sum([value for value in seconds if value > 0])
+
+    def collect(self) -> Iterable[Metric]:
+        """The histogram as it is now."""
+        bounds = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
+        family = HistogramMetricFamily(self._name, self._documentation, labels=self._labelnames)
+        for labels, series in list(self._series.items()):
+            family.add_metric(labels, list(zip(bounds, accumulate(series.counts), strict=True)), series.sum)
+        yield family
+
+
+class _Series:
+    """One set of labels: how many values each bucket holds, and their sum."""
+
+    __slots__ = ("counts", "sum")
+
+    def __init__(self, buckets: int) -> None:
+        self.counts = [0] * buckets
+        self.sum = 0.0
+
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # they double the series, and no dashboard reads them
 
@@ -183,21 +299,21 @@ for _type in EVENT_TYPES:
     EVENTS.labels(_type)
 for _reason in REASONS:
     DEAD_LETTERS.labels(_reason)
-for _limit in label_sets.LIMITS:
+for _limit in LIMITS:
     OVER_LIMIT.labels(_limit)
-for _type, _whys in label_sets.IGNORED.items():
+for _type, _whys in IGNORED_REASONS.items():
     for _why in _whys:
         IGNORED.labels(_type, _why)
-for _outcome in label_sets.COMMIT_OUTCOMES:
+for _outcome in COMMIT_OUTCOMES:
     COMMITS.labels(_outcome)
 BUILD.labels(version("chat-switchboard")).set(1)
 
 
 def present_pool(pool: str) -> None:
     """Have the series of a pool from now on."""
-    for name in label_sets.DECISION_TYPES:
+    for name in DECISION_TYPES:
         DECISIONS.labels(pool, name)
-    for name, reasons in label_sets.REFUSALS.items():
+    for name, reasons in REFUSAL_REASONS.items():
         for reason in reasons:
             REFUSALS.labels(pool, name, reason)
 
@@ -205,9 +321,9 @@ def present_pool(pool: str) -> None:
 def present_queue(pool: str, queue: str) -> None:
     """Have the series of a queue from now on."""
     ARRIVALS.labels(pool, queue)
-    for outcome in label_sets.WAIT_OUTCOMES:
+    for outcome in WAIT_OUTCOMES:
         WAITS_ENDED.labels(pool, queue, outcome)
-    for outcome in label_sets.OFFER_OUTCOMES:
+    for outcome in OFFER_OUTCOMES:
         OFFERS_ENDED.labels(pool, queue, outcome)
     for spans in (WAIT, ACCEPT):
         spans.present((pool, queue))

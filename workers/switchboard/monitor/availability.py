@@ -5,9 +5,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from switchboard.monitor.slices import slices, steps
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.windows import Queue
+from switchboard.web.answers import slices, steps
 
 
 @dataclass(slots=True)

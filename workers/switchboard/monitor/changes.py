@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from switchboard.monitor.overview import Agent, Overview
 from switchboard.monitor.routing import Routing
-from switchboard.monitor.slices import first, slices
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.views import queue_rows, rfc3339
 from switchboard.monitor.windows import Queue
+from switchboard.web.answers import first, slices
 
 Rows = Mapping[Any, dict[str, Any]]
 """By a key that is unique among the rows of one kind."""

@@ -17,8 +17,8 @@ from switchboard.errors import ExposedError
 from switchboard.kafka.library_logs import Thinned
 from switchboard.monitor.attempts import Attempts
 from switchboard.monitor.sessions import Sessions
-from switchboard.web.addresses import Proxies
-from switchboard.web.requests import Handler
+from switchboard.web.connections import Proxies
+from switchboard.web.server import Handler
 
 COOKIE: Final = "switchboard"
 SESSION_SECONDS: Final = 7 * 24 * 3600.0

@@ -10,10 +10,9 @@ from time import time
 from typing import Any, Final
 
 from switchboard.monitor.availability import Availability, availability
-from switchboard.monitor.slices import in_order, slices
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.windows import Queue
-from switchboard.web.shared import Shared
+from switchboard.web.answers import Shared, in_order, slices
 
 DEFAULT: Final = "default"
 """The only queue, and the only profile, of a pool that was never configured."""

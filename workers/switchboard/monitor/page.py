@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from switchboard.web.requests import Handler
+from switchboard.web.server import Handler
 
 FOLDER: Final = resources.files("switchboard.monitor") / "page"
 

@@ -9,8 +9,8 @@ from typing import Final
 from switchboard.monitor.counting import Counting
 from switchboard.monitor.decisions import Decided
 from switchboard.monitor.offers import Offers
-from switchboard.monitor.slices import slices
 from switchboard.monitor.stories import Stories
+from switchboard.web.answers import slices
 
 MOST_POOLS: Final = 10_000
 """Whose last decision is known, of each partition; 3 MB. Anybody on the bus can make up names of pools."""

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from switchboard.monitor.entry import COOKIE, Door, session_of, shows_token
-from switchboard.web.requests import Handler
+from switchboard.web.server import Handler
 
 FORM: Final = "application/x-www-form-urlencoded"
 MOST_FIELDS: Final = 8

@@ -4,10 +4,10 @@ from typing import Any, Final
 
 import orjson
 
-from switchboard.monitor.slices import slices
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.views import rfc3339
 from switchboard.monitor.words import decision_words
+from switchboard.web.answers import slices
 
 MOST_POOLS: Final = 100
 """How many pools that know an id are looked for: whoever asks has to name one of them anyway."""

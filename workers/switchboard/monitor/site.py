@@ -12,7 +12,7 @@ from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.telling import add_metrics
 from switchboard.monitor.web import add_routes, strict_json
-from switchboard.web.requests import MOST_BODY_BYTES, whole
+from switchboard.web.server import MOST_BODY_BYTES, whole
 
 
 def site(door: Door, tables: Tables, stream: Stream, pulse: Pulse, is_restored: Callable[[], bool]) -> web.Application:

@@ -18,7 +18,7 @@ from switchboard.monitor.pulse import Pulse
 from switchboard.monitor.routing import Routing
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.windows import NOW_MINUTES, WINDOW_SECONDS
-from switchboard.web.bodies import PIECE_BYTES
+from switchboard.web.answers import PIECE_BYTES
 from switchboard.web.connections import Line
 
 TICK_SECONDS: Final = 0.25

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from switchboard.metrics import monitoring
 from switchboard.monitor.pulse import Pulse
-from switchboard.web.exposition import metrics_handler
+from switchboard.web.answers import metrics_handler
 
 
 def add_metrics(web_app: web.Application, pulse: Pulse, is_restored: Callable[[], bool]) -> None:

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from switchboard.monitor.availability import Availability
 from switchboard.monitor.overview import Overview, Overviews, QueueCount, part_of
-from switchboard.monitor.slices import slices
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.windows import Queue, Windows
+from switchboard.web.answers import slices
 
 ROW_SLICE: Final = 200
 """Queues whose rows are made in one step: 20 us each, most of it for the figures of 15 minutes."""

@@ -16,9 +16,9 @@ from switchboard.monitor.single import agents_named, chat_named, pools_of_chat
 from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.views import Views
-from switchboard.web.bodies import in_pieces
+from switchboard.web.answers import in_pieces
 from switchboard.web.connections import SERVER
-from switchboard.web.requests import Handler
+from switchboard.web.server import Handler
 
 log = logging.getLogger(__name__)
 

@@ -33,8 +33,7 @@ from switchboard.monitor.site import site
 from switchboard.monitor.stream import MOST_CLIENTS, Stream
 from switchboard.monitor.tables import MOST_POOLS, Place, Tables
 from switchboard.monitor.windows import start_of_day
-from switchboard.web.addresses import Proxies
-from switchboard.web.connections import Limits
+from switchboard.web.connections import Limits, Proxies
 from switchboard.web.server import serve as serve_app
 
 log = logging.getLogger(__name__)

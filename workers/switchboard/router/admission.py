@@ -38,9 +38,8 @@ from switchboard.journal.limits import (
     Size,
 )
 from switchboard.kafka.merged_reader import Taken
-from switchboard.router.agent_ids import ANY_IDS, MAX_ID_BYTES, AgentIds
-from switchboard.router.holdings import Held, Holdings, Totals, add, held_by, nothing
-from switchboard.router.service_time import LONGEST_MS
+from switchboard.router.holdings import ANY_IDS, MAX_ID_BYTES, AgentIds, Held, Holdings, Totals, add, held_by, nothing
+from switchboard.router.loop import LONGEST_MS
 
 ADDING_AGENTS: Final = frozenset({"agent-logged-in", "request-chat"})
 ADDING_CHATS: Final = frozenset({"chat-arrival", "chat-abandoned", "chat-concluded"})

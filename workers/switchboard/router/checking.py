@@ -8,7 +8,7 @@ from switchboard.kafka.clients import Connection, reader
 from switchboard.kafka.positions import Gone, cut, not_there
 from switchboard.kafka.reading import partitions_of, read_between, started
 from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
-from switchboard.router import packing
+from switchboard.router import commits
 
 
 async def check_bus(conn: Connection, plan: TopicPlan) -> list[Difference]:
@@ -39,7 +39,7 @@ async def _check_sources(conn: Connection, names: TopicNames) -> list[Gone]:
         begins, ends = await consumer.beginning_offsets(sources), await consumer.end_offsets(sources)
     found: dict[str, Gone] = {}
     for shard in sorted(rows):
-        known = packing.offsets_in({key: value for key, value in rows[shard].items() if value is not None})
+        known = commits.offsets_in({key: value for key, value in rows[shard].items() if value is not None})
         for gone in (*not_there(known, sources), *cut(known, begins, ends)):
             found.setdefault(gone.topic, gone)
     return list(found.values())

@@ -14,7 +14,7 @@ from switchboard.kafka.ownership import members_of
 from switchboard.kafka.positions import Start, offsets_at
 from switchboard.kafka.reading import partitions_of, restore
 from switchboard.kafka.topics import Topic, TopicNames, routers_group, shard_id
-from switchboard.router import packing
+from switchboard.router import commits
 
 DEADLINE_SECONDS: Final = 15.0
 
@@ -88,14 +88,14 @@ async def _reset_shard(
     await ledger.open()
     try:
         rows = await restore(conn, names, shard)
-        known = packing.offsets_in({key.decode(): value for key, value in rows[Topic.SHARD_PROGRESS].items()})
+        known = commits.offsets_in({key.decode(): value for key, value in rows[Topic.SHARD_PROGRESS].items()})
         if not known:  # else this would pass for a first start, and all other topics be read from the beginning
             raise NoSuchSourceError(f"shard {shard} has never read the bus: say --from when the router first starts")
         batch = CommitBatch()
-        packing.pack_offsets(batch, {(topic, partition): offset for partition, offset in offsets.items()})
+        commits.pack_offsets(batch, {(topic, partition): offset for partition, offset in offsets.items()})
         for name, partition in known:
             if name == topic and partition not in offsets:  # it had more partitions
-                batch.add(Topic.SHARD_PROGRESS, packing.offset_key(name, partition), None)
+                batch.add(Topic.SHARD_PROGRESS, commits.offset_key(name, partition), None)
         await ledger.commit(batch)
     finally:
         await ledger.close()

@@ -33,10 +33,9 @@ from switchboard.kafka.library_logs import Thinned
 from switchboard.kafka.open_transactions import HeldUp, longest, sentence, zero_of_monotonic
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS, Ownership, members_of
 from switchboard.kafka.topics import TopicPlan, routers_group
-from switchboard.router.bounded import BrokenOffError, bounded
-from switchboard.router.served import Served
+from switchboard.router.loop import EngineFailedError, TimersFailedError
+from switchboard.router.served_shards import BrokenOffError, Served, bounded
 from switchboard.router.shard import Plan, Shard
-from switchboard.router.suspicion import EngineFailedError, TimersFailedError
 
 log = logging.getLogger(__name__)
 reopening = logging.getLogger(f"{__name__}.reopening")

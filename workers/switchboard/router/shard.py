@@ -21,21 +21,19 @@ from switchboard.journal.frames import JOURNAL_HEADERS, MAX_FRAME_BYTES, encode_
 from switchboard.journal.limits import Limits
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import CLEAN_COMMIT_SECONDS, CommitBatch, Ledger
+from switchboard.kafka.library_logs import Thinned
 from switchboard.kafka.merged_reader import Taken, shard_of
 from switchboard.kafka.open_transactions import OpenTransactions, log_change
 from switchboard.kafka.positions import Offsets, Start, first_offsets
 from switchboard.kafka.reading import restore
 from switchboard.kafka.topics import Topic, TopicNames, shard_id
-from switchboard.router import packing
+from switchboard.router import commits
 from switchboard.router.admission import Admission
-from switchboard.router.committing import Committer
-from switchboard.router.counting import Tally
-from switchboard.router.service_time import ServiceTime
-from switchboard.router.source_gauges import source_gauges
+from switchboard.router.commits import Committer
+from switchboard.router.counters import Tally
+from switchboard.router.gauges import Shown, Survey, source_gauges
+from switchboard.router.loop import ServiceTime, Suspicion
 from switchboard.router.sources import Sources
-from switchboard.router.survey import Shown, Survey
-from switchboard.router.suspicion import Suspicion
-from switchboard.router.telling import tell
 
 log = logging.getLogger(__name__)
 
@@ -148,14 +146,14 @@ class Shard:
         plan = self._plan
         await self._ledger.open()
         rows = await restore(plan.conn, plan.names, self.index)
-        self._offsets = packing.offsets_in({key.decode(): value for key, value in rows[Topic.SHARD_PROGRESS].items()})
+        self._offsets = commits.offsets_in({key.decode(): value for key, value in rows[Topic.SHARD_PROGRESS].items()})
         self._engine = await _restored(self.index, rows)
         self._admission = Admission(self._engine, plan.limits)
         self._tally = Tally(self._engine)
         if not self._offsets:
             self._offsets = await first_offsets(plan.conn, plan.names, plan.start)
             batch = CommitBatch()
-            packing.pack_offsets(batch, self._offsets)
+            commits.pack_offsets(batch, self._offsets)
             await self._ledger.commit(batch)
         elif plan.start is not None:
             log.info("the shard goes on where it was; --from is for a first start only", extra={"shard": self.index})
@@ -320,19 +318,19 @@ class Shard:
             for first in range(0, len(outcome.decisions), TURN):
                 if first:
                     await asyncio.sleep(0)
-                packing.pack_decisions(batch, outcome.decisions[first : first + TURN])
+                commits.pack_decisions(batch, outcome.decisions[first : first + TURN])
             rows = self._engine.changed_rows()
             while some := list(islice(rows, TURN)):
-                packing.pack_rows(batch, some)
+                commits.pack_rows(batch, some)
                 await asyncio.sleep(0)
         for number, each in enumerate(self._mine(taken), start=1):
             if isinstance(each.what, BadInput):
-                packing.pack_dead_letter(batch, each, each.what)
+                commits.pack_dead_letter(batch, each, each.what)
                 if number % TURN == 0:
                     await asyncio.sleep(0)
         self._pass(taken)
         offsets, self._untold = self._untold, {}
-        packing.pack_offsets(batch, offsets)
+        commits.pack_offsets(batch, offsets)
         return batch, offsets
 
     async def _commit(self, taken: list[Taken]) -> None:
@@ -407,3 +405,29 @@ def _engine_rows(rows: dict[Topic, dict[bytes, bytes]]) -> Iterator[Row]:
         while left:
             key, value = left.pop()
             yield Row(table, key.decode(), orjson.loads(value))
+
+
+set_aside = logging.getLogger("switchboard.dead-letter")
+set_aside.addFilter(Thinned(by_text=True))  # a producer gone wrong sends thousands a second; reasons are few
+
+
+def tell(shard: int, taken: list[Taken], outcome: Outcome | None) -> None:
+    """Log what has become visible.
+
+    Args:
+        shard: whose it is.
+        taken: the records that it was made of.
+        outcome: what was decided on them, if they made a frame.
+    """
+    detailed = log.isEnabledFor(logging.DEBUG)
+    for each in taken:
+        if not isinstance(each.what, BadInput):
+            continue
+        record = each.record
+        place = {"shard": shard, "topic": record.topic, "partition": record.partition, "offset": record.offset}
+        set_aside.warning("set aside on dead-letter: %s", each.what.reason, extra=place)
+        if detailed:
+            log.debug("set aside on dead-letter: %s: %s", each.what.reason, each.what.detail, extra=place)
+    if detailed and outcome is not None:
+        for decision in outcome.decisions:
+            log.debug("decided: %s", decision, extra={"shard": shard})

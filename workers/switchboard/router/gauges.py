@@ -8,15 +8,16 @@ from itertools import chain
 from operator import attrgetter
 from typing import Final, TypeAlias
 
+from aiokafka import TopicPartition
 from prometheus_client import Gauge
 
 from switchboard import metrics
 from switchboard.domain.engine import Engine
 from switchboard.domain.pool import Pool
 from switchboard.domain.state import AskingLine, WaitingLine
-from switchboard.metrics.label_sets import STAGES, STATUSES
+from switchboard.metrics import STAGES, STATUSES
 from switchboard.router.admission import Admission
-from switchboard.router.labels import OTHER, name_configured, pool_label, queue_labels
+from switchboard.router.counters import OTHER, name_configured, pool_label, queue_labels
 
 Series: TypeAlias = tuple[Gauge, tuple[str, ...]]
 Figures: TypeAlias = dict[Series, float]
@@ -208,3 +209,29 @@ def _is_stuck(pool: Pool, waiting: WaitingLine, asking: list[AskingLine]) -> boo
                 if passed is None or passed + reoffer_after <= pool.service:
                     return True
     return False
+
+
+def source_gauges(
+    shard: str,
+    lags: Mapping[TopicPartition, int],
+    time_lags: Mapping[TopicPartition, float],
+    open_for: Mapping[TopicPartition, tuple[int, float]],
+) -> Figures:
+    """By gauge and labels, what it is to be set to.
+
+    Args:
+        shard: its label.
+        lags: records that are there and were not taken, by partition.
+        time_lags: s by which each partition is behind, negative where it is ahead.
+        open_for: records above the last stable offset, and for how many s it has been the same.
+    """
+    figures: Figures = {}
+    for gauge, values in (
+        (metrics.LAG, lags),
+        (metrics.LAG_SECONDS, time_lags),
+        (metrics.OPEN_TRANSACTION_RECORDS, {tp: records for tp, (records, _) in open_for.items()}),
+        (metrics.OPEN_TRANSACTION_SECONDS, {tp: seconds for tp, (_, seconds) in open_for.items()}),
+    ):
+        for tp, value in values.items():
+            figures[gauge, (tp.topic, str(tp.partition), shard)] = value
+    return figures

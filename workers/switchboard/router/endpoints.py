@@ -13,10 +13,9 @@ from switchboard import metrics
 from switchboard.errors import AddressTakenError
 from switchboard.kafka.open_transactions import as_json, zero_of_monotonic
 from switchboard.router.router import Router
+from switchboard.web.answers import metrics_handler
 from switchboard.web.connections import SERVER, Limits
-from switchboard.web.exposition import metrics_handler
-from switchboard.web.requests import MOST_BODY_BYTES, whole
-from switchboard.web.server import WebServer
+from switchboard.web.server import MOST_BODY_BYTES, WebServer, whole
 from switchboard.web.server import serve as serve_app
 
 LIMITS: Final = Limits(connections=100, by_address=50)
@@ -25,7 +24,7 @@ LIMITS: Final = Limits(connections=100, by_address=50)
 log = logging.getLogger(__name__)
 
 
-async def serve(router: Router, host: str, port: int) -> WebServer:
+async def serve_endpoints(router: Router, host: str, port: int) -> WebServer:
     """Begin to answer; `cleanup()` of what is returned ends it.
 
     Raises:
