@@ -27,7 +27,8 @@ from switchboard.domain.decisions import Decision
 from switchboard.journal.codec import OWN_TYPES
 from switchboard.journal.schemas import root
 from switchboard.kafka.topics import TOPICS, Writer
-from switchboard.metrics import Spans, monitoring
+from switchboard.metrics import Spans
+from switchboard.monitor import app
 from switchboard.settings import ENV_PREFIX, Settings
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -98,7 +99,7 @@ def settings() -> str:
 
 def metrics_page() -> str:
     """Every metric with its labels."""
-    return "\n".join([heads.METRICS, _metrics(metrics), heads.MONITOR_METRICS, _metrics(monitoring)])
+    return "\n".join([heads.METRICS, _metrics(metrics), heads.MONITOR_METRICS, _metrics(app)])
 
 
 def _metrics(module: ModuleType) -> str:

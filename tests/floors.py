@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from switchboard.monitor.decisions import Decided, decided
+from switchboard.monitor.public_rows import Decided, decided
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC).timestamp()
 

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import CommitBatch, Ledger
 from switchboard.kafka.topics import Topic, TopicNames, routers_group
-from switchboard.monitor.decisions import Decided
+from switchboard.monitor.public_rows import Decided
 from tests.routers import Worker, a_process, environment
 from tests.waiting import eventually
 

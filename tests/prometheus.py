@@ -17,7 +17,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from switchboard import metrics
-from switchboard.metrics import monitoring
+from switchboard.monitor import app
 from tests.routers import REPOSITORY
 from tests.waiting import eventually
 
@@ -79,7 +79,7 @@ def served_names() -> set[str]:
 
 def served_by_monitor() -> set[str]:
     """The names of all series that a monitor serves."""
-    return _names(monitoring.REGISTRY)
+    return _names(app.REGISTRY)
 
 
 def _names(registry: CollectorRegistry) -> set[str]:

@@ -10,12 +10,10 @@ from urllib.parse import quote_from_bytes
 import orjson
 from pydantic import SecretStr
 
-from switchboard.monitor.attempts import Attempts
-from switchboard.monitor.entry import Door
-from switchboard.monitor.pulse import Pulse
-from switchboard.monitor.routing import Routing
+from switchboard.monitor.access import Attempts, Door
+from switchboard.monitor.bus_watch import Pulse, Routing
+from switchboard.monitor.live_stream import Stream
 from switchboard.monitor.site import site
-from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Tables
 from switchboard.web.connections import Limits, Proxies
 from switchboard.web.server import MOST_BODY_BYTES, WebServer, serve

@@ -7,9 +7,8 @@ import pytest
 from switchboard import metrics
 from switchboard.journal.codec import encode
 from switchboard.journal.log_frames import Tally as Lines
-from switchboard.monitor.counting import Counting
-from switchboard.monitor.decisions import decided
-from switchboard.monitor.figures import Figures
+from switchboard.monitor.figures import Counting, Figures
+from switchboard.monitor.public_rows import decided
 from switchboard.replay import offline
 from switchboard.router import counters
 from switchboard.router.counters import Tally

@@ -14,7 +14,7 @@ from switchboard.errors import WrongTopicsError
 from switchboard.kafka.clients import reader, session, transactional_producer
 from switchboard.kafka.topics import Topic, shard_id
 from switchboard.monitor import worker
-from switchboard.monitor.routing import TOLD_AFTER_SECONDS, Routing, watch
+from switchboard.monitor.bus_watch import TOLD_AFTER_SECONDS, Routing, watch
 from tests.routers import Bus, a_bus
 from tests.waiting import eventually
 
@@ -65,7 +65,7 @@ async def test_a_monitor_that_can_no_longer_tell_whether_chats_are_routed_ends(
 
     monkeypatch.setattr(worker, "watch", broken)
     with pytest.raises(errors.MonitorError, match=r"^it failed \(RuntimeError at .+\): start the monitor again$"):
-        await worker.serve(
+        await worker.serve_monitor(
             bus.conn, bus.names, worker.Serving("127.0.0.1", 0), group_id=bus.group, replication=1,
             broker_wait_seconds=5, stop=asyncio.Event(),
         )  # fmt: skip
@@ -83,7 +83,7 @@ async def test_a_monitor_whose_topics_are_gone_says_so_and_not_what_faust_made_o
 
     monkeypatch.setattr(worker, "watch", topics_go)
     with pytest.raises(WrongTopicsError, match=rf"no such topic: {bus.names.of(Topic.OPEN_CHATS)};"):
-        await worker.serve(
+        await worker.serve_monitor(
             bus.conn, bus.names, worker.Serving("127.0.0.1", 0), group_id=bus.group, replication=1,
             broker_wait_seconds=5, stop=asyncio.Event(),
         )  # fmt: skip

@@ -14,7 +14,7 @@ from switchboard import metrics
 from switchboard.kafka import open_transactions
 from switchboard.kafka.clients import transactional_producer
 from switchboard.kafka.topics import Topic
-from switchboard.monitor.routing import Routing, watch
+from switchboard.monitor.bus_watch import Routing, watch
 from switchboard.router.endpoints import serve_endpoints
 from tests.routers import Bus, a_bus
 from tests.waiting import eventually

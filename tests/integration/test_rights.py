@@ -90,7 +90,7 @@ async def test_a_router_without_one_of_its_rights_names_it_and_ends(secured: Sec
 async def test_a_monitor_without_one_of_its_rights_names_it_and_ends(secured: Secured, bus: Bus) -> None:
     """Likewise, its group and the transactional ids that Faust takes included."""
     for user, lack in (await less_one(secured, bus, "monitor")).items():
-        serving = monitor.serve(
+        serving = monitor.serve_monitor(
             as_user(secured, user),
             bus.names,
             monitor.Serving("127.0.0.1", 0),

@@ -15,7 +15,8 @@ from switchboard import metrics
 from switchboard.cli.main import switchboard
 from switchboard.journal.codec import REASONS
 from switchboard.journal.routing_file import read_routing_file
-from switchboard.metrics import Spans, monitoring
+from switchboard.metrics import Spans
+from switchboard.monitor import app
 from switchboard.settings import ENV_PREFIX, Settings
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -143,7 +144,7 @@ def test_every_variable_that_a_text_names_is_a_setting(text: Path) -> None:
 @each_text
 def test_every_metric_that_a_text_names_is_served(text: Path) -> None:
     """An alert on another name would never fire."""
-    named = [*vars(metrics).values(), *vars(monitoring).values()]
+    named = [*vars(metrics).values(), *vars(app).values()]
     collectors = [each for each in named if isinstance(each, MetricWrapperBase | Spans)]
     served = {each.name + ("_total" if each.type == "counter" else "") for one in collectors for each in one.collect()}
     assert set(re.findall(r"\bswitchboard_[a-z_]+", text.read_text(encoding="utf-8"))) - served == set()

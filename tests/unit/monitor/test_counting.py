@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from switchboard.kafka.positions import LEAD_SECONDS
-from switchboard.monitor.counting import Counting
-from switchboard.monitor.decisions import Decided
+from switchboard.monitor.figures import Counting
+from switchboard.monitor.public_rows import Decided
 from tests.floors import NOON, Floor
 
 FLOOR = Floor()

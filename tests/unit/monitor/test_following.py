@@ -1,6 +1,6 @@
 """Faust's consumer as it is changed."""
 
-from switchboard.monitor.following import FollowingConsumer
+from switchboard.monitor.app import FollowingConsumer
 
 
 def test_it_logs_as_faust_does() -> None:

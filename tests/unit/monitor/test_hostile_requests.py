@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
-from switchboard.monitor.entry import Door
-from switchboard.monitor.pulse import Pulse
-from switchboard.monitor.routing import Routing
+from switchboard.monitor.access import Door
+from switchboard.monitor.bus_watch import Pulse, Routing
+from switchboard.monitor.live_stream import Stream
 from switchboard.monitor.site import site
-from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Tables
 from switchboard.web.connections import Limits
 from tests.sockets import an_app, connected, rest

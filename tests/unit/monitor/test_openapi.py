@@ -11,12 +11,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from switchboard.kafka.topics import Topic
-from switchboard.monitor.entry import Door, guard
-from switchboard.monitor.pulse import Pulse
-from switchboard.monitor.routing import Routing
-from switchboard.monitor.stream import Stream
+from switchboard.monitor.access import Door, guard
+from switchboard.monitor.bus_watch import Pulse, Routing
+from switchboard.monitor.live_stream import Stream
 from switchboard.monitor.tables import Record, Tables, apply
-from switchboard.monitor.web import OPENAPI, add_routes, strict_json
+from switchboard.monitor.web_api import OPENAPI, add_routes, strict_json
 from tests.floors import Floor
 
 Client = TestClient[web.Request, web.Application]

@@ -7,11 +7,11 @@ from typing import Any, Self
 import pytest
 
 from switchboard.monitor import overview as overviews
-from switchboard.monitor.changes import look
+from switchboard.monitor.live_stream import look
 from switchboard.monitor.overview import Overviews, overview
-from switchboard.monitor.rows import ChatRow
-from switchboard.monitor.single import agents_named, pools_of_chat
+from switchboard.monitor.public_rows import ChatRow
 from switchboard.monitor.tables import Tables
+from switchboard.monitor.views import agents_named, pools_of_chat
 from switchboard.web.answers import SLICE_ROWS, first, in_order
 from tests.floors import Floor
 

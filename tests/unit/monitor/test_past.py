@@ -6,13 +6,19 @@ import orjson
 import pytest
 
 from switchboard.kafka.topics import Topic
-from switchboard.monitor import past as pasts
-from switchboard.monitor.offers import MOST_OFFERS, Offers
-from switchboard.monitor.past import Past
-from switchboard.monitor.rows import MalformedRowError
-from switchboard.monitor.single import chat_named
-from switchboard.monitor.stories import KEPT_SECONDS, MOST_DECISIONS, MOST_REFUSALS, Stories
+from switchboard.monitor import day_history as pasts
+from switchboard.monitor.day_history import (
+    KEPT_SECONDS,
+    MOST_DECISIONS,
+    MOST_OFFERS,
+    MOST_REFUSALS,
+    Offers,
+    Past,
+    Stories,
+)
+from switchboard.monitor.public_rows import MalformedRowError
 from switchboard.monitor.tables import Record, Tables, apply
+from switchboard.monitor.views import chat_named
 from tests.floors import NOON, Floor
 
 

@@ -6,7 +6,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from switchboard.kafka.open_transactions import HELD_UP_SECONDS, Ends
-from switchboard.monitor.routing import TOLD_AFTER_SECONDS, Offsets, Routing
+from switchboard.monitor.bus_watch import TOLD_AFTER_SECONDS, Offsets, Routing
 
 ARRIVALS, ACCEPTED = TopicPartition("bus.chat-arrival", 0), TopicPartition("bus.chat-accepted", 0)
 BEHIND: Mapping[int, Offsets] = {0: {ARRIVALS: 3}}

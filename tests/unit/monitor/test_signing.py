@@ -9,13 +9,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from switchboard.monitor.attempts import STRANGER, Attempts
-from switchboard.monitor.entry import Door
-from switchboard.monitor.pulse import Pulse
-from switchboard.monitor.routing import Routing
-from switchboard.monitor.sessions import MOST_SESSIONS, Sessions
+from switchboard.monitor.access import MOST_SESSIONS, STRANGER, Attempts, Door, Sessions
+from switchboard.monitor.bus_watch import Pulse, Routing
+from switchboard.monitor.live_stream import Stream
 from switchboard.monitor.site import site
-from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Tables
 from switchboard.web.connections import Limits, Proxies
 from tests.sockets import an_app, connected, rest

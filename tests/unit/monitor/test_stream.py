@@ -15,14 +15,12 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from switchboard.kafka.topics import Topic
-from switchboard.monitor import changes
-from switchboard.monitor import stream as streams
-from switchboard.monitor.changes import Look, whole
-from switchboard.monitor.pulse import Pulse
-from switchboard.monitor.routing import Routing
-from switchboard.monitor.stream import Stream
+from switchboard.monitor import live_stream
+from switchboard.monitor import live_stream as streams
+from switchboard.monitor.bus_watch import Pulse, Routing
+from switchboard.monitor.live_stream import Look, Stream, whole
 from switchboard.monitor.tables import Record, Tables, apply
-from switchboard.monitor.web import add_routes
+from switchboard.monitor.web_api import add_routes
 from switchboard.web import connections, server
 from switchboard.web.connections import Limits
 from tests.floors import Floor
@@ -309,8 +307,8 @@ async def test_a_page_whose_session_is_over_is_ended() -> None:
 
 async def test_a_floor_of_more_rows_than_a_wall_shows_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Configured pools first, and of them the queues where somebody waits longest; and how many there are in all."""
-    monkeypatch.setattr(changes, "MOST_QUEUES", 3)
-    monkeypatch.setattr(changes, "MOST_AGENTS", 2)
+    monkeypatch.setattr(live_stream, "MOST_QUEUES", 3)
+    monkeypatch.setattr(live_stream, "MOST_AGENTS", 2)
     tables = Tables(queues={"shop": ("a", "b", "c", "d")})
     for number, pool in enumerate(("aaa", "shop", "zzz", "shop")):
         agent_row(tables, number, f"{number}", pool=pool)

@@ -8,7 +8,7 @@ import pytest
 
 from switchboard.journal.limits import ConfiguredPools
 from switchboard.kafka.topics import Topic
-from switchboard.monitor.rows import MalformedRowError
+from switchboard.monitor.public_rows import MalformedRowError
 from switchboard.monitor.tables import Record, Tables, apply
 
 SAMPLES = Path(__file__).parents[3] / "schemas/samples"

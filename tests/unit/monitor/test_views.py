@@ -5,7 +5,7 @@ from typing import Any
 
 from switchboard.monitor.figures import Figures
 from switchboard.monitor.overview import Overviews, overview, part_of
-from switchboard.monitor.rows import ChatRow
+from switchboard.monitor.public_rows import ChatRow
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.views import Page, Views, Wanted, queue_rows
 

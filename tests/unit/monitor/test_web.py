@@ -11,11 +11,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr
 
 from switchboard.errors import ExposedError
-from switchboard.monitor.entry import Door
-from switchboard.monitor.pulse import Pulse
-from switchboard.monitor.routing import Routing
+from switchboard.monitor.access import Door
+from switchboard.monitor.bus_watch import Pulse, Routing
+from switchboard.monitor.live_stream import Stream
 from switchboard.monitor.site import site
-from switchboard.monitor.stream import Stream
 from switchboard.monitor.tables import Tables
 from tests.floors import Floor
 
@@ -175,7 +174,7 @@ async def test_a_failure_is_logged_without_an_id_but_at_debug(
     caplog.set_level(logging.DEBUG, "switchboard")
     async with client.get("/api/chats/eve-4711") as answer:
         assert answer.status == 500
-    said, detailed = (record for record in caplog.records if record.name == "switchboard.monitor.web")
+    said, detailed = (record for record in caplog.records if record.name == "switchboard.monitor.web_api")
     assert said.getMessage().startswith("/api/chats/{chat_id} failed: AttributeError at ")
     assert said.exc_info is None
     assert (detailed.levelno, detailed.getMessage()) == (logging.DEBUG, "'/api/chats/eve-4711' failed")

@@ -4,8 +4,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from switchboard.monitor import windows as windows_module
-from switchboard.monitor.windows import OTHERS, Windows, start_of_day
+from switchboard.monitor import figures as windows_module
+from switchboard.monitor.figures import OTHERS, Windows, start_of_day
 from tests.floors import NOON
 
 SALES = ("default", "sales")

@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from switchboard.domain import decisions
-from switchboard.monitor import words
-from switchboard.monitor.words import decision_words
+from switchboard.monitor import day_history
+from switchboard.monitor.day_history import decision_words
 
 SAMPLES = Path(__file__).parents[3] / "schemas/samples"
 ABOUT_CHATS = [
@@ -30,11 +30,11 @@ def test_every_decision_about_a_chat_has_a_sentence(kind: str) -> None:
 
 def test_every_reason_has_words_of_its_own() -> None:
     """A reason that is added to the contract is missed here."""
-    assert set(words.OFFER_ENDS) == set(get_args(decisions.OfferEnd))
-    assert set(words.CLOSED) == set(get_args(decisions.Closing))
-    assert set(words.AGENT_ORDER) == set(get_args(decisions.AgentOrder))
-    assert set(words.POLICY) == set(get_args(decisions.PullPolicy))
-    assert set(words.REQUEUED) < set(get_args(decisions.Requeue))
+    assert set(day_history.OFFER_ENDS) == set(get_args(decisions.OfferEnd))
+    assert set(day_history.CLOSED) == set(get_args(decisions.Closing))
+    assert set(day_history.AGENT_ORDER) == set(get_args(decisions.AgentOrder))
+    assert set(day_history.POLICY) == set(get_args(decisions.PullPolicy))
+    assert set(day_history.REQUEUED) < set(get_args(decisions.Requeue))
 
 
 def test_a_type_of_a_later_version_is_told_by_its_name() -> None:

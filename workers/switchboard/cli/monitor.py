@@ -4,7 +4,7 @@ import asyncio
 import signal
 
 from switchboard.cli.collector import MONITOR_THRESHOLDS, relax_collector
-from switchboard.monitor.worker import Serving, serve
+from switchboard.monitor.worker import Serving, serve_monitor
 from switchboard.settings import Settings
 
 
@@ -22,7 +22,7 @@ async def _serve_until_signal(settings: Settings) -> None:
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    await serve(
+    await serve_monitor(
         settings.connection(),
         settings.topic_names(),
         Serving(

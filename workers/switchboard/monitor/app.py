@@ -1,20 +1,87 @@
-"""The Faust app: its settings, and the agent that keeps the tables."""
+"""The metrics of the monitor: a registry of its own, since a router serves none of these and a monitor nothing else."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import uuid4
 
 import faust
+from aiohttp import web
+from faust.transport.drivers import aiokafka as driver
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from switchboard.kafka.clients import Connection, options
 from switchboard.kafka.library_logs import raised
 from switchboard.kafka.topics import Topic
-from switchboard.metrics import monitoring
-from switchboard.monitor.following import FollowingTransport
-from switchboard.monitor.rows import MalformedRowError
+from switchboard.monitor.bus_watch import Pulse
+from switchboard.monitor.public_rows import MalformedRowError
 from switchboard.monitor.tables import Record, Tables, apply
+from switchboard.web.answers import metrics_handler
+
+REGISTRY: Final = CollectorRegistry()
+
+RESTORED: Final = Gauge(
+    "switchboard_monitor_restored",
+    "1 once the tables hold all that was on the bus at the monitor's start.",
+    registry=REGISTRY,
+)
+BUS_ANSWERED: Final = Gauge(
+    "switchboard_monitor_bus_answered_timestamp_seconds",
+    "When the bus last answered; it is asked every 2 s.",
+    registry=REGISTRY,
+)
+RECORDS: Final = Counter(
+    "switchboard_monitor_records", "Records of rows, decisions and configuration read.", ["topic"], registry=REGISTRY
+)
+
+
+def add_metrics(web_app: web.Application, pulse: Pulse, is_restored: Callable[[], bool]) -> None:
+    """Serve `/metrics`, also while the tables are being filled."""
+
+    def prepare() -> None:
+        RESTORED.set(is_restored())
+        BUS_ANSWERED.set(pulse.answered_at or 0)
+
+    web_app.router.add_get("/metrics", metrics_handler(REGISTRY, prepare))
+
+
+class FollowingConsumer(driver.Consumer):  # type: ignore[misc] # Faust is untyped
+    """Faust's consumer, whose "committed" offsets are those that the tables have applied.
+
+    While a rebalance is under way Faust throws away the records that it is handed, and sets the consumer back to the
+    offsets that the group committed. Nothing is ever committed here, and for such a partition aiokafka's
+    `seek_to_committed` does nothing at all: what was thrown away would be missing for good.
+    """
+
+    async def seek_to_committed(self) -> Mapping[Any, int]:
+        """Set every partition to the record after the last one applied; these offsets, by partition."""
+        places: dict[Any, int] = {place: self.transport.next_offset(place) for place in self.assignment()}
+        await self.seek_wait(places)
+        return places
+
+
+# Faust has each class log under its module's name, so that what this one says would pass for ours.
+FollowingConsumer.logger = driver.Consumer.logger
+
+
+class FollowingTransport(driver.Transport):  # type: ignore[misc] # Faust is untyped
+    """Faust's way to the cluster, with that consumer."""
+
+    Consumer: ClassVar[type[FollowingConsumer]] = FollowingConsumer
+
+    def __init__(self, app: Any, tables: Tables, topics: Mapping[str, Topic]) -> None:
+        super().__init__(app.conf.broker_consumer, app)
+        self._tables = tables
+        self._topics = topics
+
+    def next_offset(self, place: Any) -> int:
+        """Where to read on in a partition (a Faust TP); 0, the beginning, while nothing of it was applied.
+
+        An offset that is gone, because it was deleted, is for `consumer_auto_offset_reset`.
+        """
+        return self._tables.applied.get((self._topics[place.topic], place.partition), -1) + 1
+
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +140,7 @@ def keep_tables(app: Any, tables: Tables, topics: Mapping[str, Topic]) -> None:
         topics: what is read, by name on the bus.
     """
     app.transport = FollowingTransport(app, tables, topics)
-    read = {name: monitoring.RECORDS.labels(str(topic)) for name, topic in topics.items()}
+    read = {name: RECORDS.labels(str(topic)) for name, topic in topics.items()}
     # acks=False: no offset is ever committed. The tables tell where to read on.
     rows = app.topic(
         *topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw",

@@ -12,9 +12,8 @@ from switchboard.journal.cloudevents import Headers
 from switchboard.journal.codec import BadInput, decode_event
 from switchboard.journal.limits import ConfiguredPools
 from switchboard.kafka.topics import Topic
-from switchboard.monitor.decisions import decided
-from switchboard.monitor.past import Past
-from switchboard.monitor.rows import ChatRow, MalformedRowError, agent_row, chat_row
+from switchboard.monitor.day_history import Past
+from switchboard.monitor.public_rows import ChatRow, MalformedRowError, agent_row, chat_row, decided
 
 Row = TypeVar("Row")
 

@@ -1,15 +1,21 @@
 """The rows that the web API and the stream send of queues and agents, and their pages."""
 
 import asyncio
+import base64
+import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 
-from switchboard.monitor.availability import Availability
-from switchboard.monitor.overview import Overview, Overviews, QueueCount, part_of
+import orjson
+from aiohttp import web
+
+from switchboard.monitor.day_history import decision_words
+from switchboard.monitor.figures import Queue, Windows
+from switchboard.monitor.overview import Availability, Overview, Overviews, QueueCount, part_of
 from switchboard.monitor.tables import Tables
-from switchboard.monitor.windows import Queue, Windows
 from switchboard.web.answers import slices
 
 ROW_SLICE: Final = 200
@@ -113,3 +119,95 @@ def rfc3339(moment: datetime) -> str:
 
 def _seconds(since: datetime, now: datetime) -> float:
     return max(0.0, round((now - since).total_seconds(), 3))
+
+
+MOST_ROWS: Final = 1_000
+"""Of one answer, also where no limit is named: 0.7 MB, and 20 ms of the loop in short steps."""
+
+
+def wanted(request: web.Request) -> Wanted:
+    """The page that `pool`, `limit` and `cursor` of the query name.
+
+    Raises:
+        HTTPBadRequest: `limit` is no number from 1 to MOST_ROWS, or `cursor` is none of ours.
+    """
+    limit = request.query.get("limit", str(MOST_ROWS))
+    if not (limit.isascii() and limit.isdigit() and len(limit) <= 4 and 1 <= int(limit) <= MOST_ROWS):
+        raise web.HTTPBadRequest(reason=f"limit must be a number from 1 to {MOST_ROWS}")
+    cursor = request.query.get("cursor")
+    return Wanted(request.query.get("pool"), None if cursor is None else _after(cursor), int(limit))
+
+
+def links(request: web.Request, page: Page) -> dict[str, str]:
+    """The headers that name the next page, as RFC 8288 has it; none if this is the last."""
+    if page.next_after is None:
+        return {}
+    kept = {name: request.query[name] for name in ("pool", "limit") if name in request.query}
+    query = urlencode(kept | {"cursor": _cursor(page.next_after)}, errors="surrogatepass")
+    return {"Link": f'<{request.path}?{query}>; rel="next"'}
+
+
+def _cursor(after: tuple[str, str]) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(after)).decode()
+
+
+def _after(cursor: str) -> tuple[str, str]:
+    try:
+        found = orjson.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError):
+        found = None
+    match found:
+        case [str(pool), str(name)]:
+            return pool, name
+        case _:
+            raise web.HTTPBadRequest(reason="cursor must be one that a Link header named")
+
+
+MOST_POOLS: Final = 100
+"""How many pools that know an id are looked for: whoever asks has to name one of them anyway."""
+
+
+async def agents_named(tables: Tables, agent_id: str, pool: str | None) -> list[dict[str, Any]]:
+    """The agents of that id: of one pool, or of up to MOST_POOLS that have one, by pool."""
+    if pool is not None:
+        row = tables.agents.get(f"{pool}/{agent_id}")
+        return [] if row is None else [row]
+    found: dict[str, dict[str, Any]] = {}
+    async for rows in slices(list(tables.agents.values())):
+        found |= {row["pool"]: row for row in rows if row["agent_id"] == agent_id}
+        if len(found) >= MOST_POOLS:
+            break
+    return [found[each] for each in sorted(found)[:MOST_POOLS]]
+
+
+async def pools_of_chat(tables: Tables, chat_id: str) -> list[str]:
+    """Up to MOST_POOLS pools with a chat of that id that is open or remembered."""
+    found: set[str] = set()
+    stories = tables.past.stories
+    async for chats in slices([*stories.open, *stories.ended]):
+        found |= {pool for pool, each in chats if each == chat_id}
+    async for keys in slices(list(tables.chats)):
+        for key in keys:
+            if key.endswith(chat_id) and (row := tables.chats.get(key)) and key == f"{row.pool}/{chat_id}":
+                found.add(row.pool)
+        if len(found) >= MOST_POOLS:
+            break
+    return sorted(found)[:MOST_POOLS]
+
+
+def chat_named(tables: Tables, pool: str, chat_id: str) -> dict[str, Any] | None:
+    """A chat that is open or remembered, with its story; None if there is none."""
+    row = tables.chats.get(f"{pool}/{chat_id}")
+    story = tables.past.stories.of(pool, chat_id)
+    if row is None and story is None:
+        return None
+    decisions = [] if story is None else [orjson.loads(value) for value in story.decisions]
+    return {
+        "pool": pool,
+        "chat_id": chat_id,
+        "open": None
+        if row is None
+        else {"queue": row.queue, "stage": row.stage, "arrived_at": rfc3339(row.arrived_at)},
+        "is_whole": story is not None and story.is_whole,
+        "decisions": [fields | {"words": decision_words(fields)} for fields in decisions],
+    }

@@ -24,15 +24,13 @@ from switchboard.kafka.library_logs import raised
 from switchboard.kafka.positions import LEAD_SECONDS, last_offsets, offsets_since
 from switchboard.kafka.reading import missing_from, no_such_topic, partitions_of
 from switchboard.kafka.topics import Topic, TopicNames
+from switchboard.monitor.access import SESSION_SECONDS, Door, Sessions
 from switchboard.monitor.app import keep_tables, new_app
-from switchboard.monitor.entry import SESSION_SECONDS, Door
-from switchboard.monitor.pulse import Pulse, feel
-from switchboard.monitor.routing import Routing, watch
-from switchboard.monitor.sessions import Sessions
+from switchboard.monitor.bus_watch import Pulse, Routing, feel, watch
+from switchboard.monitor.figures import start_of_day
+from switchboard.monitor.live_stream import MOST_CLIENTS, Stream
 from switchboard.monitor.site import site
-from switchboard.monitor.stream import MOST_CLIENTS, Stream
 from switchboard.monitor.tables import MOST_POOLS, Place, Tables
-from switchboard.monitor.windows import start_of_day
 from switchboard.web.connections import Limits, Proxies
 from switchboard.web.server import serve as serve_app
 
@@ -80,7 +78,7 @@ class Bus(NamedTuple):
     """Where reading of the decisions begins."""
 
 
-async def serve(
+async def serve_monitor(
     conn: Connection,
     names: TopicNames,
     serving: Serving,

@@ -1,14 +1,11 @@
-"""Whether chats are being routed at all: with no router the tables stand still, and look like a quiet day.
-
-Each shard must have a router, which its group's membership tells; and that router must get on with what is on the bus,
-which the offsets tell that it commits to the shard's group. A router gets on only up to the last stable offset of a
-source partition: behind it, records wait until an open transaction ends.
-"""
+"""A consumer that is only asked how far partitions reach, by a deadline: a broker may be there and say nothing."""
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -19,16 +16,66 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from switchboard.errors import BrokerAwayError, NotAllowedError, SecurityError
-from switchboard.kafka.clients import Connection, in_words, learn, session
+from switchboard.kafka.clients import Connection, in_words, learn, reader, session
 from switchboard.kafka.open_transactions import Ends, HeldUp, OpenTransactions
 from switchboard.kafka.ownership import members_told
 from switchboard.kafka.topics import routers_group, shard_id
-from switchboard.monitor.asking import asking
 from switchboard.monitor.views import rfc3339
 
-log = logging.getLogger(__name__)
+
+@asynccontextmanager
+async def asking(conn: Connection, within: float, *, committed: bool = True) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer, started, and stopped at the end.
+
+    Args:
+        conn: the cluster.
+        within: seconds that the start may take, and the end.
+        committed: whether the ends that it tells are last stable offsets; False: high watermarks.
+
+    Raises:
+        KafkaError, OSError, TimeoutError: it could not be started.
+    """
+    consumer = reader(conn, committed=committed)
+    try:
+        async with asyncio.timeout(within):
+            await consumer.start()
+        yield consumer
+    finally:
+        with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(within):
+                await consumer.stop()
+
 
 EVERY_SECONDS: Final = 2.0
+PULSE_SECONDS: Final = 4.0
+
+
+@dataclass(slots=True)
+class Pulse:
+    """When the bus last answered."""
+
+    answered_at: float | None = None
+    """In seconds since 1970; None before the first answer."""
+
+
+async def feel(conn: Connection, places: Sequence[TopicPartition], pulse: Pulse) -> None:
+    """Ask for the ends of these partitions every EVERY_SECONDS, until cancelled."""
+    while True:
+        with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            await _ask(conn, places, pulse)
+        await asyncio.sleep(EVERY_SECONDS)
+
+
+async def _ask(conn: Connection, places: Sequence[TopicPartition], pulse: Pulse) -> None:
+    async with asking(conn, PULSE_SECONDS) as consumer:
+        while True:
+            async with asyncio.timeout(PULSE_SECONDS):
+                await consumer.end_offsets(places)
+            pulse.answered_at = time.time()
+            await asyncio.sleep(EVERY_SECONDS)
+
+
+log = logging.getLogger(__name__)
 ANSWER_SECONDS: Final = 8.0
 TOLD_AFTER_SECONDS: Final = 15.0
 """What lasts less is a restart or a takeover: a rebalance, in which no member has a shard, takes up to 10 s."""

@@ -11,11 +11,9 @@ import orjson
 from aiohttp import web
 
 from switchboard.kafka.library_logs import raised
-from switchboard.monitor.paging import links, wanted
-from switchboard.monitor.single import agents_named, chat_named, pools_of_chat
-from switchboard.monitor.stream import Stream
+from switchboard.monitor.live_stream import Stream
 from switchboard.monitor.tables import Tables
-from switchboard.monitor.views import Views
+from switchboard.monitor.views import Views, agents_named, chat_named, links, pools_of_chat, wanted
 from switchboard.web.answers import in_pieces
 from switchboard.web.connections import SERVER
 from switchboard.web.server import Handler
