@@ -13,7 +13,7 @@ import orjson
 import pytest
 import zstandard
 
-from switchboard.audit.feed import read_decision
+from switchboard.audit.inputs import read_decision
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 from switchboard.errors import AuditInputError, RecordedLogError, RoutingFileError, SettingsError
 from switchboard.journal import bounded_json

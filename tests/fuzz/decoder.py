@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 import orjson
 
-from switchboard.audit.feed import read_decision
+from switchboard.audit.inputs import read_decision
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.journal.codec import REASONS, BadInput, decode_event, encode, pool_of

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 import orjson
 import zstandard
 
-from switchboard.audit.files import audit_files
+from switchboard.audit.inputs import audit_files
 from switchboard.errors import AuditInputError, RecordedLogError
 from switchboard.journal.files import InputFileError
 from switchboard.journal.frames import JOURNAL_HEADERS

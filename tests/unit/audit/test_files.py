@@ -6,8 +6,8 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from switchboard.audit.files import audit_files
 from switchboard.audit.findings import Report
+from switchboard.audit.inputs import audit_files
 from switchboard.cli.audit import audit
 from switchboard.domain.events import Frame
 from switchboard.errors import AuditInputError, RecordedLogError

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from switchboard.audit.diagnosis import differences
+from switchboard.audit.findings import differences
 from tests.unit.audit.day import Plant, add, audited, change, double, drop, move, swap
 
 OFFER = "chat-assigned"

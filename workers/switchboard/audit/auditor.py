@@ -5,35 +5,34 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any, Final, Protocol
 
-from switchboard.audit import agents, chats, clockwork
+from switchboard.audit import agent_rules, bookkeeping, chat_rules
+from switchboard.audit.agent_rules import configure
 from switchboard.audit.books import Pool, Want
-from switchboard.audit.configuring import configure
+from switchboard.audit.decision_check import Decision, LogEndedError, Meeting
 from switchboard.audit.findings import Report
-from switchboard.audit.meeting import Decision, LogEndedError, Meeting
-from switchboard.audit.passing import pass_time
-from switchboard.audit.settling import settle
+from switchboard.audit.settle_rules import pass_time, settle
 
 Work = Callable[[Pool, dict[str, Any]], Iterator[Want]]
 
 _WORK: Final[Mapping[str, Work]] = {
     "pool-configured": configure,
-    "agent-logged-in": agents.logged_in,
-    "chat-arrival": chats.arrival,
-    "request-chat": agents.request_chat,
-    "chat-accepted": chats.accepted,
-    "chat-declined": chats.declined,
-    "chat-abandoned": chats.abandoned,
-    "chat-concluded": chats.concluded,
-    "chat-released": chats.released,
-    "chat-transferred": chats.transferred,
-    "agent-logged-out": agents.logged_out,
-    "agent-status-changed": agents.status_changed,
-    "agent-absent": agents.absent,
-    "agent-present": agents.present,
-    "agent-lost": agents.lost,
-    "agent-heartbeat": agents.heartbeat,
-    "agent-capacity-changed": agents.capacity_changed,
-    "request-cancelled": agents.request_cancelled,
+    "agent-logged-in": agent_rules.logged_in,
+    "chat-arrival": chat_rules.arrival,
+    "request-chat": agent_rules.request_chat,
+    "chat-accepted": chat_rules.accepted,
+    "chat-declined": chat_rules.declined,
+    "chat-abandoned": chat_rules.abandoned,
+    "chat-concluded": chat_rules.concluded,
+    "chat-released": chat_rules.released,
+    "chat-transferred": chat_rules.transferred,
+    "agent-logged-out": agent_rules.logged_out,
+    "agent-status-changed": agent_rules.status_changed,
+    "agent-absent": agent_rules.absent,
+    "agent-present": agent_rules.present,
+    "agent-lost": agent_rules.lost,
+    "agent-heartbeat": agent_rules.heartbeat,
+    "agent-capacity-changed": agent_rules.capacity_changed,
+    "request-cancelled": agent_rules.request_cancelled,
 }
 
 
@@ -163,7 +162,7 @@ class _Walk:
             meeting = self._active.get(event.pool) or self._meeting(event.pool)
             pool = meeting.pool
             pool.clock, pool.service, pool.position = state.clock, state.service, (frame.n, index)
-            agents.note_sign(pool, event.type, event.data)
+            agent_rules.note_sign(pool, event.type, event.data)
             for want in _WORK[event.type](pool, event.data):
                 meeting.meet(want)
             settle(meeting)
@@ -176,7 +175,7 @@ class _Walk:
             pool = meeting.pool
             pool.clock, pool.service = self._state.clock, self._state.service
             meeting.end()
-            clockwork.tidy(pool)
+            bookkeeping.tidy(pool)
             _schedule(self._state, pool)
             self._report.logins += pool.logins
             pool.logins = 0
@@ -205,7 +204,7 @@ def _due_pools(state: _Shard, end: int) -> set[str]:
 
 
 def _schedule(state: _Shard, pool: Pool) -> None:
-    due = clockwork.next_due(pool)
+    due = bookkeeping.next_due(pool)
     if due is not None and not 0 <= pool.scheduled <= due:
         pool.scheduled = due
         heappush(state.due, (due, pool.id))

@@ -1,17 +1,38 @@
-"""What the auditor knows of a pool: who is logged in and how, where each chat is, who asks, what is due.
-
-Data, and the few questions that the rules ask of it. Spans and times called `service` are ms of service time, the
-others ms since 1970 on the journal's clock (R1).
-"""
+"""Times as decisions and events tell them: RFC 3339 text to and from ms since 1970 UTC."""
 
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from heapq import heappush
 from typing import Any, Final, TypeAlias
 
 from switchboard.audit.configured import Configured, Profile, never_configured
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MS: Final = timedelta(milliseconds=1)
+
+
+@lru_cache(maxsize=1024)
+def told(ms: int) -> str:
+    """`ms` since 1970 as decisions tell it: UTC, with milliseconds."""
+    whole = (_EPOCH + timedelta(seconds=ms // 1000)).replace(tzinfo=None).isoformat()
+    return f"{whole}.{ms % 1000:03d}Z"
+
+
+def read(text: str) -> int:
+    """The time of an event, in ms since 1970; what is beyond the millisecond is cut. The codec has checked it.
+
+    A leap second is the first instant of the next minute.
+    """
+    leap = text[17:19] == "60"
+    if leap:
+        text = f"{text[:17]}59{text[19:].lstrip('.0123456789')}"
+    since = datetime.fromisoformat(text.upper()) - _EPOCH
+    return since // _MS + 1000 * leap
+
 
 CLOSED_REMEMBERED: Final = 600_000
 """R13: 10 minutes."""

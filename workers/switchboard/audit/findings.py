@@ -1,8 +1,12 @@
 """What the auditor found: which rule, when, who, what was expected and what the log says instead."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+import orjson
+
+from switchboard.audit.books import Agent, Chat, Pool
 from switchboard.journal.printable_text import counted, printable
 
 SHOWN: Final = 20
@@ -79,3 +83,211 @@ class Report:
         """All of it, as `--json` prints it."""
         counted = ("frames", "events", "decisions", "offers", "chats", "logins", "found")
         return {name: getattr(self, name) for name in counted} | {"findings": self.findings}
+
+
+Decision: TypeAlias = Mapping[str, Any]
+Reason: TypeAlias = tuple[tuple[str, ...], str]
+"""The rules that forbid it, and what is so instead."""
+
+UNCALLED: Final[Mapping[str, tuple[str, ...]]] = {
+    "chat-queued": ("I4", "R13"),
+    "chat-assigned": ("R6", "R9"),
+    "assignment-confirmed": ("I3", "R10"),
+    "assignment-ended": ("I3", "R10"),
+    "chat-requeued": ("I4", "R10"),
+    "chat-wrapping": ("I4", "R15"),
+    "chat-closed": ("I4", "R15"),
+    "chat-requested": ("I8", "R11"),
+    "request-rejected": ("R12",),
+    "accept-rejected": ("R10",),
+    "decline-rejected": ("R10",),
+    "transfer-rejected": ("R16",),
+    "agent-made-unavailable": ("R10",),
+}
+"""The rules that a decision breaks which nothing calls for."""
+
+
+def told(decision: Decision) -> str:
+    """A decision in few words."""
+    who = [f"{name} {decision[key]}" for key, name in _NAMED.items() if decision.get(key) is not None]
+    return " ".join([decision["type"], *who])
+
+
+_NAMED: Final = {
+    "chat_id": "of chat",
+    "agent_id": "with agent",
+    "offer_id": "offer",
+    "queue": "queue",
+    "to_queue": "to queue",
+    "to_agent": "to agent",
+    "origin": "origin",
+    "reason": "reason",
+}
+
+
+def differences(want: Decision, found: Decision) -> tuple[str, str]:
+    """What differs between two decisions, as (expected, found)."""
+    names = [name for name in {**want, **found} if want.get(name) != found.get(name)]
+    return _fields(want, names), _fields(found, names)
+
+
+def _fields(decision: Decision, names: list[str]) -> str:
+    return f"{decision['type']} with " + ", ".join(
+        f"{name} {_shown(decision[name])}" if name in decision else f"no {name}" for name in names
+    )
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def rules_of_differences(want: Decision, found: Decision) -> tuple[str, ...]:
+    """The invariant that a decision breaks which is called for, but not so."""
+    names = {name for name in want if want.get(name) != found.get(name)}
+    if "sessions" in found and found["sessions"] > want["max_sessions"]:
+        return ("I1",)
+    if names & {"agent_id", "sessions"}:
+        return ("I2",)
+    if "offer_id" in names:
+        return ("I3",)
+    if "chat_id" in names:
+        return ("I4",)
+    return ("R1",) if names == {"at"} else ()
+
+
+def impossible(pool: Pool, decision: Decision) -> Reason | None:
+    """Why the decision can't be made as things stand, whatever may have happened; None: it could."""
+    check = _CHECKS.get(decision["type"])
+    return check(pool, decision) if check is not None else None
+
+
+def _queued(pool: Pool, decision: Decision) -> Reason | None:
+    chat = pool.chats.get(decision["chat_id"])
+    if chat is not None:
+        return ("I4", "R13"), f"the chat is open: it {pool.summary(chat)}"
+    if pool.remembers(pool.closed, decision["chat_id"]):
+        return ("I4", "R13"), "the chat was closed within the last 10 minutes"
+    return None
+
+
+def _assigned(pool: Pool, decision: Decision) -> Reason | None:
+    chat, agent = pool.chats.get(decision["chat_id"]), pool.agents.get(decision["agent_id"])
+    if chat is None:
+        return ("I4", "R9"), "no such chat is open"
+    if agent is None:
+        return ("R18", "R9"), "no such agent is logged in"
+    return (
+        _beyond_agent(pool, decision, chat, agent)
+        or _beyond_request(decision, agent)
+        or (_beyond_rules(pool, chat, agent) if decision["origin"] != "transfer" else None)
+    )
+
+
+def _beyond_agent(pool: Pool, decision: Decision, chat: Chat, agent: Agent) -> Reason | None:
+    if chat.stage != "waiting" and decision["origin"] != "transfer":
+        return ("I2", "R9"), f"the chat {pool.summary(chat)}"
+    if not agent.has_room:
+        return ("I1", "R9"), f"the agent holds {len(agent.sessions)} sessions of {agent.max_sessions}"
+    if not agent.available:
+        return ("R5",), f"the agent is {agent.status}{' and absent' if agent.absent else ''}"
+    return None
+
+
+def _beyond_request(decision: Decision, agent: Agent) -> Reason | None:
+    origin = agent.request.origin if agent.request is not None else None
+    if decision["origin"] in ("transfer", origin):
+        return None
+    standing = f"the agent's outstanding request is of origin {origin}" if origin else "the agent has no request"
+    return ("R6", "R9"), f"{standing}, so none of origin {decision['origin']} can be served"
+
+
+def _beyond_rules(pool: Pool, chat: Chat, agent: Agent) -> Reason | None:
+    if not agent.rested(pool.service):
+        return ("R5",), "the agent's delay between chats has not passed"
+    if chat.queue not in agent.profile.queues:
+        return ("R5",), f"queue {chat.queue} is none of profile {agent.profile.name}"
+    if not agent.may_take(chat, pool.service):
+        return ("R5",), "the agent declined or missed this chat within reoffer_after"
+    for place in pool.waiting.get(chat.queue, ()):
+        older = pool.chats[place[3]]
+        if older is chat:
+            break
+        if older.id not in pool.doubtful_chats and agent.may_take(older, pool.service):
+            return ("I6", "R8"), f"chat {older.id} is older in queue {chat.queue}, and the agent may take it"
+    first = pool.next_chat(agent)
+    if first is not None and first is not chat:
+        return ("R8",), f"by {agent.profile.pull_policy} the agent's next chat is {first.id} of queue {first.queue}"
+    return None
+
+
+def _offer_ended(pool: Pool, decision: Decision) -> Reason | None:
+    chat = pool.chats.get(decision["chat_id"])
+    if chat is None:
+        return ("I3", "R10"), "no such chat is open, so no offer of it stands"
+    if chat.stage != "offered":
+        return ("I3", "R10"), f"no offer of the chat stands: it {pool.summary(chat)}"
+    if chat.agent is not None and chat.agent.id != decision["agent_id"]:
+        return ("I2", "R10"), f"the chat {pool.summary(chat)}"
+    if chat.offer_id != decision["offer_id"]:
+        return ("I3", "R10"), f"offer {chat.offer_id} stands, and that one not"
+    return None
+
+
+def _requeued(pool: Pool, decision: Decision) -> Reason | None:
+    chat = pool.chats.get(decision["chat_id"])
+    if chat is None:
+        return ("I4", "R10"), "no such chat is open"
+    if chat.stage == "waiting" and decision["reason"] not in ("overflow", "transferred", "queue-removed"):
+        return ("I4", "R10"), f"the chat waits already, in {chat.queue}"
+    if chat.stage == "offered":
+        return ("I3", "R10"), f"the offer has not ended: the chat {pool.summary(chat)}"
+    return None
+
+
+def _wrapping(pool: Pool, decision: Decision) -> Reason | None:
+    chat = pool.chats.get(decision["chat_id"])
+    if chat is None:
+        return ("I4", "R15"), "no such chat is open"
+    if chat.stage != "active":
+        return ("I4", "R15"), f"only an active chat is wrapped up: this one {pool.summary(chat)}"
+    if chat.agent is not None and chat.agent.id != decision["agent_id"]:
+        return ("I2", "R15"), f"the chat {pool.summary(chat)}"
+    return None
+
+
+def _closed(pool: Pool, decision: Decision) -> Reason | None:
+    chat = pool.chats.get(decision["chat_id"])
+    if chat is None:
+        return ("I4", "R15"), "no such chat is open"
+    if chat.stage == "offered":
+        return ("I3", "R10"), f"the offer has not ended: the chat {pool.summary(chat)}"
+    if (chat.agent.id if chat.agent is not None else None) != decision["agent_id"]:
+        return ("I2", "R15"), f"the chat {pool.summary(chat)}"
+    return None
+
+
+def _requested(pool: Pool, decision: Decision) -> Reason | None:
+    agent = pool.agents.get(decision["agent_id"])
+    if agent is None:
+        return ("I8", "R11"), "no such agent is logged in"
+    if agent.request is not None:
+        return ("I7", "R11"), f"the agent has a request of origin {agent.request.origin} outstanding"
+    if agent.mode != "push":
+        return ("I8", "R11"), "the agent is in pull mode"
+    if not agent.available:
+        return ("I8", "R11"), f"the agent is {agent.status}{' and absent' if agent.absent else ''}"
+    if not agent.has_room:
+        return ("I8", "R11"), f"the agent holds {len(agent.sessions)} sessions of {agent.max_sessions}"
+    return (("I8", "R11"), "an offer to the agent is undecided") if agent.undecided() else None
+
+
+_CHECKS: Final[Mapping[str, Callable[[Pool, Decision], Reason | None]]] = {
+    "chat-queued": _queued,
+    "chat-assigned": _assigned,
+    "assignment-confirmed": _offer_ended,
+    "assignment-ended": _offer_ended,
+    "chat-requeued": _requeued,
+    "chat-wrapping": _wrapping,
+    "chat-closed": _closed,
+    "chat-requested": _requested,
+}

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from switchboard.audit.files import audit_files
 from switchboard.audit.findings import Report
+from switchboard.audit.inputs import audit_files
 from switchboard.cli.audit_live import audit_live
 from switchboard.cli.collector import relax_collector
 from switchboard.cli.consoles import say, say_json, say_lines, wide_console

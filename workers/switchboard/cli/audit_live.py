@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 from aiokafka import ConsumerRecord, TopicPartition
 
 from switchboard.audit.auditor import Auditor, Frame
-from switchboard.audit.feed import Feed, Placed, Source, read_decision
 from switchboard.audit.findings import Report
+from switchboard.audit.inputs import Feed, Placed, Source, read_decision
 from switchboard.cli.broker_wait import broker_wait
 from switchboard.errors import AuditInputError
 from switchboard.journal.frames import check_versions, decode_frame

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any, Final
 
-from switchboard.audit import chats, clockwork, wants
+from switchboard.audit import bookkeeping, chat_rules
 from switchboard.audit.books import Agent, Pool, Want
-from switchboard.audit.configured import Profile
+from switchboard.audit.configured import Profile, configured
 
 _NO_SIGN: Final = frozenset({"agent-absent", "agent-lost"})
 
@@ -46,11 +46,11 @@ def lost(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
 def leave(pool: Pool, agent: Agent, reason: str) -> Iterator[Want]:
     """R18: offers end, active chats wait again, wrapping chats are closed, and the agent is gone."""
     pool.withdraw(agent)
-    yield from chats.rescind(pool, agent, reason)
+    yield from chat_rules.rescind(pool, agent, reason)
     for chat in agent.held("active"):
-        yield ("I4", "R18"), wants.requeued(pool, chat, chat.queue, reason)
+        yield ("I4", "R18"), chat_rules.requeued(pool, chat, chat.queue, reason)
     for chat in agent.held("wrapping"):
-        yield ("I4", "R18"), wants.closed(pool, chat, "concluded")
+        yield ("I4", "R18"), chat_rules.closed(pool, chat, "concluded")
     pool.stop_asking(agent)
     for chat in list(agent.sessions.values()):  # only where the log says otherwise
         pool.take_away(chat)
@@ -77,7 +77,7 @@ def become_absent(pool: Pool, agent: Agent, how: str) -> Iterator[Want]:
     agent.absent = how
     pool.withdraw(agent)
     pool.touched[agent.id] = agent
-    yield from chats.rescind(pool, agent, "agent-absent")
+    yield from chat_rules.rescind(pool, agent, "agent-absent")
 
 
 def present(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
@@ -109,7 +109,7 @@ def request_chat(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
     agent = pool.agents.get(data["agent_id"])
     if agent is None:
         if not pool.config.implicit_login:
-            yield ("R12",), wants.request_rejected(pool, data, "not-logged-in")
+            yield ("R12",), chat_rules.request_rejected(pool, data, "not-logged-in")
             return
         agent = _appear(pool, data["agent_id"])
         set_profile(pool, agent, pool.config.profile(data.get("profile")))
@@ -124,9 +124,9 @@ def request_chat(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
     if agent.request is not None:
         return
     if not agent.available:
-        yield ("R12",), wants.request_rejected(pool, data, "not-available")
+        yield ("R12",), chat_rules.request_rejected(pool, data, "not-available")
     elif not agent.has_room:
-        yield ("R12",), wants.request_rejected(pool, data, "at-capacity")
+        yield ("R12",), chat_rules.request_rejected(pool, data, "at-capacity")
     else:
         pool.ask(agent, "manual")
 
@@ -144,7 +144,7 @@ def set_profile(pool: Pool, agent: Agent, profile: Profile) -> None:
     pool.stop_asking(agent)
     agent.profile = profile
     _turned_to_pull(pool, agent)
-    clockwork.arm_agent(pool, agent)
+    bookkeeping.arm_agent(pool, agent)
     pool.touched[agent.id] = agent
 
 
@@ -156,7 +156,7 @@ def _appear(pool: Pool, agent_id: str) -> Agent:
     pool.agents[agent_id] = agent
     pool.logins += 1
     pool.doubtful_agents.pop(agent_id, None)
-    clockwork.arm_silence(pool, agent)
+    bookkeeping.arm_silence(pool, agent)
     return agent
 
 
@@ -167,17 +167,37 @@ def _set_status(pool: Pool, agent: Agent, status: str) -> Iterator[Want]:
     pool.touched[agent.id] = agent
     if status == "unavailable":
         pool.withdraw(agent)
-        yield from chats.rescind(pool, agent, "agent-unavailable")
+        yield from chat_rules.rescind(pool, agent, "agent-unavailable")
 
 
 def _end_absence(pool: Pool, agent: Agent) -> None:
     if agent.absent:
         agent.absent = ""
         pool.touched[agent.id] = agent
-        clockwork.arm_silence(pool, agent)
+        bookkeeping.arm_silence(pool, agent)
 
 
 def _turned_to_pull(pool: Pool, agent: Agent) -> None:
     """R12: a request of push origin is withdrawn when its agent turns to pull."""
     if agent.request is not None and agent.request.origin == "push" and agent.mode == "pull":
         pool.withdraw(agent)
+
+
+def configure(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+    """R20: the configuration reaches everyone at once; chats of a queue that is gone belong to the default one."""
+    config = pool.config = configured(data["config"])
+    pool.configured_at = pool.service
+    for agent in pool.agents.values():
+        set_profile(pool, agent, config.profile(agent.profile.name))
+    homeless = []
+    for chat in pool.chats.values():
+        chat.entered_queue = config.queue(chat.entered_queue)
+        if chat.queue in config.queues:
+            continue
+        if chat.stage == "waiting":
+            homeless.append(chat)
+        else:
+            chat.queue = config.default_queue
+    bookkeeping.rearm(pool)
+    for chat in sorted(homeless, key=lambda chat: chat.place):
+        yield ("I4", "R20"), chat_rules.requeued(pool, chat, config.default_queue, "queue-removed")

@@ -1,12 +1,112 @@
-"""Decisions are booked as the log tells them, whatever was expected: what they say of a chat is where it is."""
+"""What becomes due when, in service time (R1)."""
 
-from collections.abc import Callable, Mapping
-from heapq import heappush
+from collections.abc import Callable, Iterator, Mapping
+from heapq import heapify, heappush
 from typing import Any, Final
 
-from switchboard.audit import clockwork
-from switchboard.audit.books import CLOSED_REMEMBERED, EXPIRY, Chat, Pool
-from switchboard.audit.times import read
+from switchboard.audit.books import (
+    ABSENT,
+    CLOSED_REMEMBERED,
+    EXPIRY,
+    LOST,
+    OVERFLOW,
+    TIMEOUT,
+    WRAP_UP,
+    Agent,
+    Chat,
+    Pool,
+    read,
+)
+
+_SLACK: Final = 1000
+"""Stale entries that are always borne with."""
+
+
+def queue_limits(pool: Pool, chat: Chat) -> Iterator[tuple[int, int, str]]:
+    """R17: the limits of a chat's entry into a queue, as (due, kind, chat)."""
+    limits = pool.config.queues.get(chat.entered_queue)
+    if limits is None:
+        return
+    if limits.overflow_after and limits.overflow_to and not chat.overflowed:
+        yield chat.entered_at + limits.overflow_after, OVERFLOW, chat.id
+    if limits.max_wait:
+        yield chat.entered_at + limits.max_wait, TIMEOUT, chat.id
+
+
+def arm_queue(pool: Pool, chat: Chat) -> None:
+    """Look at a chat again when it may have waited too long."""
+    for timer in queue_limits(pool, chat):
+        heappush(pool.timers, timer)
+
+
+def wrap_up_due(chat: Chat) -> int | None:
+    """R15: when a wrapping chat is released by itself."""
+    limit = chat.agent.profile.wrap_up_limit if chat.agent is not None else 0
+    return chat.wrapping_since + limit if limit else None
+
+
+def arm_wrap_up(pool: Pool, chat: Chat) -> None:
+    """Look at a wrapping chat again when its limit is over."""
+    due = wrap_up_due(chat)
+    if due is not None:
+        heappush(pool.timers, (due, WRAP_UP, chat.id))
+
+
+def arm_delay(pool: Pool, agent: Agent) -> None:
+    """R5: look at an agent again when the delay since its last offer has passed."""
+    if agent.profile.delay and agent.last_offer is not None:
+        pool.wake_at(agent.last_offer + agent.profile.delay, agent.id)
+
+
+def arm_agent(pool: Pool, agent: Agent) -> None:
+    """Everything of an agent that depends on its profile: after a login, and a configuration (R20)."""
+    arm_delay(pool, agent)
+    for chat_id in pool.passings.get(agent.id, ()):
+        pool.wake_at(pool.chats[chat_id].passed[agent.id] + agent.profile.reoffer_after, agent.id)
+    for chat in agent.held("wrapping"):
+        arm_wrap_up(pool, chat)
+
+
+def silent_since(pool: Pool, agent: Agent) -> int:
+    """R20: silence counts from the latest configuration, at the earliest."""
+    return max(agent.last_sign, pool.configured_at)
+
+
+def arm_silence(pool: Pool, agent: Agent) -> None:
+    """R18: look at an agent again when it may have been silent for too long."""
+    config = pool.config
+    if config.absent_after and not agent.absent and agent.absent_hint < 0:
+        agent.absent_hint = silent_since(pool, agent) + config.absent_after
+        heappush(pool.timers, (agent.absent_hint, ABSENT, agent.id))
+    if config.lost_after and agent.lost_hint < 0:
+        agent.lost_hint = silent_since(pool, agent) + config.lost_after
+        heappush(pool.timers, (agent.lost_hint, LOST, agent.id))
+
+
+def rearm(pool: Pool) -> None:
+    """Make both heaps anew from the books: after a configuration, and when stale entries have become too many."""
+    pool.timers, pool.wakes = [], []
+    for chat in pool.chats.values():
+        arm_queue(pool, chat)
+        if chat.stage == "offered":
+            pool.timers.append((chat.expires, EXPIRY, chat.id))
+    heapify(pool.timers)
+    for agent in pool.agents.values():
+        agent.absent_hint = agent.lost_hint = -1
+        arm_agent(pool, agent)
+        arm_silence(pool, agent)
+
+
+def tidy(pool: Pool) -> None:
+    """Bound the heaps."""
+    if len(pool.timers) + len(pool.wakes) > _SLACK + 8 * (len(pool.chats) + len(pool.agents) + len(pool.passings)):
+        rearm(pool)
+
+
+def next_due(pool: Pool) -> int | None:
+    """When this pool is to be looked at again; None: nothing is pending."""
+    heads = [heap[0][0] for heap in (pool.timers, pool.wakes) if heap]
+    return min(heads, default=None)
 
 
 def book(pool: Pool, decision: Mapping[str, Any]) -> None:
@@ -23,7 +123,7 @@ def _queued(pool: Pool, decision: Mapping[str, Any]) -> None:
     chat = Chat(chat_id, queue, arrived_at, (arrived_at, *pool.position, chat_id), queue, pool.service)
     pool.chats[chat_id] = chat
     pool.line_up(chat)
-    clockwork.arm_queue(pool, chat)
+    arm_queue(pool, chat)
 
 
 def _assigned(pool: Pool, decision: Mapping[str, Any]) -> None:
@@ -45,7 +145,7 @@ def _assigned(pool: Pool, decision: Mapping[str, Any]) -> None:
     agent.sessions[chat.id] = chat
     agent.last_offer = pool.service
     pool.touched[agent.id] = agent
-    clockwork.arm_delay(pool, agent)
+    arm_delay(pool, agent)
 
 
 def _confirmed(pool: Pool, decision: Mapping[str, Any]) -> None:
@@ -97,7 +197,7 @@ def _wrapping(pool: Pool, decision: Mapping[str, Any]) -> None:
         return
     chat.stage, chat.turn = "wrapping", pool.next_turn()
     chat.wrapping_since = pool.service
-    clockwork.arm_wrap_up(pool, chat)
+    arm_wrap_up(pool, chat)
 
 
 def _closed(pool: Pool, decision: Mapping[str, Any]) -> None:
@@ -128,7 +228,7 @@ def _made_unavailable(pool: Pool, decision: Mapping[str, Any]) -> None:
 def enter(pool: Pool, chat: Chat, queue: str) -> None:
     """R17: the chat enters a queue, whose limits start anew."""
     chat.entered_queue, chat.entered_at, chat.overflowed = queue, pool.service, False
-    clockwork.arm_queue(pool, chat)
+    arm_queue(pool, chat)
 
 
 _BOOKED: Final[Mapping[str, Callable[[Pool, Mapping[str, Any]], None]]] = {

@@ -2,11 +2,20 @@
 
 from typing import Any, Final, TypeAlias
 
-from switchboard.audit.booking import book
+from switchboard.audit.bookkeeping import book
 from switchboard.audit.books import Pool, Want
-from switchboard.audit.diagnosis import UNCALLED, Reason, differences, impossible, rules_of_differences, told
-from switchboard.audit.findings import IDS, Finding, Report
-from switchboard.audit.times import told as told_time
+from switchboard.audit.books import told as told_time
+from switchboard.audit.findings import (
+    IDS,
+    UNCALLED,
+    Finding,
+    Reason,
+    Report,
+    differences,
+    impossible,
+    rules_of_differences,
+    told,
+)
 
 Decision: TypeAlias = dict[str, Any]
 

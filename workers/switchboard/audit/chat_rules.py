@@ -1,0 +1,283 @@
+"""Decisions as the contract writes them, but for their ids: what the rules call for, made from the books."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from switchboard.audit.books import ENDING_REMEMBERED, Agent, Chat, Pool, Want, read, told
+
+
+def _decision(pool: Pool, kind: str, **fields: Any) -> dict[str, Any]:
+    return {"type": kind, "pool": pool.id, "at": told(pool.clock), **fields}
+
+
+def queued(pool: Pool, chat_id: str, queue: str, arrived_at: int) -> dict[str, Any]:
+    """R13: the chat has arrived."""
+    return _decision(pool, "chat-queued", chat_id=chat_id, queue=queue, arrived_at=told(arrived_at))
+
+
+def assigned(pool: Pool, chat: Chat, agent: Agent, origin: str) -> dict[str, Any]:
+    """R9: the chat is offered to the agent; `offer_id` is the decision's id, which the log tells."""
+    profile, request = agent.profile, agent.request
+    order = "lot" if agent.last_offer is None else "oldest-request"
+    return _decision(
+        pool,
+        "chat-assigned",
+        offer_id=None,
+        chat_id=chat.id,
+        agent_id=agent.id,
+        queue=chat.queue,
+        profile=profile.name,
+        mode=agent.mode,
+        origin=origin,
+        arrived_at=told(chat.arrived_at),
+        requested_at=told(request.at) if request is not None and origin != "transfer" else None,
+        expires_at=told(pool.clock + profile.offer_timeout),
+        waited_seconds=(pool.clock - chat.arrived_at) / 1000,
+        attempt=chat.attempt + 1,
+        sessions=len(agent.sessions) + (chat.agent is not agent),
+        max_sessions=agent.max_sessions,
+        why={
+            "policy": profile.pull_policy,
+            "agent_order": "transfer" if origin == "transfer" else order,
+            "waiting": sum(len(pool.waiting.get(queue, ())) for queue in profile.queues),
+            "requests": pool.requests,
+        },
+    )
+
+
+def confirmed(pool: Pool, chat: Chat, *, automatic: bool) -> dict[str, Any]:
+    """R10: the offer was accepted."""
+    return _decision(
+        pool,
+        "assignment-confirmed",
+        offer_id=chat.offer_id,
+        chat_id=chat.id,
+        agent_id=_holder(chat),
+        queue=chat.queue,
+        automatic=automatic,
+        seconds_to_accept=(pool.clock - chat.offered_at) / 1000,
+    )
+
+
+def ended(pool: Pool, chat: Chat, reason: str) -> dict[str, Any]:
+    """R10: the offer was declined, missed or rescinded."""
+    return _decision(
+        pool,
+        "assignment-ended",
+        offer_id=chat.offer_id,
+        chat_id=chat.id,
+        agent_id=_holder(chat),
+        queue=chat.queue,
+        reason=reason,
+    )
+
+
+def requeued(pool: Pool, chat: Chat, queue: str, reason: str) -> dict[str, Any]:
+    """The chat waits again, or in another queue."""
+    return _decision(pool, "chat-requeued", chat_id=chat.id, queue=queue, reason=reason)
+
+
+def wrapping(pool: Pool, chat: Chat) -> dict[str, Any]:
+    """R15: the conversation is over."""
+    return _decision(pool, "chat-wrapping", chat_id=chat.id, agent_id=_holder(chat), queue=chat.queue)
+
+
+def closed(pool: Pool, chat: Chat, reason: str) -> dict[str, Any]:
+    """R15: the chat is over; its `agent_id` is null from waiting and offered."""
+    return _decision(pool, "chat-closed", chat_id=chat.id, queue=chat.queue, agent_id=_holder(chat), reason=reason)
+
+
+def requested(pool: Pool, agent: Agent) -> dict[str, Any]:
+    """R11: a request made for the agent; `request_id` is the decision's id, which the log tells."""
+    return _decision(
+        pool, "chat-requested", agent_id=agent.id, request_id=None, requested_at=told(pool.clock), origin="push"
+    )
+
+
+def made_unavailable(pool: Pool, agent: Agent) -> dict[str, Any]:
+    """R10: the agent missed too many offers."""
+    return _decision(pool, "agent-made-unavailable", agent_id=agent.id, reason="missed-offers")
+
+
+def request_rejected(pool: Pool, data: dict[str, Any], reason: str) -> dict[str, Any]:
+    """R12: the request could not stand."""
+    return _decision(
+        pool, "request-rejected", agent_id=data["agent_id"], request_id=data.get("request_id"), reason=reason
+    )
+
+
+def refused(pool: Pool, kind: str, data: dict[str, Any], reason: str) -> dict[str, Any]:
+    """R10: an accept or a decline that could not be."""
+    return _decision(
+        pool,
+        kind,
+        chat_id=data["chat_id"],
+        agent_id=data["agent_id"],
+        offer_id=data.get("offer_id"),
+        reason=reason,
+    )
+
+
+def transfer_rejected(pool: Pool, data: dict[str, Any], reason: str) -> dict[str, Any]:
+    """R16: the transfer could not be."""
+    return _decision(
+        pool,
+        "transfer-rejected",
+        chat_id=data["chat_id"],
+        to_queue=data.get("to_queue"),
+        to_agent=data.get("to_agent"),
+        reason=reason,
+    )
+
+
+def _holder(chat: Chat) -> str | None:
+    return chat.agent.id if chat.agent is not None else None
+
+
+def arrival(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+    """R13, R4: a chat arrives, unless it is open or was closed lately."""
+    chat_id = data["chat_id"]
+    if chat_id in pool.chats or pool.remembers(pool.closed, chat_id):
+        return
+    arrived_at = min(read(data["arrived_at"]), pool.clock) if "arrived_at" in data else pool.clock
+    yield ("I4", "R13"), queued(pool, chat_id, pool.config.queue(data.get("queue")), arrived_at)
+    chat = pool.chats.get(chat_id)
+    if chat is not None and pool.remembers(pool.ended_early, chat_id):
+        del pool.ended_early[chat_id]
+        yield ("I4", "R13"), closed(pool, chat, "abandoned")
+
+
+def accepted(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+    """R10: an agent accepts; what can't be is answered."""
+    chat, offer_id = pool.chats.get(data["chat_id"]), data.get("offer_id")
+    if chat is None:
+        why = "unknown-chat"
+    else:
+        its_agent = chat.agent is not None and chat.agent.id == data["agent_id"]
+        its_offer = offer_id is None or offer_id == chat.offer_id
+        if chat.stage in ("active", "wrapping") and its_agent and its_offer:
+            return
+        if chat.stage == "offered" and its_agent and its_offer:
+            yield ("I3", "R10"), confirmed(pool, chat, automatic=False)
+            return
+        why = "not-offered" if chat.stage != "offered" else "stale-offer" if its_agent else "wrong-agent"
+    yield ("R10",), refused(pool, "accept-rejected", data, why)
+
+
+def declined(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+    """R10: an agent declines a standing offer."""
+    chat = pool.chats.get(data["chat_id"])
+    if chat is None or chat.stage != "offered" or chat.agent is None or chat.agent.id != data["agent_id"]:
+        return
+    if data.get("offer_id", chat.offer_id) != chat.offer_id:
+        return
+    if not chat.agent.profile.allow_decline:
+        yield ("R10",), refused(pool, "decline-rejected", data, "not-allowed")
+        return
+    yield from give_back(pool, chat, "declined")
+
+
+def give_back(pool: Pool, chat: Chat, reason: str) -> Iterator[Want]:
+    """R10: an offer ends, and the chat waits again."""
+    yield ("I3", "R10"), ended(pool, chat, reason)
+    yield ("I4", "R10"), requeued(pool, chat, chat.queue, reason)
+
+
+def expired(pool: Pool, chat: Chat, agent: Agent) -> Iterator[Want]:
+    """R10: an offer's time is up."""
+    if not agent.profile.auto_decline:
+        yield ("I3", "R10"), confirmed(pool, chat, automatic=True)
+        return
+    yield from give_back(pool, chat, "missed")
+    if agent.profile.max_missed and agent.missed >= agent.profile.max_missed:
+        yield ("R10",), made_unavailable(pool, agent)
+        yield from rescind(pool, agent, "agent-unavailable")
+
+
+def rescind(pool: Pool, agent: Agent, reason: str) -> Iterator[Want]:
+    """R10: the agent's offers end pair by pair, in the order in which they were made."""
+    for chat in agent.held("offered"):
+        yield from give_back(pool, chat, reason)
+
+
+def abandoned(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+    """R14: the customer gives up."""
+    chat = pool.chats.get(data["chat_id"])
+    if chat is None:
+        _remember_ending(pool, data["chat_id"])
+    elif chat.stage == "active":
+        yield from _conclude(pool, chat)
+    elif chat.stage != "wrapping":
+        yield from _abandon(pool, chat)
+
+
+def concluded(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+    """R15: the conversation is over."""
+    chat = pool.chats.get(data["chat_id"])
+    if chat is None:
+        _remember_ending(pool, data["chat_id"])
+    elif _is_anothers(chat, data):
+        return
+    elif chat.stage == "active":
+        yield from _conclude(pool, chat)
+    elif chat.stage != "wrapping" and data.get("by") != "agent":
+        yield from _abandon(pool, chat)
+
+
+def released(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+    """R15: the agent is done with the chat."""
+    chat = pool.chats.get(data["chat_id"])
+    if chat is not None and chat.stage in ("active", "wrapping") and not _is_anothers(chat, data):
+        yield ("I4", "R15"), closed(pool, chat, "concluded")
+
+
+def transferred(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+    """R16: the chat goes to a queue or to an agent, or the transfer is refused."""
+    chat, to_agent = pool.chats.get(data["chat_id"]), data.get("to_agent")
+    target = pool.agents.get(to_agent) if to_agent is not None else None
+    why = _why_no_transfer(chat, target, to_agent=to_agent is not None)
+    if why is not None or chat is None:
+        yield ("R16",), transfer_rejected(pool, data, why or "")
+        return
+    if chat.stage == "offered":
+        yield ("I3", "R16"), ended(pool, chat, "chat-transferred")
+    if target is None:
+        yield ("I4", "R16"), requeued(pool, chat, pool.config.queue(data["to_queue"]), "transferred")
+    else:
+        yield ("R16",), assigned(pool, chat, target, "transfer")
+
+
+def _why_no_transfer(chat: Chat | None, target: Agent | None, *, to_agent: bool) -> str | None:
+    if chat is None:
+        return "unknown-chat"
+    if not to_agent:
+        return None
+    if target is None:
+        return "unknown-agent"
+    if not target.available:
+        return "not-available"
+    return None if target.has_room else "at-capacity"
+
+
+def _conclude(pool: Pool, chat: Chat) -> Iterator[Want]:
+    if chat.agent is not None and chat.agent.profile.wrap_up:
+        yield ("I4", "R15"), wrapping(pool, chat)
+    else:
+        yield ("I4", "R15"), closed(pool, chat, "concluded")
+
+
+def _abandon(pool: Pool, chat: Chat) -> Iterator[Want]:
+    if chat.stage == "offered":
+        yield ("I3", "R14"), ended(pool, chat, "chat-abandoned")
+    yield ("I4", "R14"), closed(pool, chat, "abandoned")
+
+
+def _remember_ending(pool: Pool, chat_id: str) -> None:
+    """R13: a repeat does not prolong it."""
+    if not pool.remembers(pool.closed, chat_id) and not pool.remembers(pool.ended_early, chat_id):
+        pool.remember(pool.ended_early, chat_id, ENDING_REMEMBERED)
+
+
+def _is_anothers(chat: Chat, data: dict[str, Any]) -> bool:
+    holder = chat.agent.id if chat.agent is not None else None
+    return data.get("agent_id", holder) != holder
