@@ -16,10 +16,9 @@ from scipy.stats import t as student
 from switchboard.domain.decisions import Decision
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import DEFAULT_POOL, Event, Frame
-from switchboard.simulation.behaviour import Behaviour
 from switchboard.simulation.cast import Cast, Line, Post, agent_name
-from switchboard.simulation.crowd import Crowd
-from switchboard.simulation.virtual import play
+from switchboard.simulation.crowd import Crowd, play
+from switchboard.simulation.people import Behaviour
 
 AGENTS: Final = 10
 HANDLING: Final = 300.0

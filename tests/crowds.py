@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import count
 
-from switchboard.simulation.behaviour import Behaviour
-from switchboard.simulation.bus import Bus as CrowdsBus
 from switchboard.simulation.cast import Cast, Line, Post
 from switchboard.simulation.crowd import Crowd
+from switchboard.simulation.crowd_bus import Bus as CrowdsBus
+from switchboard.simulation.people import Behaviour
 from switchboard.simulation.tally import Tally
 from tests.routers import Bus
 

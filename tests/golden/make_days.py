@@ -22,12 +22,11 @@ from switchboard.journal.log_frames import Tally
 from switchboard.journal.recorded_log import Record, writing_log
 from switchboard.journal.routing_file import read_routing_file
 from switchboard.replay import offline
-from switchboard.simulation.behaviour import Behaviour
 from switchboard.simulation.cast import Cast, Line, Post, agent_name
-from switchboard.simulation.crowd import Crowd
+from switchboard.simulation.crowd import Crowd, play
 from switchboard.simulation.demo_floor import CAST, ROUTING_FILE
+from switchboard.simulation.people import Behaviour
 from switchboard.simulation.recorded_days import arrival_times, shipped_days
-from switchboard.simulation.virtual import play
 from tests.property.histories import random_history
 
 FOLDER: Final = Path(__file__).parent

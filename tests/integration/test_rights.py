@@ -28,10 +28,10 @@ from switchboard.router.resetting import reset_source
 from switchboard.router.router import Router
 from switchboard.router.shard import Plan
 from switchboard.settings import Settings, load
-from switchboard.simulation.behaviour import Behaviour
-from switchboard.simulation.bus import Bus as Simulated
 from switchboard.simulation.cast import Cast, Line, mixed_team
 from switchboard.simulation.crowd import Crowd
+from switchboard.simulation.crowd_bus import Bus as Simulated
+from switchboard.simulation.people import Behaviour
 from switchboard.simulation.tally import Tally
 from tests.monitors import a_monitor
 from tests.routers import EARLIEST, Bus, a_bus

@@ -10,10 +10,10 @@ import orjson
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.journal.codec import encode
-from switchboard.simulation.behaviour import Behaviour
 from switchboard.simulation.cast import Cast, Line, Post
 from switchboard.simulation.crowd import Crowd
-from switchboard.simulation.diary import Outgoing
+from switchboard.simulation.people import Behaviour
+from switchboard.simulation.scene import Outgoing
 
 START = 919_666_800_000
 """1999-02-22T07:00:00Z, in ms."""

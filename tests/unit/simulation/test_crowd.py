@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from switchboard.domain.rfc3339 import parse_ms
 from switchboard.journal.schemas import check
-from switchboard.simulation.behaviour import Behaviour
 from switchboard.simulation.cast import Cast, Line, Post, agent_name, cast_of, mixed_team
-from switchboard.simulation.diary import Outgoing
+from switchboard.simulation.people import Behaviour
+from switchboard.simulation.scene import Outgoing
 from tests.unit.simulation.office import CAST, RETAIL, START, Record, crowd_of, play
 
 BUSY = Behaviour(decline_chance=0.1, lapse_chance=0.1, transfer_chance=0.2, work_mean=1200.0, break_mean=120.0)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from switchboard.simulation.diary import Outgoing
+from switchboard.simulation.scene import Outgoing
 from switchboard.simulation.tally import Delays, Tally, rank
 
 

@@ -6,10 +6,9 @@ from itertools import count
 from switchboard.domain.decisions import Decision
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
-from switchboard.simulation.behaviour import Behaviour
 from switchboard.simulation.cast import Cast, Line, Planned, Post
-from switchboard.simulation.crowd import Crowd
-from switchboard.simulation.virtual import play
+from switchboard.simulation.crowd import Crowd, play
+from switchboard.simulation.people import Behaviour
 from tests.unit.simulation.office import CAST, RETAIL, START, crowd_of
 
 HOUR = 3_600_000

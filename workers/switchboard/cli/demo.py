@@ -23,8 +23,8 @@ from switchboard.errors import FAULT, BrokerUnavailableError, OfficeError
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.positions import caught_up
 from switchboard.replay.final_check import FinalCheck, final_check
-from switchboard.simulation.bus import Bus, paced
 from switchboard.simulation.crowd import Crowd
+from switchboard.simulation.crowd_bus import Bus, paced
 from switchboard.simulation.demo_floor import BEHAVIOUR, CAST, FROM_MINUTE, SPEED
 from switchboard.simulation.recorded_days import Day, arrival_times, shipped_days
 from switchboard.simulation.tally import Tally

@@ -22,10 +22,10 @@ from switchboard.errors import ArrivalsError, RoutingFileError
 from switchboard.journal.printable_text import counted
 from switchboard.journal.routing_file import read_routing_file
 from switchboard.settings import Settings, load
-from switchboard.simulation.behaviour import Behaviour
-from switchboard.simulation.bus import Bus, paced
 from switchboard.simulation.cast import Cast, Line, cast_of, mixed_team
 from switchboard.simulation.crowd import Crowd
+from switchboard.simulation.crowd_bus import Bus, paced
+from switchboard.simulation.people import Behaviour
 from switchboard.simulation.recorded_days import Day, arrival_times, minute_of_day, read_day, shipped_days
 from switchboard.simulation.tally import Tally
 

@@ -24,7 +24,7 @@ from switchboard.replay.whatif.rules import Variant
 from switchboard.replay.whatif.scenario import Recorded, read_recorded
 from switchboard.replay.whatif.tables import FIGURES, Figure, calibration, cell, change
 from switchboard.replay.whatif.words import few_runs, summary
-from switchboard.simulation.behaviour import Behaviour
+from switchboard.simulation.people import Behaviour
 from switchboard.simulation.recorded_days import shipped_days
 
 AGENTS: Final = 15

@@ -6,15 +6,17 @@ not depend on the order in which decisions are told.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from typing import Any, Final
 
+from switchboard.domain.decisions import Decision
+from switchboard.domain.engine import Engine
+from switchboard.domain.events import Event, Frame
 from switchboard.domain.rfc3339 import parse_ms
-from switchboard.simulation import agents, customers, planned
-from switchboard.simulation.behaviour import Behaviour, Dice
+from switchboard.simulation import actions
 from switchboard.simulation.cast import Cast
-from switchboard.simulation.diary import Entry, Outgoing
-from switchboard.simulation.people import Drawn, People
-from switchboard.simulation.scene import Agent, Chat, Scene
+from switchboard.simulation.people import Behaviour, Dice, Drawn, People
+from switchboard.simulation.scene import Agent, Chat, Entry, Outgoing, Scene
 
 LOGIN_SPREAD_MS: Final = 2000
 """Agents log in within this of the start, so that the lot does not decide about all of them at once."""
@@ -47,7 +49,7 @@ class Crowd:
             dice = scene.dice.of("agent", post.agent_id)
             agent = scene.agents[post.agent_id] = Agent(post=post, dice=dice, mode=post.mode)
             if post.plan:
-                planned.expect(scene, agent, 0)
+                actions.expect(scene, agent, 0)
             else:
                 scene.diary.write(now + int(dice.random() * LOGIN_SPREAD_MS), Entry("log-in", post.agent_id))
         self._expect_arrival()
@@ -90,20 +92,20 @@ class Crowd:
         chat, agent, mark = scene.chats.get(entry.who), scene.agents.get(entry.who), entry.mark
         match entry.deed:
             case "arrive":
-                customers.arrive(scene, at)
+                actions.arrive(scene, at)
                 self._expect_arrival()
             case "abandon" if chat:
-                customers.abandon(scene, chat, at, mark)
+                actions.abandon(scene, chat, at, mark)
             case "end-talk" if chat:
-                customers.end_talk(scene, chat, at, mark)
+                actions.end_talk(scene, chat, at, mark)
             case "release" if chat and chat.agent_id in scene.agents:
-                agents.release(scene, scene.agents[chat.agent_id], chat, at, mark)
+                actions.release(scene, scene.agents[chat.agent_id], chat, at, mark)
             case "answer" if agent:
-                agents.answer(scene, agent, at, entry.chat_id, mark)
+                actions.answer(scene, agent, at, entry.chat_id, mark)
             case "log-in" if agent:
-                agents.log_in(scene, agent, at)
+                actions.log_in(scene, agent, at)
             case "heartbeat" if agent:
-                agents.heartbeat(scene, agent, at)
+                actions.heartbeat(scene, agent, at)
             case "step-away" | "go" | "come-back" | "click" | "as-planned" if agent:
                 _PRESENCE[entry.deed](scene, agent, at, mark)
             case _:
@@ -116,11 +118,11 @@ class Crowd:
 
 
 _PRESENCE: Final[Mapping[str, Callable[[Scene, Agent, int, int], None]]] = {
-    "step-away": agents.step_away,
-    "go": agents.go,
-    "come-back": agents.come_back,
-    "click": agents.click,
-    "as-planned": planned.as_planned,
+    "step-away": actions.step_away,
+    "go": actions.go,
+    "come-back": actions.come_back,
+    "click": actions.click,
+    "as-planned": actions.as_planned,
 }
 
 
@@ -134,15 +136,15 @@ def _assigned(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
         scene.chats[chat.chat_id] = chat
     if chat.stage in ("active", "wrapping"):  # R16: a transfer to an agent is an offer at once
         _hand_back(scene, chat, now)
-        customers.wait(scene, chat, now)
+        actions.wait(scene, chat, now)
     chat.stage, chat.agent_id = "offered", decision["agent_id"]
     if agent is not None:
         agent.max_sessions = decision["max_sessions"]
         if decision["origin"] == "manual":
             agent.asking = False
         lasts = parse_ms(decision["expires_at"]) - parse_ms(decision["at"])
-        agents.answer_later(scene, agent, decision, now, lasts)
-        agents.want_chat(scene, agent, now)
+        actions.answer_later(scene, agent, decision, now, lasts)
+        actions.want_chat(scene, agent, now)
 
 
 def _confirmed(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
@@ -150,11 +152,11 @@ def _confirmed(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
     if chat is None:
         return
     chat.agent_id = decision["agent_id"]
-    customers.talk(scene, chat, now)
+    actions.talk(scene, chat, now)
     if agent is not None:
         agent.offers.pop(chat.chat_id, None)
         agent.chats.add(chat.chat_id)
-        agents.want_chat(scene, agent, now)
+        actions.want_chat(scene, agent, now)
 
 
 def _ended(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
@@ -163,7 +165,7 @@ def _ended(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
         chat.stage, chat.agent_id = "waiting", None
     if agent is not None:
         agent.offers.pop(decision["chat_id"], None)
-        agents.want_chat(scene, agent, now)
+        actions.want_chat(scene, agent, now)
 
 
 def _requeued(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
@@ -172,14 +174,14 @@ def _requeued(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
         return
     if chat.stage in ("active", "wrapping"):
         _hand_back(scene, chat, now)
-        customers.wait(scene, chat, now)
+        actions.wait(scene, chat, now)
     chat.stage, chat.agent_id = "waiting", None
 
 
 def _wrapping(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
     agent, chat = scene.agents.get(decision["agent_id"]), scene.chats.get(decision["chat_id"])
     if agent is not None and chat is not None:
-        agents.wrap_up(scene, agent, chat, now)
+        actions.wrap_up(scene, agent, chat, now)
 
 
 def _closed(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
@@ -194,7 +196,7 @@ def _hand_back(scene: Scene, chat: Chat, now: int) -> None:
     if agent is not None:
         agent.chats.discard(chat.chat_id)
         agent.offers.pop(chat.chat_id, None)
-        agents.want_chat(scene, agent, now)
+        actions.want_chat(scene, agent, now)
 
 
 def _request_rejected(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
@@ -202,7 +204,7 @@ def _request_rejected(scene: Scene, decision: Mapping[str, Any], now: int) -> No
     if agent is not None:
         agent.asking = False
         if decision["reason"] != "at-capacity":  # else the next chat that closes lets it ask again
-            agents.want_chat(scene, agent, now)
+            actions.want_chat(scene, agent, now)
 
 
 def _transfer_rejected(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
@@ -215,7 +217,7 @@ def _transfer_rejected(scene: Scene, decision: Mapping[str, Any], now: int) -> N
 def _made_unavailable(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
     agent = scene.agents.get(decision["agent_id"])
     if agent is not None:
-        agents.sidelined(scene, agent, now)
+        actions.sidelined(scene, agent, now)
 
 
 _REACTIONS: Final[Mapping[str, Callable[[Scene, Mapping[str, Any], int], None]]] = {
@@ -229,3 +231,47 @@ _REACTIONS: Final[Mapping[str, Callable[[Scene, Mapping[str, Any], int], None]]]
     "transfer-rejected": _transfer_rejected,
     "agent-made-unavailable": _made_unavailable,
 }
+
+Watch = Callable[[Frame, list[Decision]], None]
+"""Is shown each frame with its decisions, after the engine has applied it."""
+
+
+def play(crowd: Crowd, engine: Engine, start: int, end: int, watch: Watch = lambda _frame, _decisions: None) -> int:
+    """Let the crowd live from `start` to `end`, in ms since 1970; how many events there were.
+
+    The engine is new or as an earlier frame at `start` left it (its configuration, say). About 40 us an event with
+    people who are drawn.
+    """
+    events = 0
+    now = start
+    numbers = count(engine.frame + 1)
+
+    def step(at: int, happened: list[Event]) -> None:
+        nonlocal now
+        frame = Frame(next(numbers), at, at - now, happened)
+        now = at
+        decisions = engine.apply(frame).decisions
+        for decision in decisions:
+            crowd.observe(vars(decision), at)
+        watch(frame, decisions)
+
+    crowd.start(start)
+    while True:
+        due = crowd.next_due()
+        timer = engine.next_due()
+        timer_at = None if timer is None else now + max(0, timer - engine.service)
+        at = min((each for each in (due, timer_at) if each is not None), default=end)
+        if at >= end:
+            step(end, [])
+            return events
+        if due is None or (timer_at is not None and timer_at < due):
+            step(at, [])
+            continue
+        for said in crowd.due(at):
+            events += 1
+            step(at, [_event(said)])
+
+
+def _event(said: Outgoing) -> Event:
+    data = said.body.copy()
+    return Event(said.type, data.pop("pool"), data)

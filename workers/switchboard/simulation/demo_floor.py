@@ -4,8 +4,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from switchboard.simulation.behaviour import Behaviour
 from switchboard.simulation.cast import Cast, Line, Post, agent_name
+from switchboard.simulation.people import Behaviour
 
 SPEED: Final = 60.0
 """About 120 chats an hour at that time of day: two a second."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
-from switchboard.simulation.diary import Outgoing
+from switchboard.simulation.scene import Outgoing
 
 
 @dataclass(slots=True, frozen=True)

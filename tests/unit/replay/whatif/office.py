@@ -10,10 +10,9 @@ from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.journal.frames import encode_frame
 from switchboard.journal.recorded_log import Record, writing_log
-from switchboard.simulation.behaviour import Behaviour
 from switchboard.simulation.cast import Cast, Line, Post, agent_name
-from switchboard.simulation.crowd import Crowd
-from switchboard.simulation.virtual import play
+from switchboard.simulation.crowd import Crowd, play
+from switchboard.simulation.people import Behaviour
 
 START = 919_666_800_000
 """1999-02-22T07:00:00Z, in ms."""

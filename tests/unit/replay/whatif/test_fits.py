@@ -7,7 +7,7 @@ import pytest
 
 from switchboard.replay.whatif.fits import exponential, fit_patience, uniform
 from switchboard.replay.whatif.scenario import read_recorded
-from switchboard.simulation.behaviour import Behaviour
+from switchboard.simulation.people import Behaviour
 from tests.unit.replay.whatif.office import write_day
 
 

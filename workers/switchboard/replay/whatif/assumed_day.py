@@ -7,9 +7,8 @@ from itertools import takewhile
 from typing import Any, Final
 
 from switchboard.replay.whatif.past import AgentKey, AgentPast
-from switchboard.simulation.behaviour import Behaviour, Dice
 from switchboard.simulation.cast import Cast, Line, Planned, agent_name
-from switchboard.simulation.people import Drawn, People
+from switchboard.simulation.people import Behaviour, Dice, Drawn, People
 from switchboard.simulation.recorded_days import Day, arrival_times
 
 OPENS: Final = 7 * 60

@@ -15,8 +15,7 @@ from switchboard.replay.whatif.rules import Variant
 from switchboard.replay.whatif.scenario import Scenario
 from switchboard.replay.whatif.staff import staff_of
 from switchboard.simulation.cast import Cast
-from switchboard.simulation.crowd import Crowd
-from switchboard.simulation.virtual import play
+from switchboard.simulation.crowd import Crowd, play
 
 CONFIDENCE: Final = 0.95
 

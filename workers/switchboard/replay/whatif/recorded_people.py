@@ -15,9 +15,8 @@ from typing import Final
 
 from switchboard.replay.whatif.fits import ENOUGH, Patience, exponential, fit_patience, resample, uniform
 from switchboard.replay.whatif.past import AgentKey, AgentPast, ChatPast, Past, Stint
-from switchboard.simulation.behaviour import Answer, Away, Behaviour, exponential_ms
 from switchboard.simulation.cast import Line
-from switchboard.simulation.people import End
+from switchboard.simulation.people import Answer, Away, Behaviour, End, exponential_ms
 
 DEFAULTS: Final = Behaviour()
 """Where a log shows nothing at all of something."""

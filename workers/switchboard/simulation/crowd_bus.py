@@ -16,7 +16,7 @@ from switchboard.kafka.clients import Connection, reader, started_producer, unle
 from switchboard.kafka.reading import require_partitions
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.simulation.crowd import Crowd
-from switchboard.simulation.diary import Outgoing
+from switchboard.simulation.scene import Outgoing
 from switchboard.simulation.tally import Tally
 
 SOURCE: Final = b"/switchboard/simulation"
