@@ -24,9 +24,9 @@ from switchboard.kafka.clients import Connection, producer, reader
 from switchboard.kafka.configuration_topic import write_configuration
 from switchboard.kafka.positions import Start, caught_up
 from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
-from switchboard.replay.final_check import final_check
 from switchboard.router.router import Router as RouterHere
 from switchboard.router.shard import Plan
+from switchboard.tools.final_check import final_check
 from tests.waiting import eventually
 
 WRITTEN = (Topic.ASSIGNMENT, Topic.PUSH_REQUEST, Topic.DEAD_LETTER, Topic.JOURNAL)

@@ -13,7 +13,7 @@ from switchboard.domain.events import Event
 from switchboard.journal.frames import encode_frame
 from switchboard.journal.log_frames import Tally
 from switchboard.journal.recorded_log import Record, encode_record
-from switchboard.replay import offline
+from switchboard.tools import offline_replay
 from tests.benchmarks.traffic import START_MS, Shape, Traffic, framed, make
 
 TOPIC_OF = {
@@ -99,6 +99,6 @@ def _replay(kind: str, log: Path) -> ReplayRun:
     tally = Tally()
     began = time.process_time()
     with log.with_suffix(".out").open("wb") as out:
-        decisions = offline.replay(log, out.write, tally, lambda: None)
+        decisions = offline_replay.replay(log, out.write, tally, lambda: None)
     seconds = time.process_time() - began
     return ReplayRun(kind, tally.events, decisions, seconds, log.stat().st_size / 1e6)

@@ -12,7 +12,7 @@ from switchboard.journal.frames import JOURNAL_HEADERS, encode_frame
 from switchboard.journal.line_files import PieceWriter, writing_pieces
 from switchboard.journal.log_frames import DAMAGED, Tally
 from switchboard.journal.recorded_log import Record, encode_record, read_log
-from switchboard.replay.offline import steps
+from switchboard.tools.offline_replay import steps
 
 FRAMES = [
     Frame(n, 1000 * n, 250, [Event("chat-arrival", "x", {"chat_id": f"c{n}"}, None, ("t", 0, n))]) for n in range(9)

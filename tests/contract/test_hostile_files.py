@@ -24,8 +24,8 @@ from switchboard.journal.line_files import MAX_LINE_BYTES, LongLineError, read_l
 from switchboard.journal.log_frames import LoggedRows, Tally, bus_frames, journal_frames
 from switchboard.journal.recorded_log import read_log
 from switchboard.journal.routing_file import read_routing_file
-from switchboard.replay.survey import survey
 from switchboard.settings import load
+from switchboard.tools.publisher import survey
 
 Compress = Callable[[bytes], bytes]
 HEAD = b'{"topic":"journal","partition":0,"offset":0,"ts":1,"payload":"'

@@ -12,7 +12,7 @@ from switchboard.errors import RecordedLogError
 from switchboard.journal.frames import JOURNAL_HEADERS, encode_frame
 from switchboard.journal.log_frames import DAMAGED, Tally
 from switchboard.journal.recorded_log import Record, writing_log
-from switchboard.replay.offline import decide, steps
+from switchboard.tools.offline_replay import decide, steps
 
 SHARD = 3
 HEAD = 5

@@ -13,8 +13,8 @@ from switchboard.kafka.ledger import CommitBatch, record_size
 from switchboard.kafka.merged_reader import Taken
 from switchboard.kafka.record_batches import bounded_value
 from switchboard.kafka.topics import Topic
-from switchboard.replay.dead_letters import DeadLetter, Replays, read_letter
 from switchboard.router.commits import MAX_LETTER_BYTES, pack_dead_letter
+from switchboard.tools.dead_letters import DeadLetter, Replays, read_letter
 from tests.fuzz.source_records import HEADER_NAMES, NOW, SourceRecord, odd_header, source_record
 from tests.fuzz.target import Target, require
 from tests.fuzz.texts import odd_bytes, odd_text

@@ -20,7 +20,7 @@ from switchboard.journal.frames import JOURNAL_HEADERS
 from switchboard.journal.line_files import MAX_LINE_BYTES, read_lines
 from switchboard.journal.log_frames import Tally
 from switchboard.journal.recorded_log import Record, encode_record, read_log
-from switchboard.replay.offline import replay
+from switchboard.tools.offline_replay import replay
 from tests.fuzz.json_values import changed, written
 from tests.fuzz.source_records import AGENTS, odd_header, random_timestamp, source_record
 from tests.fuzz.target import Target, require

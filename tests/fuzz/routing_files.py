@@ -21,9 +21,9 @@ from switchboard.errors import ArrivalsError, RoutingFileError, RulesError, Sett
 from switchboard.journal.codec import BadInput, decode_event
 from switchboard.journal.files import InputFileError
 from switchboard.journal.routing_file import read_routing_file
-from switchboard.replay.whatif.rules import variant
 from switchboard.settings import Settings
 from switchboard.simulation.recorded_days import read_day
+from switchboard.whatif.rule_variants import variant
 from tests.fuzz.json_values import NUMBERS, changed
 from tests.fuzz.source_records import NOW, event_samples
 from tests.fuzz.target import Target, require

@@ -21,12 +21,12 @@ from switchboard.journal.line_files import writing_lines
 from switchboard.journal.log_frames import Tally
 from switchboard.journal.recorded_log import Record, writing_log
 from switchboard.journal.routing_file import read_routing_file
-from switchboard.replay import offline
 from switchboard.simulation.cast import Cast, Line, Post, agent_name
 from switchboard.simulation.crowd import Crowd, play
 from switchboard.simulation.demo_floor import CAST, ROUTING_FILE
 from switchboard.simulation.people import Behaviour
 from switchboard.simulation.recorded_days import arrival_times, shipped_days
+from switchboard.tools import offline_replay
 from tests.property.histories import random_history
 
 FOLDER: Final = Path(__file__).parent
@@ -167,7 +167,7 @@ def main(names: list[str]) -> None:
         if name in MAKERS:
             MAKERS[name](log)
         with writing_lines(decision_log(log)) as out:
-            offline.replay(log, out.write, Tally(), lambda: None)
+            offline_replay.replay(log, out.write, Tally(), lambda: None)
 
 
 if __name__ == "__main__":

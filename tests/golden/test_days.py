@@ -10,7 +10,7 @@ import pytest
 
 from switchboard.journal.line_files import read_lines
 from switchboard.journal.log_frames import Tally
-from switchboard.replay import offline
+from switchboard.tools import offline_replay
 from tests.golden.make_days import FOLDER, MAKERS, decision_log
 
 LOGS = sorted({*MAKERS, "demo.jsonl.zst"})
@@ -22,7 +22,9 @@ def test_a_recorded_day_is_decided_as_it_was(name: str) -> None:
     """A change of any decision on it is a change of the rules: then their version changes, and this log with it."""
     made: list[bytes] = []
     tally = Tally()
-    offline.replay(FOLDER / name, lambda lines: made.extend(lines.splitlines(keepends=True)), tally, lambda: None)
+    offline_replay.replay(
+        FOLDER / name, lambda lines: made.extend(lines.splitlines(keepends=True)), tally, lambda: None
+    )
     assert tally.events > 700
     for now, then in zip_longest(made, read_lines(decision_log(FOLDER / name))):
         assert now == then

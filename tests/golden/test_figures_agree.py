@@ -9,9 +9,9 @@ from switchboard.journal.codec import encode
 from switchboard.journal.log_frames import Tally as Lines
 from switchboard.monitor.figures import Counting, Figures
 from switchboard.monitor.public_rows import decided
-from switchboard.replay import offline
 from switchboard.router import counters
 from switchboard.router.counters import Tally
+from switchboard.tools import offline_replay
 from tests.golden.make_days import FOLDER
 from tests.golden.test_days import LOGS
 
@@ -45,7 +45,7 @@ def test_arrivals_waits_and_service_level_are_those_of_the_metrics(name: str, mo
     """For every queue of every recorded day, whatever happened on it."""
     monkeypatch.setattr(counters, "_named", counters.Named())
     before, counting, tally = by_router(), Counting(), None
-    for engine, frame in offline.steps(FOLDER / name, Lines()):
+    for engine, frame in offline_replay.steps(FOLDER / name, Lines()):
         tally = tally or Tally(engine)
         outcome = engine.apply(frame)
         tally.count([], outcome)

@@ -8,7 +8,7 @@ from switchboard.domain.events import Event
 from switchboard.journal.codec import MAX_VALUE_BYTES, decode_event
 from switchboard.kafka.reading import partitions_of, read_to_now
 from switchboard.kafka.topics import Topic
-from switchboard.replay.dead_letters import REPLAYED_FROM
+from switchboard.tools.dead_letters import REPLAYED_FROM
 from tests.routers import Bus, Ran, a_bus
 
 BAD: tuple[tuple[Topic, bytes | None, str], ...] = (

@@ -12,7 +12,7 @@ from switchboard.journal.codec import PUSH_REQUEST_TYPE, encode
 from switchboard.journal.frames import JOURNAL_HEADERS, encode_frame
 from switchboard.kafka.clients import Connection, producer
 from switchboard.kafka.topics import Topic, TopicNames
-from switchboard.replay.final_check import final_check
+from switchboard.tools.final_check import final_check
 
 SHARD = 1
 CHATS = 6

@@ -23,10 +23,9 @@ from switchboard.journal.recorded_log import Record, read_log
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.reading import partitions_of
 from switchboard.kafka.topics import Topic
-from switchboard.replay.offline import decide, frames_of
-from switchboard.replay.recorder import Wanted
-from switchboard.replay.recorder import record as record_topics
-from switchboard.replay.row_cut import RowCut, cut_rows
+from switchboard.tools.offline_replay import decide, frames_of
+from switchboard.tools.recorder import RowCut, Wanted, cut_rows
+from switchboard.tools.recorder import record as record_topics
 from tests.crowds import a_crowd, configure
 from tests.routers import _COMMAND, Bus, Router, a_bus
 from tests.waiting import eventually
@@ -312,8 +311,8 @@ async def test_a_recording_that_follows_outlives_a_look_for_partitions_that_fail
             raise NodeNotReadyError("node id 2")
         return await partitions_of(conn, topics)
 
-    monkeypatch.setattr("switchboard.replay.recorder.partitions_of", interrupted)
-    monkeypatch.setattr("switchboard.replay.recorder.RELIST_SECONDS", 0)
+    monkeypatch.setattr("switchboard.tools.recorder.partitions_of", interrupted)
+    monkeypatch.setattr("switchboard.tools.recorder.RELIST_SECONDS", 0)
     async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus:
         wanted = Wanted({bus.names.of(Topic.CHAT_ARRIVAL): "chat-arrival"}, follow=True)
         written: list[Record] = []

@@ -19,12 +19,6 @@ from switchboard.kafka.configuration_topic import read_configuration, write_conf
 from switchboard.kafka.reading import partitions_of
 from switchboard.kafka.topics import SOURCES, Topic, TopicNames, TopicPlan
 from switchboard.monitor import worker as monitor
-from switchboard.replay.against import AgainstTopics
-from switchboard.replay.dead_letters import DeadLetter, Place, dead_letter_at, dead_letters, put_back
-from switchboard.replay.publisher import publish
-from switchboard.replay.recorder import Wanted, record
-from switchboard.router.checking import check_bus
-from switchboard.router.resetting import reset_source
 from switchboard.router.router import Router
 from switchboard.router.shard import Plan
 from switchboard.settings import Settings, load
@@ -33,6 +27,11 @@ from switchboard.simulation.crowd import Crowd
 from switchboard.simulation.crowd_bus import Bus as Simulated
 from switchboard.simulation.people import Behaviour
 from switchboard.simulation.tally import Tally
+from switchboard.tools.dead_letters import DeadLetter, Place, dead_letter_at, dead_letters, put_back
+from switchboard.tools.decision_sources import AgainstTopics
+from switchboard.tools.publisher import publish
+from switchboard.tools.recorder import Wanted, record
+from switchboard.tools.source_topics import check_bus, reset_source
 from tests.monitors import a_monitor
 from tests.routers import EARLIEST, Bus, a_bus
 from tests.secured import Secured

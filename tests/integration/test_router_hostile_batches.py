@@ -5,7 +5,7 @@ import time
 from switchboard.journal.codec import KEPT_BYTES
 from switchboard.kafka.batch_records import BatchLimits
 from switchboard.kafka.topics import Topic
-from switchboard.replay.dead_letters import DeadLetter, read_letter
+from switchboard.tools.dead_letters import DeadLetter, read_letter
 from tests.attacks.batches import Batch, Codec, Poster, batch_of, batch_of_blanks, with_empty_headers
 from tests.batches import record
 from tests.routers import Bus, a_bus

@@ -25,7 +25,7 @@ from switchboard.cli.dead_letter_view import fields_of, line_of, shown
 from switchboard.cli.main import COMMANDS, main
 from switchboard.cli.main import switchboard as main_commands
 from switchboard.journal.recorded_log import Record, encode_record
-from switchboard.replay.dead_letters import DeadLetter, Place
+from switchboard.tools.dead_letters import DeadLetter, Place
 from tests.terminals import ESCAPES, HOSTILE_ID, HOSTILE_TEXT, MARKUP, UNSEEN, unsafe
 from tests.unit.replay.logs import decided, journal
 from tests.unit.rules.story import config, event, push

@@ -8,7 +8,7 @@ from switchboard.journal.frames import JOURNAL_HEADERS, encode_frame
 from switchboard.journal.line_files import read_lines, writing_lines
 from switchboard.journal.log_frames import Tally
 from switchboard.journal.recorded_log import Record, writing_log
-from switchboard.replay import offline
+from switchboard.tools import offline_replay
 from tests.unit.rules.story import START
 
 Told = tuple[float, list[Event]]
@@ -43,5 +43,5 @@ def decided(log: Path) -> list[bytes]:
     """The lines of a log's decision log."""
     out = log.with_suffix(".decided")
     with writing_lines(out) as file:
-        offline.replay(log, file.write, Tally(), lambda: None)
+        offline_replay.replay(log, file.write, Tally(), lambda: None)
     return list(read_lines(out))

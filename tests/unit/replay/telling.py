@@ -10,7 +10,7 @@ from switchboard.cli.explain_agent_view import agent_lines
 from switchboard.cli.explain_text import Line, show
 from switchboard.cli.explain_view import chat_lines
 from switchboard.journal.log_frames import Tally
-from switchboard.replay.explain import explain_agent, explain_chat
+from switchboard.tools.explanation import explain_agent, explain_chat
 from tests.unit.replay.logs import Told, journal
 
 

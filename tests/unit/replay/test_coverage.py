@@ -2,7 +2,7 @@
 
 from array import array
 
-from switchboard.replay.coverage import Coverage
+from switchboard.tools.final_check import Coverage
 
 
 def faults(coverage: Coverage, *live: int) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from switchboard.cli.dead_letter_view import fields_of, line_of
-from switchboard.replay.dead_letters import DeadLetter, Place, Replays, read_letter
+from switchboard.tools.dead_letters import DeadLetter, Place, Replays, read_letter
 
 ROUTERS = (
     ("reason", b"schema"),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from switchboard.journal.log_frames import Tally
-from switchboard.replay.explain import explain_agent
+from switchboard.tools.explanation import explain_agent
 from tests.unit.replay.logs import Told, journal
 from tests.unit.replay.telling import agent_told, part
 from tests.unit.rules.story import config, event, pull

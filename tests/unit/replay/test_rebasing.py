@@ -4,7 +4,7 @@ import pytest
 
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS, parse_ms
 from switchboard.journal.recorded_log import Record
-from switchboard.replay.rebasing import Rebase
+from switchboard.tools.publisher import Rebase
 
 FIRST = parse_ms("2026-03-01T08:00:00Z")
 NOW = parse_ms("2026-11-25T12:00:00Z")

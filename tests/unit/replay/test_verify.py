@@ -9,9 +9,9 @@ from switchboard.errors import RecordedLogError
 from switchboard.journal.decision_log import AHEAD, DifferenceKind
 from switchboard.journal.line_files import read_lines
 from switchboard.journal.log_frames import Tally
-from switchboard.replay.against import AgainstFile
-from switchboard.replay.verify import FirstDifference, Verified
-from switchboard.replay.verify import verify as verify_log
+from switchboard.tools.decision_sources import AgainstFile
+from switchboard.tools.verification import FirstDifference, Verified
+from switchboard.tools.verification import verify as verify_log
 from tests.unit.replay.logs import decided, journal
 from tests.unit.rules.story import config, event, pull
 

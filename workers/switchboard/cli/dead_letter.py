@@ -19,8 +19,8 @@ from switchboard.journal.printable_text import counted
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.positions import Start
 from switchboard.kafka.topics import TopicNames
-from switchboard.replay.dead_letters import DeadLetter, Place, Replays, dead_letter_at, dead_letters, put_back
 from switchboard.settings import load
+from switchboard.tools.dead_letters import DeadLetter, Place, Replays, dead_letter_at, dead_letters, put_back
 
 Found = TypeVar("Found")
 

@@ -5,7 +5,7 @@ from typing import Any
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.journal.printable_text import printable
 from switchboard.journal.recorded_log import is_timely
-from switchboard.replay.dead_letters import DeadLetter
+from switchboard.tools.dead_letters import DeadLetter
 
 
 def fields_of(letter: DeadLetter) -> dict[str, Any]:

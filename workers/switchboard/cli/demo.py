@@ -22,12 +22,12 @@ from switchboard.cli.summary import summary_lines, summary_of
 from switchboard.errors import FAULT, BrokerUnavailableError, OfficeError
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.positions import caught_up
-from switchboard.replay.final_check import FinalCheck, final_check
 from switchboard.simulation.crowd import Crowd
 from switchboard.simulation.crowd_bus import Bus, paced
 from switchboard.simulation.demo_floor import BEHAVIOUR, CAST, FROM_MINUTE, SPEED
 from switchboard.simulation.recorded_days import Day, arrival_times, shipped_days
 from switchboard.simulation.tally import Tally
+from switchboard.tools.final_check import FinalCheck, final_check
 
 CATCH_UP_SECONDS: Final = 20.0
 LAST_SECONDS: Final = 0.3

@@ -11,9 +11,9 @@ from switchboard.cli.explain_text import Line, show
 from switchboard.cli.explain_view import chat_lines
 from switchboard.cli.log_progress import log_progress
 from switchboard.journal.log_frames import Tally
-from switchboard.replay.agent_story import AgentStory
-from switchboard.replay.chat_story import ChatStory
-from switchboard.replay.explain import explain_agent, explain_chat
+from switchboard.tools.agent_story import AgentStory
+from switchboard.tools.chat_story import ChatStory
+from switchboard.tools.explanation import explain_agent, explain_chat
 
 
 @click.command()

@@ -8,7 +8,7 @@ from switchboard.cli.explain_text import Line
 from switchboard.cli.explain_view import day
 from switchboard.cli.explain_words import REFUSALS, clock, span
 from switchboard.journal.printable_text import counted
-from switchboard.replay.agent_story import AgentMoment, AgentStory, Standing, Totals
+from switchboard.tools.agent_story import AgentMoment, AgentStory, Standing, Totals
 
 _ENDS: Final = {
     "declined": "declined",

@@ -3,7 +3,7 @@
 from typing import Final
 
 from switchboard.cli.explain_words import chat_words, of_chat, which_chat
-from switchboard.replay.causes import Cause
+from switchboard.tools.chat_story import Cause
 
 IGNORED: Final = {
     "already-open": "the chat is open already",

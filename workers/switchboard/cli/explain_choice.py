@@ -6,8 +6,7 @@ from typing import Final
 from switchboard.cli.explain_text import Line
 from switchboard.cli.explain_words import clock, span
 from switchboard.journal.printable_text import counted
-from switchboard.replay.choices import Choice, Unserved
-from switchboard.replay.standing import Asking, Hindered, Hindrance
+from switchboard.tools.choices import Asking, Choice, Hindered, Hindrance, Unserved
 
 NAMED: Final = 6
 """Agents of one kind that are named, and agents who ask that are listed."""

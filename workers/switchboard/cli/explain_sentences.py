@@ -13,7 +13,7 @@ from switchboard.domain.decisions import (
     ChatWrapping,
     Decision,
 )
-from switchboard.replay.causes import Cause
+from switchboard.tools.chat_story import Cause
 
 
 def sentences(cause: Cause, decisions: Sequence[Decision], own: str | None) -> list[str]:

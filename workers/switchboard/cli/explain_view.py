@@ -20,8 +20,8 @@ from switchboard.domain.decisions import (
     TransferRejected,
 )
 from switchboard.domain.rfc3339 import parse_ms
-from switchboard.replay.chat_story import ChatStory, Life, Moment
-from switchboard.replay.choices import Choice
+from switchboard.tools.chat_story import ChatStory, Life, Moment
+from switchboard.tools.choices import Choice
 
 
 def chat_lines(story: ChatStory) -> list[Line]:

@@ -19,9 +19,9 @@ from switchboard.journal.printable_text import counted
 from switchboard.journal.recorded_log import Record, encode_record
 from switchboard.kafka.positions import Start
 from switchboard.kafka.topics import Topic, TopicNames
-from switchboard.replay.recorder import Recorded, Wanted
-from switchboard.replay.recorder import record as record_topics
 from switchboard.settings import Settings, load
+from switchboard.tools.recorder import Recorded, Wanted
+from switchboard.tools.recorder import record as record_topics
 
 INTERRUPTED: Final = 130
 """Exit code of a recording that was stopped before its end."""

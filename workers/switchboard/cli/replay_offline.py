@@ -12,7 +12,7 @@ from switchboard.cli.progress import progress
 from switchboard.journal.line_files import writing_lines
 from switchboard.journal.log_frames import Tally
 from switchboard.journal.printable_text import counted, printable_json
-from switchboard.replay import offline
+from switchboard.tools import offline_replay
 
 
 def replay_offline(log: Path, out: Path, *, skip_bad: bool, as_json: bool) -> None:
@@ -38,11 +38,13 @@ def _write(log: Path, out: Path, tally: Tally, tell: Callable[[], None], *, skip
     if str(out) == "-":
         write = sys.stdout.buffer.write
         if sys.stdout.isatty():  # nowhere else: the bytes of a decision log are those of the live topics
-            return offline.replay(log, lambda lines: write(printable_json(lines)), tally, tell, skip_bad=skip_bad)
-        return offline.replay(log, write, tally, tell, skip_bad=skip_bad)
+            return offline_replay.replay(
+                log, lambda lines: write(printable_json(lines)), tally, tell, skip_bad=skip_bad
+            )
+        return offline_replay.replay(log, write, tally, tell, skip_bad=skip_bad)
     refuse_as_out("--out", out, log)
     with writing_lines(out) as file:
-        return offline.replay(log, file.write, tally, tell, skip_bad=skip_bad)
+        return offline_replay.replay(log, file.write, tally, tell, skip_bad=skip_bad)
 
 
 def _tell(tally: Tally, decisions: int, seconds: float, *, as_json: bool, beside: bool) -> None:

@@ -17,9 +17,8 @@ from switchboard.cli.signals import stop_on_signal
 from switchboard.journal.log_frames import Tally
 from switchboard.journal.printable_text import counted
 from switchboard.journal.recorded_log import Kind, kind_of, refuse
-from switchboard.replay.publisher import Published, publish
-from switchboard.replay.survey import Survey, survey, wanted
 from switchboard.settings import load
+from switchboard.tools.publisher import Published, Survey, publish, survey, wanted
 
 
 class Speed(click.ParamType):

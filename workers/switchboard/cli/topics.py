@@ -10,9 +10,8 @@ from switchboard.cli.consoles import say, say_json
 from switchboard.errors import FAULT
 from switchboard.kafka.admin import Created, Difference, create_topics
 from switchboard.kafka.positions import Start
-from switchboard.router.checking import check_bus
-from switchboard.router.resetting import require_stopped, reset_source
 from switchboard.settings import load
+from switchboard.tools.source_topics import check_bus, require_stopped, reset_source
 
 
 @click.group()

@@ -19,10 +19,10 @@ from switchboard.journal.decision_log import Difference
 from switchboard.journal.log_frames import Tally
 from switchboard.journal.printable_text import counted
 from switchboard.journal.recorded_log import Kind, kind_of
-from switchboard.replay.against import AgainstFile, AgainstTopics
-from switchboard.replay.verify import Verified
-from switchboard.replay.verify import verify as verify_log
 from switchboard.settings import load
+from switchboard.tools.decision_sources import AgainstFile, AgainstTopics
+from switchboard.tools.verification import Verified
+from switchboard.tools.verification import verify as verify_log
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

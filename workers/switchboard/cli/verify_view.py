@@ -13,8 +13,7 @@ from switchboard.domain.events import Event
 from switchboard.journal import bounded_json
 from switchboard.journal.decision_log import Difference, DifferenceKind, beginning
 from switchboard.journal.printable_text import counted, printable
-from switchboard.replay.circumstances import Circumstances, QueueHead
-from switchboard.replay.verify import Verified
+from switchboard.tools.verification import Circumstances, QueueHead, Verified
 
 HEADS: Final = {
     DifferenceKind.MISSING: "a decision is missing",

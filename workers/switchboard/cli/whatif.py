@@ -8,7 +8,7 @@ import click
 
 from switchboard.cli.duration import Duration
 from switchboard.cli.out_files import OutFile, refuse_as_out
-from switchboard.replay.whatif.rules import Setting, Variant, named_by, setting, variant
+from switchboard.whatif.rule_variants import Setting, Variant, named_by, setting, variant
 
 BASE: Final = "unchanged"
 EXTRA: Final = ("scipy", "matplotlib")

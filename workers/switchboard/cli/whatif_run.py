@@ -16,16 +16,13 @@ from switchboard.journal.files import SHARED, replacing
 from switchboard.journal.printable_text import counted, printable
 from switchboard.journal.recorded_log import Kind
 from switchboard.journal.routing_file import read_routing_file
-from switchboard.replay.whatif.assumed_day import OFFICE, AssumedDay, shift_workers
-from switchboard.replay.whatif.assumptions import assumptions
-from switchboard.replay.whatif.comparing import Interval, Result, compare
-from switchboard.replay.whatif.page import Told, page
-from switchboard.replay.whatif.rules import Variant
-from switchboard.replay.whatif.scenario import Recorded, read_recorded
-from switchboard.replay.whatif.tables import FIGURES, Figure, calibration, cell, change
-from switchboard.replay.whatif.words import few_runs, summary
 from switchboard.simulation.people import Behaviour
 from switchboard.simulation.recorded_days import shipped_days
+from switchboard.whatif.comparison import Interval, Result, compare
+from switchboard.whatif.report_page import Told, page
+from switchboard.whatif.report_texts import FIGURES, Figure, assumptions, calibration, cell, change, few_runs, summary
+from switchboard.whatif.rule_variants import Variant
+from switchboard.whatif.scenario import OFFICE, AssumedDay, Recorded, read_recorded, shift_workers
 
 AGENTS: Final = 15
 """Of a recorded day of arrivals: few enough that rules matter."""

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from switchboard.errors import RulesError
-from switchboard.replay.whatif.comparing import Result, compare
-from switchboard.replay.whatif.rules import Variant, variant
-from switchboard.replay.whatif.scenario import Recorded, read_recorded
+from switchboard.whatif.comparison import Result, compare
+from switchboard.whatif.rule_variants import Variant, variant
+from switchboard.whatif.scenario import Recorded, read_recorded
 from tests.unit.replay.whatif.office import write_day
 
 SEEDS = ("1", "2", "3")

@@ -7,8 +7,7 @@ import pytest
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.errors import NothingToCompareError
-from switchboard.replay.whatif.extracting import Reader
-from switchboard.replay.whatif.past import Past, Stint
+from switchboard.whatif.recorded_day import Past, Reader, Stint
 
 QUEUES = [{"name": "q"}, {"name": "other"}]
 PUSH: dict[str, Any] = {"queues": QUEUES, "profiles": [{"name": "desk", "max_sessions": 2}]}

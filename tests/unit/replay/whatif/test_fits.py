@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from switchboard.replay.whatif.fits import exponential, fit_patience, uniform
-from switchboard.replay.whatif.scenario import read_recorded
 from switchboard.simulation.people import Behaviour
+from switchboard.whatif.recorded_people import exponential, fit_patience, uniform
+from switchboard.whatif.scenario import read_recorded
 from tests.unit.replay.whatif.office import write_day
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
-from switchboard.replay.whatif.measuring import Measures, gini
+from switchboard.whatif.measures import Measures, gini
 
 CONFIG: dict[str, Any] = {"queues": [{"name": "q", "max_wait": 60}], "profiles": [{"name": "desk", "max_sessions": 1}]}
 START = 1_000_000

@@ -5,11 +5,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from switchboard.replay.whatif.assumptions import assumptions
-from switchboard.replay.whatif.comparing import compare
-from switchboard.replay.whatif.page import Told, page
-from switchboard.replay.whatif.rules import Variant, variant
-from switchboard.replay.whatif.scenario import read_recorded
+from switchboard.whatif.comparison import compare
+from switchboard.whatif.report_page import Told, page
+from switchboard.whatif.report_texts import assumptions
+from switchboard.whatif.rule_variants import Variant, variant
+from switchboard.whatif.scenario import read_recorded
 from tests.unit.replay.whatif.office import write_day
 
 HOSTILE = '<script>alert("1")</script> & $x_1$'

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from switchboard.replay.whatif import plots
-from switchboard.replay.whatif.comparing import Result, compare
-from switchboard.replay.whatif.rules import Variant, variant
-from switchboard.replay.whatif.scenario import read_recorded
+from switchboard.whatif import report_page
+from switchboard.whatif.comparison import Result, compare
+from switchboard.whatif.rule_variants import Variant, variant
+from switchboard.whatif.scenario import read_recorded
 from tests.unit.replay.whatif.office import write_day
 
 LONG = "profile.max_sessions=2, agents +1, profile.offer_timeout=20"
@@ -26,7 +26,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[Result]:
 
 def test_a_short_log_has_points_and_a_clock_of_its_own(results: list[Result]) -> None:
     """No label of the clock stands there twice."""
-    picture = plots.waits_over_the_day(results, ", UTC")
+    picture = report_page.waits_over_the_day(results, ", UTC")
     clock = re.findall(r">(\d\d:\d\d)<", picture)
     assert len(clock) >= 4
     assert len(set(clock)) == len(clock)
@@ -47,21 +47,21 @@ def test_a_short_log_has_points_and_a_clock_of_its_own(results: list[Result]) ->
 )
 def test_bins_and_labels_go_with_the_length_of_the_log(seconds: int, bin_seconds: int, step: int) -> None:
     """Half an hour is the longest bin."""
-    assert (plots.bin_of(seconds), plots.step_of(seconds)) == (bin_seconds, step)
+    assert (report_page.bin_of(seconds), report_page.step_of(seconds)) == (bin_seconds, step)
 
 
 def test_a_time_of_day_goes_round() -> None:
     """With its seconds where labels are nearer than a minute."""
-    assert plots.time_of_day(25 * HOUR + 60, with_seconds=False) == "01:01"
-    assert plots.time_of_day(HOUR + 5, with_seconds=True) == "01:00:05"
+    assert report_page.time_of_day(25 * HOUR + 60, with_seconds=False) == "01:01"
+    assert report_page.time_of_day(HOUR + 5, with_seconds=True) == "01:00:05"
 
 
 def test_names_are_told_whole(results: list[Result]) -> None:
     """Over several lines, so that those that begin alike can be told apart."""
     for picture in (
-        plots.waits_over_the_day(results, ""),
-        plots.by_variant(results, "wait", None, shares=False),
-        plots.assignments(results),
+        report_page.waits_over_the_day(results, ""),
+        report_page.by_variant(results, "wait", None, shares=False),
+        report_page.assignments(results),
     ):
         words = " ".join(re.findall(r"<text[^>]*>([^<]*)<", picture)) + " ".join(
             re.findall(r"<tspan[^>]*>([^<]*)<", picture)

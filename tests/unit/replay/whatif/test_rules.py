@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from switchboard.errors import RulesError
-from switchboard.replay.whatif.rules import Variant, setting, variant
+from switchboard.whatif.rule_variants import Variant, setting, variant
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "retail": {

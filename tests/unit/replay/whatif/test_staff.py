@@ -9,12 +9,11 @@ from switchboard.domain.events import Event, Frame
 from switchboard.errors import RulesError
 from switchboard.journal.frames import encode_frame
 from switchboard.journal.recorded_log import Record, writing_log
-from switchboard.replay.whatif.assumptions import assumptions
-from switchboard.replay.whatif.comparing import Result, compare
-from switchboard.replay.whatif.past import AgentKey, AgentPast
-from switchboard.replay.whatif.rules import Variant, setting, variant
-from switchboard.replay.whatif.scenario import Recorded, read_recorded
-from switchboard.replay.whatif.staff import names_of, staff_of
+from switchboard.whatif.comparison import Result, compare
+from switchboard.whatif.recorded_day import AgentKey, AgentPast
+from switchboard.whatif.report_texts import assumptions
+from switchboard.whatif.rule_variants import Variant, names_of, setting, staff_of, variant
+from switchboard.whatif.scenario import Recorded, read_recorded
 
 START = 1_000_000
 CONFIG: dict[str, Any] = {

@@ -14,8 +14,7 @@ from switchboard.domain.decisions import (
 from switchboard.domain.events import Event
 from switchboard.domain.pool import Pool
 from switchboard.domain.state import Agent, Chat, Request
-from switchboard.replay.causes import Cause, of_event, of_timer
-from switchboard.replay.steps_seen import StepsSeen
+from switchboard.tools.chat_story import Cause, StepsSeen, of_event, of_timer
 
 
 @dataclass(slots=True)

@@ -13,8 +13,8 @@ from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
 from switchboard.domain.rfc3339 import parse_ms
 from switchboard.domain.state import Agent
-from switchboard.replay.whatif.past import AgentKey
 from switchboard.simulation.tally import rank
+from switchboard.whatif.recorded_day import AgentKey
 
 SHORT_ABANDON_MS: Final = 5_000
 """Who gives up within this long is left out of the second convention of service level."""

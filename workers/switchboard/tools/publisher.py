@@ -1,28 +1,134 @@
-"""A bus log back onto a bus, at its own pace or another."""
+"""Recorded times moved to now."""
 
 import asyncio
 import contextlib
+import re
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 
+from switchboard.domain.rfc3339 import format_ms, parse_ms
 from switchboard.errors import BrokerAwayError
+from switchboard.journal.codec import SOURCE_TOPICS, BadInput, decode_event
 from switchboard.journal.printable_text import counted
-from switchboard.journal.recorded_log import Record, bare_topic, is_timely
+from switchboard.journal.recorded_log import Record, Skip, bare_topic, is_timely, read_log, refuse
 from switchboard.kafka.acl import Operation, on_topics, require_rights
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection, send_as_is, started_producer, unless_stopped
 from switchboard.kafka.ledger import stop_producer
 from switchboard.kafka.reading import require_partitions
 from switchboard.kafka.topics import Topic, TopicNames
-from switchboard.replay.rebasing import Rebase
+
+TIME_HEADER: Final = "ce_time"
+
+_times: Final = re.compile(rb'("(?:arrived_at|accepted_at|requested_at)"\s*:\s*")([^"\\]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Rebase:
+    """Moves times so that `first` becomes `now` (ms since 1970), those after it `speed` times as close to it."""
+
+    first: int
+    now: int
+    speed: float
+
+    def move(self, record: Record) -> Record:
+        """The record with its timestamp, its time fields and its `ce_time` moved; all other bytes stay.
+
+        A timestamp outside the years 0001 to 9999 stays too: the router is to set the record aside again.
+        """
+        headers = tuple(
+            (name, self._moved(value) if name == TIME_HEADER and value is not None else value)
+            for name, value in record.headers
+        )
+        payload = record.payload
+        if payload is not None:
+            payload = _times.sub(lambda found: found[1] + self._moved(found[2]) + b'"', payload)
+        ts = self._ms(record.ts) if is_timely(record.ts) else record.ts
+        return replace(record, ts=ts, headers=headers, payload=payload)
+
+    def _ms(self, ms: int) -> int:
+        return self.now + round((ms - self.first) / self.speed)
+
+    def _moved(self, text: bytes) -> bytes:
+        try:
+            return format_ms(self._ms(parse_ms(text.decode()))).encode()
+        except ValueError:
+            return text  # it was no time when it was recorded, and is to be set aside again
+
+
+NO_EVENT: Final = "(no event)"
+"""The type of a record that the router would set aside."""
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a log holds of what is to be sent."""
+
+    by_topic: Counter[str] = field(default_factory=Counter)
+    by_type: Counter[str] = field(default_factory=Counter)
+    skipped: int = 0
+    """Lines of topics that are no source topics, and of types that are not asked for."""
+    first: int | None = None
+    last: int | None = None
+    """The least time and the largest, ms since 1970; those outside the years 0001 to 9999 count for nothing."""
+
+    @property
+    def records(self) -> int:
+        """How many are to be sent."""
+        return self.by_topic.total()
+
+    @property
+    def seconds(self) -> float:
+        """How long it took when it was recorded."""
+        return 0.0 if self.first is None or self.last is None else (self.last - self.first) / 1000
+
+
+def survey(path: Path, only: frozenset[str], skip: Skip = refuse) -> Survey:
+    """Look through a log before anything is sent.
+
+    Raises:
+        RecordedLogError: a line is damaged and `skip` does not take it.
+    """
+    found = Survey()
+    for record, event_type in _sources(path, found, skip):
+        if only and event_type not in only:
+            found.skipped += 1
+            continue
+        found.by_topic[bare_topic(record.topic)] += 1
+        found.by_type[event_type] += 1
+        if is_timely(record.ts):
+            found.first = record.ts if found.first is None else min(found.first, record.ts)
+            found.last = record.ts if found.last is None else max(found.last, record.ts)
+    return found
+
+
+def wanted(path: Path, only: frozenset[str]) -> Iterator[Record]:
+    """The records that are to be sent, after a survey: damaged lines have been told of."""
+    for record, event_type in _sources(path, Survey(), lambda _: None):
+        if not only or event_type in only:
+            yield record
+
+
+def _sources(path: Path, found: Survey, skip: Skip) -> Iterator[tuple[Record, str]]:
+    """The records of source topics, each with its event's type."""
+    for record in read_log(path, skip):
+        topic = bare_topic(record.topic)
+        if topic not in SOURCE_TOPICS:
+            found.skipped += 1
+            continue
+        source = (record.topic, record.partition, record.offset)
+        event = decode_event(topic, record.headers, record.payload, source=source, timestamp=record.ts)
+        yield record, NO_EVENT if isinstance(event, BadInput) else event.type
+
 
 UNDER_WAY: Final = 500
 """Records that are on their way at a time, at most."""

@@ -10,12 +10,11 @@ from scipy.stats import t as student
 
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
-from switchboard.replay.whatif.measuring import Figures, Measures
-from switchboard.replay.whatif.rules import Variant
-from switchboard.replay.whatif.scenario import Scenario
-from switchboard.replay.whatif.staff import staff_of
 from switchboard.simulation.cast import Cast
 from switchboard.simulation.crowd import Crowd, play
+from switchboard.whatif.measures import Figures, Measures
+from switchboard.whatif.rule_variants import Variant, staff_of
+from switchboard.whatif.scenario import Scenario
 
 CONFIDENCE: Final = 0.95
 

@@ -1,15 +1,20 @@
 """A recorded day of arrivals with assumed people: only the counts of calls are real, all else is stated here."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Protocol
 
-from switchboard.replay.whatif.past import AgentKey, AgentPast
+from switchboard.journal.log_frames import Tally
 from switchboard.simulation.cast import Cast, Line, Planned, agent_name
 from switchboard.simulation.people import Behaviour, Dice, Drawn, People
 from switchboard.simulation.recorded_days import Day, arrival_times
+from switchboard.tools import offline_replay
+from switchboard.whatif.measures import Measures
+from switchboard.whatif.recorded_day import AgentKey, AgentPast, Past, Reader
+from switchboard.whatif.recorded_people import Known, RecordedPeople, known_of
 
 OPENS: Final = 7 * 60
 CLOSES: Final = 24 * 60
@@ -86,3 +91,93 @@ def shift_workers(number: int, configs: Mapping[str, Mapping[str, Any]]) -> dict
 
 def _planned(minute: int, event_type: str, **data: str) -> Planned:
     return Planned((minute - OPENS) * 60_000, event_type, data)
+
+
+class Scenario(Protocol):
+    """A day that can be played again and again."""
+
+    @property
+    def start(self) -> int:
+        """Ms since 1970."""
+
+    @property
+    def end(self) -> int:
+        """Ms since 1970."""
+
+    @property
+    def configs(self) -> Mapping[str, Mapping[str, Any]]:
+        """Each pool's own configuration."""
+
+    @property
+    def agents(self) -> Mapping[AgentKey, AgentPast]:
+        """Who worked, and when."""
+
+    def arrivals(self, seed: str) -> Iterator[int]:
+        """When chats arrive, in ms since the start."""
+
+    def people(self, seed: str, ways: Mapping[str, AgentPast]) -> People:
+        """Who they are; `ways` are the agents' by their ids."""
+
+
+@dataclass(slots=True, frozen=True)
+class Recorded:
+    """A log's day."""
+
+    past: Past
+    known: Known
+    measures: Measures
+    """As the log has it."""
+    tally: Tally
+
+    @property
+    def start(self) -> int:
+        """The first frame's clock."""
+        return self.past.start
+
+    @property
+    def end(self) -> int:
+        """The last frame's."""
+        return self.past.end
+
+    @property
+    def configs(self) -> Mapping[str, Mapping[str, Any]]:
+        """The last of each pool."""
+        return self.past.configs
+
+    @property
+    def agents(self) -> Mapping[AgentKey, AgentPast]:
+        """As the log shows them."""
+        return self.past.agents
+
+    def arrivals(self, seed: str) -> Iterator[int]:
+        """As they were."""
+        del seed
+        return (chat.after for chat in self.past.chats)
+
+    def people(self, seed: str, ways: Mapping[str, AgentPast]) -> People:
+        """As they were, and drawn where the log does not show it."""
+        return RecordedPeople(self.known, seed, ways)
+
+
+def read_recorded(path: Path, click_median: float, progress: Callable[[], None]) -> Recorded:
+    """A log's day: each of its decisions is made again, and looked at.
+
+    Raises:
+        RecordedLogError, OSError: as `offline.steps`.
+        NothingToCompareError: no chat arrives in it.
+    """
+    tally, reader = Tally(), Reader()
+    measures: Measures | None = None
+    for number, (engine, frame) in enumerate(offline_replay.steps(path, tally)):
+        if measures is None:
+            measures = Measures(frame.at)
+        decisions = engine.apply(frame).decisions
+        reader.step(engine, frame, decisions)
+        measures.step(engine, frame, decisions)
+        measures.signs(reader.agents.signs, frame.at)
+        if not number % 1000:
+            progress()
+    past = reader.past()
+    measures = measures or Measures(0)
+    measures.left(reader.agents.left())
+    return Recorded(past, known_of(past, click_median), measures, tally)

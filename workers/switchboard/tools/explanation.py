@@ -10,9 +10,9 @@ from switchboard.domain.pool import Witness
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.errors import UnknownIdError
 from switchboard.journal.log_frames import Tally
-from switchboard.replay.agent_story import AgentStory, AgentWitness
-from switchboard.replay.chat_story import ChatStory, ChatWitness
-from switchboard.replay.offline import steps
+from switchboard.tools.agent_story import AgentStory, AgentWitness
+from switchboard.tools.chat_story import ChatStory, ChatWitness
+from switchboard.tools.offline_replay import steps
 
 NEAREST: Final = 5
 _ALIKE: Final = 0.6
