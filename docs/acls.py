@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from switchboard.cli.rights import commands, rights_of
+from switchboard.cli.rights_command import commands, rights_of
 from switchboard.settings import Settings
 
 USERS: Final[Mapping[str, tuple[str, ...]]] = {

@@ -12,7 +12,7 @@ from typing import Final
 
 import click
 
-from switchboard.cli.collector import relax_collector
+from switchboard.cli.process import relax_collector
 from switchboard.dev.local_broker import LocalBroker, bootstrap_from_environment
 from tests.benchmarks import measure_bus, measure_engine, measure_memory, measure_replay
 from tests.benchmarks.traffic import Shape

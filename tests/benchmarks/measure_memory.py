@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 
-from switchboard.cli.collector import relax_collector
+from switchboard.cli.process import relax_collector
 from switchboard.domain.engine import Engine
 from switchboard.domain.rows import Restoration, Row
 from tests.benchmarks.traffic import Shape, framed, make

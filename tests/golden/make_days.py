@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import orjson
 
+from switchboard.cli.demo_office import CAST, ROUTING_FILE
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.journal.codec import BadInput, decode_event, encode
@@ -23,7 +24,6 @@ from switchboard.journal.recorded_log import Record, writing_log
 from switchboard.journal.routing_file import read_routing_file
 from switchboard.simulation.cast import Cast, Line, Post, agent_name
 from switchboard.simulation.crowd import Crowd, play
-from switchboard.simulation.demo_floor import CAST, ROUTING_FILE
 from switchboard.simulation.people import Behaviour
 from switchboard.simulation.recorded_days import arrival_times, shipped_days
 from switchboard.tools import offline_replay

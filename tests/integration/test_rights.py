@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
-from switchboard.cli.audit_live import audit_live
-from switchboard.cli.rights import rights_of
+from switchboard.cli.audit_command import audit_live
+from switchboard.cli.rights_command import rights_of
 from switchboard.errors import NoSuchSourceError, NotAllowedError
 from switchboard.kafka.acl import Right
 from switchboard.kafka.admin import create_topics

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from switchboard.cli.rights import rights_of
+from switchboard.cli.rights_command import rights_of
 from switchboard.settings import Settings
 from tests.monitors import a_monitor
 from tests.routers import a_bus, run

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from switchboard.cli.rights import commands, rights_of
+from switchboard.cli.rights_command import commands, rights_of
 from switchboard.kafka.acl import Operation, Resource, Right
 from switchboard.settings import load
 

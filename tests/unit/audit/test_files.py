@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from switchboard.audit.findings import Report
 from switchboard.audit.inputs import audit_files
-from switchboard.cli.audit import audit
+from switchboard.cli.audit_command import audit
 from switchboard.domain.events import Frame
 from switchboard.errors import AuditInputError, RecordedLogError
 from switchboard.journal.frames import encode_frame

@@ -4,7 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from switchboard.cli.topics import topics
+from switchboard.cli.topics_commands import topics
 
 RESET = ["reset", "chat-arrival", "--from", "earliest"]
 

@@ -5,8 +5,7 @@ from io import StringIO
 import orjson
 from rich.console import Console
 
-from switchboard.cli.board import Board
-from switchboard.cli.board_view import plain, render, why
+from switchboard.cli.live_board import Board, plain, render, why
 from switchboard.kafka.topics import Topic
 
 NOW = 1_000_000

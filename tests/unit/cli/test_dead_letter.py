@@ -3,8 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from switchboard.cli.dead_letter import dead_letter
-from switchboard.cli.dead_letter_view import shown
+from switchboard.cli.dead_letter_commands import dead_letter, shown
 
 
 @pytest.mark.parametrize(

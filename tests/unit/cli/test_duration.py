@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from switchboard.cli.duration import Duration
+from switchboard.cli.params import Duration
 
 
 @pytest.mark.parametrize(

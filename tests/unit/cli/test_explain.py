@@ -6,7 +6,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from switchboard.cli.explain import explain
+from switchboard.cli.explain_command import explain
 from switchboard.errors import UnknownIdError
 from tests.unit.replay.logs import journal
 from tests.unit.rules.story import event

@@ -18,12 +18,11 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn
 from rich.table import Table
 
-from switchboard.cli.board import Board
-from switchboard.cli.board_view import plain, render
-from switchboard.cli.consoles import PrintableConsole, json_of
-from switchboard.cli.dead_letter_view import fields_of, line_of, shown
+from switchboard.cli.dead_letter_commands import fields_of, line_of, shown
+from switchboard.cli.live_board import Board, plain, render
 from switchboard.cli.main import COMMANDS, main
 from switchboard.cli.main import switchboard as main_commands
+from switchboard.cli.ui import PrintableConsole, json_of
 from switchboard.journal.recorded_log import Record, encode_record
 from switchboard.tools.dead_letters import DeadLetter, Place
 from tests.terminals import ESCAPES, HOSTILE_ID, HOSTILE_TEXT, MARKUP, UNSEEN, unsafe

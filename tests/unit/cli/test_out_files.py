@@ -6,11 +6,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from switchboard.cli.audit import audit
-from switchboard.cli.record import record
-from switchboard.cli.replay import replay
-from switchboard.cli.verify import verify
-from switchboard.cli.whatif import whatif
+from switchboard.cli.audit_command import audit
+from switchboard.cli.record_command import record
+from switchboard.cli.replay_command import replay
+from switchboard.cli.verify_command import verify
+from switchboard.cli.whatif_command import whatif
 from tests.unit.replay.logs import decided, journal
 from tests.unit.rules.story import event
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from switchboard.cli.record import record
+from switchboard.cli.record_command import record
 from switchboard.dev.local_broker import free_port
 from switchboard.errors import BrokerAwayError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from switchboard.cli.replay import replay
+from switchboard.cli.replay_command import replay
 from switchboard.errors import RecordedLogError
 from switchboard.journal.line_files import read_lines
 from tests.unit.replay.logs import decided, journal

@@ -4,7 +4,7 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from switchboard.cli.rights import rights, rights_of
+from switchboard.cli.rights_command import rights, rights_of
 from switchboard.settings import load
 
 

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from switchboard.cli.verify import verify
+from switchboard.cli.verify_command import verify
 from switchboard.journal.recorded_log import Record, writing_log
 from tests.unit.replay.logs import decided, journal
 from tests.unit.rules.story import event

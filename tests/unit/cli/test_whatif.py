@@ -6,7 +6,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from switchboard.cli.whatif import whatif
+from switchboard.cli.whatif_command import whatif
 from switchboard.errors import RulesError
 from switchboard.journal.recorded_log import Record, writing_log
 from tests.unit.replay.whatif.office import write_day
@@ -130,7 +130,7 @@ def test_a_setting_that_is_none_is_wrong_use() -> None:
 
 def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """And --help works all the same."""
-    monkeypatch.setattr("switchboard.cli.whatif.find_spec", lambda _: None)
+    monkeypatch.setattr("switchboard.cli.whatif_command.find_spec", lambda _: None)
     done = CliRunner().invoke(whatif, ["--day", "1999-02-22", "--agents", "+1"])
     assert done.exit_code == 1
     assert "pip install 'chat-switchboard[whatif]'" in done.output

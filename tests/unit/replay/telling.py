@@ -6,9 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from switchboard.cli.explain_agent_view import agent_lines
-from switchboard.cli.explain_text import Line, show
-from switchboard.cli.explain_view import chat_lines
+from switchboard.cli.explain_command import agent_lines
+from switchboard.cli.explain_lines import Line, chat_lines, show
 from switchboard.journal.log_frames import Tally
 from switchboard.tools.explanation import explain_agent, explain_chat
 from tests.unit.replay.logs import Told, journal

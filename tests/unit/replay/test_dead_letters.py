@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from switchboard.cli.dead_letter_view import fields_of, line_of
+from switchboard.cli.dead_letter_commands import fields_of, line_of
 from switchboard.tools.dead_letters import DeadLetter, Place, Replays, read_letter
 
 ROUTERS = (

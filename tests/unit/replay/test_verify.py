@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from switchboard.cli.verify_view import summary
+from switchboard.cli.verify_command import summary
 from switchboard.errors import RecordedLogError
 from switchboard.journal.decision_log import AHEAD, DifferenceKind
 from switchboard.journal.line_files import read_lines

@@ -1,18 +1,21 @@
-"""What the demo needs around its people: a broker, topics, a configuration, a router and a monitor."""
+"""The floor of the demo: two teams of six, recorded mornings at sixty times their pace."""
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 
-from switchboard.cli.children import Child
 from switchboard.dev.local_broker import LocalBroker, bootstrap_from_environment
 from switchboard.errors import OfficeError
 from switchboard.journal.routing_file import read_routing_file
@@ -22,7 +25,95 @@ from switchboard.kafka.clients import Connection, session
 from switchboard.kafka.configuration_topic import write_configuration
 from switchboard.kafka.topics import TopicNames, TopicPlan
 from switchboard.settings import load
-from switchboard.simulation.demo_floor import ROUTING_FILE
+from switchboard.simulation.cast import Cast, Line, Post, agent_name
+from switchboard.simulation.people import Behaviour
+
+SPEED: Final = 60.0
+"""About 120 chats an hour at that time of day: two a second."""
+FROM_MINUTE: Final = 10 * 60
+
+ROUTING_FILE: Final = Path(str(resources.files("switchboard.simulation") / "demo.toml"))
+
+CAST: Final = Cast(
+    lines=(
+        Line("accounts", "retail", 3.0),
+        Line("cards", "retail", 2.0),
+        Line("gold", "business", 1.0),
+        Line("standard", "business", 2.0),
+    ),
+    posts=tuple(
+        Post(agent_name(number), "push", "retail", "retail-team")
+        if number < 6
+        else Post(agent_name(number), "pull", "business", "business-team")
+        for number in range(12)
+    ),
+)
+
+BEHAVIOUR: Final = Behaviour(
+    # Offers take real time while patience runs sixty times as fast: customers wait half a real minute on average.
+    patience_mean=1800.0,
+    decline_chance=0.04,
+    lapse_chance=0.02,
+    # Within the half minute that most look at it, some agents go away and come back.
+    work_mean=2400.0,
+    break_mean=400.0,
+)
+
+STOP_SECONDS: Final = 10
+"""A worker stops within 5 s; beyond twice that it is killed."""
+
+# When this process ends in whatever way, SIGKILL too, the pipe closes and no worker is left behind.
+_WATCH: Final = 'cat >/dev/null; kill -9 "$1" 2>/dev/null'
+
+
+class Child:
+    """`switchboard ARGUMENTS` in a process of its own, its output in a file; Ctrl-C does not reach it."""
+
+    def __init__(self, arguments: list[str], settings: Mapping[str, str], log: Path) -> None:
+        """Start it with these settings in its environment."""
+        self._log = log
+        with log.open("wb") as out:
+            self._process = subprocess.Popen(  # noqa: S603 - ourselves
+                [sys.executable, "-m", "switchboard", *arguments],
+                env=os.environ | dict(settings),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._watch = subprocess.Popen(  # noqa: S603 - fixed words
+            ["/bin/sh", "-c", _WATCH, "watch", str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    async def ended(self) -> int:
+        """Wait for its end; its exit code."""
+        return await asyncio.to_thread(self._process.wait)
+
+    def last_words(self, lines: int = 10) -> str:
+        """The end of what it said."""
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
+
+    def stop(self) -> int:
+        """Ask it to end and wait; its exit code."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            code = self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        # Only now: told in this order the watch never kills another's pid.
+        self._watch.kill()
+        self._watch.communicate()
+        return code
+
 
 READY_SECONDS: Final = 60
 """A router is ready about 2 s after its start; on a machine that is busy with other things it takes longer."""

@@ -8,30 +8,29 @@ from typing import Final
 
 import click
 
-from switchboard.cli.consoles import say_lines
-from switchboard.cli.failures import exit_code_of, tell, tell_machines
-from switchboard.cli.logs import set_up_last_resort
+from switchboard.cli.process import set_up_last_resort
+from switchboard.cli.ui import exit_code_of, say_lines, tell, tell_machines
 from switchboard.errors import FAULT
 from switchboard.kafka.clients import in_words
 from switchboard.kafka.library_logs import hush_libraries, raised
 from switchboard.settings import given
 
 COMMANDS: Final = {
-    "audit": "switchboard.cli.audit:audit",
-    "broker": "switchboard.cli.broker:broker",
-    "config": "switchboard.cli.config:config",
-    "dead-letter": "switchboard.cli.dead_letter:dead_letter",
-    "demo": "switchboard.cli.demo:demo",
-    "explain": "switchboard.cli.explain:explain",
-    "record": "switchboard.cli.record:record",
-    "replay": "switchboard.cli.replay:replay",
-    "rights": "switchboard.cli.rights:rights",
-    "run": "switchboard.cli.run:run",
-    "settings": "switchboard.cli.settings:settings",
-    "simulate": "switchboard.cli.simulate:simulate",
-    "topics": "switchboard.cli.topics:topics",
-    "verify": "switchboard.cli.verify:verify",
-    "whatif": "switchboard.cli.whatif:whatif",
+    "audit": "switchboard.cli.audit_command:audit",
+    "broker": "switchboard.cli.broker_command:broker",
+    "config": "switchboard.cli.config_commands:config",
+    "dead-letter": "switchboard.cli.dead_letter_commands:dead_letter",
+    "demo": "switchboard.cli.demo_command:demo",
+    "explain": "switchboard.cli.explain_command:explain",
+    "record": "switchboard.cli.record_command:record",
+    "replay": "switchboard.cli.replay_command:replay",
+    "rights": "switchboard.cli.rights_command:rights",
+    "run": "switchboard.cli.run_commands:run",
+    "settings": "switchboard.cli.settings_command:settings",
+    "simulate": "switchboard.cli.simulate_command:simulate",
+    "topics": "switchboard.cli.topics_commands:topics",
+    "verify": "switchboard.cli.verify_command:verify",
+    "whatif": "switchboard.cli.whatif_command:whatif",
 }
 """Loaded when they are called: `--help` of one need not wait for the libraries of the others."""
 

@@ -10,8 +10,8 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from switchboard.cli.collector import relax_collector
-from switchboard.cli.consoles import say_json, wide_console
+from switchboard.cli.process import relax_collector
+from switchboard.cli.ui import say_json, wide_console
 from switchboard.journal.files import SHARED, replacing
 from switchboard.journal.printable_text import counted, printable
 from switchboard.journal.recorded_log import Kind

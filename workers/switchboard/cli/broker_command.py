@@ -5,7 +5,7 @@ import threading
 
 import click
 
-from switchboard.cli.consoles import say
+from switchboard.cli.ui import say
 from switchboard.dev.local_broker import LocalBroker
 
 

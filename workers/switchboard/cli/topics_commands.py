@@ -4,9 +4,7 @@ import asyncio
 
 import click
 
-from switchboard.cli.asking import ask
-from switchboard.cli.broker_wait import broker_wait
-from switchboard.cli.consoles import say, say_json
+from switchboard.cli.ui import ask, broker_wait, say, say_json
 from switchboard.errors import FAULT
 from switchboard.kafka.admin import Created, Difference, create_topics
 from switchboard.kafka.positions import Start

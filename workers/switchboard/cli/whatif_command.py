@@ -6,8 +6,7 @@ from typing import Final
 
 import click
 
-from switchboard.cli.duration import Duration
-from switchboard.cli.out_files import OutFile, refuse_as_out
+from switchboard.cli.params import Duration, OutFile, refuse_as_out
 from switchboard.whatif.rule_variants import Setting, Variant, named_by, setting, variant
 
 BASE: Final = "unchanged"

@@ -1,14 +1,20 @@
 """An agent's day in words."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
-from switchboard.cli.explain_sentences import sentences
-from switchboard.cli.explain_text import Line
-from switchboard.cli.explain_view import day
-from switchboard.cli.explain_words import REFUSALS, clock, span
+import click
+
+from switchboard.cli.explain_lines import Line, chat_lines, day, show
+from switchboard.cli.explain_sentences import REFUSALS, clock, sentences, span
+from switchboard.cli.process import relax_collector
+from switchboard.cli.ui import PrintableConsole, log_progress, say_json
+from switchboard.journal.log_frames import Tally
 from switchboard.journal.printable_text import counted
 from switchboard.tools.agent_story import AgentMoment, AgentStory, Standing, Totals
+from switchboard.tools.chat_story import ChatStory
+from switchboard.tools.explanation import explain_agent, explain_chat
 
 _ENDS: Final = {
     "declined": "declined",
@@ -40,7 +46,7 @@ def _agent(story: AgentStory) -> Iterator[Line]:
         if moment.at[:10] != before[:10]:
             yield Line(day(moment.at), bold=True)
         before = moment.at
-        yield from _moment(moment)
+        yield from _agent_moment(moment)
     after = story.moments[-1].after
     if after.status != "logged-out":
         yield Line(f"The log ends: {_stands(after)}.", clock(story.ends_at))
@@ -79,7 +85,7 @@ def _ended(totals: Totals) -> str:
     return ", ".join(f"{number} {_ENDS.get(why, why)}" for why, number in sorted(totals.ended.items()))
 
 
-def _moment(moment: AgentMoment) -> Iterator[Line]:
+def _agent_moment(moment: AgentMoment) -> Iterator[Line]:
     first, *others = sentences(moment.cause, moment.decisions, None)
     yield Line(first, clock(moment.at))
     for sentence in others:
@@ -93,3 +99,42 @@ def _stands(standing: Standing) -> str:
         return "logged out"
     asks = "" if standing.requested_at is None else f", asking since {clock(standing.requested_at)}"
     return f"{standing.status}, {standing.sessions} of {standing.max_sessions} chats{asks}"
+
+
+@click.command()
+@click.argument("log", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("chat_id", required=False)
+@click.option("--agent", "agent_id", help="Tell an agent's day instead.")
+@click.option("--pool", help="Only in this pool; the same id may be used in several.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def explain(log: Path, chat_id: str | None, agent_id: str | None, pool: str | None, *, as_json: bool) -> None:
+    """Tell the story of a chat from a recorded LOG: each decision about it, who was asking, and why it was so.
+
+    LOG is what `switchboard replay` takes. Explained are the decisions of its replay: those that were made, if it is
+    the journal.
+
+    \b
+    Example:
+      switchboard explain journal.jsonl chat-000178
+      switchboard explain journal.jsonl --agent jonas --pool business
+    """
+    if chat_id is not None and agent_id is not None:
+        raise click.UsageError("Name a chat, or an agent with --agent, not both.")
+    if chat_id is None and agent_id is None:
+        raise click.UsageError("Name a chat, or an agent with --agent.")
+    relax_collector()
+    tally = Tally()
+    stories: list[ChatStory] | list[AgentStory]
+    with log_progress("replaying", tally) as tick:
+        if agent_id is not None:
+            stories = days = explain_agent(log, agent_id, pool, tally, lambda: tick(None))
+            told = [agent_lines(each) for each in days]
+        else:
+            stories = chats = explain_chat(log, chat_id or "", pool, tally, lambda: tick(None))
+            told = [chat_lines(each) for each in chats]
+    if as_json:
+        say_json({"stories": stories})
+        return
+    console = PrintableConsole(highlight=False, markup=False, emoji=False)
+    for number, lines in enumerate(told):
+        show([Line(""), *lines] if number else lines, console)

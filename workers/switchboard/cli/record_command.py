@@ -9,11 +9,9 @@ from typing import Final
 
 import click
 
-from switchboard.cli.broker_wait import broker_wait
-from switchboard.cli.consoles import say, say_json
-from switchboard.cli.out_files import OutFile
-from switchboard.cli.progress import progress
-from switchboard.cli.signals import stop_on_signal
+from switchboard.cli.params import OutFile
+from switchboard.cli.process import stop_on_signal
+from switchboard.cli.ui import broker_wait, progress, say, say_json
 from switchboard.journal.line_files import MAX_LINE_BYTES, PieceWriter, writing_pieces
 from switchboard.journal.printable_text import counted
 from switchboard.journal.recorded_log import Record, encode_record

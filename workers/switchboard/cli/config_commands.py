@@ -8,8 +8,7 @@ from typing import Any
 import click
 import orjson
 
-from switchboard.cli.broker_wait import broker_wait
-from switchboard.cli.consoles import say, say_json
+from switchboard.cli.ui import broker_wait, say, say_json
 from switchboard.journal.printable_text import counted
 from switchboard.journal.routing_file import read_routing_file
 from switchboard.kafka.configuration_topic import Applied, read_configuration, write_configuration

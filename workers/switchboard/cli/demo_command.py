@@ -12,19 +12,16 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
-from switchboard.cli.board import Board, follow_rows
-from switchboard.cli.children import Child
-from switchboard.cli.consoles import say_json, wide_console
-from switchboard.cli.demo_office import Office, broker, office
-from switchboard.cli.demo_show import show
-from switchboard.cli.duration import Duration
-from switchboard.cli.summary import summary_lines, summary_of
+from switchboard.cli.demo_office import BEHAVIOUR, CAST, FROM_MINUTE, SPEED, Child, Office, broker, office
+from switchboard.cli.live_board import Board, follow_rows, show
+from switchboard.cli.params import Duration
+from switchboard.cli.simulate_command import summary_lines, summary_of
+from switchboard.cli.ui import say_json, wide_console
 from switchboard.errors import FAULT, BrokerUnavailableError, OfficeError
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.positions import caught_up
 from switchboard.simulation.crowd import Crowd
 from switchboard.simulation.crowd_bus import Bus, paced
-from switchboard.simulation.demo_floor import BEHAVIOUR, CAST, FROM_MINUTE, SPEED
 from switchboard.simulation.recorded_days import Day, arrival_times, shipped_days
 from switchboard.simulation.tally import Tally
 from switchboard.tools.final_check import FinalCheck, final_check

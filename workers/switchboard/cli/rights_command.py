@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from switchboard.cli.consoles import say, say_json
+from switchboard.cli.ui import say, say_json
 from switchboard.kafka.acl import (
     AUDITED,
     DECIDED,

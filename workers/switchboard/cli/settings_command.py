@@ -3,7 +3,7 @@
 import click
 from rich.table import Table
 
-from switchboard.cli.consoles import say_json, wide_console
+from switchboard.cli.ui import say_json, wide_console
 from switchboard.journal.printable_text import printable
 from switchboard.settings import lines, load
 
