@@ -254,9 +254,9 @@ def _earlier(pool: Pool, agent: Agent, chat: Chat, *, starved: bool) -> tuple[li
     first: list[Earlier] = []
     count = 0
     rank = config.queues.index(chat.queue)
-    for place, queue in enumerate(config.queues):
+    for number, queue in enumerate(config.queues):
         # In a better-ranked queue all come before it.
-        end = (_LAST,) if strict and place < rank else own
+        end = (_LAST,) if strict and number < rank else own
         for other in _before(pool.waiting[queue], end):
             count += 1
             if len(first) < NAMED:
