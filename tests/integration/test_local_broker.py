@@ -14,7 +14,7 @@ from switchboard.errors import BrokerUnavailableError
 
 ORPHAN = """
 import os, signal
-from switchboard.kafka.local_broker import LocalBroker
+from switchboard.dev.local_broker import LocalBroker
 broker = LocalBroker()
 broker.start()
 print(broker.port, broker._java.pid, broker._folder, flush=True)

@@ -10,7 +10,7 @@ from tests.terminals import HOSTILE_TEXT, unsafe
 
 LOGGING = """
 import logging, sys
-from switchboard.cli.logs import set_up_last_resort, set_up_logs
+from switchboard.cli.process import set_up_last_resort, set_up_logs
 from switchboard.settings import load
 from tests.terminals import HOSTILE_TEXT
 if sys.argv[1] == "none":
