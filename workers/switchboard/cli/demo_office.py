@@ -175,7 +175,7 @@ async def office(
         "SWITCHBOARD_WEB_HOST": "127.0.0.1",
         "SWITCHBOARD_WEB_PORT": str(web_port),
     }
-    wait = BrokerWait(conn, say=say)
+    wait = BrokerWait(conn, report=say)
     pools = read_routing_file(ROUTING_FILE)
     children: list[Child] = []
     try:

@@ -175,7 +175,7 @@ def broker_wait(settings: Settings, *, for_machines: bool = False) -> BrokerWait
         for_machines: the command's stderr is a log in JSON.
     """
     return BrokerWait(
-        settings.connection(), settings.broker_wait_seconds, say=_say_to_machines if for_machines else _say
+        settings.connection(), settings.broker_wait_seconds, report=_say_to_machines if for_machines else _say
     )
 
 
