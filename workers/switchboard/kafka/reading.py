@@ -119,11 +119,11 @@ async def read_between(consumer: AIOKafkaConsumer, begins: Offsets, ends: Offset
 async def read_to_now(
     conn: Connection, tps: Iterable[TopicPartition], *, stable_within: float = STABLE_SECONDS
 ) -> AsyncIterator[Batches]:
-    """Partitions from their beginnings to where they end now.
+    """All committed records of the partitions up to their present ends.
 
-    1. see how far each partition reaches, committed or not;
-    2. wait until all up to there is decided: the last stable offset has come up to it;
-    3. read from the beginning up to there, what is committed.
+    1. read the end of each partition, open transactions included;
+    2. wait until the last stable offset reaches each end, so that every record before it is committed or aborted;
+    3. read the committed records from the beginning to these ends.
 
     Args:
         conn: the cluster.
@@ -131,7 +131,7 @@ async def read_to_now(
         stable_within: seconds to wait for open transactions.
 
     Raises:
-        ReadingError: a transaction stayed open, or the reading stalled.
+        ReadingError: a transaction stayed open, or reading stalled.
     """
     async with _settled(conn, list(tps), stable_within) as (consumer, ends):
         yield read_between(consumer, await consumer.beginning_offsets(list(ends)), ends)
@@ -139,17 +139,17 @@ async def read_to_now(
 
 @asynccontextmanager
 async def read_to(conn: Connection, ends: Offsets) -> AsyncIterator[Batches]:
-    """Partitions from their beginnings to ends that are known, from `ends_of`.
+    """All committed records of the partitions up to these ends, as `ends_of` returns them.
 
     Raises:
-        ReadingError: the reading stalled.
+        ReadingError: reading stalled.
     """
     async with started(reader(conn), ends) as consumer:
         yield read_between(consumer, await consumer.beginning_offsets(list(ends)), ends)
 
 
 async def ends_of(conn: Connection, tps: Iterable[TopicPartition]) -> Offsets:
-    """Where the partitions end now, once all that was written until now is committed or aborted.
+    """The present ends of the partitions, once every record before them is committed or aborted.
 
     Raises:
         ReadingError: a transaction stayed open.
@@ -159,11 +159,11 @@ async def ends_of(conn: Connection, tps: Iterable[TopicPartition]) -> Offsets:
 
 
 class Partition:
-    """One partition as it stood at a moment, record by record."""
+    """The records of one partition up to a fixed end, one by one."""
 
     def __init__(self, first: int, batches: Batches) -> None:
         self.first = first
-        """The offset from which on there is something: above 0 where retention has deleted what stood before."""
+        """The lowest offset that still exists; above 0 if retention has deleted records."""
         self._batches = batches
         self._ready: deque[ConsumerRecord] = deque()
 
@@ -171,7 +171,7 @@ class Partition:
         """The next record; None at the end.
 
         Raises:
-            StalledError: nothing came for half a minute.
+            StalledError: no record for 30 s.
         """
         if not self._ready:
             async for _, records in self._batches:
@@ -186,7 +186,7 @@ class Partition:
 
 @asynccontextmanager
 async def opened(conn: Connection, tp: TopicPartition, end: int, *, begin: int = 0) -> AsyncIterator[Partition]:
-    """A partition from `begin`, or from its first record where that is later, up to `end`."""
+    """A partition from `begin`, or from its first existing record if that is later, up to `end` (exclusive)."""
     async with started(reader(conn), [tp]) as consumer:
         first = (await consumer.beginning_offsets([tp]))[tp]
         yield Partition(first, read_between(consumer, {tp: max(first, begin)}, {tp: end}))
@@ -196,13 +196,13 @@ async def opened(conn: Connection, tp: TopicPartition, end: int, *, begin: int =
 async def _settled(
     conn: Connection, tps: list[TopicPartition], within: float
 ) -> AsyncIterator[tuple[AIOKafkaConsumer, Offsets]]:
-    """A consumer that has read nothing yet, and where the partitions end now, all up to there being decided."""
-    async with started(reader(conn, committed=False), tps) as all_there_is:
-        ends: Offsets = await all_there_is.end_offsets(tps)
+    """A consumer that has read nothing yet, and the present ends of the partitions, with no transaction open before."""
+    async with started(reader(conn, committed=False), tps) as uncommitted:
+        ends: Offsets = await uncommitted.end_offsets(tps)
     async with started(reader(conn), tps) as consumer:
         until = time.monotonic() + within
         while True:
-            # Asked with read_committed, the end is the last stable offset.
+            # For a read_committed consumer, the end is the last stable offset.
             stable = await consumer.end_offsets(tps)
             behind = [tp for tp, end in ends.items() if stable[tp] < end]
             if not behind:
@@ -218,22 +218,22 @@ def _progress(tps: list[TopicPartition], reached: Offsets, ends: Offsets) -> str
 
 
 Rows = dict[Topic, dict[bytes, bytes]]
-"""For each topic of rows: the latest value of each key that has one."""
+"""For each row topic: the latest value of each key; deleted keys are left out."""
 
 
 async def restore(conn: Connection, names: TopicNames, shard: int, *, stable_within: float = STABLE_SECONDS) -> Rows:
-    """Read all rows of a shard. Open its ledger first: that ends what its last owner left open.
+    """Read all rows of a shard. Open its ledger first: that ends the transaction of the last owner.
 
-    The latest value of a key wins, a tombstone drops it.
+    The latest value of a key wins; a tombstone deletes the key.
 
     Args:
         conn: the cluster.
         names: the topics' names on the bus.
         shard: the partition to read.
-        stable_within: seconds to wait for others' open transactions.
+        stable_within: seconds to wait for open transactions of other producers.
 
     Raises:
-        RestoreError: a transaction stayed open, or the reading stalled.
+        RestoreError: a transaction stayed open, or reading stalled.
     """
     topics = {TopicPartition(names.of(topic), shard): topic for topic in ROWS}
     rows: Rows = {topic: {} for topic in ROWS}
