@@ -131,8 +131,8 @@ def _not_made(topic: str, code: int, reason: str) -> Exception:
     message = f"topic {topic} could not be made: {reason}"
     if code == INVALID_REPLICATION_FACTOR:
         return TooFewBrokersError(
-            f"{message.removesuffix('.')}; set replication (SWITCHBOARD_REPLICATION) to the number of brokers or less, or "
-            f"start the brokers that are missing"
+            f"{message.removesuffix('.')}; set replication (SWITCHBOARD_REPLICATION) to the number of brokers or less, "
+            f"or start the brokers that are missing"
         )
     kind = for_code(code)
     return kind(message) if kind.retriable else TopicError(message)
