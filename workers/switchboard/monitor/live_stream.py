@@ -19,7 +19,7 @@ from switchboard.monitor.overview import Agent, Overview, Overviews
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.views import queue_rows, rfc3339
 from switchboard.web.answers import PIECE_BYTES, first, slices
-from switchboard.web.connections import Line
+from switchboard.web.connections import ClientConnection
 
 Rows = Mapping[Any, dict[str, Any]]
 """By a key that is unique among the rows of one kind."""
@@ -166,7 +166,7 @@ class Client:
 
     def cut_off(self) -> None:
         """Close its connection at once."""
-        if isinstance(self.request.protocol, Line):
+        if isinstance(self.request.protocol, ClientConnection):
             self.request.protocol.abort()
         elif self.request.transport is not None:
             self.request.transport.abort()
