@@ -5,7 +5,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from switchboard.audit import bookkeeping, chat_rules
-from switchboard.audit.books import Agent, Pool, Want
+from switchboard.audit.books import Agent, Expected, Pool
 from switchboard.audit.configured import Profile, configured
 
 _NO_SIGN: Final = frozenset({"agent-absent", "agent-lost"})
@@ -21,7 +21,7 @@ def note_sign(pool: Pool, kind: str, data: dict[str, Any]) -> None:
         _end_absence(pool, agent)
 
 
-def logged_in(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+def logged_in(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R18: while logged in it sets profile, status and overrides as a first login would."""
     agent = pool.agents.get(data["agent_id"]) or _appear(pool, data["agent_id"])
     agent.own_mode, agent.own_max_sessions = data.get("mode"), data.get("max_sessions")
@@ -29,21 +29,21 @@ def logged_in(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
     yield from _set_status(pool, agent, data.get("status", "available"))
 
 
-def logged_out(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+def logged_out(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R18: `agent-logged-out`."""
     agent = pool.agents.get(data["agent_id"])
     if agent is not None:
         yield from leave(pool, agent, "agent-logged-out")
 
 
-def lost(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+def lost(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R18: `agent-lost`."""
     agent = pool.agents.get(data["agent_id"])
     if agent is not None:
         yield from leave(pool, agent, "agent-lost")
 
 
-def leave(pool: Pool, agent: Agent, reason: str) -> Iterator[Want]:
+def leave(pool: Pool, agent: Agent, reason: str) -> Iterator[Expected]:
     """R18: offers end, active chats wait again, wrapping chats are closed, and the agent is gone."""
     pool.withdraw(agent)
     yield from chat_rules.rescind(pool, agent, reason)
@@ -58,21 +58,21 @@ def leave(pool: Pool, agent: Agent, reason: str) -> Iterator[Want]:
     pool.touched.pop(agent.id, None)
 
 
-def status_changed(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+def status_changed(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R18: `agent-status-changed`."""
     agent = pool.agents.get(data["agent_id"])
     if agent is not None:
         yield from _set_status(pool, agent, data["status"])
 
 
-def absent(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+def absent(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R18: `agent-absent`; of one absent already it is ignored."""
     agent = pool.agents.get(data["agent_id"])
     if agent is not None and not agent.absent:
         yield from become_absent(pool, agent, "told")
 
 
-def become_absent(pool: Pool, agent: Agent, how: str) -> Iterator[Want]:
+def become_absent(pool: Pool, agent: Agent, how: str) -> Iterator[Expected]:
     """R18: an absent agent is treated as unavailable."""
     agent.absent = how
     pool.withdraw(agent)
@@ -80,7 +80,7 @@ def become_absent(pool: Pool, agent: Agent, how: str) -> Iterator[Want]:
     yield from chat_rules.rescind(pool, agent, "agent-absent")
 
 
-def present(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+def present(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R18: `agent-present` restores the status before."""
     agent = pool.agents.get(data["agent_id"])
     if agent is not None:
@@ -88,12 +88,12 @@ def present(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
     yield from ()
 
 
-def heartbeat(_pool: Pool, _data: dict[str, Any]) -> Iterator[Want]:
+def heartbeat(_pool: Pool, _data: dict[str, Any]) -> Iterator[Expected]:
     """R18: a sign, and nothing besides."""
     yield from ()
 
 
-def capacity_changed(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+def capacity_changed(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R19: what is given holds for this login."""
     agent = pool.agents.get(data["agent_id"])
     if agent is not None:
@@ -104,7 +104,7 @@ def capacity_changed(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
     yield from ()
 
 
-def request_chat(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+def request_chat(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R12, step by step."""
     agent = pool.agents.get(data["agent_id"])
     if agent is None:
@@ -131,7 +131,7 @@ def request_chat(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
         pool.ask(agent, "manual")
 
 
-def request_cancelled(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+def request_cancelled(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R12: only a manual request is withdrawn so."""
     agent = pool.agents.get(data["agent_id"])
     if agent is not None and agent.request is not None and agent.request.origin == "manual":
@@ -160,7 +160,7 @@ def _appear(pool: Pool, agent_id: str) -> Agent:
     return agent
 
 
-def _set_status(pool: Pool, agent: Agent, status: str) -> Iterator[Want]:
+def _set_status(pool: Pool, agent: Agent, status: str) -> Iterator[Expected]:
     """R18: it ends an absence and R12's return; becoming unavailable ends request and offers."""
     _end_absence(pool, agent)
     agent.status, agent.returns = status, False
@@ -183,7 +183,7 @@ def _turned_to_pull(pool: Pool, agent: Agent) -> None:
         pool.withdraw(agent)
 
 
-def configure(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+def configure(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R20: the configuration reaches everyone at once; chats of a queue that is gone belong to the default one."""
     config = pool.config = configured(data["config"])
     pool.configured_at = pool.service

@@ -7,12 +7,12 @@ from typing import Any, Final, Protocol
 
 from switchboard.audit import agent_rules, bookkeeping, chat_rules
 from switchboard.audit.agent_rules import configure
-from switchboard.audit.books import Pool, Want
-from switchboard.audit.decision_check import Decision, LogEndedError, Meeting
+from switchboard.audit.books import Expected, Pool
+from switchboard.audit.decision_check import Decision, DecisionCheck, LogEndedError
 from switchboard.audit.findings import Report
 from switchboard.audit.settle_rules import pass_time, settle
 
-Work = Callable[[Pool, dict[str, Any]], Iterator[Want]]
+Work = Callable[[Pool, dict[str, Any]], Iterator[Expected]]
 
 _WORK: Final[Mapping[str, Work]] = {
     "pool-configured": configure,
@@ -83,7 +83,7 @@ class Frame(Protocol):
 class _Shard:
     clock: int = 0
     service: int = 0
-    meetings: dict[str, Meeting] = field(default_factory=dict)
+    checks: dict[str, DecisionCheck] = field(default_factory=dict)
     due: list[tuple[int, str]] = field(default_factory=list)
     """Heap of (service time, pool): when pools are to be looked at again."""
     has_ended: bool = False
@@ -139,7 +139,7 @@ class _Walk:
         self._report = report
         self._place = place
         self._is_last = is_last
-        self._active: dict[str, Meeting] = {}
+        self._active: dict[str, DecisionCheck] = {}
         self.found: dict[str, list[Decision]] = {}
         """By pool."""
 
@@ -148,10 +148,10 @@ class _Walk:
         state, frame = self._state, self._frame
         end = state.service + frame.run
         for pool_id in sorted(_due_pools(state, end)):
-            meeting = self._meeting(pool_id)
-            pool = meeting.pool
+            check = self._check(pool_id)
+            pool = check.pool
             pool.clock, pool.service, pool.position = state.clock, state.service, (frame.n, -1)
-            pass_time(meeting, frame.at, end)
+            pass_time(check, frame.at, end)
         state.service = end
         state.clock = max(state.clock, frame.at)
 
@@ -159,44 +159,44 @@ class _Walk:
         """The events, in order, each settled before the next (R3)."""
         state, frame = self._state, self._frame
         for index, event in enumerate(frame.events):
-            meeting = self._active.get(event.pool) or self._meeting(event.pool)
-            pool = meeting.pool
+            check = self._active.get(event.pool) or self._check(event.pool)
+            pool = check.pool
             pool.clock, pool.service, pool.position = state.clock, state.service, (frame.n, index)
             agent_rules.note_sign(pool, event.type, event.data)
-            for want in _WORK[event.type](pool, event.data):
-                meeting.meet(want)
-            settle(meeting)
+            for expected in _WORK[event.type](pool, event.data):
+                check.expect(expected)
+            settle(check)
 
     def end(self) -> None:
         """What the log has beyond what was called for; and when to look again."""
         for pool_id in self.found:
-            self._meeting(pool_id)
-        for meeting in self._active.values():
-            pool = meeting.pool
+            self._check(pool_id)
+        for check in self._active.values():
+            pool = check.pool
             pool.clock, pool.service = self._state.clock, self._state.service
-            meeting.end()
+            check.end_frame()
             bookkeeping.tidy(pool)
             _schedule(self._state, pool)
             self._report.logins += pool.logins
             pool.logins = 0
 
-    def _meeting(self, pool_id: str) -> Meeting:
-        meeting = self._active.get(pool_id)
-        if meeting is None:
-            meeting = self._state.meetings.get(pool_id)
-            if meeting is None:
-                meeting = self._state.meetings[pool_id] = Meeting(Pool(pool_id), self._shard, self._report)
-            self._active[pool_id] = meeting
+    def _check(self, pool_id: str) -> DecisionCheck:
+        check = self._active.get(pool_id)
+        if check is None:
+            check = self._state.checks.get(pool_id)
+            if check is None:
+                check = self._state.checks[pool_id] = DecisionCheck(Pool(pool_id), self._shard, self._report)
+            self._active[pool_id] = check
             found = self.found.get(pool_id, [])
-            meeting.begin(self._frame.n, self._place, found, is_last=self._is_last)
-        return meeting
+            check.begin_frame(self._frame.n, self._place, found, is_last=self._is_last)
+        return check
 
 
 def _due_pools(state: _Shard, end: int) -> set[str]:
     found = set()
     while state.due and state.due[0][0] <= end:
         due, pool_id = heappop(state.due)
-        pool = state.meetings[pool_id].pool
+        pool = state.checks[pool_id].pool
         if pool.scheduled == due:
             pool.scheduled = -1
             found.add(pool_id)

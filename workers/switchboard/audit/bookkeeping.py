@@ -15,7 +15,7 @@ from switchboard.audit.books import (
     Agent,
     Chat,
     Pool,
-    read,
+    parse_time,
 )
 
 _SLACK: Final = 1000
@@ -117,7 +117,7 @@ def book(pool: Pool, decision: Mapping[str, Any]) -> None:
 
 
 def _queued(pool: Pool, decision: Mapping[str, Any]) -> None:
-    chat_id, queue, arrived_at = decision["chat_id"], decision["queue"], read(decision["arrived_at"])
+    chat_id, queue, arrived_at = decision["chat_id"], decision["queue"], parse_time(decision["arrived_at"])
     if chat_id in pool.chats:
         return
     chat = Chat(chat_id, queue, arrived_at, (arrived_at, *pool.position, chat_id), queue, pool.service)

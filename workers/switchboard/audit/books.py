@@ -16,13 +16,13 @@ _MS: Final = timedelta(milliseconds=1)
 
 
 @lru_cache(maxsize=1024)
-def told(ms: int) -> str:
+def time_text(ms: int) -> str:
     """`ms` since 1970 as decisions tell it: UTC, with milliseconds."""
     whole = (_EPOCH + timedelta(seconds=ms // 1000)).replace(tzinfo=None).isoformat()
     return f"{whole}.{ms % 1000:03d}Z"
 
 
-def read(text: str) -> int:
+def parse_time(text: str) -> int:
     """The time of an event, in ms since 1970; what is beyond the millisecond is cut. The codec has checked it.
 
     A leap second is the first instant of the next minute.
@@ -317,5 +317,5 @@ class Pool:
         return words.get(chat.stage, with_agent)
 
 
-Want: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]
+Expected: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]
 """A decision that the rules call for now, its id apart, and the rules that call for it."""

@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-from switchboard.audit.books import ENDING_REMEMBERED, Agent, Chat, Pool, Want, read, told
+from switchboard.audit.books import ENDING_REMEMBERED, Agent, Chat, Expected, Pool, parse_time, time_text
 
 
 def _decision(pool: Pool, kind: str, **fields: Any) -> dict[str, Any]:
-    return {"type": kind, "pool": pool.id, "at": told(pool.clock), **fields}
+    return {"type": kind, "pool": pool.id, "at": time_text(pool.clock), **fields}
 
 
 def queued(pool: Pool, chat_id: str, queue: str, arrived_at: int) -> dict[str, Any]:
     """R13: the chat has arrived."""
-    return _decision(pool, "chat-queued", chat_id=chat_id, queue=queue, arrived_at=told(arrived_at))
+    return _decision(pool, "chat-queued", chat_id=chat_id, queue=queue, arrived_at=time_text(arrived_at))
 
 
 def assigned(pool: Pool, chat: Chat, agent: Agent, origin: str) -> dict[str, Any]:
@@ -29,9 +29,9 @@ def assigned(pool: Pool, chat: Chat, agent: Agent, origin: str) -> dict[str, Any
         profile=profile.name,
         mode=agent.mode,
         origin=origin,
-        arrived_at=told(chat.arrived_at),
-        requested_at=told(request.at) if request is not None and origin != "transfer" else None,
-        expires_at=told(pool.clock + profile.offer_timeout),
+        arrived_at=time_text(chat.arrived_at),
+        requested_at=time_text(request.at) if request is not None and origin != "transfer" else None,
+        expires_at=time_text(pool.clock + profile.offer_timeout),
         waited_seconds=(pool.clock - chat.arrived_at) / 1000,
         attempt=chat.attempt + 1,
         sessions=len(agent.sessions) + (chat.agent is not agent),
@@ -90,7 +90,7 @@ def closed(pool: Pool, chat: Chat, reason: str) -> dict[str, Any]:
 def requested(pool: Pool, agent: Agent) -> dict[str, Any]:
     """R11: a request made for the agent; `request_id` is the decision's id, which the log tells."""
     return _decision(
-        pool, "chat-requested", agent_id=agent.id, request_id=None, requested_at=told(pool.clock), origin="push"
+        pool, "chat-requested", agent_id=agent.id, request_id=None, requested_at=time_text(pool.clock), origin="push"
     )
 
 
@@ -134,12 +134,12 @@ def _holder(chat: Chat) -> str | None:
     return chat.agent.id if chat.agent is not None else None
 
 
-def arrival(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+def arrival(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R13, R4: a chat arrives, unless it is open or was closed lately."""
     chat_id = data["chat_id"]
     if chat_id in pool.chats or pool.remembers(pool.closed, chat_id):
         return
-    arrived_at = min(read(data["arrived_at"]), pool.clock) if "arrived_at" in data else pool.clock
+    arrived_at = min(parse_time(data["arrived_at"]), pool.clock) if "arrived_at" in data else pool.clock
     yield ("I4", "R13"), queued(pool, chat_id, pool.config.queue(data.get("queue")), arrived_at)
     chat = pool.chats.get(chat_id)
     if chat is not None and pool.remembers(pool.ended_early, chat_id):
@@ -147,7 +147,7 @@ def arrival(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
         yield ("I4", "R13"), closed(pool, chat, "abandoned")
 
 
-def accepted(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+def accepted(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R10: an agent accepts; what can't be is answered."""
     chat, offer_id = pool.chats.get(data["chat_id"]), data.get("offer_id")
     if chat is None:
@@ -164,7 +164,7 @@ def accepted(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
     yield ("R10",), refused(pool, "accept-rejected", data, why)
 
 
-def declined(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+def declined(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R10: an agent declines a standing offer."""
     chat = pool.chats.get(data["chat_id"])
     if chat is None or chat.stage != "offered" or chat.agent is None or chat.agent.id != data["agent_id"]:
@@ -177,13 +177,13 @@ def declined(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
     yield from give_back(pool, chat, "declined")
 
 
-def give_back(pool: Pool, chat: Chat, reason: str) -> Iterator[Want]:
+def give_back(pool: Pool, chat: Chat, reason: str) -> Iterator[Expected]:
     """R10: an offer ends, and the chat waits again."""
     yield ("I3", "R10"), ended(pool, chat, reason)
     yield ("I4", "R10"), requeued(pool, chat, chat.queue, reason)
 
 
-def expired(pool: Pool, chat: Chat, agent: Agent) -> Iterator[Want]:
+def expired(pool: Pool, chat: Chat, agent: Agent) -> Iterator[Expected]:
     """R10: an offer's time is up."""
     if not agent.profile.auto_decline:
         yield ("I3", "R10"), confirmed(pool, chat, automatic=True)
@@ -194,13 +194,13 @@ def expired(pool: Pool, chat: Chat, agent: Agent) -> Iterator[Want]:
         yield from rescind(pool, agent, "agent-unavailable")
 
 
-def rescind(pool: Pool, agent: Agent, reason: str) -> Iterator[Want]:
+def rescind(pool: Pool, agent: Agent, reason: str) -> Iterator[Expected]:
     """R10: the agent's offers end pair by pair, in the order in which they were made."""
     for chat in agent.held("offered"):
         yield from give_back(pool, chat, reason)
 
 
-def abandoned(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+def abandoned(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R14: the customer gives up."""
     chat = pool.chats.get(data["chat_id"])
     if chat is None:
@@ -211,7 +211,7 @@ def abandoned(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
         yield from _abandon(pool, chat)
 
 
-def concluded(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+def concluded(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R15: the conversation is over."""
     chat = pool.chats.get(data["chat_id"])
     if chat is None:
@@ -224,14 +224,14 @@ def concluded(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
         yield from _abandon(pool, chat)
 
 
-def released(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+def released(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R15: the agent is done with the chat."""
     chat = pool.chats.get(data["chat_id"])
     if chat is not None and chat.stage in ("active", "wrapping") and not _is_anothers(chat, data):
         yield ("I4", "R15"), closed(pool, chat, "concluded")
 
 
-def transferred(pool: Pool, data: dict[str, Any]) -> Iterator[Want]:
+def transferred(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R16: the chat goes to a queue or to an agent, or the transfer is refused."""
     chat, to_agent = pool.chats.get(data["chat_id"]), data.get("to_agent")
     target = pool.agents.get(to_agent) if to_agent is not None else None
@@ -259,14 +259,14 @@ def _why_no_transfer(chat: Chat | None, target: Agent | None, *, to_agent: bool)
     return None if target.has_room else "at-capacity"
 
 
-def _conclude(pool: Pool, chat: Chat) -> Iterator[Want]:
+def _conclude(pool: Pool, chat: Chat) -> Iterator[Expected]:
     if chat.agent is not None and chat.agent.profile.wrap_up:
         yield ("I4", "R15"), wrapping(pool, chat)
     else:
         yield ("I4", "R15"), closed(pool, chat, "concluded")
 
 
-def _abandon(pool: Pool, chat: Chat) -> Iterator[Want]:
+def _abandon(pool: Pool, chat: Chat) -> Iterator[Expected]:
     if chat.stage == "offered":
         yield ("I3", "R14"), ended(pool, chat, "chat-abandoned")
     yield ("I4", "R14"), closed(pool, chat, "abandoned")

@@ -107,7 +107,7 @@ UNCALLED: Final[Mapping[str, tuple[str, ...]]] = {
 """The rules that a decision breaks which nothing calls for."""
 
 
-def told(decision: Decision) -> str:
+def describe(decision: Decision) -> str:
     """A decision in few words."""
     who = [f"{name} {decision[key]}" for key, name in _NAMED.items() if decision.get(key) is not None]
     return " ".join([decision["type"], *who])
@@ -125,10 +125,10 @@ _NAMED: Final = {
 }
 
 
-def differences(want: Decision, found: Decision) -> tuple[str, str]:
+def differences(expected: Decision, found: Decision) -> tuple[str, str]:
     """What differs between two decisions, as (expected, found)."""
-    names = [name for name in {**want, **found} if want.get(name) != found.get(name)]
-    return _fields(want, names), _fields(found, names)
+    names = [name for name in {**expected, **found} if expected.get(name) != found.get(name)]
+    return _fields(expected, names), _fields(found, names)
 
 
 def _fields(decision: Decision, names: list[str]) -> str:
@@ -141,10 +141,10 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def rules_of_differences(want: Decision, found: Decision) -> tuple[str, ...]:
+def rules_of_differences(expected: Decision, found: Decision) -> tuple[str, ...]:
     """The invariant that a decision breaks which is called for, but not so."""
-    names = {name for name in want if want.get(name) != found.get(name)}
-    if "sessions" in found and found["sessions"] > want["max_sessions"]:
+    names = {name for name in expected if expected.get(name) != found.get(name)}
+    if "sessions" in found and found["sessions"] > expected["max_sessions"]:
         return ("I1",)
     if names & {"agent_id", "sessions"}:
         return ("I2",)

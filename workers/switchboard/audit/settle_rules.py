@@ -15,11 +15,11 @@ from switchboard.audit.books import (
     Agent,
     AskingKey,
     Chat,
+    Expected,
     Place,
     Pool,
-    Want,
 )
-from switchboard.audit.decision_check import Meeting
+from switchboard.audit.decision_check import DecisionCheck
 
 
 def first_asker(pool: Pool, chat: Chat) -> AskingKey | None:
@@ -95,7 +95,7 @@ class Matching:
         return first_asker(self._pool, chat)
 
 
-def fire(pool: Pool, due: int, kind: int, subject: str) -> Iterator[Want] | None:
+def fire(pool: Pool, due: int, kind: int, subject: str) -> Iterator[Expected] | None:
     """The timer's own work; None where it is no longer meant, and so nothing is settled either."""
     if kind in (ABSENT, LOST):
         return _limit_silence(pool, due, kind, subject)
@@ -111,7 +111,7 @@ def fire(pool: Pool, due: int, kind: int, subject: str) -> Iterator[Want] | None
     return _release(pool, chat) if chat.stage == "wrapping" and wrap_up_due(chat) == due else None
 
 
-def limit_wait(pool: Pool, chat: Chat, kind: int) -> Iterator[Want]:
+def limit_wait(pool: Pool, chat: Chat, kind: int) -> Iterator[Expected]:
     """R17: a chat has waited too long, or long enough to overflow."""
     if kind == TIMEOUT:
         yield ("I4", "R17"), chat_rules.closed(pool, chat, "queue-timed-out")
@@ -120,12 +120,12 @@ def limit_wait(pool: Pool, chat: Chat, kind: int) -> Iterator[Want]:
         yield ("I4", "R17"), chat_rules.requeued(pool, chat, target, "overflow")
 
 
-def _release(pool: Pool, chat: Chat) -> Iterator[Want]:
+def _release(pool: Pool, chat: Chat) -> Iterator[Expected]:
     """R15: `wrap_up_limit` releases by itself."""
     yield ("I4", "R15"), chat_rules.closed(pool, chat, "concluded")
 
 
-def _limit_silence(pool: Pool, due: int, kind: int, agent_id: str) -> Iterator[Want] | None:
+def _limit_silence(pool: Pool, due: int, kind: int, agent_id: str) -> Iterator[Expected] | None:
     """R18: an agent may have been silent for too long; if not, it is looked at again when it may have been."""
     agent = pool.agents.get(agent_id)
     if agent is None or due != (agent.absent_hint if kind == ABSENT else agent.lost_hint):
@@ -148,28 +148,28 @@ def _limit_silence(pool: Pool, due: int, kind: int, agent_id: str) -> Iterator[W
     )
 
 
-def settle(meeting: Meeting) -> None:
+def settle(check: DecisionCheck) -> None:
     """Hold the log against what R3 has follow now."""
-    pool = meeting.pool
+    pool = check.pool
     if pool.ended:
-        _limit_waits(meeting)
-    trying = _follow_up(meeting) if pool.touched else []
+        _limit_waits(check)
+    trying = _follow_up(check) if pool.touched else []
     if not trying and not pool.fresh:
         return
     fresh, pool.fresh = pool.fresh, []
-    _match(meeting, trying, fresh)
+    _match(check, trying, fresh)
 
 
-def _limit_waits(meeting: Meeting) -> None:
+def _limit_waits(check: DecisionCheck) -> None:
     """R3: queue timers already due, of chats whose offer has just ended."""
-    pool = meeting.pool
+    pool = check.pool
     for _ in range(3 * len(pool.ended)):  # two limits a chat; where the log has neither nothing changes
         due = [timer for chat in pool.ended for timer in _limits_due(pool, chat)]
         if not due:
             break
         _, kind, chat_id = min(due)
-        for want in limit_wait(pool, pool.chats[chat_id], kind):
-            meeting.meet(want)
+        for expected in limit_wait(pool, pool.chats[chat_id], kind):
+            check.expect(expected)
     pool.ended.clear()
 
 
@@ -179,13 +179,13 @@ def _limits_due(pool: Pool, chat: Chat) -> list[tuple[int, int, str]]:
     return [timer for timer in queue_limits(pool, chat) if timer[0] <= pool.service]
 
 
-def _follow_up(meeting: Meeting) -> list[Agent]:
+def _follow_up(check: DecisionCheck) -> list[Agent]:
     """R11, agents in id order; those of them who ask and could be served."""
-    pool = meeting.pool
+    pool = check.pool
     touched, pool.touched = pool.touched, {}
     for agent_id in sorted(touched):
         if (agent := touched[agent_id]) is pool.agents.get(agent_id) and _wants_a_chat(agent):
-            meeting.meet((("I8", "R11"), chat_rules.requested(pool, agent)))
+            check.expect((("I8", "R11"), chat_rules.requested(pool, agent)))
     touched |= pool.touched
     pool.touched = {}
     return [agent for agent in touched.values() if pool.refresh(agent)]
@@ -198,19 +198,19 @@ def _wants_a_chat(agent: Agent) -> bool:
     )
 
 
-def _match(meeting: Meeting, trying: list[Agent], fresh: list[Chat]) -> None:
+def _match(check: DecisionCheck, trying: list[Agent], fresh: list[Chat]) -> None:
     """R6: one offer after another, until no eligible request can be served (I5)."""
-    pool = meeting.pool
+    pool = check.pool
     matching = Matching(pool, trying, fresh)
     while True:
-        meeting.believe()
+        check.book_doubtful_offers()
         _refresh_touched(pool)
         pair = matching.next()
         if pair is None:
             return
         agent, chat = pair
         origin = agent.request.origin if agent.request is not None else ""
-        meeting.meet((("I5", "R6"), chat_rules.assigned(pool, chat, agent, origin)))
+        check.expect((("I5", "R6"), chat_rules.assigned(pool, chat, agent, origin)))
         _refresh_touched(pool)
 
 
@@ -220,14 +220,14 @@ def _refresh_touched(pool: Pool) -> None:
     pool.touched.clear()
 
 
-def pass_time(meeting: Meeting, at: int, end: int) -> None:
+def pass_time(check: DecisionCheck, at: int, end: int) -> None:
     """Hold the log against what the timers call for up to the service time `end`; the clock never passes `at`."""
-    pool = meeting.pool
+    pool = check.pool
     clock, start = pool.clock, pool.service
     while True:
         timers, wakes = pool.timers, pool.wakes
         if pool.touched and not (timers and timers[0] < (pool.service, DELAY_OVER)):
-            settle(meeting)  # R5: a delay or a passing is over, and it is its turn
+            settle(check)  # R5: a delay or a passing is over, and it is its turn
             continue
         heads = [heap[0][0] for heap in (timers, wakes) if heap]
         if not heads or (due := min(heads)) > end:
@@ -235,9 +235,9 @@ def pass_time(meeting: Meeting, at: int, end: int) -> None:
         pool.service = max(due, pool.service)  # R20: one made overdue fires now
         pool.clock = max(clock, min(clock + pool.service - start, at))
         if not _wake(pool) and (work := fire(pool, *heappop(timers))) is not None:
-            for want in work:
-                meeting.meet(want)
-            settle(meeting)
+            for expected in work:
+                check.expect(expected)
+            settle(check)
     pool.service = end
 
 
