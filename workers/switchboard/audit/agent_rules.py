@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any, Final
 
-from switchboard.audit import bookkeeping, chat_rules
-from switchboard.audit.books import Agent, Expected, Pool
+from switchboard.audit import booked_decisions, chat_rules
+from switchboard.audit.audited_pool import Agent, Expected, Pool
 from switchboard.audit.configured import Profile, configured
 
 _NO_SIGN: Final = frozenset({"agent-absent", "agent-lost"})
@@ -45,15 +45,15 @@ def lost(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
 
 def leave(pool: Pool, agent: Agent, reason: str) -> Iterator[Expected]:
     """R18: offers end, active chats wait again, wrapping chats are closed, and the agent is gone."""
-    pool.withdraw(agent)
+    pool.withdraw_request(agent)
     yield from chat_rules.rescind(pool, agent, reason)
     for chat in agent.held("active"):
         yield ("I4", "R18"), chat_rules.requeued(pool, chat, chat.queue, reason)
     for chat in agent.held("wrapping"):
         yield ("I4", "R18"), chat_rules.closed(pool, chat, "concluded")
-    pool.stop_asking(agent)
+    pool.leave_request_line(agent)
     for chat in list(agent.sessions.values()):  # only where the log says otherwise
-        pool.take_away(chat)
+        pool.detach(chat)
     del pool.agents[agent.id]
     pool.touched.pop(agent.id, None)
 
@@ -69,13 +69,13 @@ def absent(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R18: `agent-absent`; of one absent already it is ignored."""
     agent = pool.agents.get(data["agent_id"])
     if agent is not None and not agent.absent:
-        yield from become_absent(pool, agent, "told")
+        yield from become_absent(pool, agent, "reported")
 
 
 def become_absent(pool: Pool, agent: Agent, how: str) -> Iterator[Expected]:
     """R18: an absent agent is treated as unavailable."""
     agent.absent = how
-    pool.withdraw(agent)
+    pool.withdraw_request(agent)
     pool.touched[agent.id] = agent
     yield from chat_rules.rescind(pool, agent, "agent-absent")
 
@@ -128,23 +128,23 @@ def request_chat(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     elif not agent.has_room:
         yield ("R12",), chat_rules.request_rejected(pool, data, "at-capacity")
     else:
-        pool.ask(agent, "manual")
+        pool.add_request(agent, "manual")
 
 
 def request_cancelled(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
     """R12: only a manual request is withdrawn so."""
     agent = pool.agents.get(data["agent_id"])
     if agent is not None and agent.request is not None and agent.request.origin == "manual":
-        pool.withdraw(agent)
+        pool.withdraw_request(agent)
     yield from ()
 
 
 def set_profile(pool: Pool, agent: Agent, profile: Profile) -> None:
     """Give an agent a profile, or the same one as it is configured now (R20)."""
-    pool.stop_asking(agent)
+    pool.leave_request_line(agent)
     agent.profile = profile
     _turned_to_pull(pool, agent)
-    bookkeeping.arm_agent(pool, agent)
+    booked_decisions.arm_agent(pool, agent)
     pool.touched[agent.id] = agent
 
 
@@ -156,7 +156,7 @@ def _appear(pool: Pool, agent_id: str) -> Agent:
     pool.agents[agent_id] = agent
     pool.logins += 1
     pool.doubtful_agents.pop(agent_id, None)
-    bookkeeping.arm_silence(pool, agent)
+    booked_decisions.arm_silence(pool, agent)
     return agent
 
 
@@ -166,7 +166,7 @@ def _set_status(pool: Pool, agent: Agent, status: str) -> Iterator[Expected]:
     agent.status, agent.returns = status, False
     pool.touched[agent.id] = agent
     if status == "unavailable":
-        pool.withdraw(agent)
+        pool.withdraw_request(agent)
         yield from chat_rules.rescind(pool, agent, "agent-unavailable")
 
 
@@ -174,13 +174,13 @@ def _end_absence(pool: Pool, agent: Agent) -> None:
     if agent.absent:
         agent.absent = ""
         pool.touched[agent.id] = agent
-        bookkeeping.arm_silence(pool, agent)
+        booked_decisions.arm_silence(pool, agent)
 
 
 def _turned_to_pull(pool: Pool, agent: Agent) -> None:
     """R12: a request of push origin is withdrawn when its agent turns to pull."""
     if agent.request is not None and agent.request.origin == "push" and agent.mode == "pull":
-        pool.withdraw(agent)
+        pool.withdraw_request(agent)
 
 
 def configure(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
@@ -198,6 +198,6 @@ def configure(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
             homeless.append(chat)
         else:
             chat.queue = config.default_queue
-    bookkeeping.rearm(pool)
+    booked_decisions.rearm(pool)
     for chat in sorted(homeless, key=lambda chat: chat.place):
         yield ("I4", "R20"), chat_rules.requeued(pool, chat, config.default_queue, "queue-removed")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from switchboard.audit.books import ENDING_REMEMBERED, Agent, Chat, Expected, Pool, parse_time, time_text
+from switchboard.audit.audited_pool import ENDING_REMEMBERED, Agent, Chat, Expected, Pool, parse_time, time_text
 
 
 def _decision(pool: Pool, kind: str, **fields: Any) -> dict[str, Any]:

@@ -6,8 +6,8 @@ over the pool's logged decisions of one frame. `_Doubts` tracks the chats and ag
 
 from typing import Any, Final, TypeAlias
 
-from switchboard.audit.bookkeeping import book
-from switchboard.audit.books import Expected, Pool, time_text
+from switchboard.audit.audited_pool import Expected, Pool, time_text
+from switchboard.audit.booked_decisions import book
 from switchboard.audit.findings import (
     IDS,
     UNCALLED,

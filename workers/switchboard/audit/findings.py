@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from switchboard.audit.books import Agent, Chat, Pool
+from switchboard.audit.audited_pool import Agent, Chat, Pool
 from switchboard.journal.printable_text import counted, printable
 
 SHOWN: Final = 20
@@ -278,7 +278,7 @@ def _requested(pool: Pool, decision: Decision) -> Reason | None:
         return ("I8", "R11"), f"the agent is {agent.status}{' and absent' if agent.absent else ''}"
     if not agent.has_room:
         return ("I8", "R11"), f"the agent holds {len(agent.sessions)} sessions of {agent.max_sessions}"
-    return (("I8", "R11"), "an offer to the agent is undecided") if agent.undecided() else None
+    return (("I8", "R11"), "an offer to the agent is undecided") if agent.has_open_offer() else None
 
 
 _CHECKS: Final[Mapping[str, Callable[[Pool, Decision], Reason | None]]] = {

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heapreplace
 
 from switchboard.audit import agent_rules, chat_rules
-from switchboard.audit.bookkeeping import arm_silence, queue_limits, silent_since, wrap_up_due
-from switchboard.audit.books import (
+from switchboard.audit.audited_pool import (
     ABSENT,
     DELAY_OVER,
     EXPIRY,
@@ -13,19 +12,20 @@ from switchboard.audit.books import (
     OVERFLOW,
     TIMEOUT,
     Agent,
-    AskingKey,
     Chat,
     Expected,
     Place,
     Pool,
+    RequestKey,
 )
+from switchboard.audit.booked_decisions import arm_silence, queue_limits, silent_since, wrap_up_due
 from switchboard.audit.decision_check import DecisionCheck
 
 
-def first_asker(pool: Pool, chat: Chat) -> AskingKey | None:
+def first_asker(pool: Pool, chat: Chat) -> RequestKey | None:
     """The first in agent order of those with an eligible request who may take the chat (R5, R7)."""
-    best: AskingKey | None = None
-    for queues, line in pool.asking.items():
+    best: RequestKey | None = None
+    for queues, line in pool.request_lines.items():
         if chat.queue not in queues:
             continue
         for key in line:
@@ -47,9 +47,9 @@ class Matching:
 
     def __init__(self, pool: Pool, trying: Iterable[Agent], fresh: Iterable[Chat]) -> None:
         self._pool = pool
-        self._agents = [agent.asks_as for agent in trying if agent.asks_as is not None]
+        self._agents = [agent.request_line_key for agent in trying if agent.request_line_key is not None]
         heapify(self._agents)
-        self._chats: list[tuple[AskingKey, Place]] = []
+        self._chats: list[tuple[RequestKey, Place]] = []
         for chat in fresh:
             key = self._asker(chat.place)
             if key is not None:
@@ -65,18 +65,18 @@ class Matching:
         chat = self._pool.next_chat(agent)
         return (agent, chat) if chat is not None else None
 
-    def _first_agent(self) -> AskingKey | None:
+    def _first_agent(self) -> RequestKey | None:
         pool = self._pool
         while self._agents:
             key = self._agents[0]
             agent = pool.agents.get(key[4])
-            is_asking = agent is not None and agent.asks_as == key and agent.id not in pool.doubtful_agents
+            is_asking = agent is not None and agent.request_line_key == key and agent.id not in pool.doubtful_agents
             if agent is not None and is_asking and pool.next_chat(agent) is not None:
                 return key
             heappop(self._agents)
         return None
 
-    def _first_for_chats(self) -> AskingKey | None:
+    def _first_for_chats(self) -> RequestKey | None:
         while self._chats:
             key, place = self._chats[0]
             now = self._asker(place)
@@ -88,7 +88,7 @@ class Matching:
                 heapreplace(self._chats, (now, place))
         return None
 
-    def _asker(self, place: Place) -> AskingKey | None:
+    def _asker(self, place: Place) -> RequestKey | None:
         chat = self._pool.chats.get(place[3])
         if chat is None or chat.stage != "waiting" or chat.id in self._pool.doubtful_chats:
             return None
@@ -188,13 +188,17 @@ def _follow_up(check: DecisionCheck) -> list[Agent]:
             check.expect((("I8", "R11"), chat_rules.requested(pool, agent)))
     touched |= pool.touched
     pool.touched = {}
-    return [agent for agent in touched.values() if pool.refresh(agent)]
+    return [agent for agent in touched.values() if pool.refresh_request_line(agent)]
 
 
 def _wants_a_chat(agent: Agent) -> bool:
     """I8: push, available, a session free, no request, no undecided offer."""
     return (
-        agent.request is None and agent.available and agent.mode == "push" and agent.has_room and not agent.undecided()
+        agent.request is None
+        and agent.available
+        and agent.mode == "push"
+        and agent.has_room
+        and not agent.has_open_offer()
     )
 
 
@@ -216,7 +220,7 @@ def _match(check: DecisionCheck, trying: list[Agent], fresh: list[Chat]) -> None
 
 def _refresh_touched(pool: Pool) -> None:
     for agent in pool.touched.values():
-        pool.refresh(agent)
+        pool.refresh_request_line(agent)
     pool.touched.clear()
 
 
@@ -242,7 +246,7 @@ def pass_time(check: DecisionCheck, at: int, end: int) -> None:
 
 
 def _wake(pool: Pool) -> bool:
-    """R5: delays and passings are over as soon as service time has reached them."""
+    """R5: delays and passes are over as soon as service time has reached them."""
     woken = False
     while pool.wakes and pool.wakes[0][0] <= pool.service:
         agent = pool.agents.get(heappop(pool.wakes)[1])

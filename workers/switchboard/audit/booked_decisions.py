@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from heapq import heapify, heappush
 from typing import Any, Final
 
-from switchboard.audit.books import (
+from switchboard.audit.audited_pool import (
     ABSENT,
     CLOSED_REMEMBERED,
     EXPIRY,
@@ -61,7 +61,7 @@ def arm_delay(pool: Pool, agent: Agent) -> None:
 def arm_agent(pool: Pool, agent: Agent) -> None:
     """Everything of an agent that depends on its profile: after a login, and a configuration (R20)."""
     arm_delay(pool, agent)
-    for chat_id in pool.passings.get(agent.id, ()):
+    for chat_id in pool.passes.get(agent.id, ()):
         pool.wake_at(pool.chats[chat_id].passed[agent.id] + agent.profile.reoffer_after, agent.id)
     for chat in agent.held("wrapping"):
         arm_wrap_up(pool, chat)
@@ -99,7 +99,7 @@ def rearm(pool: Pool) -> None:
 
 def tidy(pool: Pool) -> None:
     """Bound the heaps."""
-    if len(pool.timers) + len(pool.wakes) > _SLACK + 8 * (len(pool.chats) + len(pool.agents) + len(pool.passings)):
+    if len(pool.timers) + len(pool.wakes) > _SLACK + 8 * (len(pool.chats) + len(pool.agents) + len(pool.passes)):
         rearm(pool)
 
 
@@ -122,7 +122,7 @@ def _queued(pool: Pool, decision: Mapping[str, Any]) -> None:
         return
     chat = Chat(chat_id, queue, arrived_at, (arrived_at, *pool.position, chat_id), queue, pool.service)
     pool.chats[chat_id] = chat
-    pool.line_up(chat)
+    pool.add_waiting(chat)
     arm_queue(pool, chat)
 
 
@@ -131,11 +131,11 @@ def _assigned(pool: Pool, decision: Mapping[str, Any]) -> None:
     if chat is None or agent is None:
         return
     if decision["origin"] == "transfer":
-        pool.forget_passings(chat)
+        pool.forget_passes(chat)
         enter(pool, chat, chat.queue)
     else:
-        pool.withdraw(agent)
-    pool.take_away(chat)
+        pool.withdraw_request(agent)
+    pool.detach(chat)
     chat.stage, chat.turn = "offered", pool.next_turn()
     chat.agent, chat.offer_id = agent, decision["offer_id"]
     chat.attempt += 1
@@ -163,7 +163,7 @@ def _ended(pool: Pool, decision: Mapping[str, Any]) -> None:
     if chat is None:
         return
     agent = chat.agent
-    pool.take_away(chat)
+    pool.detach(chat)
     chat.stage, chat.offer_id = "ended", None
     pool.ended.append(chat)
     if agent is None or decision["reason"] not in ("declined", "missed"):
@@ -171,7 +171,7 @@ def _ended(pool: Pool, decision: Mapping[str, Any]) -> None:
     if decision["reason"] == "missed":
         agent.missed += 1
     chat.passed[agent.id] = pool.service
-    pool.passings.setdefault(agent.id, set()).add(chat.id)
+    pool.passes.setdefault(agent.id, set()).add(chat.id)
     pool.wake_at(pool.service + agent.profile.reoffer_after, agent.id)
 
 
@@ -180,15 +180,15 @@ def _requeued(pool: Pool, decision: Mapping[str, Any]) -> None:
     if chat is None:
         return
     reason, was = decision["reason"], chat.stage
-    pool.take_away(chat)
+    pool.detach(chat)
     if reason == "transferred":
-        pool.forget_passings(chat)
+        pool.forget_passes(chat)
     if reason == "overflow":
         chat.overflowed = True
     if reason == "transferred" or was in ("active", "wrapping"):
         enter(pool, chat, decision["queue"])
     chat.queue, chat.offer_id = decision["queue"], None
-    pool.line_up(chat)
+    pool.add_waiting(chat)
 
 
 def _wrapping(pool: Pool, decision: Mapping[str, Any]) -> None:
@@ -204,8 +204,8 @@ def _closed(pool: Pool, decision: Mapping[str, Any]) -> None:
     chat = pool.chats.get(decision["chat_id"])
     if chat is None:
         return
-    pool.take_away(chat)
-    pool.forget_passings(chat)
+    pool.detach(chat)
+    pool.forget_passes(chat)
     chat.stage = "closed"
     del pool.chats[chat.id]
     pool.remember(pool.closed, chat.id, CLOSED_REMEMBERED)
@@ -214,14 +214,14 @@ def _closed(pool: Pool, decision: Mapping[str, Any]) -> None:
 def _requested(pool: Pool, decision: Mapping[str, Any]) -> None:
     agent = pool.agents.get(decision["agent_id"])
     if agent is not None:
-        pool.ask(agent, "push")
+        pool.add_request(agent, "push")
 
 
 def _made_unavailable(pool: Pool, decision: Mapping[str, Any]) -> None:
     agent = pool.agents.get(decision["agent_id"])
     if agent is not None:
         agent.status, agent.returns, agent.missed = "unavailable", True, 0
-        pool.withdraw(agent)
+        pool.withdraw_request(agent)
         pool.touched[agent.id] = agent
 
 
