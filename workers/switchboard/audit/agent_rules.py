@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any, Final
 
-from switchboard.audit import booked_decisions, chat_rules
+from switchboard.audit import audited_timers, chat_rules
 from switchboard.audit.audited_pool import Agent, Expected, Pool
 from switchboard.audit.configured import Profile, configured
 
@@ -144,7 +144,7 @@ def set_profile(pool: Pool, agent: Agent, profile: Profile) -> None:
     pool.leave_request_line(agent)
     agent.profile = profile
     _turned_to_pull(pool, agent)
-    booked_decisions.arm_agent(pool, agent)
+    audited_timers.arm_agent(pool, agent)
     pool.touched[agent.id] = agent
 
 
@@ -156,7 +156,7 @@ def _appear(pool: Pool, agent_id: str) -> Agent:
     pool.agents[agent_id] = agent
     pool.logins += 1
     pool.doubtful_agents.pop(agent_id, None)
-    booked_decisions.arm_silence(pool, agent)
+    audited_timers.arm_silence(pool, agent)
     return agent
 
 
@@ -174,7 +174,7 @@ def _end_absence(pool: Pool, agent: Agent) -> None:
     if agent.absent:
         agent.absent = ""
         pool.touched[agent.id] = agent
-        booked_decisions.arm_silence(pool, agent)
+        audited_timers.arm_silence(pool, agent)
 
 
 def _turned_to_pull(pool: Pool, agent: Agent) -> None:
@@ -198,6 +198,6 @@ def configure(pool: Pool, data: dict[str, Any]) -> Iterator[Expected]:
             homeless.append(chat)
         else:
             chat.queue = config.default_queue
-    booked_decisions.rearm(pool)
+    audited_timers.rearm(pool)
     for chat in sorted(homeless, key=lambda chat: chat.place):
         yield ("I4", "R20"), chat_rules.requeued(pool, chat, config.default_queue, "queue-removed")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any, Final, Protocol
 
-from switchboard.audit import agent_rules, booked_decisions, chat_rules
+from switchboard.audit import agent_rules, audited_timers, chat_rules
 from switchboard.audit.agent_rules import configure
 from switchboard.audit.audited_pool import Expected, Pool
 from switchboard.audit.decision_check import Decision, DecisionCheck, LogEndedError
@@ -175,7 +175,7 @@ class _Walk:
             pool = check.pool
             pool.clock, pool.service = self._state.clock, self._state.service
             check.end_frame()
-            booked_decisions.tidy(pool)
+            audited_timers.drop_stale(pool)
             _schedule(self._state, pool)
             self._report.logins += pool.logins
             pool.logins = 0
@@ -204,7 +204,7 @@ def _due_pools(state: _Shard, end: int) -> set[str]:
 
 
 def _schedule(state: _Shard, pool: Pool) -> None:
-    due = booked_decisions.next_due(pool)
+    due = audited_timers.next_due(pool)
     if due is not None and not 0 <= pool.scheduled <= due:
         pool.scheduled = due
         heappush(state.due, (due, pool.id))

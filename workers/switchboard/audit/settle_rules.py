@@ -18,7 +18,7 @@ from switchboard.audit.audited_pool import (
     Pool,
     RequestKey,
 )
-from switchboard.audit.booked_decisions import arm_silence, queue_limits, silent_since, wrap_up_due
+from switchboard.audit.audited_timers import arm_silence, queue_limits, silent_since, wrap_up_due
 from switchboard.audit.decision_check import DecisionCheck
 
 
