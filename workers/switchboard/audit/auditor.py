@@ -1,4 +1,4 @@
-"""The auditor: frames and decisions in, findings out. I1 to I8 and the rules behind them, with none of the engine."""
+"""The auditor: checks logged decisions against frames by the routing rules and I1 to I8, without the engine."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ from switchboard.audit.decision_check import Decision, DecisionCheck, LogEndedEr
 from switchboard.audit.findings import Report
 from switchboard.audit.settle_rules import pass_time, settle
 
-Work = Callable[[Pool, dict[str, Any]], Iterator[Expected]]
+Handler = Callable[[Pool, dict[str, Any]], Iterator[Expected]]
 
-_WORK: Final[Mapping[str, Work]] = {
+_HANDLERS: Final[Mapping[str, Handler]] = {
     "pool-configured": configure,
     "agent-logged-in": agent_rules.logged_in,
     "chat-arrival": chat_rules.arrival,
@@ -37,45 +37,45 @@ _WORK: Final[Mapping[str, Work]] = {
 
 
 class Event(Protocol):
-    """An event, as the codec decodes it."""
+    """An event as the codec decodes events."""
 
     @property
     def type(self) -> str:
-        """One of the contract's."""
+        """Type of the event, as in the contract."""
         ...
 
     @property
     def pool(self) -> str:
-        """Its pool."""
+        """Id of the event's pool."""
         ...
 
     @property
     def data(self) -> dict[str, Any]:
-        """Its own fields."""
+        """Fields of the event's type."""
         ...
 
 
 class Frame(Protocol):
-    """A frame of the journal, as the codec decodes it."""
+    """A frame of the journal as the codec decodes frames."""
 
     @property
     def n(self) -> int:
-        """Its number in its shard."""
+        """Number of the frame in the shard."""
         ...
 
     @property
     def at(self) -> int:
-        """The clock, ms since 1970."""
+        """Clock, ms since 1970."""
         ...
 
     @property
     def run(self) -> int:
-        """Service time since the frame before, ms."""
+        """Service time since the previous frame, ms."""
         ...
 
     @property
     def events(self) -> Sequence[Event]:
-        """What happened, in order."""
+        """Events, in order."""
         ...
 
 
@@ -85,13 +85,16 @@ class _Shard:
     service: int = 0
     checks: dict[str, DecisionCheck] = field(default_factory=dict)
     due: list[tuple[int, str]] = field(default_factory=list)
-    """Heap of (service time, pool): when pools are to be looked at again."""
+    """Heap of (service time, pool id): earliest timers of pools."""
     has_ended: bool = False
-    """The decision log ended too early: no more is looked at."""
+    """True after the decision log ended too early: the shard's further frames are skipped."""
 
 
 class Auditor:
-    """Follows the shards of a router, frame by frame, each from its first."""
+    """Checks the decisions of a router, shard by shard, from the first frame of each shard.
+
+    `report` holds the counts and the findings.
+    """
 
     def __init__(self) -> None:
         self.report = Report()
@@ -100,14 +103,14 @@ class Auditor:
     def follow(
         self, shard: int, frame: Frame, decisions: list[Decision], *, place: str = "", is_last: bool = False
     ) -> None:
-        """Hold one frame's decisions against what the rules call for.
+        """Check the logged decisions of one frame.
 
         Args:
-            shard: Whose journal the frame is of.
+            shard: Shard of the frame.
             frame: The shard's next frame.
-            decisions: Those whose ids name this frame, in order; of several pools, each pool's in order.
-            place: Where the frame stands, for the findings.
-            is_last: The decision log ends with these.
+            decisions: Decisions whose ids name this frame; in order within each pool.
+            place: `FILE:LINE`, or topic, partition and offset of the frame, for findings.
+            is_last: The decision log ends with these decisions.
         """
         state = self._shards.setdefault(shard, _Shard())
         if state.has_ended:
@@ -116,21 +119,21 @@ class Auditor:
         report.frames += 1
         report.events += len(frame.events)
         report.decisions += len(decisions)
-        walk = _Walk(shard, state, frame, report, place, is_last=is_last)
+        audit = _FrameAudit(shard, state, frame, report, place, is_last=is_last)
         for decision in decisions:
-            walk.found.setdefault(decision["pool"], []).append(decision)
+            audit.logged.setdefault(decision["pool"], []).append(decision)
             report.offers += decision["type"] == "chat-assigned"
             report.chats += decision["type"] == "chat-queued"
         try:
-            walk.pass_time()
-            walk.happen()
-            walk.end()
+            audit.pass_time()
+            audit.apply_events()
+            audit.end()
         except LogEndedError:
             state.has_ended = True
 
 
-class _Walk:
-    """One frame."""
+class _FrameAudit:
+    """The audit of one frame: time passes, events apply, and the decisions left over are reported."""
 
     def __init__(self, shard: int, state: _Shard, frame: Frame, report: Report, place: str, *, is_last: bool) -> None:
         self._shard = shard
@@ -140,37 +143,38 @@ class _Walk:
         self._place = place
         self._is_last = is_last
         self._active: dict[str, DecisionCheck] = {}
-        self.found: dict[str, list[Decision]] = {}
-        """By pool."""
+        self.logged: dict[str, list[Decision]] = {}
+        """Pool id -> logged decisions of the frame."""
 
     def pass_time(self) -> None:
-        """R1: pool by pool in id order, what is due fires; then service time and clock have moved."""
+        """Fire the due timers, pool by pool in id order, then move service time and clock on (R1)."""
         state, frame = self._state, self._frame
         end = state.service + frame.run
         for pool_id in sorted(_due_pools(state, end)):
-            check = self._check(pool_id)
+            check = self._check_of(pool_id)
             pool = check.pool
             pool.clock, pool.service, pool.position = state.clock, state.service, (frame.n, -1)
             pass_time(check, frame.at, end)
         state.service = end
         state.clock = max(state.clock, frame.at)
 
-    def happen(self) -> None:
-        """The events, in order, each settled before the next (R3)."""
+    def apply_events(self) -> None:
+        """Apply the events in order, and settle each before the next (R3)."""
         state, frame = self._state, self._frame
         for index, event in enumerate(frame.events):
-            check = self._active.get(event.pool) or self._check(event.pool)
+            check = self._active.get(event.pool) or self._check_of(event.pool)
             pool = check.pool
             pool.clock, pool.service, pool.position = state.clock, state.service, (frame.n, index)
             agent_rules.note_sign(pool, event.type, event.data)
-            for expected in _WORK[event.type](pool, event.data):
+            for expected in _HANDLERS[event.type](pool, event.data):
                 check.expect(expected)
             settle(check)
 
     def end(self) -> None:
-        """What the log has beyond what was called for; and when to look again."""
-        for pool_id in self.found:
-            self._check(pool_id)
+        """Report the decisions that no rule called for, and schedule the next timers of the pools."""
+        # Pools with decisions, but without an event or timer in the frame, are checked too.
+        for pool_id in self.logged:
+            self._check_of(pool_id)
         for check in self._active.values():
             pool = check.pool
             pool.clock, pool.service = self._state.clock, self._state.service
@@ -180,15 +184,15 @@ class _Walk:
             self._report.logins += pool.logins
             pool.logins = 0
 
-    def _check(self, pool_id: str) -> DecisionCheck:
+    def _check_of(self, pool_id: str) -> DecisionCheck:
         check = self._active.get(pool_id)
         if check is None:
             check = self._state.checks.get(pool_id)
             if check is None:
                 check = self._state.checks[pool_id] = DecisionCheck(Pool(pool_id), self._shard, self._report)
             self._active[pool_id] = check
-            found = self.found.get(pool_id, [])
-            check.begin_frame(self._frame.n, self._place, found, is_last=self._is_last)
+            logged = self.logged.get(pool_id, [])
+            check.begin_frame(self._frame.n, self._place, logged, is_last=self._is_last)
         return check
 
 

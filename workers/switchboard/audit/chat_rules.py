@@ -1,7 +1,8 @@
 """Events about chats: changes of state and expected decisions (R4, R10, R13 to R16).
 
-Each function for an event is a generator of expected decisions. The generator yields an expected decision when the rules call for
-the decision, and goes on after the caller has booked the decision: behind a `yield` the pool's state holds the change.
+Each function for an event is a generator of expected decisions. The generator yields an expected decision when the
+rules call for the decision, and goes on after the caller has booked the decision: behind a `yield` the pool's state
+holds the change.
 
 The functions from `queued` on build the decisions from the pool's state, as the contract defines them, without ids.
 """
