@@ -10,19 +10,19 @@ from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
 from switchboard.journal.codec import encode
 from tests.property.histories import histories, random_history, steadied
-from tests.property.invariants import Auditor
+from tests.property.invariants import InvariantChecker
 from tests.property.shrinking import shrink, told
 
 
 def broken(history: list[Frame], happened: Counter[str] | None = None) -> str | None:
     """Which invariant breaks where; None: all hold. `happened` counts the decisions."""
-    engine, auditor = Engine(0), Auditor()
+    engine, checker = Engine(0), InvariantChecker()
     for frame in history:
         decisions: list[dict[str, Any]] = [orjson.loads(encode(decision)) for decision in engine.apply(frame).decisions]
         if happened is not None:
             happened.update(decision["type"] for decision in decisions)
         try:
-            auditor.follow(frame, decisions)
+            checker.follow(frame, decisions)
         except AssertionError as error:
             return f"frame {frame.n}: {error}\n" + "\n".join(str(decision) for decision in decisions)
     return None
