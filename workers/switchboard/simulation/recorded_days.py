@@ -1,7 +1,7 @@
 """Recorded days of call arrivals: counts for each bin, expanded to times.
 
-The shipped extract is in `arrivals/`, with a description of the origin. Only counts are recorded, so each arrival is placed
-evenly at random within its bin, from a seed: the same seed gives the same times.
+The shipped extract is in `arrivals/`, with a description of the origin. Only counts are recorded: each
+arrival is placed evenly at random within the bin. The same seed gives the same times.
 """
 
 import csv
