@@ -1,8 +1,8 @@
 """A crowd of customers and agents that reacts to the router's decisions with events.
 
-Pure: the crowd does no I/O and reads no clock, and the same code runs against a bus in real time and against the engine in
-virtual time. The same seed and the same decisions give the same events. The draws for a chat or agent do
-not depend on the order of decisions.
+Pure: the crowd does no I/O and reads no clock, and the same code runs against a bus in real time and against the engine
+in virtual time. The same seed and the same decisions give the same events. The draws for a chat or agent do not depend
+on the order of decisions.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -102,9 +102,9 @@ class Bus:
             await self._listen(wait, on_decision)
 
     async def send_home(self) -> None:
-        """Close the simulated chats and log the agents out: the router must offer no chat to agents of an ended simulation.
+        """Close the simulated chats and log the agents out.
 
-        Best effort: without a broker the events are lost.
+        Otherwise the router goes on offering chats to agents of an ended simulation. Best effort: without a broker the events are lost.
         """
         await self._say(self._crowd.leave(_now()), patience=STOP_SECONDS)
 

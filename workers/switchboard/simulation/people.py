@@ -94,48 +94,48 @@ class Dice:
 
 
 def log_normal_ms(dice: Random, median: float, sigma: float) -> int:
-    """A log-normal delay in ms, its median given in seconds."""
+    """Draw a log-normal delay in ms; `median` is in seconds."""
     return round(1000 * median * exp(sigma * dice.gauss(0.0, 1.0)))
 
 
 def exponential_ms(dice: Random, mean: float) -> int:
-    """An exponential delay in ms, its mean given in seconds."""
+    """Draw an exponential delay in ms; `mean` is in seconds."""
     return round(1000 * mean * dice.expovariate(1.0))
 
 
 End: TypeAlias = Literal["transfer", "customer", "agent"]
-"""How a conversation ends: it is passed on, or the customer or the agent ends it."""
+"""End of a conversation: a transfer, or an end by the customer or the agent."""
 
 
 class People(Protocol):
-    """What belongs to chats and agents, in ms.
+    """Delays and choices of customers and agents; all delays are in ms.
 
-    The same question has the same answer always, but where an agent's own `dice` are thrown.
+    The same arguments always give the same result, except for methods that take the agent's `dice`.
     """
 
     def newcomer(self, number: int) -> tuple[str, Line]:
-        """The chat that arrives as the `number`-th, from 1, and the line on which it does."""
+        """Return the id and the line of the `number`-th chat, from 1."""
 
     def patience(self, chat_id: str, waits: int) -> int | None:
-        """How long its customer waits, the `waits`-th time, before giving up; None: for ever."""
+        """Return the customer's patience in the `waits`-th wait of the chat; None: the customer never gives up."""
 
     def talk(self, chat_id: str, stint: int) -> int:
-        """How long it takes the `stint`-th agent who accepts it."""
+        """Return the handling time of the `stint`-th agent who accepts the chat."""
 
     def end(self, chat_id: str, stint: int, transfers: int) -> End:
-        """How that ends; it has been passed on so often before."""
+        """Return the end of the conversation, after a number of earlier transfers."""
 
     def pass_on(self, chat_id: str, stint: int, pool: str, colleagues: list[str]) -> Mapping[str, str]:
-        """Where in its pool it is passed on to: `to_queue` or `to_agent`; empty: nowhere, it ends."""
+        """Return `to_queue` or `to_agent`, the target of a transfer in the pool; empty: no target, the chat ends."""
 
     def wrap_up(self, agent_id: str, chat_id: str) -> int:
-        """How long the agent writes notes about it."""
+        """Return the wrap-up time of the agent for the chat."""
 
     def answer(self, agent_id: str, chat_id: str, attempt: int) -> Answer:
-        """What the agent does with the chat's `attempt`-th offer."""
+        """Return the agent's answer to the `attempt`-th offer of the chat."""
 
     def answer_after(self, agent_id: str, chat_id: str, attempt: int, lasts: int) -> int:
-        """How long it takes the agent to do so; the offer stands for `lasts`."""
+        """Return the delay of the answer; the offer lasts `lasts` ms."""
 
     def click_after(self, agent_id: str, clicks: int) -> int:
         """How long the agent takes to click Request Chat once it may, the `clicks`-th time."""
