@@ -104,7 +104,8 @@ class Bus:
     async def send_home(self) -> None:
         """Close the simulated chats and log the agents out.
 
-        Otherwise the router goes on offering chats to agents of an ended simulation. Best effort: without a broker the events are lost.
+        Otherwise the router goes on offering chats to agents of an ended simulation. Without a broker these events are
+        lost.
         """
         await self._say(self._crowd.leave(_now()), patience=STOP_SECONDS)
 
