@@ -47,18 +47,17 @@ def follow_up(pool: Pool, agent: Agent) -> None:
         and not agent.absent
         and len(agent.sessions) < agent.max_sessions
     ):
-        made = pool.next_id()
-        pool.decisions.append(ChatRequested(made, "chat-requested", pool.id, pool.at, agent.id, made, pool.at, "push"))
+        pool.decide(ChatRequested, agent.id, pool.next_id(), pool.at, "push")
         agent.request = Request("push", pool.clock, pool.at, pool.position)
         pool.requests += 1
         pool.changed_agents[agent.id] = None
 
 
 def eligible(pool: Pool, agent: Agent) -> bool:
-    """R5: whether the agent's request may be served now."""
+    """R5: True if the agent's request may be served now. Changes nothing; the end of a delay has its timer already."""
     if agent.request is None or not agent.available or agent.absent or len(agent.sessions) >= agent.max_sessions:
         return False
-    over = timers.arm_delay(pool, agent)
+    over = timers.delay_over(agent)
     return over is None or over <= pool.service
 
 
@@ -127,30 +126,25 @@ def offer(pool: Pool, agent: Agent, chat: Chat, *, transfer: bool = False) -> No
     agent.last_offer = pool.service
     arm_delay(pool, agent)
     pool.changed_agents[agent.id] = None
-    chat.offer_id = made = pool.next_id()
+    chat.offer_id = pool.next_id()
     heappush(pool.timers, (chat.expires, Kind.OFFER_EXPIRY, chat.id))
-    pool.decisions.append(
-        ChatAssigned(
-            made,
-            "chat-assigned",
-            pool.id,
-            pool.at,
-            made,
-            chat.id,
-            agent.id,
-            chat.queue,
-            config.name,
-            agent.mode,
-            "transfer" if request is None else request.origin,
-            chat.arrived_text,
-            None if request is None else request.at_text,
-            format_ms(min(pool.clock + config.offer_timeout, MAX_MS)),
-            (pool.clock - chat.arrived_at) / 1000,
-            chat.attempt,
-            len(agent.sessions),
-            agent.max_sessions,
-            Why(config.pull_policy, agent_order, waiting, requests),
-        )
+    pool.decide(
+        ChatAssigned,
+        offer_id=chat.offer_id,
+        chat_id=chat.id,
+        agent_id=agent.id,
+        queue=chat.queue,
+        profile=config.name,
+        mode=agent.mode,
+        origin="transfer" if request is None else request.origin,
+        arrived_at=chat.arrived_text,
+        requested_at=None if request is None else request.at_text,
+        expires_at=format_ms(min(pool.clock + config.offer_timeout, MAX_MS)),
+        waited_seconds=(pool.clock - chat.arrived_at) / 1000,
+        attempt=chat.attempt,
+        sessions=len(agent.sessions),
+        max_sessions=agent.max_sessions,
+        why=Why(config.pull_policy, agent_order, waiting, requests),
     )
 
 
@@ -161,19 +155,14 @@ def confirm(pool: Pool, chat: Chat, agent: Agent, *, automatic: bool) -> None:
     agent.undecided -= 1
     pool.mark(chat, "active")
     pool.touch(agent)
-    pool.decisions.append(
-        AssignmentConfirmed(
-            pool.next_id(),
-            "assignment-confirmed",
-            pool.id,
-            pool.at,
-            chat.offer_id or "",
-            chat.id,
-            agent.id,
-            chat.queue,
-            automatic,
-            (pool.clock - chat.offered_at) / 1000,
-        )
+    pool.decide(
+        AssignmentConfirmed,
+        chat.offer_id or "",
+        chat.id,
+        agent.id,
+        chat.queue,
+        automatic,
+        (pool.clock - chat.offered_at) / 1000,
     )
 
 
@@ -182,26 +171,14 @@ def end(pool: Pool, chat: Chat, reason: OfferEnd) -> None:
     agent = chat.agent
     if agent is None:
         raise ValueError(f"chat {chat.id} is not offered")
-    pool.decisions.append(
-        AssignmentEnded(
-            pool.next_id(),
-            "assignment-ended",
-            pool.id,
-            pool.at,
-            chat.offer_id or "",
-            chat.id,
-            agent.id,
-            chat.queue,
-            reason,
-        )
-    )
+    pool.decide(AssignmentEnded, chat.offer_id or "", chat.id, agent.id, chat.queue, reason)
     pool.free_session(chat)
 
 
 def requeue(pool: Pool, chat: Chat, reason: Requeue) -> None:
     """A chat that is in no line waits in its queue."""
     pool.wait(chat)
-    pool.decisions.append(ChatRequeued(pool.next_id(), "chat-requeued", pool.id, pool.at, chat.id, chat.queue, reason))
+    pool.decide(ChatRequeued, chat.id, chat.queue, reason)
 
 
 def decline(pool: Pool, chat: Chat, agent: Agent) -> None:
@@ -224,9 +201,7 @@ def miss(pool: Pool, chat: Chat, agent: Agent) -> None:
         agent.missed = 0
         agent.available = False
         agent.returns = True
-        pool.decisions.append(
-            AgentMadeUnavailable(pool.next_id(), "agent-made-unavailable", pool.id, pool.at, agent.id, "missed-offers")
-        )
+        pool.decide(AgentMadeUnavailable, agent.id, "missed-offers")
         stand_down(pool, agent, "agent-unavailable")
 
 

@@ -5,16 +5,20 @@ explanation of a decision is made of what a witness saw.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from heapq import heappush
-from typing import Final, Protocol
+from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from switchboard.domain import configuration
-from switchboard.domain.decisions import ChatClosed, Closing, Decision
+from switchboard.domain.decisions import TYPE_OF, ChatClosed, Closing, Decision
 from switchboard.domain.events import Event
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.domain.state import Agent, AskingLine, Chat, Position, Profile, Remembered, Request, Stage, WaitingLine
+
+Fields = ParamSpec("Fields")
+Type = TypeVar("Type", bound=str)
 
 
 class Witness(Protocol):
@@ -120,10 +124,25 @@ class Pool:
             self.at = format_ms(clock)
 
     def next_id(self) -> str:
-        """The id of the next decision, `POOL/SHARD/FRAME/N`."""
-        made = f"{self.prefix}{self.count}"
+        """The id of the next decision of this frame, `POOL/SHARD/FRAME/N`."""
+        return f"{self.prefix}{self.count}"
+
+    def decide(
+        self,
+        kind: Callable[Concatenate[str, Type, str, str, Fields], Decision],
+        *args: Fields.args,
+        **fields: Fields.kwargs,
+    ) -> None:
+        """Make a decision: fill in its id, type, pool and time, and append it to the decisions of the frame.
+
+        Args:
+            kind: the class of the decision.
+            args: its own fields, in order, without id, type, pool and time.
+            fields: likewise, by name.
+        """
+        decision = kind(f"{self.prefix}{self.count}", TYPE_OF[kind], self.id, self.at, *args, **fields)
         self.count += 1
-        return made
+        self.decisions.append(decision)
 
     def touch(self, agent: Agent) -> None:
         """The settle must look at this agent, and its row has changed."""
@@ -206,17 +225,7 @@ class Pool:
         self.free_session(chat)
         self.forget_passings(chat)
         self.mark(chat, "closed")
-        closed = ChatClosed(
-            self.next_id(),
-            "chat-closed",
-            self.id,
-            self.at,
-            chat.id,
-            chat.queue,
-            None if agent is None else agent.id,
-            reason,
-        )
-        self.decisions.append(closed)
+        self.decide(ChatClosed, chat.id, chat.queue, None if agent is None else agent.id, reason)
         del self.chats[chat.id]
         until = self.service + CLOSED_REMEMBERED
         self.remembered[chat.id] = Remembered(until, arrived=True)
