@@ -211,7 +211,7 @@ def _frames(log: Path, current: "_CurrentPlace") -> Iterator[tuple[int, Frame]]:
 
 
 class _CurrentPlace:
-    """Where in the log the frame stands that was taken last: frames are made as the lines are read."""
+    """Place of the last record that was read: the place of the current frame, for frames are made as lines are read."""
 
     place = ""
 
