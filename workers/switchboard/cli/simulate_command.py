@@ -229,8 +229,8 @@ def summary_of(tally: Tally, crowd: Crowd, seconds: float) -> dict[str, Any]:
 def summary_lines(figures: dict[str, Any]) -> Iterator[str]:
     """The figures of `summary_of` for people."""
     yield (
-        f"chats     {figures['arrived']:,} arrived, {figures['assigned']:,} assigned, {figures['accepted']:,} accepted, "
-        f"{figures['waiting']:,} waiting, {figures['with_agents']:,} with agents"
+        f"chats     {figures['arrived']:,} arrived, {figures['assigned']:,} assigned, "
+        f"{figures['accepted']:,} accepted, {figures['waiting']:,} waiting, {figures['with_agents']:,} with agents"
     )
     yield (
         f"          {figures['concluded']:,} concluded, {figures['abandoned']:,} abandoned, "
