@@ -16,8 +16,9 @@ from switchboard.kafka.positions import Start
 from switchboard.monitor.worker import Serving, serve_monitor
 from switchboard.router.counters import set_most_queues
 from switchboard.router.endpoints import serve_endpoints
+from switchboard.router.loop_actions import FrameLimits
 from switchboard.router.router import Router
-from switchboard.router.shard import Plan
+from switchboard.router.shard import RouterConfig
 from switchboard.settings import Settings, load
 
 
@@ -153,12 +154,12 @@ def _pass_on(number: signal.Signals, workers: list[subprocess.Popen[bytes]]) -> 
 
 async def _route(settings: Settings, start: Start | None, stop: asyncio.Event) -> None:
     relax_collector()
-    plan = Plan(
+    config = RouterConfig(
         conn=settings.connection(),
         names=settings.topic_names(),
         shards=settings.shards,
         group=settings.group_id,
-        max_events=settings.frame_events,
+        frames=FrameLimits(settings.frame_events),
         merge_wait=settings.merge_wait_ms / 1000,
         longest_outage=settings.longest_outage_hours * 3600,
         start=start,
@@ -166,7 +167,7 @@ async def _route(settings: Settings, start: Start | None, stop: asyncio.Event) -
     )
     set_most_queues(settings.metrics_queues)
     worker = Router(
-        plan,
+        config,
         settings.topic_plan(),
         settings.session_timeout_ms,
         settings.broker_wait_seconds,
