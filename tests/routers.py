@@ -24,8 +24,9 @@ from switchboard.kafka.clients import Connection, producer, reader
 from switchboard.kafka.configuration_topic import write_configuration
 from switchboard.kafka.positions import Start, caught_up
 from switchboard.kafka.topics import Topic, TopicNames, TopicPlan
+from switchboard.router.loop_actions import FrameLimits
 from switchboard.router.router import Router as RouterHere
-from switchboard.router.shard import Plan
+from switchboard.router.shard import RouterConfig
 from switchboard.tools.final_check import final_check
 from tests.waiting import eventually
 
@@ -33,6 +34,7 @@ WRITTEN = (Topic.ASSIGNMENT, Topic.PUSH_REQUEST, Topic.DEAD_LETTER, Topic.JOURNA
 """What a test follows of the topics that the router writes."""
 SESSION_MS = 4_000
 READY_SECONDS = 45
+FRAMES = FrameLimits(2_000)
 EARLIEST = Start("earliest")
 """Where routers begin unless a test says otherwise: so it may publish before they are there."""
 _COMMAND = (sys.executable, "-m", "switchboard")
@@ -312,15 +314,19 @@ class Bus:
         await self.say(Topic.CHAT_ARRIVAL, {"chat_id": chat, "pool": pool})
         await self.until(lambda: chat in self.ids("chat-queued"), seconds)
 
-    def in_process(self, start: Start | None = EARLIEST, *, max_events: int = 2_000, merge_wait: float = 0.5) -> Plan:
-        """What a router or shard within the test's own process is told."""
-        return Plan(self.conn, self.names, self.plan.shards, self.group, max_events, merge_wait, start)
+    def in_process(
+        self, start: Start | None = EARLIEST, *, frames: FrameLimits = FRAMES, **config: Any
+    ) -> RouterConfig:
+        """The configuration of a router or shard within the test's own process; more: fields of `RouterConfig`."""
+        return RouterConfig(
+            self.conn, self.names, self.plan.shards, self.group, frames, merge_wait=0.5, start=start, **config
+        )
 
     @asynccontextmanager
-    async def router_here(self, start: Start | None = EARLIEST, **plan: Any) -> AsyncIterator[RouterHere]:
+    async def router_here(self, start: Start | None = EARLIEST, **config: Any) -> AsyncIterator[RouterHere]:
         """A router in the test's own process, to be looked into or tampered with; stopped at the end."""
         stop = asyncio.Event()
-        router = RouterHere(self.in_process(start, **plan), self.plan, self.session_ms)
+        router = RouterHere(self.in_process(start, **config), self.plan, self.session_ms)
         running = asyncio.create_task(router.run(stop))
         try:
             yield router

@@ -19,8 +19,9 @@ from switchboard.kafka.configuration_topic import read_configuration, write_conf
 from switchboard.kafka.reading import partitions_of
 from switchboard.kafka.topics import SOURCES, Topic, TopicNames, TopicPlan
 from switchboard.monitor import worker as monitor
+from switchboard.router.loop_actions import FrameLimits
 from switchboard.router.router import Router
-from switchboard.router.shard import Plan
+from switchboard.router.shard import RouterConfig
 from switchboard.settings import Settings, load
 from switchboard.simulation.cast import Cast, Line, mixed_team
 from switchboard.simulation.crowd import Crowd
@@ -68,8 +69,8 @@ async def less_one(secured: Secured, bus: Bus, worker: str, **settings: object) 
 
 def router_of(bus: Bus, conn: Connection) -> Router:
     """A router that comes in as another."""
-    plan = Plan(conn, bus.names, bus.plan.shards, bus.group, 2_000, 0.5, EARLIEST)
-    return Router(plan, bus.plan, bus.session_ms)
+    config = RouterConfig(conn, bus.names, bus.plan.shards, bus.group, FrameLimits(2_000), 0.5, EARLIEST)
+    return Router(config, bus.plan, bus.session_ms)
 
 
 async def refused(work: object, lack: Right, user: str) -> None:

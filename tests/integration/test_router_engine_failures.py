@@ -10,8 +10,8 @@ import pytest
 from switchboard.domain import engine
 from switchboard.domain.pool import Pool
 from switchboard.kafka.topics import Topic
-from switchboard.router import commits
 from switchboard.router.endpoints import serve_endpoints
+from switchboard.router.loop_actions import FrameLimits
 from tests.routers import Bus, a_bus
 
 
@@ -74,13 +74,11 @@ async def test_failing_events_of_a_large_frame_are_found(
         assert await bus.check() == 41
 
 
-async def test_an_event_that_makes_a_row_too_large_is_set_aside(
-    broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_event_that_makes_a_row_too_large_is_set_aside(broker_bootstrap: str, bus_prefix: str) -> None:
     """A chat that too many have passed over can't be remembered: who asks for it next is not heard, all else is."""
-    monkeypatch.setattr(commits, "MAX_ROW_BYTES", 1000)  # of agents with such ids some 7,000 would be needed, not 5
+    small_rows = FrameLimits(2_000, row_bytes=1000)  # of agents with such ids some 7,000 would be needed, not 5
     async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus:
-        async with bus.router_here():
+        async with bus.router_here(frames=small_rows):
             await bus.arrive("c-1")
             for agent in (f"{number}{'x' * 127}" for number in range(8)):
                 await bus.request(agent)

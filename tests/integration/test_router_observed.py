@@ -13,7 +13,7 @@ from switchboard.errors import LedgerLostError
 from switchboard.kafka.clients import session
 from switchboard.kafka.ledger import Ledger
 from switchboard.kafka.topics import Topic, shard_id
-from switchboard.router import served_shards, shard
+from switchboard.router.loop_actions import FrameLimits
 from switchboard.router.router import Router as RouterHere
 from tests.routers import Bus, Router, a_bus
 from tests.waiting import eventually
@@ -87,11 +87,8 @@ async def test_health_and_readiness_tell_a_supervisor_what_to_do(broker_bootstra
         assert "SWITCHBOARD_METRICS_PORT" in ran.err
 
 
-async def test_a_router_that_was_idle_for_long_is_not_taken_for_stuck(
-    broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_router_that_was_idle_for_long_is_not_taken_for_stuck(broker_bootstrap: str, bus_prefix: str) -> None:
     """A burst after a quiet night is lag, and the last commit is old: that is no reason to end the process."""
-    monkeypatch.setattr(shard, "STUCK_SECONDS", 2.0)
     told: list[dict[int, str]] = []
 
     async def keep_looking(router: RouterHere) -> None:
@@ -99,7 +96,10 @@ async def test_a_router_that_was_idle_for_long_is_not_taken_for_stuck(
             told.append(router.health)
             await asyncio.sleep(0.001)
 
-    async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus, bus.router_here(max_events=20) as router:
+    async with (
+        a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus,
+        bus.router_here(frames=FrameLimits(20), stuck_after=2.0) as router,
+    ):
         await bus.presence("agent-logged-in", "ana")
         await bus.until(lambda: len(bus.journaled) == 1)
         quiet = asyncio.create_task(asyncio.sleep(4))
@@ -123,7 +123,6 @@ async def test_a_shard_that_can_commit_nothing_looks_old_however_often_it_is_ope
 
     The group is not told of what was read either; with two shards one of them has only others' records to pass.
     """
-    monkeypatch.setattr(served_shards, "STALLED_SECONDS", 4.0)
     failures = 0
 
     async def fail(*_: object) -> None:
@@ -137,7 +136,7 @@ async def test_a_shard_that_can_commit_nothing_looks_old_however_often_it_is_ope
 
     async with (
         a_bus(broker_bootstrap, bus_prefix, shards=shards, bus_partitions=1) as bus,
-        bus.router_here() as router,
+        bus.router_here(stalled_after=4.0) as router,
     ):
         await eventually(lambda: asyncio.sleep(0, router.is_ready))
         with monkeypatch.context() as broken:

@@ -4,12 +4,9 @@ import asyncio
 import signal
 import time
 
-import pytest
-
 from switchboard.errors import WrongTopicsError
 from switchboard.kafka.clients import session
 from switchboard.kafka.topics import Topic
-from switchboard.router import router as routing
 from switchboard.router.router import Router as RouterHere
 from tests.routers import Bus, Router, a_bus
 from tests.waiting import eventually
@@ -108,13 +105,12 @@ async def test_a_router_that_slept_past_its_session_stands_back(broker_bootstrap
 
 
 async def test_a_router_that_stands_by_for_topics_that_are_gone_says_so_and_ends(
-    broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch
+    broker_bootstrap: str, bus_prefix: str
 ) -> None:
     """It would stand by for ever, and look well; one that is started then ends in the same way."""
-    monkeypatch.setattr(routing, "STANDING_BY_SECONDS", 0.5)
     async with a_bus(broker_bootstrap, bus_prefix) as bus:
         stop = asyncio.Event()
-        routers = [RouterHere(bus.in_process(), bus.plan, bus.session_ms) for _ in range(2)]
+        routers = [RouterHere(bus.in_process(check_topics_every=0.5), bus.plan, bus.session_ms) for _ in range(2)]
         running = [asyncio.create_task(router.run(stop)) for router in routers]
 
         async def served() -> list[int]:

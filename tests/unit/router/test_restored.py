@@ -10,7 +10,7 @@ from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.domain.rows import OtherFormatError, Restoration, Row
 from switchboard.kafka.topics import ROWS, Topic
-from switchboard.router.shard import _restored
+from switchboard.router.shard import restored_engine
 
 CONFIG = {"queues": [{"name": "default"}, {"name": "q"}], "profiles": [{"name": "default", "max_sessions": 2}]}
 
@@ -80,7 +80,7 @@ async def test_others_have_their_turn_while_a_shard_is_restored_and_its_rows_are
             turns += 1
 
     other = asyncio.create_task(take_turns())
-    restored = await _restored(0, rows)
+    restored = await restored_engine(0, rows)
     other.cancel()
     assert turns > 20, "at each hundredth of 1,400 rows, and after each of 20 pools"
     assert all(not table for table in rows.values())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from switchboard.router.loop import ServiceTime
+from switchboard.router.shard_history import ServiceTime
 
 
 @pytest.fixture
@@ -72,9 +72,9 @@ def test_idle_time_is_not_told_as_stopped(service: ServiceTime) -> None:
 
 def test_it_stands_still_as_long_as_the_router_is_not_caught_up(service: ServiceTime) -> None:
     """And says so at any time: a timer that is near makes no frames meanwhile."""
-    assert not service.stands(101.0, read_to_end=True)
-    assert service.stands(101.0, read_to_end=False)
-    assert service.stands(102.1, read_to_end=True)
+    assert not service.is_still(101.0, read_to_end=True)
+    assert service.is_still(101.0, read_to_end=False)
+    assert service.is_still(102.1, read_to_end=True)
 
 
 def test_a_frame_lets_2_s_pass_at_most() -> None:

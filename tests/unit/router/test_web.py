@@ -5,14 +5,15 @@ import aiohttp
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.topics import TopicNames, TopicPlan
 from switchboard.router.endpoints import serve_endpoints
+from switchboard.router.loop_actions import FrameLimits
 from switchboard.router.router import Router
-from switchboard.router.shard import Plan
+from switchboard.router.shard import RouterConfig
 
 
 async def test_a_router_that_is_not_ready_says_what_it_waits_for() -> None:
     """The broker first, then the group; a standby is ready, and says that it stands by."""
-    plan = Plan(Connection("broker.example:9092"), TopicNames(), 1, "acme", 2_000, 0.5, None)
-    router = Router(plan, TopicPlan(TopicNames()))
+    config = RouterConfig(Connection("broker.example:9092"), TopicNames(), 1, "acme", FrameLimits(2_000), 0.5, None)
+    router = Router(config, TopicPlan(TopicNames()))
     web = await serve_endpoints(router, "127.0.0.1", 0)
     address = "http://{}:{}".format(*web.addresses[0][:2])
     try:

@@ -14,8 +14,9 @@ from switchboard.kafka.positions import Start
 from switchboard.monitor.worker import Serving, serve_monitor
 from switchboard.router.counters import set_most_queues
 from switchboard.router.endpoints import serve_endpoints
+from switchboard.router.loop_actions import FrameLimits
 from switchboard.router.router import Router
-from switchboard.router.shard import Plan
+from switchboard.router.shard import RouterConfig
 from switchboard.settings import Settings, load
 
 log = logging.getLogger(__name__)
@@ -88,12 +89,12 @@ async def _route(settings: Settings, start: Start | None) -> None:
     """Run a router with its web server until SIGTERM or Ctrl-C."""
     stop = stop_on_signal()
     relax_collector()
-    plan = Plan(
+    config = RouterConfig(
         conn=settings.connection(),
         names=settings.topic_names(),
         shards=settings.shards,
         group=settings.group_id,
-        max_events=settings.frame_events,
+        frames=FrameLimits(settings.frame_events),
         merge_wait=settings.merge_wait_ms / 1000,
         longest_outage=settings.longest_outage_hours * 3600,
         start=start,
@@ -101,7 +102,7 @@ async def _route(settings: Settings, start: Start | None) -> None:
     )
     set_most_queues(settings.metrics_queues)
     worker = Router(
-        plan,
+        config,
         settings.topic_plan(),
         settings.session_timeout_ms,
         settings.broker_wait_seconds,

@@ -39,7 +39,7 @@ from switchboard.journal.limits import (
 )
 from switchboard.kafka.merged_reader import Taken
 from switchboard.router.holdings import ANY_IDS, MAX_ID_BYTES, AgentIds, Held, Holdings, Totals, add, held_by, nothing
-from switchboard.router.loop import LONGEST_MS
+from switchboard.router.shard_history import LONGEST_MS
 
 ADDING_AGENTS: Final = frozenset({"agent-logged-in", "request-chat"})
 ADDING_CHATS: Final = frozenset({"chat-arrival", "chat-abandoned", "chat-concluded"})

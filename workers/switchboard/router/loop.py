@@ -1,127 +1,400 @@
-"""Service time: how much of it has passed since the frame before (architecture: "Frame")."""
+"""The loop of a shard as a pure state machine: given records, ends of commits and the time, returns what to do.
 
-import logging
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+Every decision about reading, frames, commits and service time is made here. The loop does no I/O, reads no clock and
+counts nothing: the shell (`shard.py`) does the actions and passes in the time and the results. So the same loop runs in
+a simulation.
+"""
+
+from collections.abc import Generator, Iterator
+from itertools import islice
 from typing import Final
 
-from switchboard.domain.events import Frame
-from switchboard.kafka.library_logs import raised
-from switchboard.kafka.merged_reader import Taken
+from switchboard.domain.engine import Engine, Outcome
+from switchboard.domain.events import Event, Frame
+from switchboard.domain.timers import sessions_at_stake
+from switchboard.journal.codec import BadInput
+from switchboard.journal.frames import JOURNAL_HEADERS, encode_frame
+from switchboard.kafka.ledger import CLEAN_COMMIT_SECONDS, CommitBatch
+from switchboard.kafka.merged_reader import Taken, shard_of
+from switchboard.kafka.positions import Offsets
+from switchboard.kafka.topics import Topic
+from switchboard.router import commits
+from switchboard.router.admission import Admission
+from switchboard.router.commits import CommitQueue, Visible
+from switchboard.router.loop_actions import (
+    AwaitCommit,
+    Commit,
+    CommitEnd,
+    CommitFirstOffsets,
+    CountStopped,
+    FindFirstOffsets,
+    FrameLimits,
+    Gather,
+    Opened,
+    OpeningAction,
+    OpenReader,
+    Pause,
+    Read,
+    Report,
+    Seen,
+    ServingAction,
+    Stop,
+)
+from switchboard.router.shard_history import ShardHistory
 
-LONGEST_MS: Final = 2000
-"""The most that one frame lets pass: a router that was stopped for an hour catches up on no timers."""
-COMMIT_AGE_SECONDS: Final = 2.0
-MISSED_SECONDS: Final = 30.0
-"""A shard that can commit nothing is opened again within this."""
+TICK_SECONDS: Final = 1.0
+"""While a timer is pending a frame is made at least so often. Moved offsets without records of this shard are committed
+as often."""
+GATHER_SECONDS: Final = 0.002
+"""Wait between the end of a commit and the next small frame. The broker still writes the transaction's markers, and
+refuses the next transaction until they are written. Records that come meanwhile are in the next commit, whose frame is
+made as late as possible."""
+SMALL_FRAME: Final = 100
+"""With fewer records at hand it pays to wait for the commit under way and gather more."""
+PAUSE_RECORDS: Final = 100
+"""Records handled (about 0.5 ms) between two pauses. The commit under way has a dozen answers of the broker to act on,
+and without pauses each answer would wait until the next frame is made (drain: 20,400 events a second with pauses,
+15,600 without)."""
+MOST_UNMOVED: Final = 10_000
+"""Decisions after which 1 ms of service time passes although service time stands still. An outage has few decisions:
+100,000 let 10 ms pass."""
+OUTPUT_RECORDS: Final = 10
+"""Output records that count as one source record in a commit, if they are more. An event usually makes three."""
+REPORT_SECONDS: Final = 1.0
+STUCK_SECONDS: Final = 20.0
+"""A shard with lag is stuck if it commits nothing for so long."""
+
+_PAUSE: Final = Pause()
+_AWAIT_COMMIT: Final = AwaitCommit()
 
 
-class ServiceTime:
-    """Runs while the router is caught up, and stands still while it is not.
+class ShardLoop:
+    """The loop of one shard.
 
-    So after an outage of the router or the bus no offer has expired that nobody could see or accept, and no agent is
-    switched off for it. Times given are monotonic, in s.
+    Call `open` until it returns `Opened`, then `advance` until it returns `Stop`; do each action, and pass what is
+    known afterwards to the next call. Meanwhile call `commit_made` or `commit_failed` when a commit ends. After an
+    error make another loop with the same history.
+
+    Args:
+        engine: the shard's, as restored.
+        admission: checks events against the limits of the shard.
+        offsets: restored source offsets; empty before a first start.
+        history: what outlives the reopening of the shard.
+        shards: number of shards that the pools are shared among.
+        frames: the bounds of a frame.
     """
 
-    def __init__(self) -> None:
-        self._last: float | None = None
-        self._committed: float | None = None
-        self.stopped = 0.0
-        """Seconds that did not count though some timer was pending, in all."""
+    def __init__(
+        self,
+        engine: Engine,
+        admission: Admission,
+        offsets: Offsets,
+        history: ShardHistory,
+        shards: int,
+        frames: FrameLimits,
+    ) -> None:
+        self._engine = engine
+        self._admission = admission
+        self._history = history
+        self._shards = shards
+        self._frames = frames
+        self._offsets = offsets
+        """Source offsets that are visible."""
+        self._moved: Offsets = {}
+        """Source offsets to commit with the next batch, together with their records' effects, never earlier."""
+        self._queue = CommitQueue()
+        self._unmoved = 0
+        """Decisions made since service time last moved."""
+        # Times are monotonic, in s.
+        self._framed = 0.0
+        self._committed = 0.0
+        self._reported = float("-inf")
+        self._without_lag = 0.0
+        """When the shard last had no lag."""
+        self._opening = self._open()
+        self._serving: Iterator[ServingAction] = self._serve()
+        self._stopped: Stop | None = None
+        self._seen = Seen(0.0, 0)
 
-    def reopened(self, now: float) -> None:
-        """The shard was opened: its first frame lets no time pass, and what passed since the frame before is missed.
+    def open(self, seen: Seen) -> OpeningAction:
+        """The next action that opens the shard."""
+        self._seen = seen
+        return next(self._opening)
 
-        At most `MISSED_SECONDS` are told of it: after a long outage that is over no alert is due.
-        """
-        self._committed = None
-        if self._last is not None:
-            self._last = max(self._last, now - MISSED_SECONDS)
-
-    def committed(self, now: float) -> None:
-        """A commit was made."""
-        self._committed = now
-
-    def stands(self, now: float, *, read_to_end: bool) -> bool:
-        """Whether it stands still, the router being not caught up."""
-        return not read_to_end or self._committed is None or now - self._committed > COMMIT_AGE_SECONDS
-
-    def run(self, now: float, *, read_to_end: bool, pending: bool = True) -> int:
-        """Ms of service time from the frame before to the one that is made now; 0 for a shard's first.
+    def advance(self, seen: Seen) -> ServingAction:
+        """The next action that serves the shard. After `Stop` it is `Stop` again.
 
         Args:
-            now: the time.
-            read_to_end: whether every source was read to its end just now.
-            pending: whether a timer was pending since the frame before. With none no frame was made, and what did not
-                count was missed by nobody.
+            seen: what is known now that the previous action is done.
         """
-        last, self._last = self._last, now
-        if last is None:
-            return 0
-        passed = now - last
-        stands = self.stands(now, read_to_end=read_to_end)
-        run = 0 if stands else min(int(passed * 1000), LONGEST_MS)
-        if stands or run == LONGEST_MS:
-            self.stopped += passed - run / 1000 if pending else 0.0
-            return run
-        self._last = last + run / 1000  # what is less than a ms counts with the next frame
-        return run
+        if self._stopped is not None:
+            return self._stopped
+        self._seen = seen
+        action = next(self._serving)
+        if isinstance(action, Stop):
+            self._stopped = action
+        return action
 
+    def stop(self) -> None:
+        """Read no more: the next actions finish the commit under way.
 
-log = logging.getLogger(__name__)
+        May be called while an action is being done. Records that were read and not put are read again by the next
+        owner.
+        """
+        self._serving = self._finish()
 
-Source = tuple[str, int, int]
+    def commit_made(self, now: float, clock: int) -> CommitEnd:
+        """Note that the commit under way is visible.
 
+        Args:
+            now: monotonic, s.
+            clock: ms since 1970.
+        """
+        self._committed = now
+        self._history.service.committed(now)
+        self._history.progress = clock / 1000
+        visible, batch = self._queue.made()
+        for part in visible:
+            self._offsets.update(part.offsets)
+            if part.outcome is not None:
+                self._history.frame += 1
+        return CommitEnd(visible, None if batch is None else Commit(batch))
 
-class EngineFailedError(Exception):
-    """The engine raised on a frame; reopened, the shard finds out which event it was."""
+    def commit_failed(self, error: Exception) -> None:
+        """Note that the commit under way failed: the loop stops with this error when it next may."""
+        self._queue.failed(error)
 
+    def is_stuck(self, now: float, *, has_lag: bool, broker_answers: bool, after: float = STUCK_SECONDS) -> bool:
+        """Whether there was lag for `after` seconds in which the broker answered and nothing was committed.
 
-class TimersFailedError(Exception):
-    """The engine raised on the passing of time alone: nobody can go on, and a human must look."""
+        After an idle night the last commit is old; so the time counts from when there was last no lag.
+        """
+        return has_lag and broker_answers and now - max(self._committed, self._without_lag) > after
 
+    # Opening
 
-@dataclass(slots=True)
-class Suspicion:
-    """What is known of an engine failure; it outlives the reopening of the shard."""
+    def _open(self) -> Iterator[OpeningAction]:
+        """A first start commits its offsets before anything is read: a start at `latest` must not move later."""
+        if not self._offsets:
+            yield FindFirstOffsets()
+            self._offsets = dict(self._seen.first_offsets)
+            batch = CommitBatch()
+            commits.pack_offsets(batch, self._offsets)
+            yield CommitFirstOffsets(batch)
+        yield OpenReader(dict(self._offsets))
+        now = self._seen.now
+        self._framed = self._committed = self._without_lag = now
+        self._history.service.reopened(now)
+        self._history.frame = self._engine.frame
+        yield Opened()
 
-    suspects: set[Source] = field(default_factory=set)
-    """Events of the frame that failed: they are applied one a frame."""
-    run: int = 0
-    """Service time that passed in that frame, ms: it may be the timers that fail."""
-    poison: dict[Source, str] = field(default_factory=dict)
-    """Events that failed alone, with the error."""
+    # Serving
 
-    def falls_on(self, taken: Iterable[Taken]) -> bool:
-        """Whether a suspect is among these."""
-        return bool(self.suspects) and any(_source(each) in self.suspects for each in taken)
+    def _serve(self) -> Iterator[ServingAction]:
+        while True:
+            yield from self._turn()
 
-    def clear(self, taken: Taken) -> None:
-        """It was applied alone, or set aside, and nothing failed."""
-        self.suspects.discard(_source(taken))
-
-    def take_run(self) -> int:
-        """The service time to try alone, once."""
-        run, self.run = self.run, 0
-        return run
-
-    def failed(self, shard: int, frame: Frame, error: Exception) -> EngineFailedError | TimersFailedError:
-        """Note that the engine raised on a frame; what is to be raised of it."""
-        sources = [event.source for event in frame.events]
-        at = f"shard {shard}, frame {frame.n}"
-        if not sources:
-            return TimersFailedError(f"{at}, {frame.run} ms: {raised(error)}")
-        if len(sources) == 1 and sources[0] in self.suspects:
-            told = f"{type(error).__name__}: {error}"
-            self.poison[sources[0]] = told
-            place = {"shard": shard, **dict(zip(("topic", "partition", "offset"), sources[0], strict=True))}
-            log.critical("the engine fails on %s: set aside on dead-letter: %s", sources[0], raised(error), extra=place)
-            log.debug("the engine fails: %s", told, exc_info=error, extra=place)
+    def _turn(self) -> Iterator[ServingAction]:
+        """Read once, and act on what was read."""
+        # 1. Read. A failed commit is noticed here, or it would be noticed at the next event only.
+        yield Read(self._frames.events, self._frames.value_bytes, self._wait())
+        taken = self._seen.taken
+        yield from self._check_commits()
+        # 2. Set aside events beyond a limit, before a frame is made.
+        mine = self._mine(taken)
+        self._admission.check(mine)
+        # 3. Frame, apply and commit; without events or due timers commit only what has to be.
+        if self._history.failures.concern(mine):
+            yield from self._step_by_step(taken)
+        elif any(isinstance(each.what, Event) for each in mine) or self._is_due():
+            yield from self._step(taken)
+        elif mine:
+            yield from self._commit_without_frame(taken)
         else:
-            self.suspects.update(sources)
-            self.run = frame.run
-        return EngineFailedError(f"{at}: {raised(error)}")
+            self._note_moved(taken)
+            if self._moved and self._seen.now - self._committed > TICK_SECONDS:
+                yield from self._commit_without_frame([])
+        # 4. Report once a second.
+        if self._seen.now - self._reported >= REPORT_SECONDS:
+            yield from self._report()
+        # 5. After a small frame wait: records that come meanwhile make one frame, which is in the very next commit.
+        if len(mine) < SMALL_FRAME and self._queue.is_under_way:
+            yield from self._settle()
+            yield Gather(GATHER_SECONDS)
 
+    def _finish(self) -> Iterator[ServingAction]:
+        """Wait for the commits that were put, `CLEAN_COMMIT_SECONDS` in all."""
+        until = self._seen.now + CLEAN_COMMIT_SECONDS
+        while self._queue.is_under_way:
+            left = until - self._seen.now
+            if left <= 0:
+                yield Stop(gave_up=True)
+            yield AwaitCommit(left)
+        yield Stop(self._queue.error)
 
-def _source(taken: Taken) -> Source:
-    return (taken.record.topic, taken.record.partition, taken.record.offset)
+    def _wait(self) -> float:
+        """Seconds until a frame has to be made even if nothing is read."""
+        due = self._engine.next_due()
+        if due is None:
+            return TICK_SECONDS
+        now = self._seen.now
+        # While service time stands still nothing becomes due, however near the next timer is.
+        is_still = self._history.service.is_still(now, read_to_end=self._seen.read_to_end)
+        until_due = TICK_SECONDS if is_still else (due - self._engine.service) / 1000
+        return max(0.0, min(TICK_SECONDS, until_due) - (now - self._framed))
+
+    def _is_due(self) -> bool:
+        """Whether pending timers ask for a frame now."""
+        return self._engine.next_due() is not None and self._wait() <= 0
+
+    def _mine(self, taken: list[Taken]) -> list[Taken]:
+        """The records of this shard's pools."""
+        shards = self._shards
+        if shards == 1:
+            return taken
+        return [each for each in taken if shard_of(each.what.pool, shards) == self._engine.shard]
+
+    def _report(self) -> Iterator[ServingAction]:
+        yield Report(dict(self._offsets))
+        seen = self._seen
+        self._reported = seen.now
+        self._moved.update(seen.markers)
+        if not seen.has_lag:
+            self._without_lag = seen.now
+        if seen.read_to_end and self._queue.is_settled and not self._moved:
+            # An idle shard makes progress too: everything that was read is committed.
+            self._history.progress = seen.clock / 1000
+
+    # Frames
+
+    def _step(self, taken: list[Taken]) -> Iterator[ServingAction]:
+        """Make a frame of what was read, apply and commit it.
+
+        Service time runs on by what has passed since the last frame, but not further than `frames.timers` timers can
+        become due.
+        """
+        now, service = self._seen.now, self._history.service
+        before = service.stopped
+        pending = self._engine.next_due() is not None
+        passed = service.run(now, read_to_end=self._seen.read_to_end, pending=pending)
+        run = self._engine.affordable(passed, self._frames.timers)
+        stopped = service.stopped - before + (passed - run) / 1000
+        if stopped:
+            yield CountStopped(stopped)
+        self._framed = now
+        if run or self._unmoved >= MOST_UNMOVED:
+            # Without 1 ms all offers that are made while service time stands still would expire in one frame.
+            run, self._unmoved = max(run, 1), 0
+        yield from self._frame(taken, run)
+
+    def _step_by_step(self, taken: list[Taken]) -> Iterator[ServingAction]:
+        """After an engine failure apply each part alone, and commit it before the next, to find the part at fault."""
+        failures = self._history.failures
+        # 1. Time alone: the time since the last frame, then the time of the frame that failed.
+        yield from self._step([])
+        if run := failures.take_run():
+            yield from self._frame([], run)
+        # 2. Each event alone. The event at fault fails again, and is set aside when it is read the next time.
+        for each in taken:
+            if isinstance(each.what, Event) and self._mine([each]):
+                yield from self._frame([each], 0)
+            else:
+                yield from self._commit_without_frame([each])
+            yield from self._settle()
+            failures.clear(each)
+
+    def _frame(self, taken: list[Taken], run: int) -> Iterator[ServingAction]:
+        """Make one frame, or two halves of one that is too large; apply it and put it into the next commit.
+
+        Args:
+            taken: records of all shards; their offsets are committed with the frame.
+            run: service time that passes before the events, ms.
+        """
+        engine = self._engine
+        events = [each.what for each in self._mine(taken) if isinstance(each.what, Event)]
+        frame = Frame(engine.frame + 1, self._seen.clock, run, events)
+        try:
+            encoded = encode_frame(frame)
+            is_too_large = self._is_too_large(events, encoded)
+            if not is_too_large:
+                outcome = engine.apply(frame)
+                self._unmoved += len(outcome.decisions)
+                batch = CommitBatch()
+                yield from self._pack_frame(batch, encoded, outcome)
+                offsets = yield from self._pack_records(batch, taken)
+        except Exception as error:  # noqa: BLE001 - any error here is an engine failure, and stops the loop
+            # The frames before are committed first, or the service time that passed in them would be lost.
+            yield from self._settle()
+            yield Stop(self._history.failures.note(engine.shard, frame, error))
+        if is_too_large:
+            half = len(taken) // 2
+            yield from self._frame(taken[:half], run)
+            yield from self._frame(taken[half:], 0)
+        else:
+            yield from self._put(batch, Visible(offsets, self._mine(taken), outcome))
+
+    def _is_too_large(self, events: list[Event], encoded: bytes) -> bool:
+        """Whether a frame is to be halved. A frame of one event never is: each event fits."""
+        limits = self._frames
+        return len(events) > 1 and (
+            len(encoded) > limits.encoded_bytes or sessions_at_stake(self._engine.pools, events) > limits.sessions
+        )
+
+    # Commits
+
+    def _commit_without_frame(self, taken: list[Taken]) -> Iterator[ServingAction]:
+        """Commit dead letters and offsets of records that make no frame."""
+        batch = CommitBatch()
+        offsets = yield from self._pack_records(batch, taken)
+        yield from self._put(batch, Visible(offsets, self._mine(taken), None))
+
+    def _pack_frame(self, batch: CommitBatch, encoded: bytes, outcome: Outcome) -> Iterator[ServingAction]:
+        """Pack the frame, its decisions and the rows that it changed."""
+        batch.add(Topic.JOURNAL, None, encoded, list(JOURNAL_HEADERS))
+        for first in range(0, len(outcome.decisions), PAUSE_RECORDS):
+            if first:
+                yield _PAUSE
+            commits.pack_decisions(batch, outcome.decisions[first : first + PAUSE_RECORDS])
+        rows = self._engine.changed_rows()
+        while some := list(islice(rows, PAUSE_RECORDS)):
+            commits.pack_rows(batch, some, self._frames.row_bytes)
+            yield _PAUSE
+
+    def _pack_records(self, batch: CommitBatch, taken: list[Taken]) -> Generator[ServingAction, None, Offsets]:
+        """Pack the dead letters of bad records, and all offsets that moved; the offsets are returned."""
+        for number, each in enumerate(self._mine(taken), start=1):
+            if isinstance(each.what, BadInput):
+                commits.pack_dead_letter(batch, each, each.what)
+                if number % PAUSE_RECORDS == 0:
+                    yield _PAUSE
+        self._note_moved(taken)
+        offsets, self._moved = self._moved, {}
+        commits.pack_offsets(batch, offsets)
+        return offsets
+
+    def _note_moved(self, taken: list[Taken]) -> None:
+        """Commit the offsets behind these records with the next batch, together with their effects, never earlier."""
+        for each in taken:
+            self._moved[each.record.topic, each.record.partition] = each.record.offset + 1
+
+    def _put(self, batch: CommitBatch, part: Visible) -> Iterator[ServingAction]:
+        """Commit a batch: at once, or with the next commit while one is under way."""
+        outputs = sum(map(len, batch.outputs.values()))
+        records = max(len(part.taken), outputs // OUTPUT_RECORDS)
+        while not self._queue.has_room(records):
+            yield _AWAIT_COMMIT
+        yield from self._check_commits()
+        ready = self._queue.put(batch, records, part)
+        if ready is not None:
+            yield Commit(ready)
+
+    def _settle(self) -> Iterator[ServingAction]:
+        """Wait until everything that was put is visible."""
+        while self._queue.is_under_way:
+            yield _AWAIT_COMMIT
+        yield from self._check_commits()
+
+    def _check_commits(self) -> Iterator[ServingAction]:
+        """Stop if a commit has failed: nothing more can be committed."""
+        if self._queue.error is not None:
+            yield Stop(self._queue.error)

@@ -1,4 +1,4 @@
-"""A router process: the shards that it is assigned, each served by its own loop, others standing by."""
+"""A router process: serves the shards that the group assigns, each by its own loop, or stands by."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Any, Final, assert_never
 
 from aiokafka.errors import KafkaError
 
@@ -14,13 +14,11 @@ from switchboard import metrics
 from switchboard.domain.rows import OtherFormatError
 from switchboard.errors import (
     BrokerAwayError,
-    FencedError,
     FencedTooOftenError,
     LedgerLostError,
     NoStartError,
     NotAllowedError,
     OwnershipError,
-    RestoreError,
     RouterError,
     SecurityError,
     SourceGoneError,
@@ -28,72 +26,78 @@ from switchboard.errors import (
 from switchboard.kafka.acl import denial, require_rights, router_rights
 from switchboard.kafka.admin import Difference, require_topics
 from switchboard.kafka.broker_wait import DEFAULT_SECONDS, BrokerWait
-from switchboard.kafka.clients import in_words, unless_stopped
+from switchboard.kafka.clients import unless_stopped
 from switchboard.kafka.library_logs import Thinned
 from switchboard.kafka.open_transactions import HeldUp, longest, sentence, zero_of_monotonic
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS, Ownership, members_of
 from switchboard.kafka.topics import TopicPlan, routers_group
-from switchboard.router.loop import EngineFailedError, TimersFailedError
-from switchboard.router.served_shards import BrokenOffError, Served, bounded
-from switchboard.router.shard import Plan, Shard
+from switchboard.router.served_shards import BrokenOffError, ServedShard, ServiceEnd, bounded
+from switchboard.router.shard import RouterConfig, Shard
+from switchboard.router.shard_history import ShardHistory, TimersFailedError
 
 log = logging.getLogger(__name__)
 reopening = logging.getLogger(f"{__name__}.reopening")
-reopening.addFilter(Thinned(by_text=True, seconds=30.0))  # brokers may be away for the night
+reopening.addFilter(Thinned(by_text=True, seconds=30.0))  # a broker may be away for a night
 
-STANDING_BY_SECONDS: Final = 30.0
-"""How often a router that has no shard sees whether there still are any."""
 RETRY_SECONDS: Final = 1.0
 OPEN_SECONDS: Final = 90.0
-"""A restore takes seconds; it waits half a minute for a stranger's transaction, and for a reader that stalls."""
+"""A restore takes seconds, but waits half a minute for somebody else's open transaction or for a stalled reader."""
 CLOSE_SECONDS: Final = 8.0
-"""What is closed has deadlines of its own, of 2 and 5 s; this is for those that are not kept."""
+"""Ledger and reader close within deadlines of their own, 2 and 5 s; this one is for a deadline that is not kept."""
 STUCK_EXIT: Final = 70
-"""Exit code of a router that its watchdog ended: a supervisor starts it anew."""
+"""Exit code of a router that ends itself because a shard is stuck; a supervisor starts it again."""
 
 
 class Router:
-    """Serves the shards that the group assigns (the `Shards` of `Ownership`)."""
+    """Serves the shards that the group assigns (the `Shards` of `Ownership`).
+
+    Args:
+        config: for all shards.
+        topics: the topics that the router needs.
+        session_timeout_ms: after so long without a heartbeat the group gives the shards to others.
+        broker_seconds: how long to wait at the start for a broker that is away.
+        instance_id: the static id of the group's member; None: a new member at each start.
+    """
 
     def __init__(
         self,
-        plan: Plan,
+        config: RouterConfig,
         topics: TopicPlan,
         session_timeout_ms: int = SESSION_TIMEOUT_MS,
         broker_seconds: float = DEFAULT_SECONDS,
         instance_id: str | None = None,
     ) -> None:
-        self._plan = plan
+        self._config = config
         self._topics = topics
-        self._wait = BrokerWait(plan.conn, broker_seconds)
+        self._wait = BrokerWait(config.conn, broker_seconds)
         self._ownership = Ownership(
-            plan.conn,
-            plan.group,
-            plan.names,
+            config.conn,
+            config.group,
+            config.names,
             self,
             session_timeout_ms=session_timeout_ms,
             wait=self._wait,
             instance_id=instance_id,
         )
         self._heard_within = session_timeout_ms / 2000
-        """A broker that answers is heard of within half a session: two heartbeats were due."""
-        self._served: dict[int, Served] = {}
+        """Seconds within which a broker that answers has answered a heartbeat: half a session, two heartbeats."""
+        self._served: dict[int, ServedShard] = {}
         self._bus_found = False
         self._failed: asyncio.Future[None] | None = None
-        metrics.present_shards(plan.shards)
+        metrics.present_shards(config.shards)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Route until `stop` is set; then finish what is under way and leave, within 5 s.
+        """Route until `stop` is set; then finish the commits under way and leave the group, within 5 s.
 
         Raises:
-            BrokerAwayError: a broker that is needed was away at the start for too long. One that goes away later is
-                waited for without end.
-            SecurityError: one is there and does not let us in.
-            NotAllowedError: the cluster does not allow what a router needs, or no longer does.
-            WrongTopicsError: the topics can't be worked with.
+            BrokerAwayError: a broker was away for too long at the start. Later the router waits for brokers without
+                end.
+            SecurityError: a broker refuses the connection.
+            NotAllowedError: the cluster denies a right that a router needs.
+            WrongTopicsError: the topics don't fit, or are gone.
             RouterError: the router can't go on.
         """
-        differences = await unless_stopped(self._look_at_bus(), stop)
+        differences = await unless_stopped(self._check_bus(), stop)
         if differences is None:
             return
         self._bus_found = True
@@ -105,12 +109,17 @@ class Router:
         finally:
             stopping.cancel()
 
-    async def _look_at_bus(self) -> list[Difference]:
-        conn, group = self._plan.conn, routers_group(self._plan.group)
-        needed = router_rights(self._plan.names, self._plan.group)
+    async def _check_bus(self) -> list[Difference]:
+        """Check rights, topics and the group's coordinator, each as soon as a broker answers.
+
+        Returns:
+            Differences of the topics that do not stop the router.
+        """
+        conn, group = self._config.conn, routers_group(self._config.group)
+        needed = router_rights(self._config.names, self._config.group)
         await self._wait.retry("looking at the rights", lambda: require_rights(conn, needed))
         differences = await self._wait.retry("looking at the topics", lambda: require_topics(conn, self._topics))
-        # To join, aiokafka waits without end for a coordinator that answers, and 15 s for each that does not.
+        # Joining without this check, aiokafka waits for a coordinator without end, 15 s for each without an answer.
         await self._wait.retry(f"looking at group {group}", lambda: members_of(conn, group))
         return differences
 
@@ -118,7 +127,7 @@ class Router:
         self._failed = asyncio.get_running_loop().create_future()
         member = asyncio.create_task(self._ownership.run())
         watchdog = asyncio.create_task(self._watch())
-        standing_by = asyncio.create_task(self._look_at_topics())
+        standing_by = asyncio.create_task(self._check_topics())
         try:
             ends: set[asyncio.Future[Any]] = {member, watchdog, standing_by, stopping, self._failed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -137,48 +146,54 @@ class Router:
 
     @property
     def health(self) -> dict[int, str]:
-        """What is wrong, by shard: nothing while each one that is ours goes on, or waits for a broker."""
-        return {index: why for index, served in self._served.items() if (why := served.wrong) is not None}
+        """The fault of each shard that a human has to mend; none while shards are served or wait for a broker."""
+        now = time.monotonic()
+        return {index: fault for index, served in self._served.items() if (fault := served.fault(now)) is not None}
 
     @property
     def shards(self) -> dict[int, dict[str, object]]:
-        """The state and the last frame of each shard that is ours."""
-        return {index: self._served[index].told() for index in sorted(self._served)}
+        """State and last frame of each shard that is assigned to this router."""
+        return {index: self._served[index].summary() for index in sorted(self._served)}
 
     @property
     def held_up(self) -> list[HeldUp]:
-        """The source partitions that an open transaction holds up, as its shards see them; the longest first."""
+        """The source partitions that an open transaction holds up, as the router's shards see them, longest first."""
         now = time.monotonic()
-        standings = [served.standing for served in self._served.values()]
-        return longest(each for standing in standings for each in standing.transactions.held_up(now))
+        histories = [served.history for served in self._served.values()]
+        return longest(each for history in histories for each in history.transactions.held_up(now))
 
     @property
     def reason(self) -> str:
-        """Why it is ready or not, healthy or not, and which partitions an open transaction holds up, in a sentence."""
+        """Why the router is ready or not, healthy or not, and which partitions a transaction holds up; a sentence."""
         return "; ".join(filter(None, (self._reason, sentence(self.held_up, zero_of_monotonic()))))
 
     @property
     def _reason(self) -> str:
-        """Why it is ready or not, healthy or not."""
+        """Why the router is ready or not, healthy or not."""
         if not self._bus_found:
-            return self._wait.waiting_for or f"waiting for the broker at {self._plan.conn.bootstrap}"
+            return self._wait.waiting_for or f"waiting for the broker at {self._config.conn.bootstrap}"
         if not self._is_member:
-            return f"waiting for shards: the router is not yet a member of group {routers_group(self._plan.group)}"
-        amiss = [f"shard {index} {why}" for index in sorted(self._served) if (why := self._served[index].amiss)]
-        if amiss:
-            return "; ".join(amiss)
+            return f"waiting for shards: the router is not yet a member of group {routers_group(self._config.group)}"
+        now = time.monotonic()
+        hindered = [
+            f"shard {index} {why}"
+            for index in sorted(self._served)
+            if (why := self._served[index].hindrance(now)) is not None
+        ]
+        if hindered:
+            return "; ".join(hindered)
         if not self._served:
             return "standing by: no shard is assigned to this router"
         return "every shard that is assigned to this router is served"
 
     @property
     def is_alive(self) -> bool:
-        """Whether no shard hangs. One that has stopped for a human would stop again after a restart."""
-        return not any(served.shard is not None and served.shard.is_stuck for served in self._served.values())
+        """Whether no shard is stuck. A shard that has stopped for a human would stop again after a restart."""
+        return not any(served.is_stuck for served in self._served.values())
 
     @property
     def is_ready(self) -> bool:
-        """Whether this router is a member of the group, and each shard that is ours is restored."""
+        """Whether the router is a member of the group, and each shard assigned to it is restored."""
         return self._is_member and all(each.shard is not None for each in self._served.values())
 
     @property
@@ -187,20 +202,27 @@ class Router:
 
     def take(self, shards: frozenset[int]) -> None:
         """Begin to open these shards."""
+        config = self._config
         for index in shards:
-            served = self._served[index] = Served()
-            self._tell_progress(index, served)
+            served = self._served[index] = ServedShard(
+                ShardHistory(progress=time.time()),
+                time.monotonic(),
+                stuck_after=config.stuck_after,
+                stalled_after=config.stalled_after,
+            )
+            self._publish_progress(index, served)
             served.task = asyncio.create_task(self._serve(index, served))
 
     async def give_up(self, shards: frozenset[int]) -> None:
-        """Finish with these shards."""
+        """Stop serving these shards, and wait until their commits have ended."""
         for index in shards & self._served.keys():
             metrics.PROGRESS.remove(str(index))
         leaving = [self._served.pop(index) for index in shards if index in self._served]
         for served in leaving:
             served.stop.set()
             if served.opening and served.task is not None:
-                served.task.cancel()  # it may wait for half a minute for someone's transaction to end
+                # A restore may wait for half a minute until somebody else's transaction has ended.
+                served.task.cancel()
         tasks = [served.task for served in leaving if served.task is not None]
         if not tasks:
             return
@@ -210,8 +232,8 @@ class Router:
             for task in tasks:
                 task.cancel()
 
-    async def _serve(self, index: int, served: Served) -> None:
-        """Serve one shard until told to stop, opening it again after whatever can be got over."""
+    async def _serve(self, index: int, served: ServedShard) -> None:
+        """Serve one shard until its stop is set; open it again after each error that may pass."""
         try:
             while not served.stop.is_set() and not await self._serve_once(index, served):
                 pass
@@ -229,10 +251,14 @@ class Router:
             log.exception("shard %s: unexpected", index, extra={"shard": index})
             self._fail(error)
 
-    async def _serve_once(self, index: int, served: Served) -> bool:
-        """Open a shard and serve it. True: it is to be let go; False: it is to be opened again."""
-        shard = Shard(index, self._plan, served.standing)
-        end: Literal["broken off", "stopped", "fenced", "engine failed", "lost"] = "broken off"
+    async def _serve_once(self, index: int, served: ServedShard) -> bool:
+        """Open a shard, serve it and close it.
+
+        Returns:
+            True: the shard is let go. False: it is to be opened again.
+        """
+        shard = Shard(index, self._config, served.history)
+        end: ServiceEnd | None = None
         try:
             served.opening = True
             await bounded(shard.open(), OPEN_SECONDS, f"opening shard {index}")
@@ -240,45 +266,55 @@ class Router:
             served.shard = shard
             metrics.SHARD_OWNED.labels(str(index)).set(1)
             await bounded(shard.run(served.stop), None, f"serving shard {index}")
-            end = "stopped"
-        except FencedError as error:
-            end = "fenced"
-            metrics.FENCED.labels(str(index)).inc()
-            metrics.COMMITS.labels("fenced").inc()
-            served.trouble = f"it was taken over, or its transaction ran out of time: {error}"
-            told = "shard %s was taken over, or its transaction ran out of time: %s"
-            log.warning(told, index, error, extra={"shard": index})
-        except EngineFailedError as error:
-            end = "engine failed"
-            served.trouble = f"the engine failed: {error}"
-            log.warning("its events are to be applied one by one: %s", error, extra={"shard": index})
-        except (LedgerLostError, RestoreError, BrokerAwayError, KafkaError, TimeoutError, BrokenOffError) as error:
-            missing = denial(error)
-            if missing is not None:
-                raise NotAllowedError([missing]) from error  # trying again every second would not help
-            end = "lost"
-            if served.shard is not None and isinstance(error, LedgerLostError):
-                metrics.COMMITS.labels("failed").inc()
-            served.trouble = in_words(error)
-            reopening.warning(
-                "shard %s is opened again in %s s: %s", index, RETRY_SECONDS, served.trouble, extra={"shard": index}
-            )
+            end = ServiceEnd.STOPPED
+        except Exception as error:  # noqa: BLE001 - `ended_by` raises what it does not know
+            end = served.ended_by(error)
+            self._report_end(index, end, error, served)
         finally:
             served.opening = False
             served.shard = None
             metrics.SHARD_OWNED.labels(str(index)).set(0)
             with contextlib.suppress(TimeoutError, BrokenOffError):
-                await bounded(shard.close(clean=end == "stopped"), CLOSE_SECONDS, f"closing shard {index}")
-        if end == "stopped":
-            log.info("shard %s is given up", index, extra={"shard": index})
-        if end == "fenced" and not served.stop.is_set():
-            return not await self._ownership.may_retake(index)
-        if end == "lost":
-            await self._pause(served.stop)
-        return end == "stopped"
+                clean = end is ServiceEnd.STOPPED
+                await bounded(shard.close(clean=clean), CLOSE_SECONDS, f"closing shard {index}")
+        return await self._is_let_go(index, end, served)
+
+    def _report_end(self, index: int, end: ServiceEnd, error: Exception, served: ServedShard) -> None:
+        """Count and log why a shard's service ended."""
+        place = {"shard": index}
+        match end:
+            case ServiceEnd.FENCED:
+                metrics.FENCED.labels(str(index)).inc()
+                metrics.COMMITS.labels("fenced").inc()
+                text = "shard %s was taken over, or its transaction ran out of time: %s"
+                log.warning(text, index, error, extra=place)
+            case ServiceEnd.ENGINE_FAILED:
+                log.warning("its events are to be applied one by one: %s", error, extra=place)
+            case ServiceEnd.LOST:
+                if served.shard is not None and isinstance(error, LedgerLostError):
+                    metrics.COMMITS.labels("failed").inc()
+                text = "shard %s is opened again in %s s: %s"
+                reopening.warning(text, index, RETRY_SECONDS, served.trouble, extra=place)
+
+    async def _is_let_go(self, index: int, end: ServiceEnd, served: ServedShard) -> bool:
+        """Whether a shard whose service has ended is let go; if not, wait until it may be opened again."""
+        match end:
+            case ServiceEnd.STOPPED:
+                log.info("shard %s is given up", index, extra={"shard": index})
+                return True
+            case ServiceEnd.FENCED:
+                return not served.stop.is_set() and not await self._ownership.may_retake(index)
+            case ServiceEnd.ENGINE_FAILED:
+                return False
+            case ServiceEnd.LOST:
+                await self._pause(served.stop)
+                return False
+            case _:
+                assert_never(end)
 
     @staticmethod
     async def _pause(stop: asyncio.Event) -> None:
+        """Wait for `RETRY_SECONDS`, or until `stop` is set."""
         try:
             async with asyncio.timeout(RETRY_SECONDS):
                 await stop.wait()
@@ -286,38 +322,39 @@ class Router:
             pass
 
     def _fail(self, error: Exception) -> None:
+        """End the router with this error, unless another came first."""
         if self._failed is not None and not self._failed.done():
             self._failed.set_exception(error)
 
     @staticmethod
-    def _tell_progress(index: int, served: Served) -> None:
-        """Here, since a shard that is never open for long would look fresh each time."""
-        metrics.PROGRESS.labels(str(index)).set(served.standing.progress)
+    def _publish_progress(index: int, served: ServedShard) -> None:
+        """Set the progress gauge of a shard.
 
-    async def _look_at_topics(self) -> None:
-        """While no shard is assigned to us, see now and then whether it is because there are none any more.
+        The router does this, not the shard: one that is never open for long would look fresh each time it is opened.
+        """
+        metrics.PROGRESS.labels(str(index)).set(served.history.progress)
+
+    async def _check_topics(self) -> None:
+        """While no shard is assigned to this router, check now and then that the topics still exist.
 
         Raises:
-            WrongTopicsError: the topics are gone; we would stand by for ever.
+            WrongTopicsError: the topics are gone; the router would stand by for ever.
         """
         while True:
-            await asyncio.sleep(STANDING_BY_SECONDS)
+            await asyncio.sleep(self._config.check_topics_every)
             if not self._served:
                 with contextlib.suppress(BrokerAwayError, NotAllowedError, SecurityError, KafkaError, TimeoutError):
-                    await require_topics(self._plan.conn, self._topics)
+                    await require_topics(self._config.conn, self._topics)
 
     async def _watch(self, exit_now: Callable[[int], object] = os._exit) -> None:
-        """See whether the shards go on.
-
-        End the process when one hangs: the broker answers, there is lag, and nothing is committed for 20 s.
-        """
+        """Once a second note each shard's progress, and end the process when a shard is stuck."""
         while True:
             await asyncio.sleep(1)
             now = time.monotonic()
             broker_answers = now - self._ownership.heartbeat_at < self._heard_within
             for index, served in self._served.items():
-                served.look(now, broker_answers=broker_answers)
-                self._tell_progress(index, served)
-                if served.shard is not None and served.shard.is_stuck:
+                served.watch(now, broker_answers=broker_answers)
+                self._publish_progress(index, served)
+                if served.is_stuck:
                     log.critical("shard %s has not committed for 20 s though there is lag: ending the process", index)
                     exit_now(STUCK_EXIT)

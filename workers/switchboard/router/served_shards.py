@@ -1,36 +1,162 @@
-"""Waiting that ends, whatever the library waited for does with a cancellation."""
+"""A shard as its router serves it: its state, its trouble, how its service ended, and bounded waits for it."""
 
 import asyncio
 import logging
-import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from enum import Enum, auto
+from typing import Any, Literal
 
-from switchboard.router.shard import STUCK_SECONDS, Shard, Standing
+from aiokafka.errors import KafkaError
+
+from switchboard.errors import BrokerAwayError, FencedError, LedgerLostError, NotAllowedError, RestoreError
+from switchboard.kafka.acl import denial
+from switchboard.kafka.clients import in_words
+from switchboard.router.loop import STUCK_SECONDS
+from switchboard.router.shard import STALLED_SECONDS, Shard
+from switchboard.router.shard_history import EngineFailedError, ShardHistory
 
 log = logging.getLogger(__name__)
 
+State = Literal["serving", "being restored", "waiting", "stuck", "stopped"]
+
+
+class ServiceEnd(Enum):
+    """How a shard's service ended, from opening to closing."""
+
+    STOPPED = auto()
+    """As asked for; the shard is let go."""
+    FENCED = auto()
+    """Another router took the shard over, or the transaction ran out of time."""
+    ENGINE_FAILED = auto()
+    """The engine raised on an event; the shard is opened again at once."""
+    LOST = auto()
+    """The ledger, a restore or a broker failed; the shard is opened again after a pause."""
+
+
+@dataclass(slots=True)
+class ServedShard:
+    """A shard that is assigned to this router. Times are monotonic, in s."""
+
+    history: ShardHistory
+    since: float
+    """Since when the broker answers and the shard makes no progress; at first, when the shard was assigned."""
+    stuck_after: float = STUCK_SECONDS
+    stalled_after: float = STALLED_SECONDS
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+    shard: Shard | None = None
+    """While the shard is open."""
+    opening: bool = False
+    stopped: str | None = None
+    """Why an assigned shard is served no more; a human must act."""
+    trouble: str | None = None
+    """Why the shard was last closed; None again once the shard makes progress."""
+    _progress: float = 0.0
+    """The history's progress at the last `watch`."""
+
+    def watch(self, now: float, *, broker_answers: bool) -> None:
+        """Note whether the shard makes progress. To be called about once a second."""
+        has_progress, self._progress = self.history.progress > self._progress, self.history.progress
+        if has_progress or not broker_answers:
+            self.since = now
+        if has_progress and self.shard is not None:
+            self.trouble = None
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the shard is open and commits nothing although there is lag and the broker answers."""
+        return self.shard is not None and self.shard.is_stuck
+
+    @property
+    def state(self) -> State:
+        """The state in a word or two."""
+        if self.stopped is not None:
+            return "stopped"
+        if self.shard is not None:
+            return "stuck" if self.shard.is_stuck else "serving"
+        return "being restored" if self.opening or self.trouble is None else "waiting"
+
+    def fault(self, now: float) -> str | None:
+        """What a human has to mend, as the end of a sentence about the shard; None: nothing."""
+        match self.state:
+            case "stopped":
+                return f"stopped for a human: {self.stopped}"
+            case "stuck":
+                seconds = f"{self.stuck_after:g} s"
+                return f"is stuck: the broker answers and there is lag, and nothing was committed for {seconds}"
+            case _ if now - self.since > self.stalled_after:
+                # However often the shard was opened again in this time.
+                return f"has not gone on for {self.stalled_after:g} s though the broker answers" + self._cause()
+        return None
+
+    def hindrance(self, now: float) -> str | None:
+        """Why the shard is not served now, or its fault, as the end of a sentence about the shard; None: served."""
+        if (fault := self.fault(now)) is not None:
+            return fault
+        match self.state:
+            case "being restored":
+                return f"is being restored{self._cause()}"
+            case "waiting":
+                return f"waits to be opened again{self._cause()}"
+        return None
+
+    def summary(self) -> dict[str, object]:
+        """State and last frame, for `/healthz` and `/readyz`."""
+        frame = self.history.frame
+        return {"state": self.state, "last_frame": frame if frame >= 0 else "no frame yet"}
+
+    def ended_by(self, error: Exception) -> ServiceEnd:
+        """How an error ended the shard's service; notes the trouble.
+
+        Raises:
+            NotAllowedError: the cluster denied a right, and trying again every second would not help.
+            Exception: the error itself, if opening the shard again would not help.
+        """
+        match error:
+            case FencedError():
+                self.trouble = f"it was taken over, or its transaction ran out of time: {error}"
+                return ServiceEnd.FENCED
+            case EngineFailedError():
+                self.trouble = f"the engine failed: {error}"
+                return ServiceEnd.ENGINE_FAILED
+            case (
+                LedgerLostError()
+                | RestoreError()
+                | BrokerAwayError()
+                | KafkaError()
+                | TimeoutError()
+                | BrokenOffError()
+            ):
+                if (missing := denial(error)) is not None:
+                    raise NotAllowedError([missing]) from error
+                self.trouble = in_words(error)
+                return ServiceEnd.LOST
+        raise error
+
+    def _cause(self) -> str:
+        return "" if self.trouble is None else f": {self.trouble}"
+
 
 class BrokenOffError(Exception):
-    """The work ended as if it had been cancelled, and nobody had asked for that."""
+    """The work was cancelled, but not by us."""
 
 
 async def bounded(work: Coroutine[Any, Any, None], seconds: float | None, what: str) -> None:
-    """Wait for `work`, at most so long; work that does not end by then is cancelled and left to itself.
+    """Wait for `work`, at most `seconds`; then cancel the work and leave it to itself.
 
-    `asyncio.timeout` waits until what it cancels has ended. aiokafka's clients catch a cancellation here and there and
-    go on waiting, so that one of them could hold a shard for ever. They also let a cancellation of their own out, which
-    would end the task that serves the shard, and nobody would hear of it.
+    `asyncio.timeout` is not enough: it waits until the cancelled work has ended, and aiokafka's clients now and then
+    ignore a cancellation and wait on, so that one of them could hold a shard for ever. Their own cancellations now and
+    then escape, too, and would end the task that serves the shard without an error.
 
     Args:
         work: what to wait for.
-        seconds: how long at most; None for without end.
+        seconds: the longest wait; None: without end.
         what: names the work in errors and in the log.
 
     Raises:
-        TimeoutError: it did not end; where it stood is logged.
-        BrokenOffError: it was cancelled, and not because we were.
+        TimeoutError: the work did not end; the line that it waits at is logged.
+        BrokenOffError: the work was cancelled from within.
     """
     task = asyncio.ensure_future(work)
     try:
@@ -50,7 +176,7 @@ async def bounded(work: Coroutine[Any, Any, None], seconds: float | None, what: 
 
 
 def _innermost(task: asyncio.Task[None]) -> str:
-    """The line that a task waits at, in the innermost of its coroutines."""
+    """File and line that a task waits at, in the innermost of its coroutines."""
     waiting: Any = task.get_coro()
     found = ""
     while waiting is not None and getattr(waiting, "cr_frame", None) is not None:
@@ -61,85 +187,4 @@ def _innermost(task: asyncio.Task[None]) -> str:
 
 def _forget(task: asyncio.Task[None]) -> None:
     if not task.cancelled():
-        task.exception()  # looked at, or the loop would complain that nobody did
-
-
-STALLED_SECONDS: Final = 120.0
-"""A broker answers and the shard does not go on: one restore takes 90 s at most."""
-
-State = Literal["serving", "being restored", "waiting", "stuck", "stopped"]
-
-
-@dataclass(slots=True)
-class Served:
-    """A shard that this router is to serve. Times are monotonic, in s."""
-
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
-    shard: Shard | None = None
-    """While it is open."""
-    opening: bool = False
-    stopped: str | None = None
-    """Why it is served no more, though it is ours: a human must look."""
-    trouble: str | None = None
-    """Why it was closed last, until it goes on."""
-    standing: Standing = field(default_factory=Standing)
-    _known: float = 0.0
-    _since: float = field(default_factory=time.monotonic)
-    """Since when the broker answers and yet the shard has not gone on."""
-
-    def look(self, now: float, *, broker_answers: bool) -> None:
-        """Note whether it goes on; to be called about once a second."""
-        went_on, self._known = self.standing.progress > self._known, self.standing.progress
-        if went_on or not broker_answers:
-            self._since = now
-        if went_on and self.shard is not None:
-            self.trouble = None
-
-    @property
-    def is_stalled(self) -> bool:
-        """Whether it has not gone on for long, however often it was opened, and a broker answered all the time."""
-        return time.monotonic() - self._since > STALLED_SECONDS
-
-    @property
-    def state(self) -> State:
-        """In a word or two."""
-        if self.stopped is not None:
-            return "stopped"
-        if self.shard is not None:
-            return "stuck" if self.shard.is_stuck else "serving"
-        return "being restored" if self.opening or self.trouble is None else "waiting"
-
-    @property
-    def wrong(self) -> str | None:
-        """What a human is to look at, as the end of a sentence about the shard; None while there is nothing."""
-        match self.state:
-            case "stopped":
-                return f"stopped for a human: {self.stopped}"
-            case "stuck":
-                return (
-                    f"is stuck: the broker answers and there is lag, and nothing was committed for {STUCK_SECONDS:g} s"
-                )
-            case _ if self.is_stalled:
-                return f"has not gone on for {STALLED_SECONDS:g} s though the broker answers" + self._cause()
-        return None
-
-    @property
-    def amiss(self) -> str | None:
-        """What keeps it from being served now, or is wrong, likewise; None while all is well."""
-        if (wrong := self.wrong) is not None:
-            return wrong
-        match self.state:
-            case "being restored":
-                return f"is being restored{self._cause()}"
-            case "waiting":
-                return f"waits to be opened again{self._cause()}"
-        return None
-
-    def told(self) -> dict[str, object]:
-        """For whoever asks."""
-        frame = self.standing.frame
-        return {"state": self.state, "last_frame": frame if frame >= 0 else "no frame yet"}
-
-    def _cause(self) -> str:
-        return "" if self.trouble is None else f": {self.trouble}"
+        task.exception()  # retrieved, or asyncio would log that nobody retrieved it

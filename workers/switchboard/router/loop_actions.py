@@ -1,0 +1,165 @@
+"""What the loop of a shard asks of its shell, what the shell answers, and the bounds of a frame."""
+
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from switchboard.journal.frames import MAX_FRAME_BYTES
+from switchboard.kafka.ledger import CommitBatch
+from switchboard.kafka.merged_reader import Taken
+from switchboard.kafka.positions import Offsets
+from switchboard.router.commits import MAX_ROW_BYTES, Visible
+
+FRAME_BYTES: Final = 400_000
+"""Bytes of record values that a frame takes. Encoded, such a frame is nearly always below 900 KB; if not, it is halved.
+"""
+MOST_DUE: Final = 1_000
+"""Timers that become due in one frame at most, if not more are due within one ms. A timer makes 1 to 60 records:
+200,000 offers that expired in one frame were 620,000 records, 6 s in which the event loop did not turn, and 2 GB."""
+MOST_SESSIONS: Final = 5_000
+"""Sessions and offers that the events of one frame may end at most; a frame with more is halved. 2,000 agents with 100
+chats each who log out in one frame were 402,000 records, 8 s in which the event loop did not turn, and 1.1 GB."""
+
+
+@dataclass(slots=True, frozen=True)
+class FrameLimits:
+    """The bounds of one frame."""
+
+    events: int
+    """Records that are read for one frame at most."""
+    value_bytes: int = FRAME_BYTES
+    """Bytes of record values after which no more are read for the frame."""
+    encoded_bytes: int = MAX_FRAME_BYTES
+    """Bytes of the encoded frame; a larger frame of several events is halved."""
+    sessions: int = MOST_SESSIONS
+    """Sessions and offers that the frame's events may end; a frame with more is halved."""
+    timers: int = MOST_DUE
+    """Timers that may become due in the frame, unless more are due within one ms."""
+    row_bytes: int = MAX_ROW_BYTES
+    """Bytes of one changed row; a larger row is an engine failure."""
+
+
+@dataclass(slots=True, frozen=True)
+class Seen:
+    """What the shell knows once it has done an action: the time, the reader's state and the action's result."""
+
+    now: float
+    """Monotonic, s."""
+    clock: int
+    """ms since 1970."""
+    read_to_end: bool = False
+    """Whether every source partition was read to its end within the last second."""
+    taken: list[Taken] = field(default_factory=list)
+    """Result of `Read`: the records, in merged order."""
+    first_offsets: Offsets = field(default_factory=dict)
+    """Result of `FindFirstOffsets`."""
+    markers: Offsets = field(default_factory=dict)
+    """Result of `Report`: new offsets of fully read partitions whose tail is only transaction markers."""
+    has_lag: bool = False
+    """Result of `Report`: whether a source partition holds records that were not taken."""
+
+
+# Actions that open a shard.
+
+
+@dataclass(slots=True, frozen=True)
+class FindFirstOffsets:
+    """Find the offsets at which a shard without progress begins."""
+
+
+@dataclass(slots=True, frozen=True)
+class CommitFirstOffsets:
+    """Commit the offsets of a first start, and wait until they are visible."""
+
+    batch: CommitBatch
+
+
+@dataclass(slots=True, frozen=True)
+class OpenReader:
+    """Begin to read the source partitions at these offsets."""
+
+    offsets: Offsets
+
+
+@dataclass(slots=True, frozen=True)
+class Opened:
+    """The shard is open: from now on ask for serving actions."""
+
+
+# Actions that serve a shard.
+
+
+@dataclass(slots=True, frozen=True)
+class Read:
+    """Wait until records are there, or until the time is over, and hand them out."""
+
+    records: int
+    """At most."""
+    value_bytes: int
+    """Bytes of values after which no more records are taken."""
+    wait: float
+    """Seconds to wait for the first record."""
+
+
+@dataclass(slots=True, frozen=True)
+class Commit:
+    """Begin to commit a batch in the background, and report its end to the loop."""
+
+    batch: CommitBatch
+
+
+@dataclass(slots=True, frozen=True)
+class AwaitCommit:
+    """Wait until the commit under way has ended."""
+
+    within: float | None = None
+    """Seconds to wait at most; None: without end."""
+
+
+@dataclass(slots=True, frozen=True)
+class Gather:
+    """Wait, so that records that come meanwhile make one frame."""
+
+    seconds: float
+
+
+@dataclass(slots=True, frozen=True)
+class Pause:
+    """Let other tasks of the process run once, the commit under way above all."""
+
+
+@dataclass(slots=True, frozen=True)
+class Report:
+    """Commit the visible offsets to the group, for lag tools, and report lags and gauges. Due once a second."""
+
+    offsets: Offsets
+
+
+@dataclass(slots=True, frozen=True)
+class CountStopped:
+    """Count service time that stood still although a timer was pending."""
+
+    seconds: float
+
+
+@dataclass(slots=True, frozen=True)
+class Stop:
+    """Serve the shard no more. The last action."""
+
+    error: Exception | None = None
+    """Why the loop can't go on; None after a stop that was asked for."""
+    gave_up: bool = False
+    """The commit under way did not end in time; its records are read again."""
+
+
+OpeningAction: TypeAlias = FindFirstOffsets | CommitFirstOffsets | OpenReader | Opened
+ServingAction: TypeAlias = Read | Commit | AwaitCommit | Gather | Pause | Report | CountStopped | Stop
+
+
+@dataclass(slots=True, frozen=True)
+class CommitEnd:
+    """What a commit made visible, and what is to be committed next."""
+
+    visible: list[Visible]
+    """To be counted and logged, in order."""
+    following: Commit | None
+    """To be begun at once."""
