@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
-from aiokafka import ConsumerRecord
 
 from switchboard.domain.decisions import Decision
 from switchboard.domain.engine import Outcome
@@ -180,7 +179,7 @@ def pack_dead_letter(batch: CommitBatch, taken: Taken, bad: BadInput) -> None:
     if isinstance(key, Unread):
         key = None
         left_out.append("key")
-    own = _own_headers(record, unread, bad)
+    own = _own_headers(taken, unread, bad)
     # A letter that stands for a whole batch of records has no value.
     kept = None if value is None or (unread is not None and unread.first_offset is not None) else bytes(value)
     while (size := record_size(key, kept, headers + own + _left_out(left_out))) > MAX_LETTER_BYTES:
@@ -197,14 +196,15 @@ def pack_dead_letter(batch: CommitBatch, taken: Taken, bad: BadInput) -> None:
     batch.outputs[Topic.DEAD_LETTER].append((key, kept, headers + own))
 
 
-def _own_headers(record: ConsumerRecord, unread: Unread | None, bad: BadInput) -> list[tuple[str, bytes | None]]:
+def _own_headers(taken: Taken, unread: Unread | None, bad: BadInput) -> list[tuple[str, bytes | None]]:
     """The headers that a dead letter adds: why the record is bad, and where it was read.
 
     Args:
-        record: the bad record.
+        taken: the bad record.
         unread: its value, where the reader did not keep all of it.
         bad: the reason.
     """
+    record = taken.record
     first_offset = None if unread is None else unread.first_offset
     own: list[tuple[str, bytes | None]] = [
         ("reason", bad.reason.encode()),
