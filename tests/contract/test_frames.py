@@ -18,7 +18,7 @@ from switchboard.journal.frames import (
     decode_frame,
     encode_frame,
 )
-from switchboard.journal.schemas import known
+from switchboard.journal.schemas import known_fields
 from tests.contract.golden import Sample, samples
 
 BODIES = [(sample.name, sample.body) for sample in samples("good") if sample.name in EVENT_TYPES]
@@ -30,7 +30,7 @@ IDS = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_si
 def events(draw: st.DrawFn) -> Event:
     """An event with the data of a good sample and any ids."""
     name, body = draw(st.sampled_from(BODIES))
-    data = known(name, body)
+    data = known_fields(name, body)
     if "chat_id" in data:
         data["chat_id"] = draw(IDS)
     source = (draw(st.text(max_size=20)), draw(st.integers(0, 2**31)), draw(st.integers(0, 2**62)))

@@ -7,7 +7,8 @@ import pytest
 
 from switchboard.domain.events import Event
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
-from switchboard.journal.codec import MAX_DEPTH, SOURCE_TOPICS, BadInput, Mapping, Unread, decode_event
+from switchboard.journal.bounded_json import MAX_LEVELS
+from switchboard.journal.codec import SOURCE_TOPICS, BadInput, Mapping, Unread, decode_event
 
 NESTED = b"[" * 255 + b"]" * 255
 
@@ -33,7 +34,7 @@ def test_what_is_nested_too_deep_is_undecodable(topic: str) -> None:
 
 def test_as_many_levels_as_allowed_are_read() -> None:
     """Also where there are more brackets than levels; the data in an envelope count for themselves."""
-    body = b'{"chat_id":"c","x":%s,"y":[[],[],[]]}' % (b"[" * (MAX_DEPTH - 1) + b"]" * (MAX_DEPTH - 1))
+    body = b'{"chat_id":"c","x":%s,"y":[[],[],[]]}' % (b"[" * (MAX_LEVELS - 1) + b"]" * (MAX_LEVELS - 1))
     assert isinstance(decode_event("chat-arrival", (), body, source=("t", 0, 0)), Event)
     envelope = b'{"data_base64":"%s"}' % base64.b64encode(NESTED)
     assert refused("chat-arrival", envelope, ("content-type", b"application/cloudevents+json")).reason == "undecodable"

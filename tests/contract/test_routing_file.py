@@ -9,7 +9,7 @@ from switchboard.domain.events import Event
 from switchboard.errors import RoutingFileError
 from switchboard.journal.codec import decode_event
 from switchboard.journal.routing_file import read_routing_file
-from switchboard.journal.schemas import check
+from switchboard.journal.schemas import check_event
 
 GOOD = """\
 # Two pools, written in two ways.
@@ -93,7 +93,7 @@ def test_a_good_file_gives_an_event_for_each_pool(tmp_path: Path) -> None:
         "config": {"queues": [{"name": "q"}], "profiles": [{"name": "p", "queues": []}]},
     }
     for event in (support, sales):
-        assert check("pool-configured", event) is None
+        assert check_event("pool-configured", event) is None
 
 
 def test_all_faults_are_told_at_once_each_with_its_line(tmp_path: Path) -> None:

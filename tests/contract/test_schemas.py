@@ -139,7 +139,7 @@ def test_every_schema_is_json_schema_2020_12_with_local_references_only() -> Non
 
 def test_of_several_faults_a_time_is_told_last() -> None:
     """`bad-time` says that nothing else is wrong."""
-    fault = schemas.check("chat-arrival", {"chat_id": "c", "arrived_at": "soon", "queue": ""})
+    fault = schemas.check_event("chat-arrival", {"chat_id": "c", "arrived_at": "soon", "queue": ""})
     assert fault is not None
     assert (fault.reason, fault.pointer) == ("schema", "/queue")
     every = schemas.event_faults("chat-arrival", {"chat_id": "c", "arrived_at": "soon", "queue": ""})
@@ -151,15 +151,15 @@ def test_a_value_nested_too_deep_for_the_check_is_a_fault_not_a_crash() -> None:
     deep: list[Any] = []
     for _ in range(900):
         deep = [deep]
-    fault = schemas.check("chat-arrival", {"chat_id": "c", "attributes": {"x": deep}})
+    fault = schemas.check_event("chat-arrival", {"chat_id": "c", "attributes": {"x": deep}})
     assert fault is not None
     assert fault.reason == "schema"
-    assert schemas.check("chat-arrival", {"chat_id": "c", "unknown": deep}) is None
+    assert schemas.check_event("chat-arrival", {"chat_id": "c", "unknown": deep}) is None
 
 
 def test_a_fault_quotes_little_and_nothing_that_upsets_a_terminal() -> None:
     """Details go into headers and onto screens."""
-    fault = schemas.check(
+    fault = schemas.check_event(
         "chat-arrival", {"chat_id": "c", "attributes": {"\x1b[2J" + "k" * 5000: ["\x1b", "x" * 5000]}}
     )
     assert fault is not None
@@ -169,15 +169,15 @@ def test_a_fault_quotes_little_and_nothing_that_upsets_a_terminal() -> None:
 
 def test_only_known_fields_are_kept_and_whole_numbers_are_ints() -> None:
     """3.0 is a whole number to JSON Schema; the journal says 3. What no schema knows is left out, at any depth."""
-    assert repr(schemas.known("agent-logged-in", {"x": 1, "max_sessions": 3.0, "pool": "p", "agent_id": "a"})) == repr(
-        {"agent_id": "a", "max_sessions": 3}
-    )
+    assert repr(
+        schemas.known_fields("agent-logged-in", {"x": 1, "max_sessions": 3.0, "pool": "p", "agent_id": "a"})
+    ) == repr({"agent_id": "a", "max_sessions": 3})
     config = {
         "owner": "x",
         "queues": [{"max_wait": 60.0, "colour": "blue", "name": "q"}],
         "profiles": [{"name": "p", "offer_timeout": 15.0, "queues": ["q"]}],
     }
-    assert repr(schemas.known("pool-configured", {"pool": "p", "config": config})["config"]) == repr(
+    assert repr(schemas.known_fields("pool-configured", {"pool": "p", "config": config})["config"]) == repr(
         {
             "queues": [{"name": "q", "max_wait": 60}],
             "profiles": [{"name": "p", "queues": ["q"], "offer_timeout": 15}],

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchboard.domain.rfc3339 import parse_ms
-from switchboard.journal.schemas import check
+from switchboard.journal.schemas import check_event
 from switchboard.simulation.cast import Cast, Line, Post, agent_name, cast_of, mixed_team
 from switchboard.simulation.people import Behaviour
 from switchboard.simulation.scene import Outgoing
@@ -51,7 +51,7 @@ def test_every_event_is_as_the_schemas_ask() -> None:
         "chat-released",
         "chat-transferred",
     }
-    assert [(event, fault) for event in record.sent if (fault := check(event.type, event.body))] == []
+    assert [(event, fault) for event in record.sent if (fault := check_event(event.type, event.body))] == []
 
 
 @settings(max_examples=25, deadline=None)

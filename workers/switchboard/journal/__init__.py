@@ -1,1 +1,1 @@
-"""What crosses a topic or a file: schemas, codec, CloudEvents, the recorded-log format."""
+"""The formats of topics and files: schemas, codec, frames, recorded logs, decision logs, routing files, limits."""

@@ -1,60 +1,61 @@
-"""CloudEvents 1.0 over Kafka: what is read of the binary and the structured mode, and the binary mode that is written.
+"""CloudEvents 1.0 over Kafka: the binary and the structured mode are read, the binary mode is written.
 
-Read leniently: what decides nothing here (`specversion`, `source`, `time`, extensions) is not looked at.
+Attributes without an effect on routing (`specversion`, `source`, `time`, extensions) are not checked.
 """
 
 from base64 import b64decode
-from binascii import Error as NotBase64
+from binascii import Error as Base64Error
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 Headers: TypeAlias = Iterable[tuple[str, bytes | None]]
-"""A record's headers, as a consumer hands them out."""
+"""A record's headers, as a consumer returns them."""
 
 STRUCTURED: Final = b"application/cloudevents+json"
+"""The content type of a record in structured mode."""
 
 
 @dataclass(slots=True)
-class Marks:
-    """What a record's headers say of the event in it."""
+class EventHeaders:
+    """The CloudEvents attributes in a record's headers."""
 
     type: bytes | None = None
     id: bytes | None = None
     is_structured: bool = False
 
 
-def read_headers(headers: Headers) -> Marks:
-    """What the headers say; of a repeated one the last counts, one without a value is as good as absent."""
-    marks = Marks()
+def read_headers(headers: Headers) -> EventHeaders:
+    """The CloudEvents attributes; the last of repeated headers counts, and a header without a value is ignored."""
+    found = EventHeaders()
     for name, value in headers:
         if value is None:
             continue
         if name == "ce_type":
-            marks.type = value
+            found.type = value
         elif name == "ce_id":
-            marks.id = value
-        elif len(name) == 12 and name.lower() == "content-type":  # the length: cheaper than lowering every name
-            marks.is_structured = value.partition(b";")[0].strip().lower() == STRUCTURED
-    return marks
+            found.id = value
+        elif len(name) == 12 and name.lower() == "content-type":  # the length first: cheaper than lowering every name
+            found.is_structured = value.partition(b";")[0].strip().lower() == STRUCTURED
+    return found
 
 
-def embedded(envelope: dict[str, Any]) -> Any:
-    """The data of a structured event: what stands in `data`, else the bytes of `data_base64`.
+def structured_data(envelope: dict[str, Any]) -> Any:
+    """The data of a structured event: the value of `data`, or else the bytes of `data_base64`.
 
     Raises:
-        KeyError: it has neither.
-        ValueError: `data_base64` is no base64 text.
+        KeyError: the envelope has neither.
+        ValueError: `data_base64` is not base64 text.
     """
     if "data" in envelope:
         return envelope["data"]
     encoded = envelope["data_base64"]
     if not isinstance(encoded, str):
-        raise ValueError("not a text")  # noqa: TRY004 - a wrong value, as any other
+        raise ValueError("not a text")  # noqa: TRY004 - callers treat a wrong type as any other wrong value
     try:
         return b64decode(encoded, validate=True)
-    except NotBase64 as error:
+    except Base64Error as error:
         raise ValueError(str(error)) from None
 
 
@@ -65,9 +66,14 @@ _CONTENT_TYPE: Final = ("content-type", b"application/json")
 def decision_headers(
     decision_id: str, decision_type: str, pool: str, at: str, subject: bytes
 ) -> list[tuple[str, bytes]]:
-    """A decision's headers, in binary mode.
+    """The headers of a decision's record, in binary mode. About 0.6 us.
 
-    `at` is the decision's own time; `subject` is the chat, or the agent where it is about no chat. About 0.6 us.
+    Args:
+        decision_id: becomes `ce_id`.
+        decision_type: becomes `ce_type`.
+        pool: becomes part of `ce_source`.
+        at: the decision's time.
+        subject: the chat id; the agent id for a decision about no chat.
     """
     return [
         ("ce_id", decision_id.encode()),
@@ -80,7 +86,7 @@ def decision_headers(
     ]
 
 
-# The decisions of a frame have few pools and types, and one time.
+# Cached, because the decisions of a frame have few pools and types, and one time.
 
 
 @lru_cache(maxsize=1024)

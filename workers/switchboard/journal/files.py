@@ -1,6 +1,6 @@
-"""Files that are read: regular ones only, and small ones within a bound.
+"""Reading and writing of files: regular files only, small ones within a bound, and never through a link.
 
-A path may name a pipe without a writer, which blocks its reader for good, `/dev/zero`, which has no end, or a file that
+A path may name a pipe without a writer, which blocks its reader for ever; `/dev/zero`, which has no end; or a file that
 somebody made large. Each is refused with a message that names the file and what was expected.
 """
 
@@ -13,33 +13,52 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 MAX_SECRET_BYTES: Final = 64 * 1024
-"""A password or a token; tokens of some identity providers have 10 KiB."""
+"""A password or a token. Tokens of some identity providers have 10 KiB."""
 MAX_SETTINGS_BYTES: Final = 1024 * 1024
 """`switchboard.toml`, `.env`, and a day of arrivals: a few KiB, and room for other programs' variables."""
 MAX_CERTIFICATES_BYTES: Final = 4 * 1024 * 1024
-"""A file of certificates or a key (PEM); a system's bundle of authorities has about 0.25 MiB."""
+"""A file of certificates or a key (PEM). A system's bundle of authorities has about 0.25 MiB."""
 MAX_ROUTING_BYTES: Final = 8 * 1024 * 1024
-"""A routing file: 10,000 pools of 800 bytes each. It takes some 10 s to read."""
+"""A routing file: 10,000 pools of 800 bytes each. Reading such a file takes some 10 s."""
+
+PRIVATE: Final = 0o600
+"""The mode of logs, which hold customers' data."""
+SHARED: Final = 0o666
+"""The mode, before the umask, of files made for others, such as a report."""
+
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class InputFileError(OSError):
-    """A file is none that can be read here; the text of the error begins with the file's name."""
+    """A file can't be used as input. The text of the error begins with the file's name."""
 
     def __init__(self, path: Path, line: int | None, message: str) -> None:
         super().__init__(f"{path}: {message}" if line is None else f"{path}:{line}: {message}")
         self.line = line
-        """Counted from 1; None where the whole file is meant."""
+        """Counted from 1; None for the whole file."""
         self.message = message
 
 
+class LinkError(OSError):
+    """The file to write is a link."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path}: is a link, to {path.readlink()}: files are not written through links; name the file itself"
+        )
+
+
+# Reading
+
+
 def open_input(path: Path) -> BinaryIO:
-    """A regular file, opened for reading; links are followed.
+    """A regular file, opened for reading. Links are followed.
 
     Raises:
-        InputFileError: it is a pipe, a device, a socket or a folder.
-        OSError: it is not there, or may not be read.
+        InputFileError: the path is a pipe, a device, a socket or a folder.
+        OSError: the file does not exist, or may not be read.
     """
-    # Without O_NONBLOCK the opening of a pipe waits for a writer. It has no effect on a regular file.
+    # Without O_NONBLOCK, opening a pipe waits for a writer. The flag has no effect on a regular file.
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     kind = os.fstat(number).st_mode
     if not stat.S_ISREG(kind):
@@ -58,31 +77,31 @@ _KINDS: Final = {
 
 
 def read_bytes(path: Path, most: int) -> bytes:
-    """All of a file that has at most `most` bytes.
+    """The content of a file of at most `most` bytes.
 
     Raises:
-        InputFileError: it is no regular file, or has more.
-        OSError: it is not there, or may not be read.
+        InputFileError: the file is no regular file, or has more bytes.
+        OSError: the file does not exist, or may not be read.
     """
     with open_input(path) as file:
-        held = file.read(most + 1)
-    if len(held) > most:
+        content = file.read(most + 1)
+    if len(content) > most:
         raise InputFileError(path, None, f"expected a file of at most {most:,} bytes, and it has more")
-    return held
+    return content
 
 
 def read_text(path: Path, most: int) -> str:
-    """All of a text file in UTF-8 that has at most `most` bytes.
+    """The content of a text file in UTF-8 of at most `most` bytes.
 
     Raises:
-        InputFileError: it is no regular file, has more, is no UTF-8 or holds a NUL; the message names the line.
-        OSError: it is not there, or may not be read.
+        InputFileError: the file is no regular file, has more bytes, is not UTF-8 or holds a NUL; names the line.
+        OSError: the file does not exist, or may not be read.
     """
-    held = read_bytes(path, most)
+    content = read_bytes(path, most)
     try:
-        text = held.decode()
+        text = content.decode()
     except UnicodeDecodeError as error:
-        line = held.count(b"\n", 0, error.start) + 1
+        line = content.count(b"\n", 0, error.start) + 1
         raise InputFileError(path, line, f"expected UTF-8 text: {error.reason}") from None
     if (at := text.find("\0")) >= 0:
         line = text.count("\n", 0, at) + 1
@@ -90,55 +109,66 @@ def read_text(path: Path, most: int) -> str:
     return text
 
 
-PRIVATE: Final = 0o600
-"""The mode of logs, which hold customers' data."""
-SHARED: Final = 0o666
-"""The mode of what is made to be shown, such as a report, before the umask."""
-
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+# Writing
 
 
-class LinkError(OSError):
-    """The file to write is a link."""
+@contextmanager
+def replacing(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
+    """A new file to write to. On success the file takes the place of an existing one; on an error it is deleted.
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"{path}: is a link, to {path.readlink()}: files are not written through links; name the file itself"
-        )
+    Until then the file is called `.switchboard-XXXXXXXXXXXXXXXX.part`, in the same folder. Its content is on the disk
+    before it takes its name. A path that is no file, such as a pipe or /dev/null, is written to directly.
+
+    Args:
+        path: the file's name.
+        mode: the new file's mode, unless a file of the same user is replaced: its mode stays.
+
+    Raises:
+        LinkError: the path is a link.
+        OSError: the file can't be written.
+    """
+    require_no_link(path)
+    if is_stream(path):
+        with open_stream(path) as file:
+            yield file
+        return
+    file, part = _create_part(path, mode)
+    try:
+        with file:
+            if (kept := mode_in_place_of(path, mode)) != mode:
+                os.fchmod(file.fileno(), kept)
+            yield file
+            _sync(file)
+        require_no_link(path)  # somebody may have made one meanwhile
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
 
 
 def create(path: Path, mode: int = PRIVATE) -> BinaryIO:
-    """A file that did not exist, opened for writing.
+    """A new file, opened for writing.
 
     Raises:
-        FileExistsError: there is something of this name, perhaps a link.
-        OSError: it can't be made.
+        FileExistsError: the name is taken, perhaps by a link.
+        OSError: the file can't be made.
     """
     return os.fdopen(os.open(path, _NEW, mode), "wb")
 
 
-def create_beside(path: Path, mode: int = PRIVATE) -> tuple[BinaryIO, Path]:
-    """A new file in the folder of another, under a name that nobody can know before; what it is called.
-
-    Raises:
-        OSError: it can't be made.
-    """
-    beside = path.with_name(f".switchboard-{secrets.token_hex(8)}.part")
-    return create(beside, mode), beside
-
-
 def require_no_link(path: Path) -> None:
-    """Refuse a link; the names of this process's own streams, as /dev/stdout is, are none in this sense.
+    """Refuse a link. Names of this process's own streams, such as /dev/stdout, are allowed.
 
     Raises:
-        LinkError: it is one.
+        LinkError: the path is a link.
     """
     if path.is_symlink() and _own_stream(path) is None:
         raise LinkError(path)
 
 
 def is_stream(path: Path) -> bool:
-    """Whether there is something to be written to as it is: a pipe, a device, or one of this process's own streams."""
+    """True if the path is a pipe, a device, or one of this process's own streams, to be written to directly."""
     try:
         kind = path.stat().st_mode
     except FileNotFoundError:
@@ -147,22 +177,35 @@ def is_stream(path: Path) -> bool:
 
 
 def open_stream(path: Path) -> BinaryIO:
-    """What `is_stream`, opened for writing; it is neither made nor emptied.
+    """A pipe, a device or an own stream, opened for writing. Never creates or empties a file.
 
     Raises:
-        OSError: it can't be opened, or is a pipe of somebody else, who may have put it there to read what comes.
+        OSError: the path can't be opened, or is a pipe of another user, who may read what is written.
     """
     own = _own_stream(path)
     number = os.dup(own) if own is not None else os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    there = os.fstat(number)
-    if own is None and not stat.S_ISCHR(there.st_mode) and there.st_uid not in (0, os.geteuid()):
+    opened = os.fstat(number)
+    if own is None and not stat.S_ISCHR(opened.st_mode) and opened.st_uid not in (0, os.geteuid()):
         os.close(number)
         raise PermissionError(f"{path}: is a pipe of another user: write to one of your own, or to a file")
     return os.fdopen(number, "wb")
 
 
+def mode_in_place_of(path: Path, mode: int) -> int:
+    """The mode of a new file at `path`: the mode of the same user's file that it replaces, else `mode`.
+
+    Another user may have put a file there to be able to read what replaces it.
+    """
+    try:
+        existing = path.lstat()
+    except FileNotFoundError:
+        return mode
+    is_own = stat.S_ISREG(existing.st_mode) and existing.st_uid == os.geteuid()
+    return stat.S_IMODE(existing.st_mode) if is_own else mode
+
+
 def _own_stream(path: Path) -> int | None:
-    """The number of the open stream that a path of /dev stands for; None: it stands for none."""
+    """The descriptor of the open stream that a path of /dev names; None for other paths."""
     match path.parts:
         case ("/", "dev", "stdout"):
             return 1
@@ -174,63 +217,22 @@ def _own_stream(path: Path) -> int | None:
             return None
 
 
-def mode_in_place_of(path: Path, mode: int) -> int:
-    """The mode of a file that takes the place of what is there: that of our own file, else `mode`.
-
-    A file of somebody else may have been put there so that it can be read.
-    """
-    try:
-        there = path.lstat()
-    except FileNotFoundError:
-        return mode
-    return stat.S_IMODE(there.st_mode) if stat.S_ISREG(there.st_mode) and there.st_uid == os.geteuid() else mode
+def _create_part(path: Path, mode: int) -> tuple[BinaryIO, Path]:
+    """A new file in the same folder, and its name, which nobody can guess before."""
+    part = path.with_name(f".switchboard-{secrets.token_hex(8)}.part")
+    return create(part, mode), part
 
 
-def sync(file: BinaryIO) -> None:
-    """Have the disk hold all that was written."""
+def _sync(file: BinaryIO) -> None:
+    """Wait until the file's content is on the disk."""
     file.flush()
     os.fsync(file.fileno())
 
 
-def sync_folder(folder: Path) -> None:
-    """Have the disk hold the folder's names: without it a crash of the machine may undo a renaming."""
+def _sync_folder(folder: Path) -> None:
+    """Wait until the folder's names are on the disk: otherwise a crash of the machine may undo a renaming."""
     number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(number)
     finally:
         os.close(number)
-
-
-@contextmanager
-def replacing(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
-    """A new file to write to, which takes the place of what is there when this ends well, and is no more otherwise.
-
-    Until then it has a name of its own in the same folder, `.switchboard-XXXXXXXXXXXXXXXX.part`. It is on the disk
-    before it takes its name. What is there and is no file, as a pipe or /dev/null, is written to as it is.
-
-    Args:
-        path: the file's name.
-        mode: that of the new file; one of our own that it replaces keeps its mode.
-
-    Raises:
-        LinkError: a link is there.
-        OSError: it can't be written.
-    """
-    require_no_link(path)
-    if is_stream(path):
-        with open_stream(path) as file:
-            yield file
-        return
-    file, part = create_beside(path, mode)
-    try:
-        with file:
-            if (kept := mode_in_place_of(path, mode)) != mode:
-                os.fchmod(file.fileno(), kept)
-            yield file
-            sync(file)
-        require_no_link(path)
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)

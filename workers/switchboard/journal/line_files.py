@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, TypeAlias, cast
 
 import zstandard
 
@@ -26,28 +26,33 @@ from switchboard.journal.files import (
 )
 
 MAX_LINE_BYTES: Final = 16 * 1024 * 1024
-"""The longest line that is read or recorded, its end included.
+"""The longest line that is read or recorded, with its end.
 
 A broker takes records of 1 MiB unless its settings say otherwise, and a recorded log writes a byte as six characters at
-most (`\\u0000`): 6 MiB a record. The rest is for topics that take more. The router takes values of 64 KiB, and writes
-frames of 900,000 bytes.
+most (`\\u0000`): 6 MiB a record. The rest is for topics with a higher limit. The router takes values of 64 KiB, and
+writes frames of 900,000 bytes.
 """
+PIECE_BYTES: Final = 1024 * 1024
+"""A piece is written when it has so many bytes: enough for its own gzip member or zstd frame to compress well."""
+PIECE_SECONDS: Final = 1.0
+"""A smaller piece is written when it is so old: the most that a SIGKILL may lose."""
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
-_ZSTD_BITE: Final = 128
-"""Compressed bytes unpacked at a time. A block of zstd has 4 bytes or more, and at most 128 KiB when it is unpacked, so
-this gives at most 4 MiB; 100 KB at once may give 3.3 GB. It costs nothing: 0.5 s for 300 MB of log either way."""
+_ZSTD_STEP: Final = 128
+"""Compressed bytes unpacked at a time. A block of zstd has 4 bytes or more, and at most 128 KiB when unpacked, so a
+step gives at most 4 MiB; 100 KB at once may give 3.3 GB. Small steps cost nothing: 300 MB of log take 0.5 s either
+way."""
 _CHUNK: Final = 1 << 18
 """Bytes read from the disk at a time."""
 
 
 class DamagedFileError(ValueError):
-    """A file of lines can't be read on from here, the line after the last one that was given."""
+    """A file of lines can't be read further: the line after the last one returned is damaged."""
 
 
 class CutFileError(DamagedFileError):
-    """A compressed file is cut, or is damaged."""
+    """A compressed file is cut or damaged."""
 
 
 class LongLineError(DamagedFileError):
@@ -57,53 +62,58 @@ class LongLineError(DamagedFileError):
         super().__init__(f"the line is too long: expected at most {MAX_LINE_BYTES:,} bytes")
 
 
-def read_lines(path: Path, pass_over: Callable[[LongLineError], object] | None = None) -> Iterator[bytes]:
-    """The file's lines with their ends; gzip and zstd are known by their first bytes, whatever the file's name.
+# Reading
+
+OnLongLine: TypeAlias = Callable[[LongLineError], object]
+
+
+def read_lines(path: Path, on_long_line: OnLongLine | None = None) -> Iterator[bytes]:
+    """The file's lines with their ends. Gzip and zstd are recognized by their first bytes, whatever the file's name.
 
     Memory stays below 128 MiB, whatever the file holds, and below 256 MiB for a zstd file with the largest window.
 
     Args:
         path: a regular file.
-        pass_over: called for a line that is too long, in whose place an empty line is given; None refuses it.
+        on_long_line: called for a line that is too long; an empty line takes its place. None refuses the file.
 
     Raises:
-        OSError: it can't be read, or is no regular file.
-        CutFileError: it is compressed and ends in the middle, or is damaged.
-        LongLineError: a line is too long, and `pass_over` is None.
+        OSError: the file can't be read, or is no regular file.
+        CutFileError: the file is compressed and cut or damaged.
+        LongLineError: a line is too long, and `on_long_line` is None.
     """
     with open_input(path) as file:
         magic = file.read(4)
         file.seek(0)
         if magic.startswith(_GZIP_MAGIC):
-            lines = _gunzipped(file)
+            pieces = _unpack_gzip(file)
         elif magic == _ZSTD_MAGIC:
-            lines = _joined(io.BytesIO(chunk) for chunk in _unzstd(file))
+            pieces = _lines_of_chunks(io.BytesIO(chunk) for chunk in _unpack_zstd(file))
         else:
-            lines = _pieces(file)
-        yield from _bounded(lines, pass_over)
+            pieces = _pieces(file)
+        yield from _whole_lines(pieces, on_long_line)
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file, those that are too long in pieces of `MAX_LINE_BYTES`."""
+    """The lines of a file; a line that is too long in pieces of `MAX_LINE_BYTES`."""
     return iter(partial(file.readline, MAX_LINE_BYTES), b"")
 
 
-def _bounded(pieces: Iterator[bytes], pass_over: Callable[[LongLineError], object] | None) -> Iterator[bytes]:
-    """The pieces that are whole lines, and an empty one for the pieces of a longer line."""
+def _whole_lines(pieces: Iterator[bytes], on_long_line: OnLongLine | None) -> Iterator[bytes]:
+    """The pieces that are whole lines, and one empty line for all pieces of a longer line."""
     for piece in pieces:
         if len(piece) < MAX_LINE_BYTES or piece.endswith(b"\n"):
             yield piece
             continue
-        if pass_over is None:
+        if on_long_line is None:
             raise LongLineError
-        pass_over(LongLineError())
+        on_long_line(LongLineError())
         for rest in pieces:
             if rest.endswith(b"\n"):
                 break
         yield b"\n"
 
 
-def _gunzipped(file: BinaryIO) -> Iterator[bytes]:
+def _unpack_gzip(file: BinaryIO) -> Iterator[bytes]:
     try:
         with gzip.open(file) as unpacked:
             yield from _pieces(cast("BinaryIO", unpacked))
@@ -111,31 +121,32 @@ def _gunzipped(file: BinaryIO) -> Iterator[bytes]:
         raise CutFileError(f"the gzip file is cut or damaged: {error}") from None
 
 
-def _unzstd(file: BinaryIO) -> Iterator[bytes]:
-    """What a zstd file holds, frame by frame (the library's own reader takes a cut file for a whole one)."""
+def _unpack_zstd(file: BinaryIO) -> Iterator[bytes]:
+    """The content of a zstd file, frame by frame. The library's own reader accepts a cut file as whole."""
     frame = zstandard.ZstdDecompressor().decompressobj()
     ended = True
     while chunk := file.read(_CHUNK):
-        for at in range(0, len(chunk), _ZSTD_BITE):
-            bite = chunk[at : at + _ZSTD_BITE]
-            while bite:
+        for at in range(0, len(chunk), _ZSTD_STEP):
+            packed = chunk[at : at + _ZSTD_STEP]
+            while packed:
                 try:
-                    yield frame.decompress(bite)
+                    yield frame.decompress(packed)
                 except zstandard.ZstdError as error:
                     raise CutFileError(f"the zstd file is damaged: {error}") from None
-                ended, bite = frame.eof, frame.unused_data
+                # Bytes after the end of a frame begin the next one.
+                ended, packed = frame.eof, frame.unused_data
                 if ended:
                     frame = zstandard.ZstdDecompressor().decompressobj()
     if not ended:
         raise CutFileError("the zstd file is cut: it ends in the middle of a frame")
 
 
-def _joined(chunks: Iterable[BinaryIO]) -> Iterator[bytes]:
-    """The lines of chunks that follow one another, those that are too long in pieces of `MAX_LINE_BYTES`."""
+def _lines_of_chunks(chunks: Iterable[BinaryIO]) -> Iterator[bytes]:
+    """The lines of successive chunks; a line that is too long in pieces of `MAX_LINE_BYTES`."""
     begun: list[bytes] = []
     size = 0
     for chunk in chunks:
-        for part in chunk:  # a line of the chunk, its first and last perhaps a part of one
+        for part in chunk:  # a line of the chunk; the chunk's first and last part may be parts of a line
             if not begun and part.endswith(b"\n") and len(part) < MAX_LINE_BYTES:  # nearly always
                 yield part
                 continue
@@ -143,6 +154,7 @@ def _joined(chunks: Iterable[BinaryIO]) -> Iterator[bytes]:
             size += len(part)
             if size < MAX_LINE_BYTES and not part.endswith(b"\n"):
                 continue
+            # The line has ended, or is too long: give all but a beginning that is short enough to wait for its end.
             line = b"".join(begun) if len(begun) > 1 else part
             at = 0
             while size - at >= MAX_LINE_BYTES:
@@ -157,15 +169,18 @@ def _joined(chunks: Iterable[BinaryIO]) -> Iterator[bytes]:
         yield b"".join(begun)
 
 
+# Writing
+
+
 @contextmanager
 def writing_lines(path: Path) -> Iterator[BinaryIO]:
-    """A new file to write to; compressed where its name ends in `.gz` or `.zst`, the same bytes each time.
+    """A new file to write to, which replaces an existing one once it is complete.
 
-    It takes the place of what is there once it is whole.
+    Compressed if its name ends in `.gz` or `.zst`. The same lines give the same bytes each time.
     """
     with replacing(path) as file:
         if path.suffix == ".gz":
-            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as compressed:  # neither a name nor a time is in it
+            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as compressed:  # without name and time in the header
                 yield cast("BinaryIO", compressed)
         elif path.suffix == ".zst":
             with zstandard.ZstdCompressor().stream_writer(file, closefd=False) as compressed:
@@ -174,79 +189,20 @@ def writing_lines(path: Path) -> Iterator[BinaryIO]:
             yield file
 
 
-PIECE_BYTES: Final = 1024 * 1024
-"""A piece is written when it has so many bytes: enough that its own gzip member or zstd frame compresses well."""
-PIECE_SECONDS: Final = 1.0
-"""And when it is so old: what a SIGKILL may lose."""
-
-
-class PieceWriter:
-    """Collects lines, and writes them as pieces that each end with a line.
-
-    A piece is a run of plain lines, a gzip member or a zstd frame: one after another they are a file as any other.
-    The file is opened when the first of them is written.
-    """
-
-    def __init__(self, opened: Callable[[], BinaryIO], compress: Callable[[bytes], bytes] = bytes) -> None:
-        self._opened = opened
-        self._file: BinaryIO | None = None
-        self._compress = compress
-        self._lines: list[bytes] = []
-        self._size = 0
-        self._began = time.monotonic()
-
-    def write(self, line: bytes) -> None:
-        """Add a line, with its end."""
-        self._lines.append(line)
-        self._size += len(line)
-        if self._size >= PIECE_BYTES:
-            self.flush()
-
-    def tick(self) -> None:
-        """Write what is at hand if the last piece is a second old. To be called now and then."""
-        if time.monotonic() - self._began >= PIECE_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what is at hand."""
-        if self._lines:
-            file = self.open()
-            file.write(self._compress(b"".join(self._lines)))
-            file.flush()
-            self._lines, self._size = [], 0
-        self._began = time.monotonic()
-
-    def open(self) -> BinaryIO:
-        """The file, opened now if it was not before."""
-        if self._file is None:
-            self._file = self._opened()
-        return self._file
-
-    def close(self) -> None:
-        """Write what is at hand, to the disk; a file that was not opened is left alone."""
-        try:
-            self.flush()
-            if self._file is not None and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
-                os.fsync(self._file.fileno())
-        finally:
-            if self._file is not None:
-                self._file.close()
-
-
 @contextmanager
-def writing_pieces(path: Path, *, replace: bool = False) -> Iterator[PieceWriter]:
-    """A new file, compressed where its name ends in `.gz` or `.zst`; on the disk when this ends, also by an error.
+def writing_pieces(path: Path, *, replace: bool = False) -> Iterator["PieceWriter"]:
+    """A new file, compressed if its name ends in `.gz` or `.zst`; on the disk when the context ends, by error or not.
 
-    It is made with its first piece, readable for its owner alone: whatever ends this before leaves what is there, or
-    nothing.
+    The file is made with its first piece, readable for its owner alone. If the context ends before the first piece, an
+    existing file stays, and no file is made.
 
     Args:
         path: the file.
-        replace: take away what is there first, and write to a pipe or a device that is there as it is.
+        replace: delete an existing file first; write to an existing pipe or device directly.
 
     Raises:
-        FileExistsError: something is there.
-        LinkError: a link is there, and it is to be replaced.
+        FileExistsError: the name is taken, and `replace` is False.
+        LinkError: the path is a link, and `replace` is True.
     """
     compress: Callable[[bytes], bytes]
     match path.suffix:
@@ -256,15 +212,68 @@ def writing_pieces(path: Path, *, replace: bool = False) -> Iterator[PieceWriter
             compress = zstandard.ZstdCompressor().compress
         case _:
             compress = bytes
-    writer = PieceWriter(lambda: _made(path, replace=replace), compress)
+    writer = PieceWriter(lambda: _open_new(path, replace=replace), compress)
     try:
         yield writer
     finally:
         writer.close()
 
 
-def _made(path: Path, *, replace: bool) -> BinaryIO:
-    """The file, new: what is there is no longer, unless it is a pipe or a device."""
+class PieceWriter:
+    """Collects lines, and writes them as pieces that each end with a line.
+
+    A piece is a run of plain lines, a gzip member or a zstd frame; pieces one after another form a normal file. The
+    file is opened when the first piece is written.
+    """
+
+    def __init__(self, open_file: Callable[[], BinaryIO], compress: Callable[[bytes], bytes] = bytes) -> None:
+        self._open_file = open_file
+        self._file: BinaryIO | None = None
+        self._compress = compress
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._last_flush = time.monotonic()
+
+    def write(self, line: bytes) -> None:
+        """Add a line, with its end."""
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size >= PIECE_BYTES:
+            self.flush()
+
+    def tick(self) -> None:
+        """Write the collected lines if the last piece is `PIECE_SECONDS` old. To be called regularly."""
+        if time.monotonic() - self._last_flush >= PIECE_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the collected lines."""
+        if self._lines:
+            file = self.open()
+            file.write(self._compress(b"".join(self._lines)))
+            file.flush()
+            self._lines, self._size = [], 0
+        self._last_flush = time.monotonic()
+
+    def open(self) -> BinaryIO:
+        """The file; opened on the first call."""
+        if self._file is None:
+            self._file = self._open_file()
+        return self._file
+
+    def close(self) -> None:
+        """Write the collected lines, and wait until the disk has them. A file never opened is left alone."""
+        try:
+            self.flush()
+            if self._file is not None and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+                os.fsync(self._file.fileno())
+        finally:
+            if self._file is not None:
+                self._file.close()
+
+
+def _open_new(path: Path, *, replace: bool) -> BinaryIO:
+    """A new file; with `replace`, an existing file is deleted first, and an existing pipe or device opened instead."""
     if not replace:
         return create(path)
     require_no_link(path)

@@ -1,7 +1,7 @@
-"""Recorded logs: JSON lines as `kcat -J` writes them, plain, gzip or zstd, one line a record.
+"""Recorded logs: JSON lines as `kcat -J` writes them, plain, gzip or zstd, one record a line.
 
-kcat writes a key, a payload or a header that is no UTF-8 as its raw bytes. So does the writer here, and the reader
-takes them: a record goes through a log byte for byte. Reading takes about 4 us a line.
+kcat writes a key, a payload or a header that is not UTF-8 as its raw bytes. The writer here does the same, and the
+reader accepts such bytes: a record passes through a log byte for byte. Reading takes about 4 us a line.
 """
 
 import json
@@ -22,22 +22,22 @@ from switchboard.journal.line_files import DamagedFileError, LongLineError, read
 
 JOURNAL: Final = "journal"
 PROGRESS: Final = "shard-progress"
-"""The topic whose `clock` row says which frame a shard's rows stand after."""
+"""The topic with the row `clock`, which holds the number of the frame that a shard's rows are the state after."""
 
 MAX_PARTITION: Final = 2**31 - 1
 MAX_OFFSET: Final = 2**63 - 1
 MIN_TS: Final = -(2**63)
 MAX_TS: Final = 2**63 - 1
-"""A record's place and time as Kafka has them: whole numbers of 32 and 64 bits.
+"""Kafka's ranges of a record's place and time: whole numbers of 32 and 64 bits.
 
-Every record that a broker holds can be recorded and read. Whether a timestamp is one that can be routed by, in the
-years 0001 to 9999 (`domain.rfc3339`: MIN_MS to MAX_MS), is for those who decide: the router, and `bus_frames`.
+Every record that a broker holds can be recorded and read. The router and `bus_frames` decide whether a record can be
+routed by its timestamp: in the years 0001 to 9999 (`domain.rfc3339`: MIN_MS to MAX_MS).
 """
 
-_A_DECISION: Final = {"id", "type", "pool", "at"}
+_DECISION_FIELDS: Final = {"id", "type", "pool", "at"}
 """The fields of every line of a decision log."""
-_DECISION: Final = "a decision: this is a decision log, where a journal log or a bus log is expected"
-_FLAT: Final = "headers: expected a list of name, value, name, value, ..."
+_IS_DECISION: Final = "a decision: this is a decision log, where a journal log or a bus log is expected"
+_FLAT_HEADERS: Final = "headers: expected a list of name, value, name, value, ..."
 
 
 @dataclass(slots=True)
@@ -48,54 +48,58 @@ class Record:
     partition: int
     offset: int
     ts: int
-    """Its timestamp, in ms since 1970; any number of 64 bits, so perhaps none of the years 0001 to 9999."""
+    """The timestamp, in ms since 1970: any number of 64 bits, perhaps outside the years 0001 to 9999."""
     key: bytes | None
     payload: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
     tstype: str = "create"
-    """Who set the timestamp: `create` (the producer), `logappend` (the broker) or `unknown`."""
+    """What set the timestamp: `create` (the producer), `logappend` (the broker) or `unknown`."""
     file: str = ""
+    """The log that the record was read from."""
     line: int = 0
-    """Where it was read from, counted from 1."""
+    """The line that the record was read from, counted from 1."""
 
 
 class Kind(StrEnum):
-    """What a log is, told by its topics."""
+    """The kind of a log, given by its topics."""
 
     JOURNAL = "journal log"
-    """It has lines of `journal`, or rows alone, of which no frame was recorded."""
+    """Has lines of `journal`, or rows alone, if no frame was recorded after them."""
     BUS = "bus log"
-    """It has lines of the source topics only."""
+    """Has lines of the source topics, and none of `journal`."""
 
 
 def is_timely(ts: int) -> bool:
-    """Whether a timestamp is of the years 0001 to 9999, so that it can be routed and paced by."""
+    """True if a timestamp is in the years 0001 to 9999, so that a record can be routed and paced by it."""
     return MIN_MS <= ts <= MAX_MS
 
 
 def bare_topic(name: str) -> str:
-    """A topic's name without the prefix that it may have: all up to the last dot, for no topic of ours has one."""
+    """A topic's name without its prefix: without everything up to the last dot. None of our bare names has a dot."""
     return name.rpartition(".")[2]
 
 
+# Reading
+
 Skip: TypeAlias = Callable[[RecordedLogError], object]
-"""Takes what is wrong with a line, where the line is to be passed over; it may raise what it is given."""
+"""Called with the fault of a line that can't be used. If the call returns, the line is skipped."""
 
 
 def refuse(error: RecordedLogError) -> NoReturn:
-    """The `Skip` that passes over nothing."""
+    """The `Skip` that skips nothing: raises the error."""
     raise error
 
 
 def read_log(path: Path, skip: Skip = refuse) -> Iterator[Record]:
-    """The log's records, in order; an empty line has a number but is no record.
+    """The log's records, in order. A blank line has a number, but is no record.
 
     Args:
         path: the file.
-        skip: told of each line that is no record; where the file's compression is cut, the last thing it is told.
+        skip: called for each line that is no record. For a damaged compressed file the last call is for the place of
+            the damage, where reading ends.
 
     Raises:
-        RecordedLogError: a line is cut, is no JSON or lacks a field, and `skip` is the default.
+        RecordedLogError: a line is cut, is not JSON or lacks a field, and `skip` is the default.
         OSError: the file can't be read.
     """
     for number, line in _numbered(path, skip):
@@ -110,26 +114,27 @@ def read_log(path: Path, skip: Skip = refuse) -> Iterator[Record]:
 
 
 def kind_of(path: Path, skip: Skip = refuse) -> Kind:
-    """What the log is. A journal's line may come late, so a bus log is looked through to its end (not parsed).
+    """The kind of a log. A line of `journal` may come late, so a bus log is searched to its end, without parsing.
 
     Args:
         path: the file.
-        skip: told of lines that are no record, as far as they are looked at.
+        skip: called for those of the searched lines that are no record.
 
     Raises:
-        RecordedLogError: no line is of a topic of ours, be it because the file is cut before one; or the line that
-            would decide is damaged.
+        RecordedLogError: no line is of a topic of ours, perhaps because the file is cut before such a line; or the line
+            that would decide is damaged, and `skip` is the default.
         OSError: the file can't be read.
     """
     has_source = has_rows = False
     cut: RecordedLogError | None = None
 
-    def note(error: RecordedLogError) -> None:
+    def note_cut(error: RecordedLogError) -> None:
         nonlocal cut
         cut = error
         skip(error)
 
-    for number, line in _numbered(path, note):
+    for number, line in _numbered(path, note_cut):
+        # Once the log is known to have lines of ours, only a line of `journal` can change its kind.
         if ((has_source or has_rows) and b"journal" not in line) or line.isspace():
             continue
         try:
@@ -147,19 +152,19 @@ def kind_of(path: Path, skip: Skip = refuse) -> Kind:
         return Kind.JOURNAL
     if cut is not None:
         raise RecordedLogError(cut.file, cut.line, f"{cut.message}; what can be read of it has no line of ours")
-    wanted = ", ".join((JOURNAL, *SOURCE_TOPICS))
-    raise RecordedLogError(str(path), None, f"no line is of a topic of ours: expected one of {wanted}")
+    topics = ", ".join((JOURNAL, *SOURCE_TOPICS))
+    raise RecordedLogError(str(path), None, f"no line is of a topic of ours: expected one of {topics}")
 
 
 def _numbered(path: Path, skip: Skip) -> Iterator[tuple[int, bytes]]:
-    """The lines with their numbers; one that is too long is told to `skip`, and given as an empty one."""
+    """The lines with their numbers. `skip` is called for a line that is too long, and an empty line takes its place."""
     number = 0
 
-    def pass_over(error: LongLineError) -> None:
+    def on_long_line(error: LongLineError) -> None:
         skip(RecordedLogError(str(path), number + 1, str(error)))
 
     try:
-        for number, line in enumerate(read_lines(path, pass_over), start=1):
+        for number, line in enumerate(read_lines(path, on_long_line), start=1):
             yield number, line
     except DamagedFileError as error:
         skip(RecordedLogError(str(path), number + 1, str(error)))
@@ -167,7 +172,7 @@ def _numbered(path: Path, skip: Skip) -> Iterator[tuple[int, bytes]]:
 
 def _record(file: str, number: int, line: bytes) -> Record:
     try:
-        body, encode = _parsed(line)
+        body, encode = _parse(line)
     except ValueError as error:
         raise RecordedLogError(file, number, str(error)) from None
     if type(body) is not dict:
@@ -187,8 +192,8 @@ def _record(file: str, number: int, line: bytes) -> Record:
             number,
         )
     except KeyError as error:
-        told = _DECISION if body.keys() >= _A_DECISION else f"the field {error.args[0]} is missing"
-        raise RecordedLogError(file, number, told) from None
+        message = _IS_DECISION if body.keys() >= _DECISION_FIELDS else f"the field {error.args[0]} is missing"
+        raise RecordedLogError(file, number, message) from None
     except ValueError as error:
         raise RecordedLogError(file, number, str(error)) from None
     except TypeError:
@@ -197,59 +202,29 @@ def _record(file: str, number: int, line: bytes) -> Record:
     return record
 
 
-def _parsed(line: bytes) -> tuple[Any, Callable[[str], bytes]]:
-    """What a line holds, and how its texts become bytes again.
+def _parse(line: bytes) -> tuple[Any, Callable[[str], bytes]]:
+    """The JSON value of a line, and the function that turns its texts back into the recorded bytes.
 
     Raises:
-        ValueError: it is no JSON, or nests too deep.
+        ValueError: the line is not JSON, or nests too deep.
     """
     try:
         return bounded_json.loads(line), str.encode
     except orjson.JSONDecodeError as error:
-        body = _with_raw_bytes(line)
+        body = _parse_raw_bytes(line)
         if body is None:
             cut = "not JSON" if line.endswith(b"\n") else "the line is cut"
             raise ValueError(f"{cut}: {error}") from None
-        return body, _raw_bytes
+        return body, _encode_raw_bytes
 
 
-def _headers(flat: Any, encode: Callable[[str], bytes]) -> tuple[tuple[str, bytes | None], ...]:
-    pairs: list[tuple[str, bytes | None]] = []
-    if type(flat) is not list or len(flat) % 2:
-        raise ValueError(_FLAT)
-    for index in range(0, len(flat), 2):  # a plain loop: less than half the time of zip and comprehension
-        name, value = flat[index], flat[index + 1]
-        if type(name) is not str:
-            raise ValueError(_FLAT)
-        pairs.append((name, None if value is None else encode(value)))
-    return tuple(pairs)
+def _parse_raw_bytes(line: bytes) -> Any:
+    """The JSON value of a line with bytes that are not UTF-8. A lone surrogate stands for each such byte.
 
-
-def _check(record: Record) -> None:
-    """Refuses what is no record's place or time. Types are compared, for true is an int to Python."""
-    if type(record.topic) is not str or not record.topic:
-        _refuse(record, "topic", "a topic's name", record.topic)
-    if type(record.partition) is not int or not 0 <= record.partition <= MAX_PARTITION:
-        _refuse(record, "partition", f"a whole number from 0 to {MAX_PARTITION}", record.partition)
-    if type(record.offset) is not int or not 0 <= record.offset <= MAX_OFFSET:
-        _refuse(record, "offset", f"a whole number from 0 to {MAX_OFFSET}", record.offset)
-    if type(record.ts) is not int or not MIN_TS <= record.ts <= MAX_TS:
-        _refuse(record, "ts", "ms since 1970, a whole number of 64 bits", record.ts)
-    if type(record.tstype) is not str:
-        _refuse(record, "tstype", "create, logappend or unknown", record.tstype)
-
-
-def _refuse(record: Record, field: str, expected: str, value: Any) -> NoReturn:
-    raise RecordedLogError(record.file, record.line, f"{field}: expected {expected}, got {str(value)[:60]!r}")
-
-
-def _with_raw_bytes(line: bytes) -> Any:
-    """A line that holds bytes that are no UTF-8, each kept as the lone surrogate that stands for it.
-
-    None: it is no JSON all the same.
+    None: the line is not JSON in spite of that.
 
     Raises:
-        TooDeepError: it nests too deep.
+        TooDeepError: the value nests too deep.
     """
     try:
         body = json.loads(line.decode(errors="surrogateescape"))
@@ -262,15 +237,61 @@ def _with_raw_bytes(line: bytes) -> Any:
     return body
 
 
-def _raw_bytes(text: str) -> bytes:
+def _encode_raw_bytes(text: str) -> bytes:
     try:
         return str.encode(text, errors="surrogateescape")
     except UnicodeEncodeError:
-        return str.encode(text, errors="surrogatepass")  # an escaped lone surrogate: no UTF-8, so the codec refuses it
+        # The line had a lone surrogate as an escape. Its bytes are not UTF-8, so the codec refuses the record.
+        return str.encode(text, errors="surrogatepass")
+
+
+def _headers(flat: Any, encode: Callable[[str], bytes]) -> tuple[tuple[str, bytes | None], ...]:
+    pairs: list[tuple[str, bytes | None]] = []
+    if type(flat) is not list or len(flat) % 2:
+        raise ValueError(_FLAT_HEADERS)
+    for index in range(0, len(flat), 2):  # less than half the time of zip and a comprehension
+        name, value = flat[index], flat[index + 1]
+        if type(name) is not str:
+            raise ValueError(_FLAT_HEADERS)
+        pairs.append((name, None if value is None else encode(value)))
+    return tuple(pairs)
+
+
+def _check(record: Record) -> None:
+    """Refuse a record without a valid place or time."""
+    # Types are compared, because isinstance takes true for an int.
+    if type(record.topic) is not str or not record.topic:
+        _refuse_field(record, "topic", "a topic's name", record.topic)
+    if type(record.partition) is not int or not 0 <= record.partition <= MAX_PARTITION:
+        _refuse_field(record, "partition", f"a whole number from 0 to {MAX_PARTITION}", record.partition)
+    if type(record.offset) is not int or not 0 <= record.offset <= MAX_OFFSET:
+        _refuse_field(record, "offset", f"a whole number from 0 to {MAX_OFFSET}", record.offset)
+    if type(record.ts) is not int or not MIN_TS <= record.ts <= MAX_TS:
+        _refuse_field(record, "ts", "ms since 1970, a whole number of 64 bits", record.ts)
+    if type(record.tstype) is not str:
+        _refuse_field(record, "tstype", "create, logappend or unknown", record.tstype)
+
+
+def _refuse_field(record: Record, field: str, expected: str, value: Any) -> NoReturn:
+    raise RecordedLogError(record.file, record.line, f"{field}: expected {expected}, got {str(value)[:60]!r}")
+
+
+# Writing
+
+
+@contextmanager
+def writing_log(path: Path) -> Iterator[Callable[[Record], None]]:
+    """A new recorded log, compressed if the file's name says so. Gives the function that adds a record."""
+    with writing_lines(path) as file:
+
+        def write(record: Record) -> None:
+            file.write(encode_record(record) + b"\n")
+
+        yield write
 
 
 def encode_record(record: Record) -> bytes:
-    """The record as a line, without its end; fields in kcat's order, headers only where there are some."""
+    """The record as a line, without its end. Fields are in kcat's order; `headers` is left out if there are none."""
     headers: list[str | None] = [text for name, value in record.headers for text in (name, _text(value))]
     body = {
         "topic": record.topic,
@@ -284,20 +305,9 @@ def encode_record(record: Record) -> bytes:
     }
     try:
         return orjson.dumps(body)
-    except orjson.JSONEncodeError:  # raw bytes
+    except orjson.JSONEncodeError:  # bytes that are not UTF-8
         return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogateescape")
 
 
 def _text(value: bytes | None) -> str | None:
     return value.decode(errors="surrogateescape") if value is not None else None
-
-
-@contextmanager
-def writing_log(path: Path) -> Iterator[Callable[[Record], None]]:
-    """A new recorded log, compressed where the file's name says so; each call of what this gives adds a record."""
-    with writing_lines(path) as file:
-
-        def write(record: Record) -> None:
-            file.write(encode_record(record) + b"\n")
-
-        yield write

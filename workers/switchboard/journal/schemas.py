@@ -1,4 +1,7 @@
-"""The files of `schemas/`: found, read and compiled. They are what is enforced; there is no second copy in code."""
+"""The JSON Schemas of `schemas/`: files, the shapes of values, faults in words, and the checks of events.
+
+The files are what is enforced; the code holds no second copy of the contract.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,23 +17,35 @@ from switchboard.domain.events import EVENT_TYPES
 from switchboard.domain.rfc3339 import is_time
 from switchboard.journal.printable_text import printable
 
+MAX_DETAIL: Final = 500
+"""Characters of a fault's detail: the detail becomes a header, and a field's name may be as long as the record."""
+
+_LONGEST_QUOTE: Final = 60
+"""Characters of a wrong value that a fault repeats: enough to find the value by."""
+_MOST_TIMES: Final = 8
+"""Faults of times that `first_fault` looks past. An event has two times at most."""
 _BASE: Final = "schema:///"
-"""Where a file stands for `$ref`: relative ones are found among the files, and nothing is ever fetched."""
+"""Base URI of the files for `$ref`. Relative references are found among the files, and nothing is ever fetched."""
+
+Reason: TypeAlias = Literal["schema", "bad-time"]
+
+
+# 1. Files
 
 
 class Validator(Protocol):
-    """A compiled schema, as far as it is used here."""
+    """A compiled schema: the methods used of it."""
 
     def is_valid(self, instance: Any) -> bool:
-        """Whether the instance keeps to the schema."""
+        """True if the instance matches the schema."""
         ...
 
     def validate(self, instance: Any) -> None:
-        """Raise a ValidationError, the first error, if the instance does not keep to the schema."""
+        """Raise a ValidationError for the first fault, if the instance does not match the schema."""
         ...
 
     def iter_errors(self, instance: Any) -> Any:
-        """All that is wrong with the instance."""
+        """A ValidationError for each fault of the instance."""
         ...
 
 
@@ -39,7 +54,7 @@ def root() -> Path:
     """The folder `schemas/`: beside `workers/` in a checkout, inside the package in a wheel.
 
     Raises:
-        FileNotFoundError: it is in neither place.
+        FileNotFoundError: neither place has the folder.
     """
     here = Path(__file__).resolve()
     for folder in (here.parents[1] / "schemas", here.parents[3] / "schemas"):
@@ -50,13 +65,13 @@ def root() -> Path:
 
 @cache
 def load() -> Mapping[str, dict[str, Any]]:
-    """Every schema by its path under `schemas/`, as in `events/chat-arrival.json`."""
+    """All schemas by their path under `schemas/`, such as `events/chat-arrival.json`."""
     return {path.relative_to(root()).as_posix(): orjson.loads(path.read_bytes()) for path in root().rglob("*.json")}
 
 
 @cache
 def compiled(path: str) -> Validator:
-    """The schema of this path under `schemas/`, compiled."""
+    """The validator of a schema, given its path under `schemas/`."""
     return Draft202012Validator(
         load()[path],
         base_uri=_BASE + path,
@@ -69,9 +84,13 @@ def compiled(path: str) -> Validator:
 
 
 def follow(schema: Mapping[str, Any], path: str) -> tuple[dict[str, Any], str]:
-    """A schema of the file `path` with its `$ref` followed, and the file in which the rest of it stands.
+    """A schema with its `$ref` resolved, and the path of the file that further references in it are relative to.
 
-    What stands beside the `$ref` comes before what it leads to.
+    Keywords beside the `$ref` override those of its target.
+
+    Args:
+        schema: a schema, or a part of one.
+        path: the file that holds it.
     """
     if "$ref" not in schema:
         return dict(schema), path
@@ -90,7 +109,7 @@ def _registry() -> Registry:
 
 
 class _MaxBytes:
-    """`maxBytes`: the UTF-8 length of a text, or of any other value's compact JSON, is at most that many bytes."""
+    """Keyword `maxBytes`: the most bytes of a text in UTF-8, or of another value as compact JSON."""
 
     def __init__(self, _schema: Any, limit: int, _path: list[str | int]) -> None:
         self._limit = limit
@@ -102,7 +121,7 @@ class _MaxBytes:
 
 
 class _UniqueBy:
-    """`uniqueBy`: no two rows of a list have the same value in that field; O(rows)."""
+    """Keyword `uniqueBy`: no two rows of a list have the same value in the named field. O(rows)."""
 
     def __init__(self, _schema: Any, field: str, _path: list[str | int]) -> None:
         self._field = field
@@ -117,25 +136,28 @@ class _UniqueBy:
                 raise ValueError(f"{self._field} {value!r} stands in rows {seen[value]} and {index}")
 
 
+# 2. Shapes
+
+
 @dataclass(slots=True, frozen=True)
 class Shape:
-    """One value's place in a schema, `$ref` followed."""
+    """What a schema says about a value and the values inside it, with each `$ref` resolved."""
 
     schema: Mapping[str, Any]
     fields: Mapping[str, "Shape"] = field(default_factory=dict)
     """The known fields of an object, in the schema's order."""
     rest: "Shape | None" = None
-    """What an object's other fields are, where the schema says it."""
+    """The shape of an object's other fields, if the schema gives one."""
     items: "Shape | None" = None
-    """What each item of a list is."""
+    """The shape of each item of a list."""
 
     @property
     def is_plain(self) -> bool:
-        """Whether a checked value is kept as it came: no unknown fields to drop, no `3.0` to make a 3."""
+        """True if a checked value is kept unchanged: no unknown fields to drop, and no `3.0` to turn into a 3."""
         return not self.fields and (self.items is None or self.items.is_plain) and self.schema.get("type") != "integer"
 
     def at(self, path: Sequence[str | int]) -> "Shape | None":
-        """The shape of what stands at `path` in a value of this shape; None where the schema says nothing of it."""
+        """The shape of the value at `path` inside a value of this shape; None if the schema does not describe it."""
         here: Shape | None = self
         for step in path:
             if here is None:
@@ -145,7 +167,7 @@ class Shape:
 
 
 def shape_of(path: str) -> Shape:
-    """The shape of the schema in this file under `schemas/`."""
+    """The shape of the schema in a file, given its path under `schemas/`."""
     return _shape(load()[path], path)
 
 
@@ -160,37 +182,32 @@ def _shape(schema: Mapping[str, Any], path: str) -> Shape:
     )
 
 
-def tidied(value: Any, shape: Shape) -> Any:
-    """A checked value without its unknown fields and with whole numbers as ints: JSON Schema takes 3.0 for one."""
+def without_unknown_fields(value: Any, shape: Shape) -> Any:
+    """A checked value without its unknown fields, and with whole numbers as ints: JSON Schema takes 3.0 for one."""
     if shape.fields:
-        return {name: tidied(value[name], each) for name, each in shape.fields.items() if name in value}
+        return {name: without_unknown_fields(value[name], each) for name, each in shape.fields.items() if name in value}
     if shape.items is not None and not shape.items.is_plain:
-        return [tidied(item, shape.items) for item in value]
+        return [without_unknown_fields(item, shape.items) for item in value]
     if type(value) is float and shape.schema.get("type") == "integer":
         return int(value)
     return value
 
 
-Reason: TypeAlias = Literal["schema", "bad-time"]
-
-_LONGEST_QUOTE: Final = 60
-"""Characters of a wrong value that are repeated in a fault: enough to find it by."""
-MAX_DETAIL: Final = 500
-"""Characters of a detail: it goes into a header, and a field's name may be as long as the record."""
+# 3. Faults
 
 
 @dataclass(slots=True, frozen=True)
 class Fault:
-    """One thing that is wrong with a value."""
+    """One fault of a value."""
 
     reason: Reason
-    """`bad-time` where it is a time's format, else `schema`."""
+    """`bad-time` if the format of a time is wrong, else `schema`."""
     path: tuple[str | int, ...]
-    """Where it stands; for a required field that is missing, where it would stand."""
+    """The place of the faulty value, or of a required field that is missing."""
     rule: str
-    """The keyword of the schema that failed, as in `maxLength`."""
+    """The keyword of the schema that failed, such as `maxLength`."""
     message: str
-    """What was expected, and what was there."""
+    """The expected value, and the value found."""
 
     @property
     def pointer(self) -> str:
@@ -200,12 +217,12 @@ class Fault:
 
     @property
     def detail(self) -> str:
-        """All of it on one line, the pointer first: `/chat_id maxLength: expected 1 to 128 characters, ...`."""
+        """The fault on one line, the pointer first: `/chat_id maxLength: expected 1 to 128 characters, ...`."""
         return f"{self.pointer} {self.rule}: {self.message}".lstrip()[:MAX_DETAIL]
 
 
 def faults(value: Any, validator: Validator, shape: Shape) -> Iterator[Fault]:
-    """Everything that is wrong with a value; nothing if it keeps to the schema."""
+    """All faults of a value; none if the value matches the schema."""
     try:
         errors = list(validator.iter_errors(value))
     except ValueError as gave_up:
@@ -215,22 +232,15 @@ def faults(value: Any, validator: Validator, shape: Shape) -> Iterator[Fault]:
         yield _fault(error, shape)
 
 
-def _too_deep(gave_up: ValueError) -> Fault:
-    """The fault of a value that is nested so deep that the check gives up: no event is."""
-    return Fault("schema", (), "depth", f"expected a flat value: {str(gave_up).lower()}")
-
-
-_MOST_TIMES: Final = 8
-"""Times that one event may have wrong; an event has two at most."""
 _A_TIME: Final = "1970-01-01T00:00:00Z"
-_UNTOLD: Final = Fault("schema", (), "schema", "it does not keep to the schema")
+_UNKNOWN_FAULT: Final = Fault("schema", (), "schema", "it does not keep to the schema")
 
 
 def first_fault(value: Any, validator: Validator, shape: Shape) -> Fault | None:
-    """What is wrong with a value; None if it keeps to the schema, which one call into the compiled schema tells.
+    """The first fault of a value; None if the value matches the schema, which takes one call of the compiled schema.
 
     Of several faults the first that is no `bad-time` is given: that reason says that nothing else is wrong. The
-    compiled schema stops at its first error; to list all of them takes 0.4 s for a value of 64 KiB with 30,000.
+    compiled schema stops at its first error; listing all of them takes 0.4 s for a value of 64 KiB with 30,000.
     """
     bad_time: Fault | None = None
     for _ in range(_MOST_TIMES):
@@ -243,12 +253,18 @@ def first_fault(value: Any, validator: Validator, shape: Shape) -> Fault | None:
         except ValueError as gave_up:
             return _too_deep(gave_up)
         else:
-            return _UNTOLD
+            return _UNKNOWN_FAULT
         if fault.reason != "bad-time" or len(fault.path) != 1:
             return fault
+        # Put a good time in the place of the bad one, and check again for other faults.
         bad_time = bad_time or fault
-        value = {**value, fault.path[0]: _A_TIME}  # is anything else wrong?
+        value = {**value, fault.path[0]: _A_TIME}
     return bad_time
+
+
+def _too_deep(gave_up: ValueError) -> Fault:
+    """The fault of a value nested so deep that the validator gives up. No event is nested like this."""
+    return Fault("schema", (), "depth", f"expected a flat value: {str(gave_up).lower()}")
 
 
 def _fault(error: Any, shape: Shape) -> Fault:
@@ -267,9 +283,9 @@ def _fault(error: Any, shape: Shape) -> Fault:
 
 
 def quote(value: Any) -> str:
-    """A wrong value as JSON, cut where it is long."""
-    # Cut before it is made printable, which takes 0.2 us a character where there is something to escape: a record of
-    # 60 KB of bidi controls took 6 ms.
+    """A wrong value as JSON on one line; a long one is cut."""
+    # Cut first: making text printable takes 0.2 us a character where there is something to escape, and took 6 ms for a
+    # record of 60 KB of bidi controls.
     text = printable(orjson.dumps(value).decode()[: _LONGEST_QUOTE + 1])
     return text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…"
 
@@ -280,7 +296,7 @@ def _choice(rule: str, branches: Sequence[Any]) -> str:
 
 
 def expectation(shape: Shape) -> str | None:
-    """What the schema expects of a value, as the end of the sentence "expected ..."; None where it has no words."""
+    """The value that a schema expects, as the end of the sentence "expected ..."; None if there are no words for it."""
     words: str | None = None
     match shape.schema:
         case {"enum": options}:
@@ -291,7 +307,7 @@ def expectation(shape: Shape) -> str | None:
             words = f"a whole number from {low} to {high}"
         case {"type": "integer"}:
             words = "a whole number"
-        case {"title": str(title)}:  # what a definition of common.json is, in a few words
+        case {"title": str(title)}:  # the definitions of common.json have a title of a few words
             words = title
         case {"type": "array", "minItems": low}:
             words = f"a list of at least {low}"
@@ -300,22 +316,32 @@ def expectation(shape: Shape) -> str | None:
     return words
 
 
-__all__ = ["EVENT_SHAPES", "check", "event_faults", "known"]
+# 4. Events
+
 
 EVENT_SHAPES: Final[dict[str, Shape]] = {name: shape_of(f"events/{name}.json") for name in EVENT_TYPES}
-"""What each event's schema says of its fields."""
+"""The shape of each type of event."""
 
 _VALIDATORS: Final = {name: compiled(f"events/{name}.json") for name in EVENT_TYPES}
 
 
-def check(event_type: str, body: dict[str, Any]) -> Fault | None:
-    """What is wrong with an event's body; None if it is good."""
+def check_event(event_type: str, body: dict[str, Any]) -> Fault | None:
+    """The first fault of an event's body; None if the body is good."""
     return first_fault(body, _VALIDATORS[event_type], EVENT_SHAPES[event_type])
 
 
 def event_faults(event_type: str, body: dict[str, Any]) -> list[Fault]:
-    """Everything that is wrong with an event's body."""
+    """All faults of an event's body."""
     return list(faults(body, _VALIDATORS[event_type], EVENT_SHAPES[event_type]))
+
+
+def known_fields(event_type: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The known fields of a checked body, except `type` and `pool`, in the schema's order; whole numbers are ints."""
+    fields = _PLAIN_FIELDS[event_type]
+    if fields is None:
+        data: dict[str, Any] = without_unknown_fields(body, _DATA_SHAPES[event_type])
+        return data
+    return {name: body[name] for name in fields if name in body}
 
 
 def _data_shape(shape: Shape) -> Shape:
@@ -327,12 +353,4 @@ _PLAIN_FIELDS: Final[dict[str, tuple[str, ...] | None]] = {
     name: tuple(shape.fields) if all(each.is_plain for each in shape.fields.values()) else None
     for name, shape in _DATA_SHAPES.items()
 }
-
-
-def known(event_type: str, body: dict[str, Any]) -> dict[str, Any]:
-    """The known fields of a checked body but `type` and `pool`, in the schema's order; whole numbers are ints."""
-    fields = _PLAIN_FIELDS[event_type]
-    if fields is None:
-        data: dict[str, Any] = tidied(body, _DATA_SHAPES[event_type])
-        return data
-    return {name: body[name] for name in fields if name in body}
+"""By event type: the known fields, if each of them is plain, so that copying is enough."""
