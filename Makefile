@@ -5,10 +5,11 @@ BIN    := $(VENV)/bin
 STAMPS := .stamps
 FOR    ?=
 ONLY   ?=
+FLAGS  ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types format unit integration cluster browser bench attacks broker docs lock relock digests clean
+.PHONY: help setup demo test lint types format unit integration cluster browser bench attacks shape broker docs lock relock digests clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +50,9 @@ bench: $(STAMPS)/dev java  ## measure, and print the report that docs/benchmarks
 
 attacks: $(STAMPS)/dev java  ## attack a router with hostile records and floods, and print what others notice (ONLY=name: one)
 	$(BIN)/python -m tests.attacks $(if $(ONLY),--only $(ONLY))
+
+shape: $(STAMPS)/dev $(if $(findstring --broker,$(FLAGS)),java)  ## measure the code's shape (FLAGS="--broker --json FILE --against FILE")
+	@$(BIN)/python -m tests.shape $(FLAGS)
 
 broker: $(STAMPS)/run java  ## a throwaway Apache Kafka broker on 127.0.0.1:9092, until Ctrl-C
 	@$(BIN)/switchboard broker

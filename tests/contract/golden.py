@@ -1,7 +1,8 @@
 """The golden samples in `schemas/samples`, and the contract's tables of fields as the tests hold the schemas to."""
 
-from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -20,13 +21,54 @@ class Sample(NamedTuple):
         return f"{self.name}:{self.line}"
 
 
+def sample_files(kind: str) -> list[Path]:
+    """The files of `good` or `bad` samples, a file per schema, in the order of their names."""
+    return sorted((root() / "samples").glob(f"*.{kind}.jsonl"))
+
+
+def file_id(file: Path) -> str:
+    """The schema's name, which names the test of a file of samples."""
+    return file.name.partition(".")[0]
+
+
+def samples_in(file: Path) -> list[Sample]:
+    """All samples of a file."""
+    lines = file.read_bytes().splitlines()
+    return [Sample(file_id(file), number, orjson.loads(line)) for number, line in enumerate(lines, start=1)]
+
+
 def samples(kind: str) -> list[Sample]:
     """All `good` or `bad` samples, in the order of their files."""
-    return [
-        Sample(file.name.removesuffix(f".{kind}.jsonl"), number, orjson.loads(line))
-        for file in sorted((root() / "samples").glob(f"*.{kind}.jsonl"))
-        for number, line in enumerate(file.read_bytes().splitlines(), start=1)
-    ]
+    return [sample for file in sample_files(kind) for sample in samples_in(file)]
+
+
+class Refusal(Protocol):
+    """A reason with a detail: a fault of a value, or a record that is no event."""
+
+    @property
+    def reason(self) -> str:
+        """The reason, as in the header of a dead letter."""
+
+    @property
+    def detail(self) -> str:
+        """JSON Pointer and rule, then a message."""
+
+
+def differences(bad: Iterable[Sample], check: Callable[[Sample], Refusal | None]) -> dict[str, str]:
+    """Compare the refusal of each bad sample with the reason and the detail of the sample's line.
+
+    Returns:
+        The difference, by the name of the sample; empty where all refusals are as the samples say.
+    """
+    found: dict[str, str] = {}
+    for sample in bad:
+        reason, detail = sample.body["reason"], sample.body["detail"] + ": "
+        refusal = check(sample)
+        if refusal is None:
+            found[str(sample)] = f"accepted; expected {reason}, {detail}"
+        elif refusal.reason != reason or not refusal.detail.startswith(detail) or not refusal.detail.isprintable():
+            found[str(sample)] = f"{refusal.reason}, {refusal.detail!r}; expected {reason}, {detail}"
+    return found
 
 
 PATHS = {PurePosixPath(path).stem: path for path in load()}

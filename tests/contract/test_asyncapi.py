@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any
 
 import jsonschema_rs
-import pytest
 import yaml
 
 from switchboard.domain.events import EVENT_TYPES
@@ -80,10 +79,17 @@ def test_every_topic_is_a_channel_with_its_messages() -> None:
         assert channel["description"]
 
 
-@pytest.mark.parametrize("reference", sorted(set(references(document()))))
-def test_every_reference_leads_somewhere(reference: str) -> None:
-    """Inside the document, or to a file beside it."""
-    assert resolved(reference)
+def test_every_reference_leads_somewhere() -> None:
+    """Inside the document, or to a file beside the document."""
+    lost = []
+    for reference in sorted(set(references(document()))):
+        try:
+            found = resolved(reference)
+        except KeyError:
+            found = None
+        if not found:
+            lost.append(reference)
+    assert lost == []
 
 
 def test_switchboard_receives_what_the_bus_sends_and_sends_the_rest() -> None:

@@ -1,6 +1,7 @@
 """Records to events: every way in, every reason to refuse, and the pool that a refusal belongs to."""
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from switchboard.domain.events import EVENT_TYPES, Event
 from switchboard.journal.codec import MAX_VALUE_BYTES, SOURCE_TOPICS, BadInput, Mapping, decode_event, pool_of
-from tests.contract.golden import Sample, samples
+from tests.contract.golden import Sample, differences, file_id, sample_files, samples_in
 
 SOURCE = ("bus.topic", 3, 41)
 STRUCTURED = ("content-type", b"application/cloudevents+json")
@@ -37,25 +38,49 @@ def taken(result: Event | BadInput) -> Event:
     return result
 
 
-@pytest.mark.parametrize("sample", [s for s in samples("good") if s.name in EVENT_TYPES], ids=str)
-def test_a_good_sample_becomes_an_event_of_its_known_fields(sample: Sample) -> None:
+def decode_sample(sample: Sample, value: Any) -> Event | BadInput:
+    """Decodes a value as an event of the sample's type, on a topic that may hold the type."""
+    topic = "routing-config" if sample.name == "pool-configured" else "chat-lifecycle"
+    return decode(topic, value, ("ce_type", sample.name.encode()), ("ce_id", b"e-1"))
+
+
+def misread(sample: Sample) -> str | None:
+    """The difference between a good sample and the event that is decoded from the sample; None: there is none."""
+    event = decode_sample(sample, sample.body)
+    if isinstance(event, BadInput):
+        return f"refused: {event.reason}, {event.detail}"
+    found = (event.type, event.id, event.source, event.pool)
+    expected = (sample.name, "e-1", SOURCE, sample.body.get("pool", "default"))
+    if found != expected:
+        return f"{found}; expected {expected}"
+    if event.data.keys() & {"type", "pool", "unknown", "host", "seen_by"}:
+        return f"keeps a field that no schema knows: {event.data}"
+    if sample.name != "pool-configured" and event.data != {name: sample.body[name] for name in event.data}:
+        return f"other data: {event.data}"
+    return None
+
+
+def files_of_events(kind: str) -> list[Path]:
+    """The files of `good` or `bad` samples of events."""
+    return [file for file in sample_files(kind) if file_id(file) in EVENT_TYPES]
+
+
+@pytest.mark.parametrize("file", files_of_events("good"), ids=file_id)
+def test_the_good_samples_of_a_file_become_events_of_their_known_fields(file: Path) -> None:
     """The journal holds the known fields but type and pool, as they came."""
-    topic = "routing-config" if sample.name == "pool-configured" else "chat-lifecycle"
-    event = taken(decode(topic, sample.body, ("ce_type", sample.name.encode()), ("ce_id", b"e-1")))
-    assert (event.type, event.id, event.source) == (sample.name, "e-1", SOURCE)
-    assert event.pool == sample.body.get("pool", "default")
-    assert not event.data.keys() & {"type", "pool", "unknown", "host", "seen_by"}
-    if sample.name != "pool-configured":
-        assert event.data == {name: sample.body[name] for name in event.data}
+    found = {str(sample): misread(sample) for sample in samples_in(file)}
+    assert {name: difference for name, difference in found.items() if difference is not None} == {}
 
 
-@pytest.mark.parametrize("sample", [s for s in samples("bad") if s.name in EVENT_TYPES], ids=str)
-def test_a_bad_sample_is_refused_with_its_reason(sample: Sample) -> None:
-    """What the schema refuses becomes bad input with the same reason and detail."""
-    topic = "routing-config" if sample.name == "pool-configured" else "chat-lifecycle"
-    bad = refused(decode(topic, sample.body["value"], ("ce_type", sample.name.encode())))
-    assert bad.reason == sample.body["reason"]
-    assert bad.detail.startswith(sample.body["detail"] + ": ")
+@pytest.mark.parametrize("file", files_of_events("bad"), ids=file_id)
+def test_the_bad_samples_of_a_file_are_refused_with_their_reasons(file: Path) -> None:
+    """A value that the schema refuses becomes bad input with the same reason and detail."""
+
+    def refusal(sample: Sample) -> BadInput | None:
+        found = decode_sample(sample, sample.body["value"])
+        return found if isinstance(found, BadInput) else None
+
+    assert differences(samples_in(file), refusal) == {}
 
 
 @pytest.mark.parametrize(

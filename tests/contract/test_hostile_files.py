@@ -17,7 +17,7 @@ from switchboard.audit.inputs import read_decision
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 from switchboard.errors import AuditInputError, RecordedLogError, RoutingFileError, SettingsError
 from switchboard.journal import bounded_json
-from switchboard.journal.decision_log import key_of
+from switchboard.journal.decision_log import DecisionId, FoundDecision
 from switchboard.journal.files import InputFileError, open_input, read_text
 from switchboard.journal.frames import decode_frame
 from switchboard.journal.line_files import MAX_LINE_BYTES, LongLineError, read_lines
@@ -167,8 +167,8 @@ def test_a_row_of_the_clock_without_a_frame_is_a_damaged_row(clock: bytes, tmp_p
 def test_an_id_with_a_number_of_thousands_of_digits_is_no_decisions_id() -> None:
     """Python makes no number of it, and raises."""
     digits = "9" * 5000
-    assert key_of(b'{"id":"p/%s/1/0"}' % digits.encode()) is None
-    assert key_of(b'{"id":"p/0/1/0"}') == (0, 1)
+    assert FoundDecision(b'{"id":"p/%s/1/0"}' % digits.encode(), "line 1").id is None
+    assert FoundDecision(b'{"id":"p/0/1/0"}', "line 1").id == DecisionId(0, 1, 0, "p")
 
 
 # --- times ---

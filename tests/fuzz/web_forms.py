@@ -202,7 +202,7 @@ class WebForms(Target[Sent]):
         await self._stop()
         for has_token in (False, True):
             tables, pulse = Tables(), Pulse(1.0)
-            tables.past.take(0, Floor("default").queued(0, "c1"))
+            tables.history.take(0, Floor("default").queued(0, "c1"))
             stream = Stream(tables, pulse, Routing(1, "chat-arrival"), {})
             self._streams.append((stream, asyncio.create_task(stream.run())))
             door = Door(

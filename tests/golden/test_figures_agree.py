@@ -7,7 +7,7 @@ import pytest
 from switchboard import metrics
 from switchboard.journal.codec import encode
 from switchboard.journal.log_frames import Tally as Lines
-from switchboard.monitor.figures import Counting, Figures
+from switchboard.monitor.figures import Figures, OutcomeCounts
 from switchboard.monitor.public_rows import decided
 from switchboard.router import counters
 from switchboard.router.counters import Tally
@@ -31,7 +31,7 @@ def by_router() -> dict[Queue, dict[str, float]]:
     return told
 
 
-def by_monitor(counting: Counting) -> dict[Queue, Figures]:
+def by_monitor(counting: OutcomeCounts) -> dict[Queue, Figures]:
     """What the monitor has counted of each queue, all its days together."""
     told: defaultdict[Queue, Figures] = defaultdict(Figures)
     for queue, days in counting.windows.days.items():
@@ -44,7 +44,7 @@ def by_monitor(counting: Counting) -> dict[Queue, Figures]:
 def test_arrivals_waits_and_service_level_are_those_of_the_metrics(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """For every queue of every recorded day, whatever happened on it."""
     monkeypatch.setattr(counters, "_named", counters.Named())
-    before, counting, tally = by_router(), Counting(), None
+    before, counting, tally = by_router(), OutcomeCounts(), None
     for engine, frame in offline_replay.steps(FOLDER / name, Lines()):
         tally = tally or Tally(engine)
         outcome = engine.apply(frame)
@@ -65,4 +65,4 @@ def test_arrivals_waits_and_service_level_are_those_of_the_metrics(name: str, mo
         assert each.abandoned_soon == ended["short-abandoned"]
         assert each.abandoned == sum(ended.values())
         assert each.answered_in_time == counted.get("switchboard_wait_seconds_bucket 20.0", 0)
-        assert each.waited_seconds == pytest.approx(counted.get("switchboard_wait_seconds_sum", 0))
+        assert each.waited_ms / 1000 == pytest.approx(counted.get("switchboard_wait_seconds_sum", 0))

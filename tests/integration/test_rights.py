@@ -29,10 +29,10 @@ from switchboard.simulation.crowd_bus import Bus as Simulated
 from switchboard.simulation.people import Behaviour
 from switchboard.simulation.tally import Tally
 from switchboard.tools.dead_letters import DeadLetter, Place, dead_letter_at, dead_letters, put_back
-from switchboard.tools.decision_sources import AgainstTopics
 from switchboard.tools.publisher import publish
 from switchboard.tools.recorder import Wanted, record
 from switchboard.tools.source_topics import check_bus, reset_source
+from switchboard.tools.verification import DecisionTopics
 from tests.monitors import a_monitor
 from tests.routers import EARLIEST, Bus, a_bus
 from tests.secured import Secured
@@ -156,7 +156,7 @@ async def configure(bus: Bus, settings: Settings) -> None:
 async def verify(bus: Bus, settings: Settings) -> None:
     """No log, but what it would be held against."""
     async with AsyncExitStack() as stack:
-        await AgainstTopics.open(settings.connection(), bus.names, 1, stack)
+        await DecisionTopics.open(settings.connection(), bus.names, 1, stack)
 
 
 async def put_all_back(bus: Bus, settings: Settings) -> None:

@@ -9,7 +9,7 @@ from tests.property.books import AgentBook, ChatBook, PoolBook, fall_silent, not
 REMEMBERED_MS: Final = 600_000
 
 
-class Auditor:
+class InvariantChecker:
     """Follows a steady history; raises AssertionError where an invariant is broken."""
 
     def __init__(self) -> None:

@@ -40,7 +40,9 @@ def plant(good: Decisions, history: list[Frame], kind: str, rng: Random) -> tupl
     if not places:
         return None
     frame, at = rng.choice(places)
-    bad = deepcopy(good)
+    bad = list(good)
+    for number in range(frame, min(frame + 2, len(bad))):  # no fault changes more than two frames
+        bad[number] = deepcopy(bad[number])
     decisions = bad[frame]
     fault = Fault(kind, frame, deepcopy(decisions[at]))
     match kind:

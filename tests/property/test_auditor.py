@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from switchboard.audit.auditor import Auditor
 from switchboard.audit.findings import Report
 from switchboard.domain.events import Frame
-from tests.property.histories import histories, random_history
+from tests.property.histories import histories
 from tests.property.mutations import KINDS, Decisions, decided, plant, same_in_each_pool
 from tests.property.shrinking import shrink, told
 
@@ -30,51 +30,60 @@ def find_nothing(history: list[Frame]) -> None:
     raise AssertionError(f"\n{told(shortest)}\n" + "\n".join(finding.line() for finding in findings))
 
 
-@settings(deadline=None, derandomize=True, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, derandomize=True, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(history=histories())
 def test_nothing_is_found_in_what_the_engine_decides(history: list[Frame]) -> None:
     """I1 to I8 and the rules behind them: whatever happens in whatever order, by other code than decided it."""
     find_nothing(history)
 
 
-def test_nothing_is_found_in_long_histories() -> None:
-    """The same, for histories too long for hypothesis to draw; each type of decision is among theirs."""
-    happened: Counter[str] = Counter()
-    for seed in range(2000, 2300):
-        history = random_history(seed, 120)
+def test_nothing_is_found_in_short_histories(short_histories: list[list[Frame]]) -> None:
+    """The auditor finds no fault in the engine's decisions on more histories than hypothesis draws in the time."""
+    for history in short_histories:
         find_nothing(history)
-        happened.update(decision["type"] for decisions in decided(history[:40]) for decision in decisions)
-    assert len(happened) == 13, happened
 
 
-def test_a_fault_planted_anywhere_is_found_in_its_frame() -> None:
+def test_nothing_is_found_in_long_histories(long_histories: list[list[Frame]], long_decisions: list[Decisions]) -> None:
+    """The auditor finds no fault in the engine's decisions on histories too long for hypothesis to draw."""
+    for history, decisions in zip(long_histories, long_decisions, strict=True):
+        if audited(history, decisions).found:
+            find_nothing(history)
+
+
+def test_a_fault_planted_anywhere_is_found_in_its_frame(
+    long_histories: list[list[Frame]], long_decisions: list[Decisions]
+) -> None:
     """One decision dropped, doubled, moved to the next frame, or with another agent or chat: none goes unseen.
 
     Ids are counted anew, so that only the rules can tell. What is equivalent is told apart: two neighbours of different
     pools may change places, for pools share nothing.
     """
     planted: Counter[str] = Counter()
-    for seed in range(400):
-        rng, history = Random(seed), random_history(seed, 40)  # noqa: S311 - a test's dice
-        good = decided(history)
-        for kind in KINDS:
+    for number, (whole, decisions) in enumerate(zip(long_histories, long_decisions, strict=True)):
+        rng, history, good = Random(number), whole[:40], decisions[:40]  # noqa: S311 - a test's dice
+        for kind in KINDS * 4:
             fault = plant(good, history, kind, rng)
-            if fault is None or same_in_each_pool(fault[0], good):
+            if fault is None:
                 continue
-            report = audited(history, fault[0])
-            assert report.found, f"seed {seed}: {fault[1]}"
-            assert report.findings[0].frame == history[fault[1].frame].n, f"seed {seed}: {fault[1]}"
+            bad, planned = fault
+            end = planned.frame + 2  # no fault changes a frame behind
+            if same_in_each_pool(bad[planned.frame : end], good[planned.frame : end]):
+                continue
+            report = audited(history[:end], bad[:end])
+            assert report.found, f"seed {number}: {planned}"
+            assert report.findings[0].frame == history[planned.frame].n, f"seed {number}: {planned}"
             planted[kind] += 1
     assert all(planted[kind] > 100 for kind in KINDS), planted
 
 
-def test_one_fault_is_a_few_findings_not_a_hundred() -> None:
+def test_one_fault_is_a_few_findings_not_a_hundred(
+    long_histories: list[list[Frame]], long_decisions: list[Decisions]
+) -> None:
     """After a finding the log is believed about its chat and its agent: half of all faults are one finding."""
     counts = []
-    for seed in range(100):
-        rng, history = Random(seed), random_history(seed, 120)  # noqa: S311
-        fault = plant(decided(history), history, "drop", rng)
+    for number, (history, good) in enumerate(zip(long_histories, long_decisions, strict=True)):
+        fault = plant(good, history, "drop", Random(number))  # noqa: S311 - a test's dice
         assert fault is not None
         counts.append(audited(history, fault[0]).found)
-    assert sorted(counts)[50] == 1, counts
-    assert sorted(counts)[95] <= 5, counts
+    assert sorted(counts)[len(counts) // 2] == 1, counts
+    assert sorted(counts)[len(counts) * 95 // 100] <= 5, counts

@@ -1,29 +1,11 @@
-"""What we set inside aiokafka, and what is made of a connection's settings."""
+"""The options that a connection gives to the clients."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from aiokafka.errors import ConcurrentTransactions
-from aiokafka.producer.sender import AddPartitionsToTxnHandler
-from aiokafka.protocol.metadata import MetadataRequest, MetadataRequest_v5
 from pydantic import SecretStr
 
-from switchboard.kafka.aiokafka_patches import TokenFile
-from switchboard.kafka.clients import Connection, options
-
-
-def test_the_wait_between_transactions_is_still_ours() -> None:
-    """When the last transaction's markers are still being written, aiokafka waits the 2 ms that we set, not its 20."""
-    transaction = SimpleNamespace(txn_partitions=set())
-    waiting = AddPartitionsToTxnHandler(SimpleNamespace(_txn_manager=transaction, _retry_backoff=5), set())
-    answer = SimpleNamespace(errors=[("journal", [(0, ConcurrentTransactions.errno)])])
-    assert waiting.handle_response(answer) == 0.002
-
-
-def test_no_client_asks_for_a_topic_to_be_made() -> None:
-    """Brokers make unknown topics for whoever asks about them, unless the request says not to: ours do."""
-    assert MetadataRequest(["typo"]).build(MetadataRequest_v5).allow_auto_topic_creation is False
+from switchboard.kafka.clients import Connection, TokenFile, options
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])

@@ -3,7 +3,7 @@
 Every module raises these; the command line prints the message and exits with `exit_code`. An error of any other class
 that reaches the command line is a defect of Switchboard, except an `OSError` and what brokers answer.
 
-Exit codes: 0 done, 1 a difference or a fault was found, 2 wrong use, 3 a broker is not reachable.
+Exit codes: 0 done, 1 a difference or a fault was found, 2 wrong use, 3 a broker is not reachable, 130 interrupted.
 """
 
 from collections.abc import Iterable
@@ -13,6 +13,8 @@ from typing import ClassVar, Final
 FAULT: Final = 1
 WRONG_USE: Final = 2
 BROKER_AWAY: Final = 3
+INTERRUPTED: Final = 130
+"""Exit code of a command that Ctrl-C ends before its end: as in a shell, 128 and the number of SIGINT."""
 
 
 class UserError(Exception):

@@ -18,6 +18,7 @@ from switchboard.domain.decisions import Decision, OfferEnd
 from switchboard.domain.events import EVENT_TYPES
 from switchboard.journal.codec import REASONS
 from switchboard.journal.limits import Limit
+from switchboard.projections.chat_outcomes import WaitOutcome
 
 
 def _values(decision: type[Decision], field: str) -> tuple[str, ...]:
@@ -37,7 +38,7 @@ REFUSAL_REASONS: Final[Mapping[str, tuple[str, ...]]] = {
 """Reasons by decision type."""
 OFFER_OUTCOMES: Final = ("accepted", "automatic", *get_args(OfferEnd))
 """`automatic`: accepted by its expiry (R10)."""
-WAIT_OUTCOMES: Final = ("answered", "abandoned", "short-abandoned", "timed-out")
+WAIT_OUTCOMES: Final[tuple[str, ...]] = get_args(WaitOutcome)
 COMMIT_OUTCOMES: Final = ("committed", "failed", "fenced")
 LIMITS: Final[tuple[str, ...]] = get_args(Limit)
 STATUSES: Final = ("available", "unavailable", "absent")

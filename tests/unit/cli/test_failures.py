@@ -9,7 +9,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from switchboard.cli.ui import exit_code_of
+from switchboard.cli.failures import exit_code_of
 from switchboard.errors import BrokerAwayError, NotAllowedError, ReadingError, StalledError
 
 

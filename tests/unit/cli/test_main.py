@@ -1,10 +1,11 @@
 """`switchboard` as a process: what becomes of errors, and of what libraries log."""
 
-import os
 import socket
-import subprocess
 import sys
 import time
+from asyncio import gather
+from collections.abc import Callable
+from typing import Any
 
 import orjson
 import pytest
@@ -12,77 +13,88 @@ import pytest
 from switchboard.cli.main import main
 from switchboard.dev.local_broker import free_port
 from switchboard.domain.rfc3339 import parse_ms
+from tests.routers import run
 
 
-def run(*command: str, **settings: object) -> subprocess.CompletedProcess[str]:
-    """A command that ends."""
-    told = {f"SWITCHBOARD_{name.upper()}": str(value) for name, value in settings.items()}
-    return subprocess.run(
-        [sys.executable, "-m", "switchboard", *command],
-        env=os.environ | told,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
-def test_a_port_that_is_taken_is_wrong_use() -> None:
-    """It is named, with what to do."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        done = run("broker", "--port", str(port))
-    assert done.returncode == 2
-    assert f"port {port} on 127.0.0.1 is taken: stop what listens there, or name another port" in done.stderr
-
-
-@pytest.mark.parametrize(("level", "raw"), [("info", False), ("debug", True)])
-def test_a_broker_that_is_away_is_said_once_and_in_plain_words(level: str, *, raw: bool) -> None:
-    """Exit code 3; what the client library logs about it is shown at debug only."""
+async def test_a_broker_that_is_away_is_said_once_and_in_plain_words() -> None:
+    """Exit code 3; the client library's own messages are shown at debug only."""
     nowhere = f"127.0.0.1:{free_port()}"
-    done = run("config", "show", bootstrap_servers=nowhere, broker_wait_seconds=0.5, log_level=level)
-    assert done.returncode == 3
-    told = done.stderr.splitlines()
-    assert told[-1].startswith(f"switchboard: no broker answers at {nowhere}")
-    assert ("Unable to connect" in done.stderr) is raw
-    assert (len(told) > 1) is raw
+    settings: dict[str, Any] = {"bootstrap_servers": nowhere, "broker_wait_seconds": 0.5}
+    levels = ("info", "debug")
+    ended = await gather(*(run("config", "show", log_level=level, **settings) for level in levels))
+    for level, done in zip(levels, ended, strict=True):
+        assert done.code == 3
+        lines = done.err.splitlines()
+        assert lines[-1].startswith(f"switchboard: no broker answers at {nowhere}")
+        assert ("Unable to connect" in done.err) is (level == "debug")
+        assert (len(lines) > 1) is (level == "debug")
 
 
-@pytest.mark.parametrize("command", ["check", "create"])
-def test_a_broker_that_says_nothing_is_waited_for_no_longer_than_was_set(command: str) -> None:
-    """One that takes connections and never answers, as behind some firewalls."""
+async def test_a_broker_that_says_nothing_is_waited_for_no_longer_than_was_set() -> None:
+    """A broker that takes connections and never answers, as behind some firewalls."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         nowhere = f"127.0.0.1:{silent.getsockname()[1]}"
         began = time.monotonic()
-        done = run("topics", command, bootstrap_servers=nowhere, broker_wait_seconds=1)
-        assert time.monotonic() - began < 8
-    assert done.returncode == 3
-    assert done.stderr.startswith(f"switchboard: no broker answers at {nowhere} (PLAINTEXT; waited 1 s)")
+        commands = ("check", "create")
+        settings: dict[str, Any] = {"bootstrap_servers": nowhere, "broker_wait_seconds": 1}
+        ended = await gather(*(run("topics", command, **settings) for command in commands))
+        assert time.monotonic() - began < 10
+    for done in ended:
+        assert done.code == 3
+        assert done.err.startswith(f"switchboard: no broker answers at {nowhere} (PLAINTEXT; waited 1 s)")
 
 
-@pytest.mark.parametrize("command", [("run", "router"), ("run", "monitor"), ("run", "all"), ("simulate",)])
-def test_a_worker_whose_log_is_json_gives_up_in_json(command: tuple[str, ...]) -> None:
-    """Its last words too: who collects its log reads nothing else."""
-    ports = {"metrics_port": 0, "web_port": 0}
-    done = run(
-        *command, bootstrap_servers=f"127.0.0.1:{free_port()}", broker_wait_seconds=0.5, log_format="json", **ports
-    )
-    assert done.returncode == 3
-    lines = [orjson.loads(line) for line in done.stderr.splitlines()]
-    # Of `run all` the other worker may log behind them, until it is stopped.
-    last = next(line for line in lines if line["event"] == "the worker gives up")
-    assert (last["level"], last["exit_code"]) == ("error", 3)
-    assert last["reason"].startswith("no broker answers at 127.0.0.1:")
-    assert parse_ms(last["time"]) > 0
+async def test_a_worker_whose_log_is_json_gives_up_in_json() -> None:
+    """The last words too are JSON: a collector of logs reads nothing else."""
+    settings: dict[str, Any] = {"bootstrap_servers": f"127.0.0.1:{free_port()}", "broker_wait_seconds": 0.5}
+    settings |= {"log_format": "json", "metrics_port": 0, "web_port": 0}
+    commands = (("run", "router"), ("run", "monitor"), ("run", "all"), ("simulate",))
+    for command, done in zip(commands, await gather(*(run(*each, **settings) for each in commands)), strict=True):
+        assert done.code == 3, command
+        lines = [orjson.loads(line) for line in done.err.splitlines()]
+        # Of `run all` the other worker may log behind the last words, until the other worker is stopped.
+        last = next(line for line in lines if line["event"] == "the worker gives up")
+        assert (last["level"], last["exit_code"]) == ("error", 3), command
+        assert last["reason"].startswith("no broker answers at 127.0.0.1:"), command
+        assert parse_ms(last["time"]) > 0, command
 
 
-def test_a_worker_with_wrong_settings_gives_up_in_json_too() -> None:
-    """Before it has a log of its own; other commands speak to people, whatever is set."""
-    told = orjson.loads(run("run", "router", log_format="json", shards=0).stderr)
-    assert "shards is '0'" in told["reason"]
-    told = orjson.loads(run("run", "router", "--from", "soon", log_format="json").stderr)
-    assert "expected earliest, latest or a time" in told["reason"]
-    assert run("topics", "check", log_format="json", shards=0).stderr.startswith("switchboard: shards is '0'")
+@pytest.fixture
+def failed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Run a command that fails at its start, without a process of its own; exit code and stderr."""
+
+    def run_here(*command: str, **settings: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["switchboard", *command])
+        for name, value in settings.items():
+            monkeypatch.setenv(f"SWITCHBOARD_{name.upper()}", str(value))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(str(ended.value.code)), capsys.readouterr().err
+
+    return run_here
+
+
+def test_a_port_that_is_taken_is_wrong_use(failed: Callable[..., tuple[int, str]]) -> None:
+    """The message names the port, and what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        code, message = failed("broker", "--port", str(port))
+    assert code == 2
+    assert f"port {port} on 127.0.0.1 is taken: stop what listens there, or name another port" in message
+
+
+def test_a_worker_with_a_wrong_option_gives_up_in_json(failed: Callable[..., tuple[int, str]]) -> None:
+    """Before the worker has a log of its own."""
+    _, message = failed("run", "router", "--from", "soon", log_format="json")
+    assert "expected earliest, latest or a time" in orjson.loads(message)["reason"]
+
+
+def test_a_worker_with_wrong_settings_gives_up_in_json_too(failed: Callable[..., tuple[int, str]]) -> None:
+    """Before the worker has a log of its own; other commands speak to people, whatever is set."""
+    _, message = failed("run", "router", log_format="json", shards=0)
+    assert "shards is '0'" in orjson.loads(message)["reason"]
+    _, message = failed("topics", "check", log_format="json", shards=0)
+    assert message.startswith("switchboard: shards is '0'")
 
 
 def test_a_defect_of_a_worker_is_one_line_of_json(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from switchboard.kafka.positions import LEAD_SECONDS
-from switchboard.monitor.figures import Counting
+from switchboard.monitor.figures import OutcomeCounts
 from switchboard.monitor.public_rows import Decided
 from tests.floors import NOON, Floor
 
@@ -15,11 +15,11 @@ FLOOR = Floor()
 
 def figures(*decisions: Decided, queue: str = "sales") -> dict[str, Any]:
     """What is told of a queue after the decisions; what is nothing is left out."""
-    counting = Counting()
+    counting = OutcomeCounts()
     for each in decisions:
         counting.count(each)
-    told = counting.windows.today(("default", queue), NOON + 600).told()
-    assert counting.windows.now(("default", queue), NOON + 600).told() == told
+    told = counting.windows.today(("default", queue), NOON + 600).as_json()
+    assert counting.windows.now(("default", queue), NOON + 600).as_json() == told
     return {name: value for name, value in told.items() if value}
 
 
@@ -147,13 +147,13 @@ def test_a_monitor_that_starts_after_midnight_counts_the_day_as_one_that_ran_on(
     arrived = FLOOR.rfc3339(BEFORE)
     queued = FLOOR.made("chat-queued", BEFORE, chat_id="c1", queue="sales", arrived_at=arrived)
     all_of_them = [queued, *(_arrived(each, arrived) for each in story)]
-    ran_on, started = Counting(), Counting()
+    ran_on, started = OutcomeCounts(), OutcomeCounts()
     for each in all_of_them:
         ran_on.count(each)
         if each.at >= NOON + MIDNIGHT - LEAD_SECONDS:
             started.count(each)
     today = NOON + MIDNIGHT + 600
-    told = [counting.windows.today(("default", "sales"), today).told() for counting in (ran_on, started)]
+    told = [counting.windows.today(("default", "sales"), today).as_json() for counting in (ran_on, started)]
     assert told[0] == told[1]
 
 
@@ -163,7 +163,7 @@ def _arrived(decided: Decided, arrived: str) -> Decided:
 
 def test_open_chats_are_all_that_is_remembered() -> None:
     """One that is closed leaves nothing behind but its figures."""
-    counting = Counting()
+    counting = OutcomeCounts()
     for each in (FLOOR.queued(0), FLOOR.assigned(1), FLOOR.confirmed(2), FLOOR.closed(3, "concluded")):
         counting.count(each)
-    assert counting.journeys == {}
+    assert (len(counting.waits), counting.answered) == (0, set())

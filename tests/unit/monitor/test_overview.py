@@ -82,7 +82,7 @@ async def test_rows_may_change_while_they_are_counted() -> None:
         for number in range(MANY):
             del tables.chats[f"made-up-{number}/c{number}"], tables.agents[f"p{number % 10}/a{number}"]
             tables.agents[f"new/a{number}"] = agent(number)
-            tables.past.take(0, Floor("new").queued(number, f"c{number}"))
+            tables.history.take(0, Floor("new").queued(number, f"c{number}"))
             await asyncio.sleep(0)
 
     changing = asyncio.create_task(change())

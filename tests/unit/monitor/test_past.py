@@ -12,8 +12,8 @@ from switchboard.monitor.day_history import (
     MOST_DECISIONS,
     MOST_OFFERS,
     MOST_REFUSALS,
+    DayHistory,
     Offers,
-    Past,
     Stories,
 )
 from switchboard.monitor.public_rows import MalformedRowError
@@ -24,7 +24,7 @@ from tests.floors import NOON, Floor
 
 def test_a_decision_that_stands_twice_on_the_topic_counts_once() -> None:
     """By its id, which ascends for each pool within a partition; another pool's and another partition's are others."""
-    floor, past = Floor(), Past()
+    floor, history = Floor(), DayHistory()
     first, second = floor.queued(0, "c1"), floor.queued(1, "c2")
     for partition, decision in (
         (0, first),
@@ -34,9 +34,9 @@ def test_a_decision_that_stands_twice_on_the_topic_counts_once() -> None:
         (1, first),
         (0, Floor("b").queued(2)),
     ):
-        past.take(partition, decision)
-    assert past.counting.windows.today(("default", "sales"), NOON).arrived == 3
-    assert past.counting.windows.today(("b", "sales"), NOON).arrived == 1
+        history.take(partition, decision)
+    assert history.outcomes.windows.today(("default", "sales"), NOON).arrived == 3
+    assert history.outcomes.windows.today(("b", "sales"), NOON).arrived == 1
 
 
 def test_pools_without_end_are_not_all_remembered_and_yet_none_of_their_decisions_counts_twice(
@@ -44,27 +44,27 @@ def test_pools_without_end_are_not_all_remembered_and_yet_none_of_their_decision
 ) -> None:
     """Of those that were dropped the frames tell, which ascend over all pools of a partition."""
     monkeypatch.setattr(pasts, "MOST_POOLS", 3)
-    past = Past()
+    history = DayHistory()
     made = [Floor(f"pool{number}").queued(0) for number in range(8)]
     in_order = [replace(each, place=(frame, 0)) for frame, each in zip((1, 2, 3, 4, 5, 6, 6, 7), made, strict=True)]
     for each in (*in_order, *in_order):
-        past.take(0, each)
-    past.take(1, in_order[0])
-    assert len(past.marks[0].latest) == 3
-    counted = [past.counting.windows.today((each.pool, "sales"), NOON).arrived for each in in_order]
+        history.take(0, each)
+    history.take(1, in_order[0])
+    assert len(history.marks[0].latest) == 3
+    counted = [history.outcomes.windows.today((each.pool, "sales"), NOON).arrived for each in in_order]
     assert counted == [2, 1, 1, 1, 1, 1, 1, 1]
 
 
 def test_a_frame_of_more_pools_than_are_remembered_is_counted_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pools of the frame that is being taken are never dropped: more of their decisions are to come."""
     monkeypatch.setattr(pasts, "MOST_POOLS", 2)
-    past = Past()
+    history = DayHistory()
     for number in (0, 1):
         for pool in "abcd":
-            past.take(0, replace(Floor(pool).queued(0, f"c{number}"), place=(1, number)))
-    past.take(0, replace(Floor("e").queued(0), place=(2, 0)))
-    assert [past.counting.windows.today((pool, "sales"), NOON).arrived for pool in "abcde"] == [2, 2, 2, 2, 1]
-    assert len(past.marks[0].latest) == 2
+            history.take(0, replace(Floor(pool).queued(0, f"c{number}"), place=(1, number)))
+    history.take(0, replace(Floor("e").queued(0), place=(2, 0)))
+    assert [history.outcomes.windows.today((pool, "sales"), NOON).arrived for pool in "abcde"] == [2, 2, 2, 2, 1]
+    assert len(history.marks[0].latest) == 2
 
 
 def test_a_record_that_is_read_twice_counts_once() -> None:
@@ -75,7 +75,7 @@ def test_a_record_that_is_read_twice_counts_once() -> None:
     )
     for _ in range(2):
         apply(tables, Record(Topic.ASSIGNMENT, 0, 7, b"c", value))
-    assert tables.past.counting.windows.today(("default", "sales"), NOON).arrived == 1
+    assert tables.history.outcomes.windows.today(("default", "sales"), NOON).arrived == 1
 
 
 def test_what_is_no_decision_is_refused_with_what_is_wrong() -> None:
@@ -89,7 +89,7 @@ def test_what_is_no_decision_is_refused_with_what_is_wrong() -> None:
         except MalformedRowError:
             continue
         raise AssertionError(value)
-    assert tables.past.counting.journeys == {}
+    assert len(tables.history.outcomes.waits) == 0
 
 
 def test_a_story_is_kept_while_its_chat_is_open_and_half_an_hour_beyond() -> None:
@@ -173,7 +173,7 @@ def test_refusals_about_a_chat_that_ended_push_nothing_out() -> None:
 def test_a_story_that_began_before_the_reading_says_so() -> None:
     """Its first decisions are not kept here."""
     tables = Tables()
-    tables.past.take(0, Floor().assigned(5))
+    tables.history.take(0, Floor().assigned(5))
     chat = chat_named(tables, "default", "c1")
     assert chat is not None
     assert (chat["is_whole"], len(chat["decisions"]), chat["open"]) == (False, 1, None)

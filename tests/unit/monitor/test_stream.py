@@ -187,12 +187,12 @@ async def test_what_is_over_is_dropped_while_no_page_is_open() -> None:
     floor = Floor("elsewhere", since=time.time() - 3 * 24 * 3600)
     for offset, each in enumerate((floor.queued(0), floor.closed(1, "abandoned"))):
         apply(tables, Record(Topic.ASSIGNMENT, 0, offset, b"c1", each.value))
-    assert tables.past.stories.ended
-    assert tables.past.counting.windows.days
+    assert tables.history.stories.ended
+    assert tables.history.outcomes.windows.days
 
     async def left() -> tuple[int, int, int]:
-        windows = tables.past.counting.windows
-        return len(tables.past.stories.ended), len(windows.days), len(windows.minutes)
+        windows = tables.history.outcomes.windows
+        return len(tables.history.stories.ended), len(windows.days), len(windows.minutes)
 
     with running(Stream(tables, Pulse(), Routing(1, "chat-arrival"), {})):
         await eventually(left, lambda kept: kept == (0, 0, 0))

@@ -29,7 +29,7 @@ async def queues_view(tables: Tables, pool: str | None, now: datetime) -> list[d
     """The queues at a moment, of one pool or of all."""
     taken = await overview(tables, now.timestamp())
     keys = part_of(taken.queues, pool, None, 1_000)
-    return await queue_rows(taken, keys, tables.past.counting.windows, now)
+    return await queue_rows(taken, keys, tables.history.outcomes.windows, now)
 
 
 def chat(queue: str, stage: str, arrived: float, pool: str = "default") -> ChatRow:
@@ -58,7 +58,7 @@ async def test_a_queue_counts_its_chats_by_stage_and_tells_the_oldest_that_waits
     ]
     tables = Tables(chats={str(number): row for number, row in enumerate(rows)})
     (told,) = await queues_view(tables, None, at(60))
-    assert told.pop("now") == told.pop("today") == Figures().told()
+    assert told.pop("now") == told.pop("today") == Figures().as_json()
     assert told == {
         "pool": "default",
         "queue": "sales",

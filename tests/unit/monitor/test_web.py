@@ -170,7 +170,7 @@ async def test_a_failure_is_logged_without_an_id_but_at_debug(
     client: Client, tables: Tables, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The path names an agent, and so may what was raised."""
-    tables.past = None  # type: ignore[assignment]
+    tables.history = None  # type: ignore[assignment]
     caplog.set_level(logging.DEBUG, "switchboard")
     async with client.get("/api/chats/eve-4711") as answer:
         assert answer.status == 500
@@ -195,7 +195,7 @@ async def test_an_agent_is_found_by_any_id(client: Client, tables: Tables) -> No
 async def test_a_chat_is_found_by_any_id(client: Client, tables: Tables, chat_id: str) -> None:
     """By query: a path ends where its steps lead, and `.` and `..` are steps."""
     for pool in ("a", "b"):
-        tables.past.take(0, Floor(pool).queued(0, chat_id))
+        tables.history.take(0, Floor(pool).queued(0, chat_id))
     async with client.get("/api/chats", params={"chat_id": chat_id, "pool": "a"}) as answer:
         assert answer.status == 200
         told = await answer.json()

@@ -2,9 +2,6 @@
 
 from zoneinfo import ZoneInfo
 
-import pytest
-
-from switchboard.monitor import figures as windows_module
 from switchboard.monitor.figures import OTHERS, Windows, start_of_day
 from tests.floors import NOON
 
@@ -49,10 +46,9 @@ def test_what_is_over_is_dropped() -> None:
     assert not windows.has_counted(SALES, windows.day(NOON + 4 * 24 * HOUR))
 
 
-def test_queues_beyond_the_bound_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queues_beyond_the_bound_are_counted_together() -> None:
     """Anyone on the bus can make up pools, and each of its queues would take memory for a day."""
-    monkeypatch.setattr(windows_module, "MOST_QUEUES", 2)
-    windows = Windows()
+    windows = Windows(most_queues=2)
     for pool in ("a", "b", "c", "d", "a"):
         for figures in windows.at((pool, "q"), NOON):
             figures.arrived += 1

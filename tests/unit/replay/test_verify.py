@@ -6,11 +6,10 @@ import pytest
 
 from switchboard.cli.verify_command import summary
 from switchboard.errors import RecordedLogError
-from switchboard.journal.decision_log import AHEAD, DifferenceKind
+from switchboard.journal.decision_log import LOOK_AHEAD, DifferenceKind
 from switchboard.journal.line_files import read_lines
 from switchboard.journal.log_frames import Tally
-from switchboard.tools.decision_sources import AgainstFile
-from switchboard.tools.verification import FirstDifference, Verified
+from switchboard.tools.verification import DecisionFile, FirstDifference, Verified
 from switchboard.tools.verification import verify as verify_log
 from tests.unit.replay.logs import decided, journal
 from tests.unit.rules.story import config, event, pull
@@ -38,7 +37,7 @@ async def verify(log: Path, lines: list[bytes], suffix: str = ".jsonl") -> Verif
     """Hold a log against these lines."""
     decisions = log.with_name(f"decisions{suffix}")
     decisions.write_bytes(b"".join(lines))
-    return await verify_log(log, AgainstFile(decisions, lambda _: None), Tally(), lambda: None)
+    return await verify_log(log, DecisionFile(decisions, lambda _: None), Tally(), lambda: None)
 
 
 def first(verified: Verified) -> FirstDifference:
@@ -63,7 +62,7 @@ async def test_one_changed_byte_is_found_whichever_decision_it_is_in(log: Path) 
     for number, line in enumerate(lines):
         changed = line.replace(b'"at":"2026', b'"at":"2027', 1)
         verified = await verify(log, [*lines[:number], changed, *lines[number + 1 :]])
-        difference = first(verified).place.difference
+        difference = first(verified).difference
         assert (difference.kind, difference.after) == (DifferenceKind.DIFFERENT, number)
         assert difference.found is not None
         assert difference.found.where == f"line {number + 1}"
@@ -76,7 +75,7 @@ async def test_a_dropped_decision_is_missing_whichever_it_is(log: Path) -> None:
     lines = decided(log)
     for number, line in enumerate(lines):
         verified = await verify(log, [*lines[:number], *lines[number + 1 :]])
-        difference = first(verified).place.difference
+        difference = first(verified).difference
         last = number == len(lines) - 1
         assert difference.kind is (DifferenceKind.DECISIONS_END if last else DifferenceKind.MISSING)
         assert (difference.expected, difference.after) == (line.rstrip(), number)
@@ -89,7 +88,7 @@ async def test_a_doubled_decision_is_one_too_many_whichever_it_is(log: Path) -> 
     lines = decided(log)
     for number, line in enumerate(lines):
         verified = await verify(log, [*lines[: number + 1], line, *lines[number + 1 :]])
-        difference = first(verified).place.difference
+        difference = first(verified).difference
         assert difference.kind is DifferenceKind.EXTRA
         assert difference.found is not None
         assert (difference.found.value, difference.found.where) == (line.rstrip(), f"line {number + 2}")
@@ -102,7 +101,7 @@ async def test_two_swapped_decisions_are_found_whichever_they_are(log: Path) -> 
     for number in range(len(lines) - 1):
         swapped = [*lines[:number], lines[number + 1], lines[number], *lines[number + 2 :]]
         verified = await verify(log, swapped)
-        difference = first(verified).place.difference
+        difference = first(verified).difference
         assert difference.after == number
         assert verified.same == len(lines) - 1
         assert verified.left_over == 0
@@ -124,7 +123,7 @@ async def test_a_strangers_line_does_not_keep_the_rest_from_being_compared(log: 
     """Whatever it says that it is."""
     lines = decided(log)
     verified = await verify(log, [*lines[:3], stranger, *lines[3:]])
-    difference = first(verified).place.difference
+    difference = first(verified).difference
     assert difference.kind is DifferenceKind.EXTRA
     assert difference.found is not None
     assert difference.found.value == stranger.rstrip()
@@ -137,7 +136,7 @@ async def test_frames_that_differ_are_counted_to_the_end(log: Path) -> None:
     changed = [lines[0].replace(b"c1", b"cX"), *lines[1:]]
     without = [line for line in changed if b"/1/4/" not in line]
     verified = await verify(log, without)
-    assert first(verified).place.difference.kind is DifferenceKind.DIFFERENT
+    assert first(verified).difference.kind is DifferenceKind.DIFFERENT
     assert verified.frames_differ == 2
 
 
@@ -148,7 +147,7 @@ async def test_decisions_of_frames_that_the_log_does_not_reach_are_left_over(log
     short.write_bytes(b"".join(list(read_lines(log))[:-2]))
     verified = await verify(short, lines)
     difference = first(verified)
-    assert difference.place.difference.kind is DifferenceKind.LOG_ENDS
+    assert difference.difference.kind is DifferenceKind.LOG_ENDS
     assert difference.circumstances is None
     assert verified.left_over == len(lines) - verified.same
 
@@ -188,16 +187,16 @@ async def test_more_strangers_than_are_looked_through_do_not_hide_what_follows_f
     frames = [(second, [event("chat-arrival", chat_id=f"c{second}")]) for second in range(3)]
     log = journal(tmp_path / "journal.jsonl", *frames)
     lines = decided(log)
-    strangers = [b'{"id":"default/0/2/%d"}\n' % (number + 1) for number in range(AHEAD + 1)]
+    strangers = [b'{"id":"default/0/2/%d"}\n' % (number + 1) for number in range(LOOK_AHEAD + 1)]
     verified = await verify(log, [*strangers, *lines])
-    assert first(verified).place.difference.kind is DifferenceKind.MISSING
+    assert first(verified).difference.kind is DifferenceKind.MISSING
     assert verified.same == 1
 
 
 @pytest.mark.parametrize(("same", "nothing"), [(0, True), (1, False)])
 def test_where_retention_has_deleted_all_nothing_is_equal(same: int, nothing: bool) -> None:
     """What is left of the decisions is compared, and must be something."""
-    verified = Verified(decisions=5, same=same, gone=3)
+    verified = Verified(decisions=5, same=same, frames_deleted=3)
     assert (verified.nothing_compared, verified.equal) == (nothing, not nothing)
     assert ("nothing was compared" in " ".join(summary(verified))) == nothing
 

@@ -240,7 +240,9 @@ async def test_the_end_of_an_answer_that_is_not_read_is_not_waited_for_either() 
     runner = web.AppRunner(web.Application())
     await runner.setup()
     assert runner.server is not None
-    line = connections.Line(connections.Connections(Limits(1, 1)), runner.server, loop=asyncio.get_running_loop())
+    line = connections.ClientConnection(
+        connections.Connections(Limits(1, 1)), runner.server, loop=asyncio.get_running_loop()
+    )
     line._open = Unread()
     assert [line.is_overdue(now) for now in (100.0, 119.0, 121.0)] == [False, False, True]
     await runner.cleanup()

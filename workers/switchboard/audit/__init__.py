@@ -1,5 +1,6 @@
-"""The auditor: holds what a router decided against the rules, sharing none of the engine's code.
+"""The auditor: checks a router's decisions against the routing rules, and shares no code with the engine.
 
-It keeps books of its own, written from the routing rules alone. `meeting` is where what the rules call for meets what
-the log has; `auditor` walks the frames; `books` is what it knows.
+`auditor` goes through the frames. The functions of `agent_rules`, `chat_rules` and `settle_rules` yield the decisions
+that the rules call for; `decision_check` compares these expected decisions with the logged decisions. `audited_pool`
+holds the state of a pool, and `booked_decisions` applies each decision to the state.
 """

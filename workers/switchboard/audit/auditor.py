@@ -1,20 +1,20 @@
-"""The auditor: frames and decisions in, findings out. I1 to I8 and the rules behind them, with none of the engine."""
+"""The auditor: checks logged decisions against frames by the routing rules and I1 to I8, without the engine."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any, Final, Protocol
 
-from switchboard.audit import agent_rules, bookkeeping, chat_rules
+from switchboard.audit import agent_rules, audited_timers, chat_rules
 from switchboard.audit.agent_rules import configure
-from switchboard.audit.books import Pool, Want
-from switchboard.audit.decision_check import Decision, LogEndedError, Meeting
+from switchboard.audit.audited_pool import Expected, Pool
+from switchboard.audit.decision_check import Decision, DecisionCheck, LogEndedError
 from switchboard.audit.findings import Report
 from switchboard.audit.settle_rules import pass_time, settle
 
-Work = Callable[[Pool, dict[str, Any]], Iterator[Want]]
+Handler = Callable[[Pool, dict[str, Any]], Iterator[Expected]]
 
-_WORK: Final[Mapping[str, Work]] = {
+_HANDLERS: Final[Mapping[str, Handler]] = {
     "pool-configured": configure,
     "agent-logged-in": agent_rules.logged_in,
     "chat-arrival": chat_rules.arrival,
@@ -37,45 +37,45 @@ _WORK: Final[Mapping[str, Work]] = {
 
 
 class Event(Protocol):
-    """An event, as the codec decodes it."""
+    """An event as the codec decodes events."""
 
     @property
     def type(self) -> str:
-        """One of the contract's."""
+        """Type of the event, as in the contract."""
         ...
 
     @property
     def pool(self) -> str:
-        """Its pool."""
+        """Id of the event's pool."""
         ...
 
     @property
     def data(self) -> dict[str, Any]:
-        """Its own fields."""
+        """Fields of the event's type."""
         ...
 
 
 class Frame(Protocol):
-    """A frame of the journal, as the codec decodes it."""
+    """A frame of the journal as the codec decodes frames."""
 
     @property
     def n(self) -> int:
-        """Its number in its shard."""
+        """Number of the frame in the shard."""
         ...
 
     @property
     def at(self) -> int:
-        """The clock, ms since 1970."""
+        """Clock, ms since 1970."""
         ...
 
     @property
     def run(self) -> int:
-        """Service time since the frame before, ms."""
+        """Service time since the previous frame, ms."""
         ...
 
     @property
     def events(self) -> Sequence[Event]:
-        """What happened, in order."""
+        """Events, in order."""
         ...
 
 
@@ -83,15 +83,18 @@ class Frame(Protocol):
 class _Shard:
     clock: int = 0
     service: int = 0
-    meetings: dict[str, Meeting] = field(default_factory=dict)
+    checks: dict[str, DecisionCheck] = field(default_factory=dict)
     due: list[tuple[int, str]] = field(default_factory=list)
-    """Heap of (service time, pool): when pools are to be looked at again."""
+    """Heap of (service time, pool id): earliest timers of pools."""
     has_ended: bool = False
-    """The decision log ended too early: no more is looked at."""
+    """True after the decision log ended too early: the shard's further frames are skipped."""
 
 
 class Auditor:
-    """Follows the shards of a router, frame by frame, each from its first."""
+    """Checks the decisions of a router, shard by shard, from the first frame of each shard.
+
+    `report` holds the counts and the findings.
+    """
 
     def __init__(self) -> None:
         self.report = Report()
@@ -100,14 +103,14 @@ class Auditor:
     def follow(
         self, shard: int, frame: Frame, decisions: list[Decision], *, place: str = "", is_last: bool = False
     ) -> None:
-        """Hold one frame's decisions against what the rules call for.
+        """Check the logged decisions of one frame.
 
         Args:
-            shard: Whose journal the frame is of.
+            shard: Shard of the frame.
             frame: The shard's next frame.
-            decisions: Those whose ids name this frame, in order; of several pools, each pool's in order.
-            place: Where the frame stands, for the findings.
-            is_last: The decision log ends with these.
+            decisions: Decisions whose ids name this frame; in order within each pool.
+            place: `FILE:LINE`, or topic, partition and offset of the frame, for findings.
+            is_last: The decision log ends with these decisions.
         """
         state = self._shards.setdefault(shard, _Shard())
         if state.has_ended:
@@ -116,21 +119,21 @@ class Auditor:
         report.frames += 1
         report.events += len(frame.events)
         report.decisions += len(decisions)
-        walk = _Walk(shard, state, frame, report, place, is_last=is_last)
+        audit = _FrameAudit(shard, state, frame, report, place, is_last=is_last)
         for decision in decisions:
-            walk.found.setdefault(decision["pool"], []).append(decision)
+            audit.logged.setdefault(decision["pool"], []).append(decision)
             report.offers += decision["type"] == "chat-assigned"
             report.chats += decision["type"] == "chat-queued"
         try:
-            walk.pass_time()
-            walk.happen()
-            walk.end()
+            audit.pass_time()
+            audit.apply_events()
+            audit.end()
         except LogEndedError:
             state.has_ended = True
 
 
-class _Walk:
-    """One frame."""
+class _FrameAudit:
+    """The audit of one frame: time passes, events apply, and the decisions left over are reported."""
 
     def __init__(self, shard: int, state: _Shard, frame: Frame, report: Report, place: str, *, is_last: bool) -> None:
         self._shard = shard
@@ -139,64 +142,65 @@ class _Walk:
         self._report = report
         self._place = place
         self._is_last = is_last
-        self._active: dict[str, Meeting] = {}
-        self.found: dict[str, list[Decision]] = {}
-        """By pool."""
+        self._active: dict[str, DecisionCheck] = {}
+        self.logged: dict[str, list[Decision]] = {}
+        """Pool id -> logged decisions of the frame."""
 
     def pass_time(self) -> None:
-        """R1: pool by pool in id order, what is due fires; then service time and clock have moved."""
+        """Fire the due timers, pool by pool in id order, then move service time and clock on (R1)."""
         state, frame = self._state, self._frame
         end = state.service + frame.run
         for pool_id in sorted(_due_pools(state, end)):
-            meeting = self._meeting(pool_id)
-            pool = meeting.pool
+            check = self._check_of(pool_id)
+            pool = check.pool
             pool.clock, pool.service, pool.position = state.clock, state.service, (frame.n, -1)
-            pass_time(meeting, frame.at, end)
+            pass_time(check, frame.at, end)
         state.service = end
         state.clock = max(state.clock, frame.at)
 
-    def happen(self) -> None:
-        """The events, in order, each settled before the next (R3)."""
+    def apply_events(self) -> None:
+        """Apply the events in order, and settle each before the next (R3)."""
         state, frame = self._state, self._frame
         for index, event in enumerate(frame.events):
-            meeting = self._active.get(event.pool) or self._meeting(event.pool)
-            pool = meeting.pool
+            check = self._active.get(event.pool) or self._check_of(event.pool)
+            pool = check.pool
             pool.clock, pool.service, pool.position = state.clock, state.service, (frame.n, index)
             agent_rules.note_sign(pool, event.type, event.data)
-            for want in _WORK[event.type](pool, event.data):
-                meeting.meet(want)
-            settle(meeting)
+            for expected in _HANDLERS[event.type](pool, event.data):
+                check.expect(expected)
+            settle(check)
 
     def end(self) -> None:
-        """What the log has beyond what was called for; and when to look again."""
-        for pool_id in self.found:
-            self._meeting(pool_id)
-        for meeting in self._active.values():
-            pool = meeting.pool
+        """Report the decisions that no rule called for, and schedule the next timers of the pools."""
+        # Pools with decisions, but without an event or timer in the frame, are checked too.
+        for pool_id in self.logged:
+            self._check_of(pool_id)
+        for check in self._active.values():
+            pool = check.pool
             pool.clock, pool.service = self._state.clock, self._state.service
-            meeting.end()
-            bookkeeping.tidy(pool)
+            check.end_frame()
+            audited_timers.drop_stale(pool)
             _schedule(self._state, pool)
             self._report.logins += pool.logins
             pool.logins = 0
 
-    def _meeting(self, pool_id: str) -> Meeting:
-        meeting = self._active.get(pool_id)
-        if meeting is None:
-            meeting = self._state.meetings.get(pool_id)
-            if meeting is None:
-                meeting = self._state.meetings[pool_id] = Meeting(Pool(pool_id), self._shard, self._report)
-            self._active[pool_id] = meeting
-            found = self.found.get(pool_id, [])
-            meeting.begin(self._frame.n, self._place, found, is_last=self._is_last)
-        return meeting
+    def _check_of(self, pool_id: str) -> DecisionCheck:
+        check = self._active.get(pool_id)
+        if check is None:
+            check = self._state.checks.get(pool_id)
+            if check is None:
+                check = self._state.checks[pool_id] = DecisionCheck(Pool(pool_id), self._shard, self._report)
+            self._active[pool_id] = check
+            logged = self.logged.get(pool_id, [])
+            check.begin_frame(self._frame.n, self._place, logged, is_last=self._is_last)
+        return check
 
 
 def _due_pools(state: _Shard, end: int) -> set[str]:
     found = set()
     while state.due and state.due[0][0] <= end:
         due, pool_id = heappop(state.due)
-        pool = state.meetings[pool_id].pool
+        pool = state.checks[pool_id].pool
         if pool.scheduled == due:
             pool.scheduled = -1
             found.add(pool_id)
@@ -204,7 +208,7 @@ def _due_pools(state: _Shard, end: int) -> set[str]:
 
 
 def _schedule(state: _Shard, pool: Pool) -> None:
-    due = bookkeeping.next_due(pool)
+    due = audited_timers.next_due(pool)
     if due is not None and not 0 <= pool.scheduled <= due:
         pool.scheduled = due
         heappush(state.due, (due, pool.id))

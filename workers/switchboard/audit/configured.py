@@ -1,4 +1,4 @@
-"""What a pool is configured as (R20), with the defaults that the routing rules name. Spans are ms."""
+"""Configuration of a pool (R20), with the defaults of the routing rules. All spans are in ms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,21 +7,21 @@ from typing import Any
 
 @dataclass(slots=True, frozen=True)
 class Queue:
-    """A queue's limits; 0: none."""
+    """Limits of a queue; 0: no limit."""
 
     max_wait: int
     overflow_after: int
     overflow_to: str
-    """Empty: no overflow, for an unknown one is none (R20)."""
+    """Name of the overflow queue; empty for none. An unknown queue counts as none (R20)."""
 
 
 @dataclass(slots=True, frozen=True)
 class Profile:
-    """What an agent of this profile may do."""
+    """Settings for the agents of a profile."""
 
     name: str
     queues: tuple[str, ...]
-    """Those that there are, best first."""
+    """Existing queues of the profile, best first."""
     mode: str
     max_sessions: int
     pull_policy: str
@@ -38,7 +38,7 @@ class Profile:
 
 @dataclass(slots=True, frozen=True)
 class Configured:
-    """One pool's configuration."""
+    """Configuration of one pool."""
 
     queues: dict[str, Queue]
     profiles: dict[str, Profile]
@@ -50,16 +50,16 @@ class Configured:
     lost_after: int
 
     def queue(self, name: str | None) -> str:
-        """The queue meant by that name: the default one where it is none or unknown."""
+        """Return the name of the queue; the default queue for None or an unknown name."""
         return name if name in self.queues and name is not None else self.default_queue
 
     def profile(self, name: str | None) -> Profile:
-        """The profile meant by that name: likewise."""
+        """Return the profile of that name; the default profile for None or an unknown name."""
         return self.profiles[name if name in self.profiles and name is not None else self.default_profile]
 
 
 def configured(config: Mapping[str, Any]) -> Configured:
-    """The `config` of a `pool-configured` event."""
+    """Read the `config` of a `pool-configured` event, which the codec has checked."""
     names = [row["name"] for row in config["queues"]]
     profiles = [_profile(row, names) for row in config["profiles"]]
     by_name = {profile.name: profile for profile in profiles}
@@ -78,7 +78,7 @@ def configured(config: Mapping[str, Any]) -> Configured:
 
 
 def never_configured() -> Configured:
-    """What a pool is before its first configuration."""
+    """Return the configuration of a pool before the first `pool-configured`."""
     return configured({"queues": [{"name": "default"}], "profiles": [{"name": "default", "wrap_up": False}]})
 
 

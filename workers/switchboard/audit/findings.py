@@ -1,4 +1,7 @@
-"""What the auditor found: which rule, when, who, what was expected and what the log says instead."""
+"""Findings of the auditor, and the reasons for which a logged decision is impossible.
+
+A finding names the rules, the frame, pool, chat and agent, the expected and the logged decision.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,11 +9,11 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from switchboard.audit.books import Agent, Chat, Pool
+from switchboard.audit.audited_pool import Agent, Chat, Pool
 from switchboard.journal.printable_text import counted, printable
 
 SHOWN: Final = 20
-"""So many findings are kept to be shown; all are counted."""
+"""Number of findings that a report keeps; all findings are counted."""
 
 IDS: Final = "ids"
 """In place of a rule's number: the contract of decision ids, POOL/SHARD/FRAME/N with N from 0 and no gap."""
@@ -18,7 +21,7 @@ IDS: Final = "ids"
 
 @dataclass(slots=True, frozen=True)
 class Finding:
-    """One thing that is not as the rules have it."""
+    """One deviation of the decision log from the rules."""
 
     rules: tuple[str, ...]
     """The invariant first, then the rule of the event or timer."""
@@ -27,17 +30,17 @@ class Finding:
     at: str
     """The journal's clock, RFC 3339."""
     place: str
-    """Where the frame stands: `FILE:LINE`, or topic, partition and offset."""
+    """Place of the frame: `FILE:LINE`, or topic, partition and offset."""
     pool: str
     decision: str | None
-    """The id of the decision that is wrong; None where one is missing."""
+    """Id of the wrong decision; None if a decision is missing."""
     chat_id: str | None
     agent_id: str | None
     expected: str
     found: str
 
     def line(self) -> str:
-        """All of it for a human, on four lines and printable."""
+        """Return the finding as four lines of printable text."""
         who = [f"pool {self.pool}"]
         who += [f"chat {self.chat_id}"] if self.chat_id is not None else []
         who += [f"agent {self.agent_id}"] if self.agent_id is not None else []
@@ -53,41 +56,41 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """What was looked at, and what was found."""
+    """Counts of the checked input, and the findings."""
 
     frames: int = 0
     events: int = 0
     decisions: int = 0
     offers: int = 0
     chats: int = 0
-    """That were queued."""
+    """Chats that were queued."""
     logins: int = 0
-    """Of agents; one who logs in again counts again."""
+    """Logins of agents; a repeated login after a logout counts again."""
     found: int = 0
     findings: list[Finding] = field(default_factory=list)
-    """The first of them."""
+    """The first findings, `SHOWN` at most."""
 
     def add(self, *findings: Finding) -> None:
-        """Count findings, and keep them while there are few."""
+        """Count findings, and keep the first `SHOWN`."""
         self.found += len(findings)
         self.findings += findings[: SHOWN - len(self.findings)]
 
     def looked_at(self) -> str:
-        """The figures in words."""
+        """Return the counts as one line of text."""
         return (
             f"{counted(self.frames, 'frame')}, {counted(self.events, 'event')}, {counted(self.decisions, 'decision')}, "
             f"{counted(self.offers, 'offer')}, {counted(self.logins, 'login')} of agents, {counted(self.chats, 'chat')}"
         )
 
     def as_data(self) -> dict[str, Any]:
-        """All of it, as `--json` prints it."""
+        """Return counts and findings as `--json` prints a report."""
         counted = ("frames", "events", "decisions", "offers", "chats", "logins", "found")
         return {name: getattr(self, name) for name in counted} | {"findings": self.findings}
 
 
 Decision: TypeAlias = Mapping[str, Any]
 Reason: TypeAlias = tuple[tuple[str, ...], str]
-"""The rules that forbid it, and what is so instead."""
+"""(rules, text): the rules that forbid a decision, and the state that contradicts the decision."""
 
 UNCALLED: Final[Mapping[str, tuple[str, ...]]] = {
     "chat-queued": ("I4", "R13"),
@@ -104,11 +107,11 @@ UNCALLED: Final[Mapping[str, tuple[str, ...]]] = {
     "transfer-rejected": ("R16",),
     "agent-made-unavailable": ("R10",),
 }
-"""The rules that a decision breaks which nothing calls for."""
+"""Decision type -> rules that a decision breaks if no rule calls for the decision."""
 
 
-def told(decision: Decision) -> str:
-    """A decision in few words."""
+def describe(decision: Decision) -> str:
+    """Describe a decision in a few words."""
     who = [f"{name} {decision[key]}" for key, name in _NAMED.items() if decision.get(key) is not None]
     return " ".join([decision["type"], *who])
 
@@ -125,10 +128,10 @@ _NAMED: Final = {
 }
 
 
-def differences(want: Decision, found: Decision) -> tuple[str, str]:
-    """What differs between two decisions, as (expected, found)."""
-    names = [name for name in {**want, **found} if want.get(name) != found.get(name)]
-    return _fields(want, names), _fields(found, names)
+def differences(expected: Decision, found: Decision) -> tuple[str, str]:
+    """Return the fields in which two decisions differ, as texts (expected, found)."""
+    names = [name for name in {**expected, **found} if expected.get(name) != found.get(name)]
+    return _fields(expected, names), _fields(found, names)
 
 
 def _fields(decision: Decision, names: list[str]) -> str:
@@ -141,10 +144,10 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def rules_of_differences(want: Decision, found: Decision) -> tuple[str, ...]:
-    """The invariant that a decision breaks which is called for, but not so."""
-    names = {name for name in want if want.get(name) != found.get(name)}
-    if "sessions" in found and found["sessions"] > want["max_sessions"]:
+def rules_of_differences(expected: Decision, found: Decision) -> tuple[str, ...]:
+    """Return the invariant that a decision breaks by fields that differ from the expected decision; may be empty."""
+    names = {name for name in expected if expected.get(name) != found.get(name)}
+    if "sessions" in found and found["sessions"] > expected["max_sessions"]:
         return ("I1",)
     if names & {"agent_id", "sessions"}:
         return ("I2",)
@@ -156,7 +159,7 @@ def rules_of_differences(want: Decision, found: Decision) -> tuple[str, ...]:
 
 
 def impossible(pool: Pool, decision: Decision) -> Reason | None:
-    """Why the decision can't be made as things stand, whatever may have happened; None: it could."""
+    """Return why the pool's state forbids a decision, whatever the cause; None if the decision is possible."""
     check = _CHECKS.get(decision["type"])
     return check(pool, decision) if check is not None else None
 
@@ -278,7 +281,7 @@ def _requested(pool: Pool, decision: Decision) -> Reason | None:
         return ("I8", "R11"), f"the agent is {agent.status}{' and absent' if agent.absent else ''}"
     if not agent.has_room:
         return ("I8", "R11"), f"the agent holds {len(agent.sessions)} sessions of {agent.max_sessions}"
-    return (("I8", "R11"), "an offer to the agent is undecided") if agent.undecided() else None
+    return (("I8", "R11"), "an offer to the agent is undecided") if agent.has_open_offer() else None
 
 
 _CHECKS: Final[Mapping[str, Callable[[Pool, Decision], Reason | None]]] = {

@@ -1,4 +1,4 @@
-"""Decisions from one or several ordered sources, given out frame by frame."""
+"""Input of an audit: decisions from one or several ordered sources, frame by frame, and recorded logs."""
 
 import re
 from collections import deque
@@ -19,7 +19,7 @@ from switchboard.journal.schemas import compiled, load, quote
 Decision: TypeAlias = dict[str, Any]
 
 _LONGEST_FAULT: Final = 500
-"""Characters of a fault that are repeated: it quotes what is wrong."""
+"""Characters of a schema error that a message repeats, for the error quotes the invalid value."""
 _is_number: Final = re.compile("[0-9]{1,18}").fullmatch
 
 _VALIDATORS: Final = {
@@ -31,7 +31,7 @@ _VALIDATORS: Final = {
 
 @dataclass(slots=True)
 class Placed:
-    """A decision, and where it stands."""
+    """A decision, its position from the id, and its place in the input."""
 
     shard: int
     frame: int
@@ -42,10 +42,10 @@ class Placed:
 
 
 def read_decision(value: bytes, place: str) -> Placed:
-    """The decision that a line or a record's value is.
+    """Read a decision from a line or from a record's value.
 
     Raises:
-        AuditInputError: it is none; the message names the place and says what is wrong.
+        AuditInputError: the value is no valid decision; the message names the place and the fault.
     """
     try:
         decision = bounded_json.loads(value)
@@ -68,41 +68,43 @@ def read_decision(value: bytes, place: str) -> Placed:
 
 @dataclass(slots=True)
 class Source:
-    """One file or partition; each shard's decisions in order, the shards mixed as they are."""
+    """Decisions of one file or partition: ordered within each shard, with the shards mixed."""
 
     ahead: dict[int, deque[Placed]] = field(default_factory=dict)
-    """By shard: what was read and not given out. It grows with what one shard is ahead of another."""
+    """Shard -> decisions that were read and not taken. The queues grow as far as one shard is ahead of another."""
     has_ended: bool = False
 
     def lacks(self, shard: int, frame: int) -> bool:
-        """Whether more must be read before all decisions of the shard up to that frame are known."""
+        """True if decisions of the shard up to the frame may still be unread."""
         ahead = self.ahead.get(shard)
         return not self.has_ended and not (ahead and ahead[-1].frame > frame)
 
     def put(self, placed: Placed | None) -> None:
-        """Add what was read; None: there is no more."""
+        """Add a decision that was read; None marks the end of the source."""
         if placed is None:
             self.has_ended = True
         else:
             self.ahead.setdefault(placed.shard, deque()).append(placed)
 
     def take(self, shard: int, frame: int) -> Iterator[Placed]:
-        """What stands before the shard's first decision of a later frame."""
+        """Take the shard's decisions before the first decision of a later frame."""
         ahead = self.ahead.get(shard)
         while ahead and ahead[0].frame <= frame:
             yield ahead.popleft()
 
 
 class Feed:
-    """The decisions of several sources together."""
+    """Decisions of several sources, merged by frame."""
 
     def __init__(self, sources: list[Source]) -> None:
         self._sources = sources
 
     def of(self, shard: int, frame: int) -> tuple[list[Decision], list[Finding]]:
-        """The decisions of the shard's next frame: in their source's order, by number where there are several.
+        """Take the decisions of a shard's next frame.
 
-        Beside them what stands behind decisions of later frames.
+        Returns:
+            The decisions in the order of the source, or by number if several sources have decisions of the frame; and
+            a finding for each decision of an earlier frame, which came too late.
         """
         filled: list[list[Placed]] = []
         strays: list[Finding] = []
@@ -121,11 +123,17 @@ class Feed:
         return [each.decision for placed in filled for each in placed], strays
 
     def is_over(self, shard: int) -> bool:
-        """Whether no source has any more of this shard."""
+        """True if no source has further decisions of the shard."""
         return all(source.has_ended and not source.ahead.get(shard) for source in self._sources)
 
     def rest(self, last: dict[int, int]) -> Iterator[Finding]:
-        """Of each shard that goes on beyond its last frame in the log: one finding. All is to be read by then."""
+        """Yield one finding for each shard whose decisions go on beyond the shard's last frame.
+
+        Call after all sources are read to their end.
+
+        Args:
+            last: Shard -> number of the shard's last frame in the log.
+        """
         left: dict[int, list[Placed]] = {}
         for source in self._sources:
             for shard, ahead in source.ahead.items():
@@ -157,13 +165,13 @@ def _stray(placed: Placed, expected: str, more: str = "") -> Finding:
 def audit_files(
     log: Path, decisions: Iterable[Path], progress: Callable[[Report], None], auditor: Auditor | None = None
 ) -> Report:
-    """Hold decision logs against a recorded log, in memory that grows with the state only.
+    """Check decision logs against a recorded log; memory grows with the pools' state only.
 
     Args:
         log: A journal log, each shard from its frame 0, or a bus log.
-        decisions: One file with all decisions in the order made, or several, as one a topic.
-        progress: Told the figures now and then.
-        auditor: One that knows where the shards stood before the log; a new one unless given.
+        decisions: One file with all decisions in order, or several files, for example one for each topic.
+        progress: Called with the report every 1,000 frames.
+        auditor: An auditor that has the state before the log; a new auditor by default.
 
     Raises:
         RecordedLogError: the log can't be read.
@@ -174,15 +182,15 @@ def audit_files(
     report = auditor.report
     sources = [(Source(), _placed(path)) for path in decisions]
     feed = Feed([source for source, _ in sources])
-    here = _Here()
+    current = _CurrentPlace()
     last: dict[int, int] = {}
-    for count, (shard, frame) in enumerate(_frames(log, here)):
+    for count, (shard, frame) in enumerate(_frames(log, current)):
         for source, lines in sources:
             while source.lacks(shard, frame.n):
                 source.put(next(lines, None))
         found, strays = feed.of(shard, frame.n)
         report.add(*strays)
-        auditor.follow(shard, frame, found, place=here.place, is_last=feed.is_over(shard))
+        auditor.follow(shard, frame, found, place=current.place, is_last=feed.is_over(shard))
         last[shard] = frame.n
         if not count % 1000:
             progress(report)
@@ -193,8 +201,8 @@ def audit_files(
     return report
 
 
-def _frames(log: Path, here: "_Here") -> Iterator[tuple[int, Frame]]:
-    records = here.noting(read_log(log))
+def _frames(log: Path, current: "_CurrentPlace") -> Iterator[tuple[int, Frame]]:
+    records = current.track(read_log(log))
     if kind_of(log) is Kind.JOURNAL:
         yield from journal_frames(records, Tally())
     else:
@@ -202,12 +210,12 @@ def _frames(log: Path, here: "_Here") -> Iterator[tuple[int, Frame]]:
             yield 0, frame
 
 
-class _Here:
-    """Where in the log the frame stands that was taken last: frames are made as the lines are read."""
+class _CurrentPlace:
+    """Place of the last record that was read: the place of the current frame, for frames are made as lines are read."""
 
     place = ""
 
-    def noting(self, records: Iterator[Record]) -> Iterator[Record]:
+    def track(self, records: Iterator[Record]) -> Iterator[Record]:
         for record in records:
             self.place = f"{record.file}:{record.line}"
             yield record

@@ -1,22 +1,22 @@
-"""The auditor fed from the live topics: each shard's journal with its decisions."""
+"""`switchboard audit`: the auditor, fed from files or from the live topics."""
 
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Final
 
 import click
 from aiokafka import ConsumerRecord, TopicPartition
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from switchboard.audit.auditor import Auditor, Frame
 from switchboard.audit.findings import Report
 from switchboard.audit.inputs import Feed, Placed, Source, audit_files, read_decision
 from switchboard.cli.params import refuse_swapped
 from switchboard.cli.process import relax_collector
-from switchboard.cli.ui import broker_wait, say, say_json, say_lines, wide_console
+from switchboard.cli.ui import broker_wait, say, say_json, say_lines, text_progress
 from switchboard.errors import FAULT, AuditInputError
 from switchboard.journal.frames import check_versions, decode_frame
 from switchboard.journal.printable_text import counted
@@ -24,80 +24,8 @@ from switchboard.kafka.acl import AUDITED, Operation, on_topics, require_rights
 from switchboard.kafka.reading import Partition, ends_of, opened, require_partitions
 from switchboard.settings import Settings, load
 
-
-async def audit_live(settings: Settings, progress: Callable[[Report], None]) -> Report:
-    """Audit every shard, up to where its topics end now.
-
-    Raises:
-        BrokerAwayError: a broker that is needed was away at the start for too long.
-        NotAllowedError: the cluster does not allow reading one.
-        WrongTopicsError: a topic is missing.
-        ReadingError: a partition can't be read to its end.
-        AuditInputError: a journal does not begin with frame 0, or a record of it is no frame.
-        AuditInputError: a record is no decision.
-    """
-    conn, names = settings.connection(), settings.topic_names()
-    wait, needed = broker_wait(settings), on_topics(names, Operation.READ, AUDITED)
-    await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
-    tps = [TopicPartition(names.of(topic), shard) for shard in range(settings.shards) for topic in AUDITED]
-    await wait.retry("looking at the topics", lambda: require_partitions(conn, map(names.of, AUDITED)))
-    ends = await wait.retry("looking where the topics end", lambda: ends_of(conn, tps), long=True)
-    auditor = Auditor()
-    for shard in range(settings.shards):
-        async with AsyncExitStack() as stack:
-            journal, *decided = [
-                await stack.enter_async_context(opened(conn, tp, ends[tp]))
-                for tp in tps[len(AUDITED) * shard : len(AUDITED) * (shard + 1)]
-            ]
-            await _follow(auditor, shard, journal, decided, progress)
-    return auditor.report
-
-
-async def _follow(
-    auditor: Auditor, shard: int, journal: Partition, decided: list[Partition], progress: Callable[[Report], None]
-) -> None:
-    sources = [(Source(), partition) for partition in decided]
-    feed = Feed([source for source, _ in sources])
-    following = 0
-    async for record in journal:
-        place = _place(record)
-        frame = _frame(record, place, following)
-        for source, partition in sources:
-            while source.lacks(shard, frame.n):
-                source.put(await _next(partition))
-        found, strays = feed.of(shard, frame.n)
-        auditor.report.add(*strays)
-        auditor.follow(shard, frame, found, place=place, is_last=feed.is_over(shard))
-        if not following % 1000:
-            progress(auditor.report)
-        following += 1
-    for source, partition in sources:
-        while not source.has_ended:
-            source.put(await _next(partition))
-    auditor.report.add(*feed.rest({shard: following - 1}))
-
-
-def _frame(record: ConsumerRecord, place: str, following: int) -> Frame:
-    try:
-        check_versions(record.headers)
-        frame = decode_frame(record.value)
-    except ValueError as error:
-        raise AuditInputError(f"{place}: {error}") from None
-    if frame.n != following:
-        raise AuditInputError(
-            f"{place}: expected frame {following}, got {frame.n}: the audit begins at a journal's first frame, and its "
-            "topic must still hold it; audit a recorded log that does"
-        )
-    return frame
-
-
-async def _next(partition: Partition) -> Placed | None:
-    record = await partition.next()
-    return read_decision(record.value, _place(record)) if record is not None else None
-
-
-def _place(record: ConsumerRecord) -> str:
-    return f"{record.topic}/{record.partition}@{record.offset}"
+FRAMES_PER_REPORT: Final = 1000
+"""Journal frames between two updates of the progress bar."""
 
 
 @click.command()
@@ -120,39 +48,103 @@ def audit(log: Path | None, decisions: tuple[Path, ...], *, as_json: bool) -> No
     """
     if log is not None and not decisions:
         raise click.UsageError("LOG needs its DECISIONS beside it; without either the live topics are read")
-    for each in decisions:
+    for file in decisions:
         if log is not None:
-            refuse_swapped(log, each)
+            refuse_swapped(log, file)
     relax_collector()
     began = time.monotonic()
-    with _progress() as progress:
-        if log is not None:
-            report = audit_files(log, decisions, progress)
-        else:
-            settings = load()
-            report = asyncio.run(audit_live(settings, progress))
-    _tell(report, time.monotonic() - began, as_json=as_json)
-    sys.exit(FAULT if report.found else 0)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[Report], None]]:
-    console = wide_console(stderr=True)
-    began = time.monotonic()
-    with Progress(
-        TextColumn("auditing"), BarColumn(), TextColumn("{task.fields[told]}", markup=False), TimeElapsedColumn(),
-        console=console, disable=not console.is_terminal, transient=True,
-    ) as bar:  # fmt: skip
-        task = bar.add_task("audit", total=None, told="")
+    with text_progress("auditing") as update:
 
         def progress(report: Report) -> None:
             rate = report.events / max(time.monotonic() - began, 1e-3)
-            bar.update(task, told=f"{report.events:,} events, {rate:,.0f}/s, {report.found:,} findings")
+            update(f"{report.events:,} events, {rate:,.0f}/s, {report.found:,} findings")
 
-        yield progress
+        report = audit_files(log, decisions, progress) if log is not None else asyncio.run(audit_live(load(), progress))
+    _print_report(report, time.monotonic() - began, as_json=as_json)
+    sys.exit(FAULT if report.found else 0)
 
 
-def _tell(report: Report, seconds: float, *, as_json: bool) -> None:
+async def audit_live(settings: Settings, progress: Callable[[Report], None]) -> Report:
+    """Audit every shard, up to the present end of each topic.
+
+    Raises:
+        BrokerAwayError: a broker that is needed was away at the start for too long.
+        NotAllowedError: the cluster does not allow reading a topic.
+        WrongTopicsError: a topic is missing.
+        ReadingError: a partition can't be read to its end.
+        AuditInputError: a journal does not begin with frame 0, or a record is no frame or no decision.
+    """
+    conn, names = settings.connection(), settings.topic_names()
+    wait, needed = broker_wait(settings), on_topics(names, Operation.READ, AUDITED)
+    await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
+    tps = [TopicPartition(names.of(topic), shard) for shard in range(settings.shards) for topic in AUDITED]
+    await wait.retry("looking at the topics", lambda: require_partitions(conn, map(names.of, AUDITED)))
+    ends = await wait.retry("looking where the topics end", lambda: ends_of(conn, tps), long=True)
+    auditor = Auditor()
+    for shard in range(settings.shards):
+        async with AsyncExitStack() as stack:
+            # The journal is the first topic of AUDITED, the topics with decisions follow.
+            journal, *decided = [
+                await stack.enter_async_context(opened(conn, tp, ends[tp]))
+                for tp in tps[len(AUDITED) * shard : len(AUDITED) * (shard + 1)]
+            ]
+            await _audit_shard(auditor, shard, journal, decided, progress)
+    return auditor.report
+
+
+async def _audit_shard(
+    auditor: Auditor, shard: int, journal: Partition, decided: list[Partition], progress: Callable[[Report], None]
+) -> None:
+    """Give the auditor each frame of a shard together with the frame's decisions."""
+    sources = [(Source(), partition) for partition in decided]
+    feed = Feed([source for source, _ in sources])
+    expected = 0
+    async for record in journal:
+        place = _place(record)
+        frame = _frame(record, place, expected)
+        # Read each topic of decisions until all decisions of the frame are there.
+        for source, partition in sources:
+            while source.lacks(shard, frame.n):
+                source.put(await _next(partition))
+        found, strays = feed.of(shard, frame.n)
+        auditor.report.add(*strays)
+        auditor.follow(shard, frame, found, place=place, is_last=feed.is_over(shard))
+        if not expected % FRAMES_PER_REPORT:
+            progress(auditor.report)
+        expected += 1
+    # Decisions after the journal's last frame are findings, so the topics are read to their ends.
+    for source, partition in sources:
+        while not source.has_ended:
+            source.put(await _next(partition))
+    auditor.report.add(*feed.rest({shard: expected - 1}))
+
+
+def _frame(record: ConsumerRecord, place: str, expected: int) -> Frame:
+    """The frame of a journal record, whose number must be `expected`."""
+    try:
+        check_versions(record.headers)
+        frame = decode_frame(record.value)
+    except ValueError as error:
+        raise AuditInputError(f"{place}: {error}") from None
+    if frame.n != expected:
+        raise AuditInputError(
+            f"{place}: expected frame {expected}, got {frame.n}: the audit begins at a journal's first frame, and its "
+            "topic must still hold it; audit a recorded log that does"
+        )
+    return frame
+
+
+async def _next(partition: Partition) -> Placed | None:
+    """The next decision of a partition; None at its end."""
+    record = await partition.next()
+    return read_decision(record.value, _place(record)) if record is not None else None
+
+
+def _place(record: ConsumerRecord) -> str:
+    return f"{record.topic}/{record.partition}@{record.offset}"
+
+
+def _print_report(report: Report, seconds: float, *, as_json: bool) -> None:
     if as_json:
         say_json(report.as_data() | {"seconds": round(seconds, 3)})
         return

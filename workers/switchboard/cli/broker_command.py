@@ -22,9 +22,10 @@ def broker(port: int) -> None:
     Example:
       switchboard broker --port 9092
     """
+    # No event loop runs here, because all calls of LocalBroker block.
     stop = threading.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stop.set())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
     with LocalBroker(port) as running:
         say(f"Apache Kafka listens at {running.bootstrap}; Ctrl-C ends it, and what it holds is gone then")
         stop.wait()

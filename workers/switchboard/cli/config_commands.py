@@ -1,4 +1,4 @@
-"""`switchboard config`: check a routing file, apply it, show what is applied."""
+"""`switchboard config`: check a routing file, publish a routing file, show the configuration."""
 
 import asyncio
 from collections.abc import Mapping
@@ -77,26 +77,28 @@ def show(*, as_json: bool) -> None:
         )
 
     applied = asyncio.run(read())
-    pools = applied.pools
     if applied.first_bad is not None:
         say(f"left out, as routers do: {counted(applied.bad, 'record')}; the first: {applied.first_bad}", err=True)
     if as_json:
-        say_json(pools, indent=True, sort_keys=True)
+        say_json(applied.pools, indent=True, sort_keys=True)
         return
-    for pool, body in sorted(pools.items()):
-        say(_summary(pool, body))
-        for kind in ("queues", "profiles"):
-            for row in body[kind]:
-                rest = ", ".join(f"{name}={_shown(value)}" for name, value in row.items() if name != "name")
-                say(f"  {kind[:-1]} {row['name']}{': ' if rest else ''}{rest}")
-    if not pools:
+    for pool, body in sorted(applied.pools.items()):
+        _show_pool(pool, body)
+    if not applied.pools:
         say("nothing is configured: every pool has one queue and one profile, both named default")
+
+
+def _show_pool(pool: str, body: Mapping[str, Any]) -> None:
+    """Print a pool, and each queue and profile with the fields that are set."""
+    say(_summary(pool, body))
+    for kind in ("queues", "profiles"):
+        for row in body[kind]:
+            fields = ", ".join(
+                f"{name}={orjson.dumps(value).decode()}" for name, value in row.items() if name != "name"
+            )
+            say(f"  {kind[:-1]} {row['name']}{': ' if fields else ''}{fields}")
 
 
 def _summary(pool: str, body: Mapping[str, Any]) -> str:
     names = {kind: ", ".join(row["name"] for row in body[kind]) for kind in ("queues", "profiles")}
     return f"pool {pool}: queues {names['queues']}; profiles {names['profiles']}"
-
-
-def _shown(value: object) -> str:
-    return orjson.dumps(value).decode()

@@ -1,14 +1,14 @@
-"""Dead letters as they are printed."""
+"""`switchboard dead-letter`: list dead letters, show one, put them back on their topics."""
 
 import asyncio
 import heapq
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import click
 
-from switchboard.cli.record_command import Time
+from switchboard.cli.params import PlaceType, Time
 from switchboard.cli.ui import ask, broker_wait, say, say_json, say_lines
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.errors import FAULT
@@ -21,73 +21,7 @@ from switchboard.kafka.topics import TopicNames
 from switchboard.settings import load
 from switchboard.tools.dead_letters import DeadLetter, Place, Replays, dead_letter_at, dead_letters, put_back
 
-
-def fields_of(letter: DeadLetter) -> dict[str, Any]:
-    """A letter for machines, its value and the record's own headers left away; None where a field does not apply."""
-    topic, partition, offset = letter.source
-    return {
-        "place": str(letter.place),
-        "at": _time(letter.at),
-        "reason": letter.reason,
-        "detail": letter.detail,
-        "source_topic": topic,
-        "source_partition": partition,
-        "source_offset": offset,
-        "source_last_offset": letter.last_offset,
-        "key": text_of(letter.key),
-        "original_size": letter.original_size,
-        "left_out": letter.left_out or None,
-        "replayed_from": None if letter.replayed_from is None else str(letter.replayed_from),
-    }
-
-
-def line_of(letter: DeadLetter) -> str:
-    """For humans: where and when, why, where it came from."""
-    topic, partition, offset = letter.source
-    again = f" (its header says: replayed from {letter.replayed_from})" if letter.replayed_from else ""
-    where = f"{letter.place}  {_time(letter.at)}"
-    if not letter.reason:
-        return f"{where}  (no router set it aside)"
-    return f"{where}  {letter.reason}  {topic}/{partition}@{offset}  {letter.detail}{again}"
-
-
-def _time(ms: int) -> str:
-    """RFC 3339; of a time outside the years 0001 to 9999, which a record may have, its ms since 1970."""
-    return format_ms(ms) if is_timely(ms) else f"{ms} ms"
-
-
-def text_of(value: bytes | None) -> str | None:
-    """As text; where it is no UTF-8, as hex."""
-    if value is None:
-        return None
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return "hex " + value.hex()
-
-
-def shown(value: bytes | None) -> str:
-    """As text for humans, on one line and printable."""
-    return "(none)" if (text := text_of(value)) is None else printable(text)
-
-
 Found = TypeVar("Found")
-
-
-class PlaceType(click.ParamType):
-    """PARTITION@OFFSET."""
-
-    name = "place"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Place:
-        """Parse it."""
-        if isinstance(value, Place):
-            return value
-        try:
-            return Place.parse(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
 
 REASON = click.option("--reason", type=click.Choice(REASONS), help="Only those that were set aside for this.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
@@ -112,6 +46,7 @@ def list_(reason: str | None, since: Start, limit: int, *, as_json: bool) -> Non
     """
 
     async def newest(conn: Connection, names: TopicNames) -> tuple[int, list[DeadLetter]]:
+        # A heap of the newest letters: so no more than `limit` of them are in memory.
         heap: list[tuple[int, int, int, DeadLetter]] = []
         number = 0
         async for letter in dead_letters(conn, names, since):
@@ -158,19 +93,11 @@ def show(ctx: click.Context, place: Place, *, raw: bool, as_json: bool) -> None:
         ctx.exit(FAULT)
     if raw:
         sys.stdout.buffer.write(letter.value or b"")
-        return
-    if as_json:
+    elif as_json:
         headers = [[name, text_of(value)] for name, value in letter.headers]
         say_json({**fields_of(letter), "headers": headers, "value": text_of(letter.value)})
-        return
-    say(line_of(letter))
-    say(f"key: {'(left out)' if 'key' in letter.left_out else shown(letter.key)}")
-    for name, value in letter.headers:
-        say(f"header {name}: {shown(value)}")
-    if letter.obstacle is not None:
-        say(f"can't be replayed: {letter.obstacle}")
-    none = "(left out)" if "value" in letter.left_out else "(none)"
-    say_lines(none if (text := text_of(letter.value)) is None else text)
+    else:
+        _show(letter)
 
 
 @dead_letter.command()
@@ -207,24 +134,7 @@ def replay(
             raise click.UsageError("say which: PARTITION@OFFSET..., --reason or --all")
         case 2 | 3:
             raise click.UsageError("PARTITION@OFFSET..., --reason and --all don't go together: give one, not both")
-
-    async def choose(conn: Connection, names: TopicNames) -> tuple[list[DeadLetter], dict[str, str]]:
-        found: dict[str, DeadLetter] = {}
-        replays = Replays()
-        async for letter in dead_letters(conn, names):
-            replays.note(letter)
-            if letter.place in places or everything or (reason is not None and letter.reason == reason):
-                found[str(letter.place)] = letter
-        refused = {str(place): "there is no such dead letter" for place in places if str(place) not in found}
-        for place, letter in found.items():
-            if letter.obstacle is not None:
-                refused[place] = letter.obstacle
-            elif (again := replays.again(letter)) is not None:
-                refused[place] = f"it was replayed and failed again: see {again}"
-        chosen = [letter for place, letter in found.items() if place not in refused]
-        return sorted(chosen, key=lambda each: (each.at, each.place.partition, each.place.offset)), refused
-
-    letters, refused = _read(choose)
+    letters, refused = _read(lambda conn, names: _chosen(conn, names, places, reason, everything=everything))
     for place, why in refused.items():
         say(f"{place} is not replayed: {why}", err=True)
     if not as_json:
@@ -236,16 +146,44 @@ def replay(
         settings = load()
         asyncio.run(put_back(settings.connection(), settings.topic_names(), letters, broker_wait(settings)))
     if as_json:
-        told = {"replayed": [fields_of(letter) for letter in letters], "refused": refused, "dry_run": dry_run}
-        say_json(told)
+        say_json({"replayed": [fields_of(letter) for letter in letters], "refused": refused, "dry_run": dry_run})
     else:
         say(f"{'would replay' if dry_run else 'replayed'} {len(letters):,}; refused {len(refused):,}")
     if refused and places:
         ctx.exit(FAULT)
 
 
+async def _chosen(
+    conn: Connection, names: TopicNames, places: Sequence[Place], reason: str | None, *, everything: bool
+) -> tuple[list[DeadLetter], dict[str, str]]:
+    """The letters to replay, and the places that are refused, each with the reason.
+
+    Args:
+        conn: the cluster.
+        names: names of the topics.
+        places: the letters at these places,
+        reason: or all letters that were set aside for this reason,
+        everything: or all letters.
+    """
+    found: dict[str, DeadLetter] = {}
+    replays = Replays()
+    # Every letter is read, chosen or not: a later letter may be the repeated failure of an earlier one.
+    async for letter in dead_letters(conn, names):
+        replays.note(letter)
+        if letter.place in places or everything or (reason is not None and letter.reason == reason):
+            found[str(letter.place)] = letter
+    refused = {str(place): "there is no such dead letter" for place in places if str(place) not in found}
+    for place, letter in found.items():
+        if letter.obstacle is not None:
+            refused[place] = letter.obstacle
+        elif (again := replays.again(letter)) is not None:
+            refused[place] = f"it was replayed and failed again: see {again}"
+    chosen = [letter for place, letter in found.items() if place not in refused]
+    return sorted(chosen, key=lambda each: (each.at, each.place.partition, each.place.offset)), refused
+
+
 def _read(work: Callable[[Connection, TopicNames], Coroutine[Any, Any, Found]]) -> Found:
-    """What is found by reading, which is done again from the beginning where a broker goes away meanwhile."""
+    """The result of reading the topic; the reading begins again if a broker goes away meanwhile."""
     settings = load()
     conn, names = settings.connection(), settings.topic_names()
 
@@ -253,3 +191,64 @@ def _read(work: Callable[[Connection, TopicNames], Coroutine[Any, Any, Found]]) 
         return await broker_wait(settings).retry("reading dead letters", lambda: work(conn, names), long=True)
 
     return asyncio.run(found())
+
+
+def _show(letter: DeadLetter) -> None:
+    """Print a letter for people: reason, key, headers, value."""
+    say(line_of(letter))
+    say(f"key: {'(left out)' if 'key' in letter.left_out else shown(letter.key)}")
+    for name, value in letter.headers:
+        say(f"header {name}: {shown(value)}")
+    if letter.obstacle is not None:
+        say(f"can't be replayed: {letter.obstacle}")
+    none = "(left out)" if "value" in letter.left_out else "(none)"
+    say_lines(none if (text := text_of(letter.value)) is None else text)
+
+
+def fields_of(letter: DeadLetter) -> dict[str, Any]:
+    """A letter for machines, without the value and the record's own headers; None where a field does not apply."""
+    topic, partition, offset = letter.source
+    return {
+        "place": str(letter.place),
+        "at": _time(letter.at),
+        "reason": letter.reason,
+        "detail": letter.detail,
+        "source_topic": topic,
+        "source_partition": partition,
+        "source_offset": offset,
+        "source_last_offset": letter.last_offset,
+        "key": text_of(letter.key),
+        "original_size": letter.original_size,
+        "left_out": letter.left_out or None,
+        "replayed_from": None if letter.replayed_from is None else str(letter.replayed_from),
+    }
+
+
+def line_of(letter: DeadLetter) -> str:
+    """A letter for people, in one line: place, time, reason, source."""
+    topic, partition, offset = letter.source
+    again = f" (its header says: replayed from {letter.replayed_from})" if letter.replayed_from else ""
+    where = f"{letter.place}  {_time(letter.at)}"
+    if not letter.reason:
+        return f"{where}  (no router set it aside)"
+    return f"{where}  {letter.reason}  {topic}/{partition}@{offset}  {letter.detail}{again}"
+
+
+def _time(ms: int) -> str:
+    """A time in RFC 3339; in ms since 1970 if the year is not from 0001 to 9999, as a record's timestamp may be."""
+    return format_ms(ms) if is_timely(ms) else f"{ms} ms"
+
+
+def shown(value: bytes | None) -> str:
+    """Bytes as text for people, on one line and printable."""
+    return "(none)" if (text := text_of(value)) is None else printable(text)
+
+
+def text_of(value: bytes | None) -> str | None:
+    """Bytes as text; as hex if they are no UTF-8."""
+    if value is None:
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return "hex " + value.hex()

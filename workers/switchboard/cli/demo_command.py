@@ -1,7 +1,6 @@
-"""`switchboard demo`: all of it, on a real broker."""
+"""`switchboard demo`: simulated people, a router and a monitor on a real broker, and a check at the end."""
 
 import asyncio
-import signal
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from rich.console import Console
 from switchboard.cli.demo_office import BEHAVIOUR, CAST, FROM_MINUTE, SPEED, Child, Office, broker, office
 from switchboard.cli.live_board import Board, follow_rows, show
 from switchboard.cli.params import Duration
+from switchboard.cli.process import stop_on_signal
 from switchboard.cli.simulate_command import summary_lines, summary_of
 from switchboard.cli.ui import say_json, wide_console
 from switchboard.errors import FAULT, BrokerUnavailableError, OfficeError
@@ -27,8 +27,9 @@ from switchboard.simulation.tally import Tally
 from switchboard.tools.final_check import FinalCheck, final_check
 
 CATCH_UP_SECONDS: Final = 20.0
+"""Bound on the time in which the router takes all that was published."""
 LAST_SECONDS: Final = 0.3
-"""How long to listen for what the router's last commit made visible."""
+"""Time to read what the router's last commit made visible."""
 
 
 @click.command()
@@ -52,14 +53,14 @@ def demo(ctx: click.Context, *, seconds: float | None, seed: str, as_json: bool)
     say = partial(console.print, soft_wrap=True, highlight=False)
     try:
         with broker(say) as (conn, settings), tempfile.TemporaryDirectory(prefix="switchboard-demo-") as folder:
-            told, check = asyncio.run(_demo(conn, settings, Path(folder), seconds, seed, console))
+            figures, check = asyncio.run(_demo(conn, settings, Path(folder), seconds, seed, console))
     except (BrokerUnavailableError, OfficeError) as error:
         raise click.ClickException(str(error)) from None
     if as_json:
-        figures = {"holds": check.holds, **{name: getattr(check, name) for name in FinalCheck.__slots__}}
-        say_json(told | {"final_check": figures})
+        checked = {"holds": check.holds, **{name: getattr(check, name) for name in FinalCheck.__slots__}}
+        say_json(figures | {"final_check": checked})
     else:
-        for line in (*summary_lines(told), f"final check: {'passed' if check.holds else 'FAILED'}"):
+        for line in (*summary_lines(figures), f"final check: {'passed' if check.holds else 'FAILED'}"):
             say(line)
         for line in check.lines():
             say(f"  {line}")
@@ -69,11 +70,9 @@ def demo(ctx: click.Context, *, seconds: float | None, seed: str, as_json: bool)
 async def _demo(
     conn: Connection, settings: dict[str, str], folder: Path, seconds: float | None, seed: str, console: Console
 ) -> tuple[dict[str, Any], FinalCheck]:
+    """Run the demo until a signal, or for `seconds`; (summary, final check)."""
     say: Callable[[str], None] = partial(console.print, soft_wrap=True, highlight=False)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, stop.set)
+    stop = stop_on_signal()
     async with office(conn, settings, folder, say) as running:
         days = shipped_days()
         tally, crowd = Tally(), _crowd(days, seed)
@@ -84,11 +83,11 @@ async def _demo(
             f"SWITCHBOARD_TOPIC_PREFIX={running.names.prefix} SWITCHBOARD_SOURCE_PREFIX={running.names.source_prefix}"
         )
         if seconds is not None:
-            loop.call_later(seconds, stop.set)
+            asyncio.get_running_loop().call_later(seconds, stop.set)
         began = time.monotonic()
         bus = await _play(running, crowd, tally, stop, console, days[0].name, where)
         took = time.monotonic() - began
-        if running.monitor.exit_code is not None:  # it is off the routing path: the check is not about it
+        if running.monitor.exit_code is not None:  # no fault: the monitor is not on the routing path
             say(f"the monitor ended with code {running.monitor.exit_code}; it said:\n{running.monitor.last_words()}")
         say("waiting for the router, then comparing the journal with what was published and decided …")
         in_time = await caught_up(conn, running.names, 1, within=CATCH_UP_SECONDS)
@@ -102,6 +101,7 @@ async def _demo(
 
 
 def _crowd(days: list[Day], seed: str) -> Crowd:
+    """The customers and agents of the demo."""
     times = arrival_times(days, seed=seed, from_minute=FROM_MINUTE)
     return Crowd(CAST, BEHAVIOUR.sped_up(SPEED), paced(times, SPEED), seed=seed, label="chat")
 
@@ -109,12 +109,12 @@ def _crowd(days: list[Day], seed: str) -> Crowd:
 async def _play(
     running: Office, crowd: Crowd, tally: Tally, stop: asyncio.Event, console: Console, day: str, where: str
 ) -> Bus:
-    """Let the people live until `stop`, in view; the bus is still open then."""
+    """Simulate and show the people until `stop`; returns the bus, still open."""
     board = Board([(line.pool, line.queue or "") for line in CAST.lines])
     policies = {each["pool"]: each["config"]["profiles"][0]["pull_policy"] for each in running.pools}
     bus = Bus(running.conn, running.names, crowd, tally)
     await bus.open()
-    aside = [
+    tasks = [
         asyncio.create_task(follow_rows(running.conn, running.names, board)),
         asyncio.create_task(show(console, board, policies, tally, day, where)),
         asyncio.create_task(_watch(running.router, stop)),
@@ -122,9 +122,9 @@ async def _play(
     try:
         await bus.play(stop, board.note)
     finally:
-        for task in aside:
+        for task in tasks:
             task.cancel()
-        ends = await asyncio.gather(*aside, return_exceptions=True)
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
     for end in ends:
         if isinstance(end, Exception):
             await bus.close()
@@ -133,7 +133,7 @@ async def _play(
 
 
 async def _watch(router: Child, stop: asyncio.Event) -> None:
-    """End the demo if the router ends."""
+    """Stop the demo with an error if the router ends."""
     code = await router.ended()
     stop.set()
     raise OfficeError(f"the router ended with code {code}; it said:\n{router.last_words()}")

@@ -1,4 +1,4 @@
-"""An agent's day in words."""
+"""`switchboard explain`: the story of a chat, or the day of an agent, from a recorded log."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,79 +28,6 @@ _ENDS: Final = {
 }
 
 
-def agent_lines(story: AgentStory) -> list[Line]:
-    """The whole day."""
-    return list(_agent(story))
-
-
-def _agent(story: AgentStory) -> Iterator[Line]:
-    yield Line(f"Agent {story.agent_id} in pool {story.pool}", bold=True)
-    if not story.moments:
-        yield Line("The log names this agent, and nothing came of it.")
-        return
-    yield Line(f"{day(story.moments[0].at)}, times in UTC.")
-    yield from _totals(story.totals)
-    yield Line("")
-    before = story.moments[0].at
-    for moment in story.moments:
-        if moment.at[:10] != before[:10]:
-            yield Line(day(moment.at), bold=True)
-        before = moment.at
-        yield from _agent_moment(moment)
-    after = story.moments[-1].after
-    if after.status != "logged-out":
-        yield Line(f"The log ends: {_stands(after)}.", clock(story.ends_at))
-
-
-def _totals(totals: Totals) -> Iterator[Line]:
-    logged_in = totals.logged_in
-    if logged_in:
-        yield Line(
-            f"Logged in for {span(logged_in)}: available {_share(totals.available, logged_in)}, with at least one chat "
-            f"{_share(totals.occupied, logged_in)}, full {_share(totals.full, logged_in)}, asking for a chat "
-            f"{_share(totals.asking, logged_in)}; {totals.sessions / logged_in:.2f} chats at a time on average."
-        )
-    yield Line(f"{counted(totals.offers, 'offer')}, {totals.accepted} accepted{_accepted(totals)}; {_ended(totals)}.")
-    if totals.chats_closed:
-        yield Line(f"{counted(totals.chats_closed, 'chat came to its', 'chats came to their')} end with the agent.")
-    if totals.rejected_requests:
-        told = ", ".join(f"{number} ({REFUSALS[why]})" for why, number in sorted(totals.rejected_requests.items()))
-        yield Line(f"Requests refused: {told}.")
-
-
-def _share(part: float, whole: float) -> str:
-    return f"{span(part)} ({100 * part / whole:.0f} %)"
-
-
-def _accepted(totals: Totals) -> str:
-    if not totals.accepted:
-        return ""
-    by_itself = f", {totals.accepted_by_itself} of them by themselves" if totals.accepted_by_itself else ""
-    return f" after {totals.seconds_to_accept / totals.accepted:.1f} s on average{by_itself}"
-
-
-def _ended(totals: Totals) -> str:
-    if not totals.ended:
-        return "none ended otherwise"
-    return ", ".join(f"{number} {_ENDS.get(why, why)}" for why, number in sorted(totals.ended.items()))
-
-
-def _agent_moment(moment: AgentMoment) -> Iterator[Line]:
-    first, *others = sentences(moment.cause, moment.decisions, None)
-    yield Line(first, clock(moment.at))
-    for sentence in others:
-        yield Line(sentence, depth=1)
-    if moment.before != moment.after:
-        yield Line(f"Now {_stands(moment.after)}.", depth=1)
-
-
-def _stands(standing: Standing) -> str:
-    if standing.status == "logged-out":
-        return "logged out"
-    asks = "" if standing.requested_at is None else f", asking since {clock(standing.requested_at)}"
-    return f"{standing.status}, {standing.sessions} of {standing.max_sessions} chats{asks}"
-
-
 @click.command()
 @click.argument("log", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("chat_id", required=False)
@@ -128,13 +55,86 @@ def explain(log: Path, chat_id: str | None, agent_id: str | None, pool: str | No
     with log_progress("replaying", tally) as tick:
         if agent_id is not None:
             stories = days = explain_agent(log, agent_id, pool, tally, lambda: tick(None))
-            told = [agent_lines(each) for each in days]
+            paragraphs = [agent_lines(each) for each in days]
         else:
             stories = chats = explain_chat(log, chat_id or "", pool, tally, lambda: tick(None))
-            told = [chat_lines(each) for each in chats]
+            paragraphs = [chat_lines(each) for each in chats]
     if as_json:
         say_json({"stories": stories})
         return
     console = PrintableConsole(highlight=False, markup=False, emoji=False)
-    for number, lines in enumerate(told):
+    for number, lines in enumerate(paragraphs):
         show([Line(""), *lines] if number else lines, console)
+
+
+def agent_lines(story: AgentStory) -> list[Line]:
+    """An agent's day: totals, then each moment."""
+    return list(_agent(story))
+
+
+def _agent(story: AgentStory) -> Iterator[Line]:
+    yield Line(f"Agent {story.agent_id} in pool {story.pool}", bold=True)
+    if not story.moments:
+        yield Line("The log names this agent, and nothing came of it.")
+        return
+    yield Line(f"{day(story.moments[0].at)}, times in UTC.")
+    yield from _totals(story.totals)
+    yield Line("")
+    before = story.moments[0].at
+    for moment in story.moments:
+        if moment.at[:10] != before[:10]:
+            yield Line(day(moment.at), bold=True)
+        before = moment.at
+        yield from _agent_moment(moment)
+    after = story.moments[-1].after
+    if after.status != "logged-out":
+        yield Line(f"The log ends: {_state(after)}.", clock(story.ends_at))
+
+
+def _totals(totals: Totals) -> Iterator[Line]:
+    logged_in = totals.logged_in
+    if logged_in:
+        yield Line(
+            f"Logged in for {span(logged_in)}: available {_share(totals.available, logged_in)}, with at least one chat "
+            f"{_share(totals.occupied, logged_in)}, full {_share(totals.full, logged_in)}, asking for a chat "
+            f"{_share(totals.asking, logged_in)}; {totals.sessions / logged_in:.2f} chats at a time on average."
+        )
+    yield Line(f"{counted(totals.offers, 'offer')}, {totals.accepted} accepted{_accepted(totals)}; {_ended(totals)}.")
+    if totals.chats_closed:
+        yield Line(f"{counted(totals.chats_closed, 'chat came to its', 'chats came to their')} end with the agent.")
+    if totals.rejected_requests:
+        refused = ", ".join(f"{number} ({REFUSALS[why]})" for why, number in sorted(totals.rejected_requests.items()))
+        yield Line(f"Requests refused: {refused}.")
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{span(part)} ({100 * part / whole:.0f} %)"
+
+
+def _accepted(totals: Totals) -> str:
+    if not totals.accepted:
+        return ""
+    by_itself = f", {totals.accepted_by_itself} of them by themselves" if totals.accepted_by_itself else ""
+    return f" after {totals.seconds_to_accept / totals.accepted:.1f} s on average{by_itself}"
+
+
+def _ended(totals: Totals) -> str:
+    if not totals.ended:
+        return "none ended otherwise"
+    return ", ".join(f"{number} {_ENDS.get(why, why)}" for why, number in sorted(totals.ended.items()))
+
+
+def _agent_moment(moment: AgentMoment) -> Iterator[Line]:
+    first, *others = sentences(moment.cause, moment.decisions, None)
+    yield Line(first, clock(moment.at))
+    for sentence in others:
+        yield Line(sentence, depth=1)
+    if moment.before != moment.after:
+        yield Line(f"Now {_state(moment.after)}.", depth=1)
+
+
+def _state(standing: Standing) -> str:
+    if standing.status == "logged-out":
+        return "logged out"
+    asks = "" if standing.requested_at is None else f", asking since {clock(standing.requested_at)}"
+    return f"{standing.status}, {standing.sessions} of {standing.max_sessions} chats{asks}"

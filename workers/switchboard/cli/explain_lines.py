@@ -1,4 +1,4 @@
-"""A story as lines: a time in front, set in by depth, wrapped to the width, rule numbers dim."""
+"""The story of a chat as lines: a summary, then each moment with its decisions and their reasons."""
 
 import re
 import textwrap
@@ -29,50 +29,11 @@ from switchboard.tools.chat_story import ChatStory, Life, Moment
 from switchboard.tools.choices import Asking, Choice, Hindered, Hindrance, Unserved
 
 TIME_WIDTH: Final = 14
+"""Columns of the time in front of a line."""
 _RULES: Final = re.compile(r"\[(?:[RI]\d+(?:, )?)+\]")
 
-
-@dataclass(slots=True)
-class Line:
-    """One paragraph of a story."""
-
-    text: str
-    time: str = ""
-    depth: int = 0
-    bold: bool = False
-    bullet: str = ""
-
-
-def show(lines: list[Line], console: Console) -> None:
-    """Print them; on a terminal in colour, else plain."""
-    for line in lines:
-        for text in _wrapped(line, console.width):
-            console.print(text, soft_wrap=True)
-
-
-def _wrapped(line: Line, width: int) -> list[Text]:
-    margin = " " * (TIME_WIDTH + 2 * line.depth) if line.time or line.depth else ""
-    first = f"{line.time:<{TIME_WIDTH}}" + "  " * line.depth if margin else ""
-    bullet = f"{line.bullet} " if line.bullet else ""
-    wrapped = textwrap.wrap(
-        printable(line.text),
-        max(width, 40),
-        initial_indent=first + bullet,
-        subsequent_indent=margin + " " * len(bullet),
-        break_on_hyphens=False,
-    )
-    texts = []
-    for number, part in enumerate(wrapped or [first]):
-        text = Text(part, style="bold" if line.bold else "")
-        if not number and line.time:
-            text.stylize("cyan", 0, len(line.time))
-        text.highlight_regex(_RULES, "dim")
-        texts.append(text)
-    return texts
-
-
 NAMED: Final = 6
-"""Agents of one kind that are named, and agents who ask that are listed."""
+"""Agents that are named for each hindrance, and requests that are listed."""
 
 _KINDS: Final[dict[Hindrance, tuple[str, str]]] = {
     "absent": ("is away", "are away"),
@@ -86,8 +47,152 @@ _KINDS: Final[dict[Hindrance, tuple[str, str]]] = {
 }
 
 
+@dataclass(slots=True)
+class Line:
+    """One paragraph of a story.
+
+    Attributes:
+        text: the sentence, wrapped to the width of the console.
+        time: printed in front.
+        depth: levels of indentation, two columns each.
+        bold: true for a heading.
+        bullet: mark in front of the text, such as `-`.
+    """
+
+    text: str
+    time: str = ""
+    depth: int = 0
+    bold: bool = False
+    bullet: str = ""
+
+
+def chat_lines(story: ChatStory) -> list[Line]:
+    """The story of a chat, as lines."""
+    return list(_chat(story))
+
+
+def _chat(story: ChatStory) -> Iterator[Line]:
+    yield Line(f"Chat {story.chat_id} in pool {story.pool}", bold=True)
+    lives = story.lives
+    for number, life in enumerate(lives, start=1):
+        if len(lives) > 1:
+            yield Line("")
+            used = "The id was used more than once" if number == 1 else "The id was used again"
+            yield Line(f"{used}: chat {number} of {len(lives)}", bold=True)
+        yield Line(f"{day(life.moments[0].at)}, times in UTC. {_summary(life, story.ends_at, last=life is lives[-1])}")
+        yield Line("")
+        before = life.moments[0].at
+        for moment in life.moments:
+            if moment.at[:10] != before[:10]:
+                yield Line(day(moment.at), bold=True)
+            before = moment.at
+            yield from _moment(moment, life, story.chat_id)
+
+
+def _summary(life: Life, ends_at: str, *, last: bool) -> str:
+    """One life of a chat in a few sentences.
+
+    Args:
+        life: from arrival to end.
+        ends_at: the end of the log, RFC 3339.
+        last: true if the id was not used again.
+    """
+    made = [decision for moment in life.moments for decision in moment.decisions]
+    arrived = next((each for each in made if isinstance(each, ChatQueued)), None)
+    if arrived is None:
+        return "The chat never arrived in this log; this is what was told of it."
+    parts = [f"Arrived at {clock(arrived.arrived_at)} for queue {arrived.queue}."]
+    offers = [each for each in made if isinstance(each, ChatAssigned)]
+    if offers:
+        times = {1: "once", 2: "twice"}.get(len(offers), f"{len(offers)} times")
+        first = "first " if len(offers) > 1 else ""
+        parts.append(f"Offered {times}, {first}{after(offers[0].waited_seconds)}.")
+    else:
+        parts.append("Never offered.")
+    confirmed = [each for each in made if isinstance(each, AssignmentConfirmed)]
+    if confirmed:
+        waited = (parse_ms(confirmed[0].at) - parse_ms(arrived.arrived_at)) / 1000
+        later = "".join(f", later by {each.agent_id}" for each in confirmed[1:])
+        parts.append(f"Accepted by {confirmed[0].agent_id} {span(waited)} after arriving{later}.")
+    closed = next((each for each in made if isinstance(each, ChatClosed)), None)
+    if closed is not None:
+        parts.append(
+            f"Closed at {clock(closed.at)} ({closed.reason.replace('queue-timed-out', 'nobody took it in time')})."
+        )
+    elif last:
+        parts.append(_as_it_ends(life, arrived, ends_at))
+    return " ".join(parts)
+
+
+def _as_it_ends(life: Life, arrived: ChatQueued, ends_at: str) -> str:
+    chat = life.moments[-1].chat
+    if chat is None:
+        return ""
+    if chat["stage"] == "waiting":
+        waited = (parse_ms(ends_at) - parse_ms(arrived.arrived_at)) / 1000
+        still = f"Still waiting in queue {chat['queue']} when the log ends at {clock(ends_at)}"
+        return f"{still}, {span(waited)} after arriving."
+    doing = {"offered": "offered to", "active": "with", "wrapping": "being wrapped up by"}[chat["stage"]]
+    return f"Still {doing} {chat['agent_id']} when the log ends at {clock(ends_at)}."
+
+
+def _moment(moment: Moment, life: Life, own: str) -> Iterator[Line]:
+    first, *others = sentences(moment.cause, _in_order(moment), own)
+    if moment.cause.type == "wait-over" and moment.choice is not None:
+        first = _freed(moment.choice)
+    yield Line(first, clock(moment.at))
+    for sentence in [*others, *_beside(moment, life)]:
+        yield Line(sentence, depth=1)
+    behind = [] if moment.choice is None else [*why_agent(moment.choice), *why_chat(moment.choice)]
+    if moment.unserved is not None:
+        behind += why_nobody(moment.unserved)
+    for line in behind:
+        yield Line(line.text, depth=line.depth + 2, bullet=line.bullet)
+
+
+def _beside(moment: Moment, life: Life) -> Iterator[str]:
+    """The state of the chat, after an event that the state did not allow."""
+    chat = moment.chat
+    if any(isinstance(each, AcceptRejected | DeclineRejected | TransferRejected) for each in moment.decisions):
+        if chat is None:
+            closed = next((at.at for at in life.moments if _closes(at) and at.at <= moment.at), None)
+            yield "The chat had not arrived." if closed is None else f"The chat was closed at {clock(closed)}."
+        elif chat["stage"] == "waiting":
+            yield f"The chat waits in queue {chat['queue']}."
+        else:
+            doing = {"offered": "is offered to", "active": "is with", "wrapping": "is being wrapped up by"}
+            yield f"The chat {doing[chat['stage']]} {chat['agent_id']} (offer {chat['offer_id']})."
+    elif chat is None and not moment.decisions and moment.cause.ignored is None:
+        yield "No such chat was known: should it arrive within a minute, it is closed at once. [R13]"
+
+
+def _closes(moment: Moment) -> bool:
+    return any(isinstance(decision, ChatClosed) for decision in moment.decisions)
+
+
+def _freed(choice: Choice) -> str:
+    match choice.freed_by:
+        case "delay":
+            return f"{choice.agent_id}'s delay between chats was over. [R5]"
+        case "reoffer":
+            return f"{choice.agent_id}, who had turned the chat down, may be offered it again. [R5]"
+        case _:
+            return "A pause was over, of an agent or of a chat that had been turned down. [R5]"
+
+
+def _in_order(moment: Moment) -> list[Decision]:
+    """Decisions of a moment in the order they were made, with those about other subjects that explain them."""
+    to = {each.agent_id for each in moment.decisions if isinstance(each, ChatAssigned)}
+    also = [
+        each
+        for each in moment.also
+        if isinstance(each, AgentMadeUnavailable) or (isinstance(each, ChatRequested) and each.agent_id in to)
+    ]
+    return sorted([*moment.decisions, *also], key=lambda each: int(each.id.rpartition("/")[2]))
+
+
 def why_agent(choice: Choice) -> Iterator[Line]:
-    """Who was asking, in what order; who served the queue and was not asking, and why."""
+    """The requests in agent order, and the other agents who serve the queue, each with the hindrance."""
     if choice.agent_order == "transfer":
         yield Line(f"Why {choice.agent_id}: the transfer names {choice.agent_id}; who is asking plays no part. [R16]")
         return
@@ -102,20 +207,22 @@ def why_agent(choice: Choice) -> Iterator[Line]:
 
 
 def _asking(choice: Choice) -> Iterator[Line]:
+    """The requests around the one that was served."""
     by_lot = sum(each.lot is not None for each in choice.asking)
     at = next(number for number, each in enumerate(choice.asking) if each.agent_id == choice.agent_id)
+    # At most one line after the chosen agent; before it as many as `NAMED` leaves.
     shown = range(max(0, at - NAMED + 2), min(len(choice.asking), max(NAMED, at + 2)))
     if shown.start:
         why = _counts_by_kind([each.hindered for each in choice.asking[: shown.start] if each.hindered is not None])
         yield Line(f"{shown.start} before them, who could not take it: {why}", depth=1, bullet="-")
     for number in shown:
         each = choice.asking[number]
-        told = f"{each.agent_id}: {_place(each, by_lot)}"
+        line = f"{each.agent_id}: {_place(each, by_lot)}"
         if number == at:
-            told += " - got the chat"
+            line += " - got the chat"
         elif each.hindered is not None:
-            told += f" - {'passed over: ' if number < at else ''}{hindrance(each.hindered)}"
-        yield Line(told, depth=1, bullet=f"{number + 1}.")
+            line += f" - {'passed over: ' if number < at else ''}{hindrance(each.hindered)}"
+        yield Line(line, depth=1, bullet=f"{number + 1}.")
     if shown.stop < len(choice.asking):
         yield Line(f"and {len(choice.asking) - shown.stop} more after them", depth=1, bullet="-")
 
@@ -128,7 +235,7 @@ def _place(each: Asking, by_lot: int) -> str:
 
 
 def why_chat(choice: Choice) -> Iterator[Line]:
-    """Why the agent got this chat and no other that waited."""
+    """The reason for this chat among all waiting chats in the agent's queues."""
     if choice.agent_order == "transfer":
         return
     waiting = sum(line.waiting for line in choice.queues)
@@ -165,7 +272,7 @@ def why_chat(choice: Choice) -> Iterator[Line]:
 
 
 def why_nobody(unserved: Unserved) -> Iterator[Line]:
-    """Why a chat waits on."""
+    """The reason why no agent gets a chat."""
     if not unserved.agents:
         yield Line("Nobody could take it: no agent is logged in. [R6]")
     elif not unserved.serving:
@@ -183,10 +290,10 @@ def why_nobody(unserved: Unserved) -> Iterator[Line]:
         yield Line(f"{counted(unserved.ahead, 'chat stands', 'chats stand')} before it in queue {unserved.queue}. [R4]")
 
 
-def by_kind(told: Sequence[Hindered]) -> Iterator[Line]:
-    """Agents by what hinders them, the first few named."""
+def by_kind(hindered: Sequence[Hindered]) -> Iterator[Line]:
+    """Agents by hindrance, `NAMED` of each by name."""
     for kind, words in _KINDS.items():
-        of_kind = [each for each in told if each.why == kind]
+        of_kind = [each for each in hindered if each.why == kind]
         if not of_kind:
             continue
         named = ", ".join(f"{each.agent_id}{_detail(each)}" for each in of_kind[:NAMED])
@@ -195,7 +302,7 @@ def by_kind(told: Sequence[Hindered]) -> Iterator[Line]:
 
 
 def hindrance(each: Hindered) -> str:
-    """What hinders one agent."""
+    """The hindrance of one agent."""
     if each.why == "other-queues":
         return "does not serve this chat's queue [R5]"
     return f"{_KINDS[each.why][0]}{_detail(each)}"
@@ -213,11 +320,11 @@ def _detail(each: Hindered) -> str:
             return ""
 
 
-def _counts_by_kind(told: Sequence[Hindered]) -> str:
-    elsewhere = sum(each.why == "other-queues" for each in told)
+def _counts_by_kind(hindered: Sequence[Hindered]) -> str:
+    elsewhere = sum(each.why == "other-queues" for each in hindered)
     parts = [f"{elsewhere} serve other queues"] if elsewhere else []
-    if len(told) > elsewhere:
-        parts.append(f"{len(told) - elsewhere} turned this chat down a short while ago")
+    if len(hindered) > elsewhere:
+        parts.append(f"{len(hindered) - elsewhere} turned this chat down a short while ago")
     return ", ".join(parts)
 
 
@@ -226,126 +333,36 @@ def _nth(number: int) -> str:
     return f"{number}{ending}"
 
 
-def chat_lines(story: ChatStory) -> list[Line]:
-    """The whole story."""
-    return list(_chat(story))
+def show(lines: list[Line], console: Console) -> None:
+    """Print lines; on a terminal in colour, else plain."""
+    for line in lines:
+        for text in _wrapped(line, console.width):
+            console.print(text, soft_wrap=True)
+
+
+def _wrapped(line: Line, width: int) -> list[Text]:
+    """A line as texts of at most `width` columns, 40 at least, with rule numbers dim."""
+    margin = " " * (TIME_WIDTH + 2 * line.depth) if line.time or line.depth else ""
+    first = f"{line.time:<{TIME_WIDTH}}" + "  " * line.depth if margin else ""
+    bullet = f"{line.bullet} " if line.bullet else ""
+    wrapped = textwrap.wrap(
+        printable(line.text),
+        max(width, 40),
+        initial_indent=first + bullet,
+        subsequent_indent=margin + " " * len(bullet),
+        break_on_hyphens=False,
+    )
+    texts = []
+    for number, part in enumerate(wrapped or [first]):
+        text = Text(part, style="bold" if line.bold else "")
+        if not number and line.time:
+            text.stylize("cyan", 0, len(line.time))
+        text.highlight_regex(_RULES, "dim")
+        texts.append(text)
+    return texts
 
 
 def day(at: str) -> str:
-    """The date of an RFC 3339 time."""
+    """Day, month and year of an RFC 3339 time."""
     date = datetime.fromisoformat(at)
     return f"{date.day} {date:%B %Y}"
-
-
-def _chat(story: ChatStory) -> Iterator[Line]:
-    yield Line(f"Chat {story.chat_id} in pool {story.pool}", bold=True)
-    lives = story.lives
-    for number, life in enumerate(lives, start=1):
-        if len(lives) > 1:
-            yield Line("")
-            used = "The id was used more than once" if number == 1 else "The id was used again"
-            yield Line(f"{used}: chat {number} of {len(lives)}", bold=True)
-        yield Line(f"{day(life.moments[0].at)}, times in UTC. {_summary(life, story.ends_at, last=life is lives[-1])}")
-        yield Line("")
-        before = life.moments[0].at
-        for moment in life.moments:
-            if moment.at[:10] != before[:10]:
-                yield Line(day(moment.at), bold=True)
-            before = moment.at
-            yield from _moment(moment, life, story.chat_id)
-
-
-def _summary(life: Life, ends_at: str, *, last: bool) -> str:
-    """The story in a few sentences."""
-    made = [decision for moment in life.moments for decision in moment.decisions]
-    arrived = next((each for each in made if isinstance(each, ChatQueued)), None)
-    if arrived is None:
-        return "The chat never arrived in this log; this is what was told of it."
-    told = [f"Arrived at {clock(arrived.arrived_at)} for queue {arrived.queue}."]
-    offers = [each for each in made if isinstance(each, ChatAssigned)]
-    if offers:
-        times = {1: "once", 2: "twice"}.get(len(offers), f"{len(offers)} times")
-        first = "first " if len(offers) > 1 else ""
-        told.append(f"Offered {times}, {first}{after(offers[0].waited_seconds)}.")
-    else:
-        told.append("Never offered.")
-    confirmed = [each for each in made if isinstance(each, AssignmentConfirmed)]
-    if confirmed:
-        waited = (parse_ms(confirmed[0].at) - parse_ms(arrived.arrived_at)) / 1000
-        later = "".join(f", later by {each.agent_id}" for each in confirmed[1:])
-        told.append(f"Accepted by {confirmed[0].agent_id} {span(waited)} after arriving{later}.")
-    closed = next((each for each in made if isinstance(each, ChatClosed)), None)
-    if closed is not None:
-        told.append(
-            f"Closed at {clock(closed.at)} ({closed.reason.replace('queue-timed-out', 'nobody took it in time')})."
-        )
-    elif last:
-        told.append(_as_it_ends(life, arrived, ends_at))
-    return " ".join(told)
-
-
-def _as_it_ends(life: Life, arrived: ChatQueued, ends_at: str) -> str:
-    chat = life.moments[-1].chat
-    if chat is None:
-        return ""
-    if chat["stage"] == "waiting":
-        waited = (parse_ms(ends_at) - parse_ms(arrived.arrived_at)) / 1000
-        still = f"Still waiting in queue {chat['queue']} when the log ends at {clock(ends_at)}"
-        return f"{still}, {span(waited)} after arriving."
-    doing = {"offered": "offered to", "active": "with", "wrapping": "being wrapped up by"}[chat["stage"]]
-    return f"Still {doing} {chat['agent_id']} when the log ends at {clock(ends_at)}."
-
-
-def _moment(moment: Moment, life: Life, own: str) -> Iterator[Line]:
-    first, *others = sentences(moment.cause, _in_order(moment), own)
-    if moment.cause.type == "wait-over" and moment.choice is not None:
-        first = _freed(moment.choice)
-    yield Line(first, clock(moment.at))
-    for sentence in [*others, *_beside(moment, life)]:
-        yield Line(sentence, depth=1)
-    behind = [] if moment.choice is None else [*why_agent(moment.choice), *why_chat(moment.choice)]
-    if moment.unserved is not None:
-        behind += why_nobody(moment.unserved)
-    for line in behind:
-        yield Line(line.text, depth=line.depth + 2, bullet=line.bullet)
-
-
-def _beside(moment: Moment, life: Life) -> Iterator[str]:
-    """How the chat stands, where an event about it did not fit to that."""
-    chat = moment.chat
-    if any(isinstance(each, AcceptRejected | DeclineRejected | TransferRejected) for each in moment.decisions):
-        if chat is None:
-            closed = next((at.at for at in life.moments if _closes(at) and at.at <= moment.at), None)
-            yield "The chat had not arrived." if closed is None else f"The chat was closed at {clock(closed)}."
-        elif chat["stage"] == "waiting":
-            yield f"The chat waits in queue {chat['queue']}."
-        else:
-            doing = {"offered": "is offered to", "active": "is with", "wrapping": "is being wrapped up by"}
-            yield f"The chat {doing[chat['stage']]} {chat['agent_id']} (offer {chat['offer_id']})."
-    elif chat is None and not moment.decisions and moment.cause.ignored is None:
-        yield "No such chat was known: should it arrive within a minute, it is closed at once. [R13]"
-
-
-def _closes(moment: Moment) -> bool:
-    return any(isinstance(decision, ChatClosed) for decision in moment.decisions)
-
-
-def _freed(choice: Choice) -> str:
-    match choice.freed_by:
-        case "delay":
-            return f"{choice.agent_id}'s delay between chats was over. [R5]"
-        case "reoffer":
-            return f"{choice.agent_id}, who had turned the chat down, may be offered it again. [R5]"
-        case _:
-            return "A pause was over, of an agent or of a chat that had been turned down. [R5]"
-
-
-def _in_order(moment: Moment) -> list[Decision]:
-    """What is told of a moment, as it was made: of other decisions those that explain these."""
-    to = {each.agent_id for each in moment.decisions if isinstance(each, ChatAssigned)}
-    also = [
-        each
-        for each in moment.also
-        if isinstance(each, AgentMadeUnavailable) or (isinstance(each, ChatRequested) and each.agent_id in to)
-    ]
-    return sorted([*moment.decisions, *also], key=lambda each: int(each.id.rpartition("/")[2]))

@@ -1,4 +1,4 @@
-"""What is on the floor now, from the router's committed rows: the same that any consumer of those topics sees."""
+"""The board of the demo: queues, agents and the last assignments, from the rows that the router commits."""
 
 import asyncio
 import time
@@ -26,32 +26,43 @@ from switchboard.simulation.tally import Tally
 SHOWN_ASSIGNMENTS: Final = 8
 
 
+SLOTS: Final = {"active": ("●", "green"), "wrapping": ("◐", "cyan"), "offered": ("◌", "yellow")}
+"""Mark and style of a session by its stage."""
+FREE: Final = ("○", "dim")
+LEGEND: Final = "● talking  ◐ wrapping up  ◌ offered  ○ free"
+STATUS_STYLE: Final = {"available": "green", "unavailable": "dim", "absent": "red"}
+POLICY: Final = {"first-due": "First Due", "strict-priority": "Strict Priority"}
+REFRESH_SECONDS: Final = 0.25
+PLAIN_SECONDS: Final = 5.0
+"""Between two updates on a terminal, and between two lines elsewhere."""
+
+
 @dataclass(slots=True, frozen=True)
 class QueueLine:
-    """One queue as it stands."""
+    """The state of one queue."""
 
     pool: str
     queue: str
     waiting: int
     oldest_seconds: float | None
-    """How long the chat that came first has waited; None if none waits."""
+    """Wait of the oldest chat; None if the queue is empty."""
 
 
 @dataclass(slots=True)
 class Board:
-    """The rows as they stand, and the last assignments."""
+    """The present rows, and the last assignments."""
 
     queues: Sequence[tuple[str, str]]
-    """(pool, queue) of those that are shown, in order."""
+    """(pool, queue) of the queues to show, in order."""
     agents: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Rows of `agent-capacity` by their key, POOL/AGENT."""
     chats: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Rows of `open-chats` by their key, POOL/CHAT."""
     assignments: deque[Mapping[str, Any]] = field(default_factory=lambda: deque(maxlen=SHOWN_ASSIGNMENTS))
-    """The last first."""
+    """Decisions `chat-assigned`, the newest first."""
 
     def take(self, topic: Topic, key: bytes, value: bytes | None) -> None:
-        """A row has changed, or has gone."""
+        """Take a changed row; a value of None deletes the row."""
         rows = self.agents if topic is Topic.AGENT_CAPACITY else self.chats
         if value is None:
             rows.pop(key.decode(), None)
@@ -59,12 +70,12 @@ class Board:
             rows[key.decode()] = orjson.loads(value)
 
     def note(self, decision: Mapping[str, Any]) -> None:
-        """A decision became visible."""
+        """Take a decision that became visible."""
         if decision["type"] == "chat-assigned":
             self.assignments.appendleft(decision)
 
     def lines(self, now: int) -> Iterator[QueueLine]:
-        """The queues; `now` is in ms since 1970."""
+        """The state of each queue; `now` is in ms since 1970."""
         for pool, queue in self.queues:
             since = [
                 parse_ms(chat["arrived_at"])
@@ -75,7 +86,7 @@ class Board:
 
 
 async def follow_rows(conn: Connection, names: TopicNames, board: Board) -> None:
-    """Keep the board as the rows are, until cancelled."""
+    """Read the rows into the board from the topics' beginning on, until cancelled."""
     topics = {names.of(topic): topic for topic in (Topic.AGENT_CAPACITY, Topic.OPEN_CHATS)}
     tps = await partitions_of(conn, topics)
     consumer = reader(conn)
@@ -88,31 +99,75 @@ async def follow_rows(conn: Connection, names: TopicNames, board: Board) -> None
             for tp, records in (await consumer.getmany(timeout_ms=200)).items():
                 for record in records:
                     board.take(topics[tp.topic], record.key, record.value)
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # records that are at hand are returned without a pause for other tasks
     finally:
         await consumer.stop()
 
 
+async def show(console: Console, board: Board, policies: Mapping[str, str], tally: Tally, day: str, where: str) -> None:
+    """Show the board until cancelled.
+
+    Args:
+        console: where to show the board; a line now and then if the console is no terminal.
+        board: the rows and assignments.
+        policies: each pool's pull policy.
+        tally: the counts.
+        day: the recorded day that is played, as 1999-02-22.
+        where: a line with the addresses of wallboard and broker.
+    """
+    began = time.monotonic()
+
+    def head() -> str:
+        recorded = datetime.fromisoformat(day) + timedelta(
+            minutes=FROM_MINUTE, seconds=(time.monotonic() - began) * SPEED
+        )
+        return f"{recorded:%A, %-d %B %Y, %H:%M} at {SPEED:g} times its pace\n{where}\n{counts(tally)}\n"
+
+    if not console.is_terminal:
+        await _lines(console, lambda: f"{counts(tally)}; {plain(board, now_ms())}")
+        return
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        while True:
+            live.update(render(board, policies, head(), now_ms()), refresh=True)
+            await asyncio.sleep(REFRESH_SECONDS)
+
+
+def counts(tally: Tally) -> str:
+    """The counts until now, in a line."""
+    line = (
+        f"{counted(tally.sent['chat-arrival'], 'chat')} arrived, {tally.seen['chat-assigned']:,} assigned, "
+        f"{tally.seen['assignment-confirmed']:,} accepted, {tally.seen['chat-requested']:,} follow-ups"
+    )
+    delay = tally.delay_of(*tally.delays)
+    return line if delay is None else f"{line}, publish to visible {delay.median:.0f} ms (p99 {delay.p99:.0f} ms)"
+
+
+async def _lines(console: Console, line: Callable[[], str]) -> None:
+    while True:
+        await asyncio.sleep(PLAIN_SECONDS)
+        console.print(line(), soft_wrap=True, highlight=False)
+
+
 def now_ms() -> int:
-    """Wall clock, ms since 1970."""
+    """The clock, ms since 1970."""
     return time.time_ns() // 1_000_000
 
 
-SLOTS: Final = {"active": ("●", "green"), "wrapping": ("◐", "cyan"), "offered": ("◌", "yellow")}
-FREE: Final = ("○", "dim")
-LEGEND: Final = "● talking  ◐ wrapping up  ◌ offered  ○ free"
-STATUS_STYLE: Final = {"available": "green", "unavailable": "dim", "absent": "red"}
-POLICY: Final = {"first-due": "First Due", "strict-priority": "Strict Priority"}
-
-
 def render(board: Board, policies: Mapping[str, str], head: str, now: int) -> RenderableType:
-    """All of it; `policies` names each pool's policy."""
+    """The whole board.
+
+    Args:
+        board: the rows and assignments.
+        policies: each pool's pull policy, such as `first-due`.
+        head: the lines on top.
+        now: ms since 1970.
+    """
     floor = Columns([_queues(board, policies, now), _agents(board)], padding=(1, 4))
     return Group(Text(head), floor, Text(LEGEND, style="dim"), Text(), _assignments(board))
 
 
 def plain(board: Board, now: int) -> str:
-    """The queues and the agents in one line."""
+    """Queues and agents in one line; `now` is in ms since 1970."""
     queues = ", ".join(f"{printable(line.queue)} {line.waiting}{_oldest(line)}" for line in board.lines(now))
     held = sum(len(agent["sessions"]) for agent in board.agents.values())
     slots = sum(agent["max_sessions"] for agent in board.agents.values() if agent["status"] == "available")
@@ -183,57 +238,9 @@ def _assignments(board: Board) -> Table:
 
 
 def why(assigned: Mapping[str, Any]) -> str:
-    """In words: which chat of those waiting, and which agent of those asking."""
-    told = assigned["why"]
-    if told["agent_order"] == "transfer":
+    """The reason of an assignment: which of the waiting chats, and which of the requests."""
+    reason = assigned["why"]
+    if reason["agent_order"] == "transfer":
         return "handed over by a colleague"
-    agent = "a newcomer, by lot," if told["agent_order"] == "lot" else "who asked first"
-    return f"{POLICY[told['policy']]} of {told['waiting']} waiting, to {agent} of {told['requests']}"
-
-
-REFRESH_SECONDS: Final = 0.25
-PLAIN_SECONDS: Final = 5.0
-
-
-async def show(console: Console, board: Board, policies: Mapping[str, str], tally: Tally, day: str, where: str) -> None:
-    """Show the board until cancelled.
-
-    Args:
-        console: where.
-        board: what.
-        policies: each pool's.
-        tally: the counts.
-        day: the recorded day that is played, as 1999-02-22.
-        where: what to say of wallboard and broker.
-    """
-    began = time.monotonic()
-
-    def head() -> str:
-        recorded = datetime.fromisoformat(day) + timedelta(
-            minutes=FROM_MINUTE, seconds=(time.monotonic() - began) * SPEED
-        )
-        return f"{recorded:%A, %-d %B %Y, %H:%M} at {SPEED:g} times its pace\n{where}\n{counts(tally)}\n"
-
-    if not console.is_terminal:
-        await _lines(console, lambda: f"{counts(tally)}; {plain(board, now_ms())}")
-        return
-    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
-        while True:
-            live.update(render(board, policies, head(), now_ms()), refresh=True)
-            await asyncio.sleep(REFRESH_SECONDS)
-
-
-def counts(tally: Tally) -> str:
-    """The counts so far, in a line."""
-    told = (
-        f"{counted(tally.sent['chat-arrival'], 'chat')} arrived, {tally.seen['chat-assigned']:,} assigned, "
-        f"{tally.seen['assignment-confirmed']:,} accepted, {tally.seen['chat-requested']:,} follow-ups"
-    )
-    delay = tally.delay_of(*tally.delays)
-    return told if delay is None else f"{told}, publish to visible {delay.median:.0f} ms (p99 {delay.p99:.0f} ms)"
-
-
-async def _lines(console: Console, line: Callable[[], str]) -> None:
-    while True:
-        await asyncio.sleep(PLAIN_SECONDS)
-        console.print(line(), soft_wrap=True, highlight=False)
+    agent = "a newcomer, by lot," if reason["agent_order"] == "lot" else "who asked first"
+    return f"{POLICY[reason['policy']]} of {reason['waiting']} waiting, to {agent} of {reason['requests']}"

@@ -1,4 +1,4 @@
-"""Python's garbage collector, set for programs that hold a large state and make a lot of short-lived values."""
+"""The process of a command: its signals, its log, and Python's garbage collector."""
 
 import asyncio
 import gc
@@ -13,57 +13,64 @@ from switchboard.journal.printable_text import printable, printable_lines
 from switchboard.settings import Settings
 
 THRESHOLDS: Final = (1_000_000, 20, 100)
-"""Instead of 700, 10, 10. The engine makes next to no cycles, what a frame makes is freed with its commit, and a full
-collection looks at every chat there is: with 50,000 a drain spent a fifth of its time in collections."""
+"""Thresholds of the garbage collector for programs with a large state and many short-lived values.
 
+Python's are 700, 10 and 10. The engine makes next to no cycles, the values of a frame are freed with its commit, and a
+full collection visits every chat: with 50,000 chats a drain spent a fifth of its time in collections.
+"""
 
 MONITOR_THRESHOLDS: Final = (20_000, 10, 1_000)
-"""Of the monitor: a full collection of 200,000 chats stops its loop for 0.2 s, and counting them brings one about. With
-these, what is young is collected in steps of 20 ms at most, and all of it hardly ever."""
+"""Thresholds of the monitor.
 
-
-def relax_collector(thresholds: tuple[int, int, int] = THRESHOLDS) -> None:
-    """Collect rarely. Call once, at start."""
-    gc.set_threshold(*thresholds)
-
-
-def stop_on_signal() -> asyncio.Event:
-    """An event that SIGTERM and Ctrl-C set; to be called within the running loop."""
-    stop = asyncio.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    return stop
-
+A full collection of 200,000 chats stops its loop for 0.2 s, and counting the chats triggers one. With these thresholds
+young values are collected in steps of 20 ms at most, and a full collection is rare.
+"""
 
 OURS: Final = "switchboard"
+"""Name of the logger above all of ours."""
 
 TO_DEBUG: Final = signal.SIGUSR1
 AS_SET: Final = signal.SIGUSR2
 LEVEL_SIGNALS: Final = (TO_DEBUG, AS_SET)
-"""Sent to a worker that runs: what it says itself is logged at debug, or at the level of its settings again."""
+"""Signals to a running worker: log its own messages at debug, or at the level of its settings again."""
+
+_MULTILINE_FIELDS: Final = frozenset({"exception", "stack"})
+
+
+def relax_collector(thresholds: tuple[int, int, int] = THRESHOLDS) -> None:
+    """Collect garbage rarely. Call this once, at the start."""
+    gc.set_threshold(*thresholds)
+
+
+def stop_on_signal() -> asyncio.Event:
+    """An event that SIGTERM and Ctrl-C set. Call this within the running loop."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
 def set_up_logs(settings: Settings) -> None:
-    """Send all logging to stderr in the form that the settings ask for, and have the signals change its level."""
-    time_key = "time" if settings.log_format == "json" else "timestamp"  # the name that the console's renderer knows
+    """Log to standard error in the form of the settings, and let the signals change the level."""
+    as_json = settings.log_format == "json"
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key=time_key),
+        # The console's renderer looks for the time under `timestamp`.
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time" if as_json else "timestamp"),
         structlog.processors.format_exc_info,
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()  # json.dumps, which escapes all but ASCII
-        if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    renderers: list[structlog.typing.Processor] = (
+        [structlog.processors.JSONRenderer()]  # json.dumps escapes all but ASCII: nothing is left to make printable
+        if as_json
+        else [printable_event, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
-    printing = [] if settings.log_format == "json" else [printable_event]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *printing, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     level = settings.log_level.upper()
@@ -72,41 +79,38 @@ def set_up_logs(settings: Settings) -> None:
     signal.signal(AS_SET, lambda *_: _set_level(level))
 
 
+def _set_level(level: str) -> None:
+    """Set the level of our own loggers only: at debug the libraries log each request."""
+    logging.getLogger(OURS).setLevel(level)
+    logging.getLogger(__name__).warning("the log level is %s from here on", level.lower())
+
+
 def printable_event(
     logger: logging.Logger, method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """A processor that makes each value of a log line printable; only a traceback keeps its newlines."""
+    """A structlog processor that makes each value of a log line printable; a traceback keeps its newlines."""
     del logger, method
     for name, value in event.items():
-        if name in _OF_SEVERAL_LINES:
+        if name in _MULTILINE_FIELDS:
             event[name] = printable_lines(str(value))
         elif value is not None and not isinstance(value, bool | int | float):
             event[name] = printable(value if isinstance(value, str) else repr(value))
     return event
 
 
-_OF_SEVERAL_LINES: Final = frozenset({"exception", "stack"})
-
-
-class PrintableFormatter(logging.Formatter):
-    """Formats what is logged before, or without, `set_up_logs`: the message on one line, and all of it printable."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
-        """The message."""
-        return printable(super().formatMessage(record))
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The message, and the traceback below it."""
-        return printable_lines(super().format(record))
-
-
 def set_up_last_resort() -> None:
-    """Have the warnings of a command that sets up no logs, which `logging` writes on stderr, be printable."""
+    """Make warnings printable in a command that sets up no log: `logging` writes them to standard error."""
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(PrintableFormatter())
 
 
-def _set_level(level: str) -> None:
-    """Ours alone: at debug the libraries log each request."""
-    logging.getLogger(OURS).setLevel(level)
-    logging.getLogger(__name__).warning("the log level is %s from here on", level.lower())
+class PrintableFormatter(logging.Formatter):
+    """Formatter of a log that `set_up_logs` did not set up: the message on one line, and all text printable."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        """The message, on one line."""
+        return printable(super().formatMessage(record))
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message, with the traceback below."""
+        return printable_lines(super().format(record))

@@ -9,9 +9,10 @@ from typing import Final
 
 import click
 
-from switchboard.cli.params import OutFile
+from switchboard.cli.params import OutFile, Time
 from switchboard.cli.process import stop_on_signal
 from switchboard.cli.ui import broker_wait, progress, say, say_json
+from switchboard.errors import INTERRUPTED
 from switchboard.journal.line_files import MAX_LINE_BYTES, PieceWriter, writing_pieces
 from switchboard.journal.printable_text import counted
 from switchboard.journal.recorded_log import Record, encode_record
@@ -21,27 +22,8 @@ from switchboard.settings import Settings, load
 from switchboard.tools.recorder import Recorded, Wanted
 from switchboard.tools.recorder import record as record_topics
 
-INTERRUPTED: Final = 130
-"""Exit code of a recording that was stopped before its end."""
-
-
 _is_topic: Final = re.compile("[A-Za-z0-9._-]{1,249}").fullmatch
-"""Kafka's rule: a broker refuses any other name, and the client asks again and again."""
-
-
-class Time(click.ParamType):
-    """A place in a topic: `earliest`, `latest` or an RFC 3339 time."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Start:
-        """Parse it."""
-        if isinstance(value, Start):
-            return value
-        try:
-            return Start.parse(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+"""Kafka's rule for names of topics: a broker refuses any other name, and the client repeats its request for ever."""
 
 
 @click.command()
@@ -105,35 +87,36 @@ def record(
     )
     began = time.monotonic()
     with writing_pieces(out, replace=force) as writer, progress("recording") as bar:
-        told, stopped = asyncio.run(_record(settings, wanted, writer, bar))
+        recorded, stopped = asyncio.run(_record(settings, wanted, writer, bar))
         if follow or not stopped:
-            writer.open()  # of topics without a record the log is empty
-    _tell(told, out, time.monotonic() - began, stopped=stopped and not follow, as_json=as_json)
+            writer.open()  # makes the file also where no record came
+    _print_summary(recorded, out, time.monotonic() - began, stopped=stopped and not follow, as_json=as_json)
     if stopped and not follow:
         ctx.exit(INTERRUPTED)
 
 
 def _topics(names: TopicNames, what: str, named: tuple[str, ...]) -> dict[str, str]:
-    """Name on the bus -> plain name; those of ours may be given either way."""
-    if named:
-        found: dict[str, str] = {}
-        for name in [each for group in named for each in group.split(",") if each]:
-            if _is_topic(name) is None:
-                raise click.BadParameter(
-                    f"{name[:60]!r}: expected a topic's name, of 1 to 249 characters of A-Z a-z 0-9 . _ -",
-                    param_hint="--topics",
-                )
-            topic = names.topic(name) or (Topic(name) if name in set(Topic) else None)
-            found[name if topic is None else names.of(topic)] = name if topic is None else str(topic)
-        return found
-    if what == "bus":
-        return {name: str(topic) for name, topic in names.sources.items()}
-    return {names.of(Topic.JOURNAL): str(Topic.JOURNAL)}
+    """Map each topic's name on the bus to its plain name. Our own topics may be given by either name."""
+    if not named:
+        if what == "bus":
+            return {name: str(topic) for name, topic in names.sources.items()}
+        return {names.of(Topic.JOURNAL): str(Topic.JOURNAL)}
+    found: dict[str, str] = {}
+    for name in [each for group in named for each in group.split(",") if each]:
+        if _is_topic(name) is None:
+            raise click.BadParameter(
+                f"{name[:60]!r}: expected a topic's name, of 1 to 249 characters of A-Z a-z 0-9 . _ -",
+                param_hint="--topics",
+            )
+        topic = names.topic(name) or (Topic(name) if name in set(Topic) else None)
+        found[name if topic is None else names.of(topic)] = name if topic is None else str(topic)
+    return found
 
 
 async def _record(
     settings: Settings, wanted: Wanted, writer: PieceWriter, bar: Callable[[float, float, str], None]
 ) -> tuple[Recorded, bool]:
+    """Record until the end or a signal; (figures, whether a signal came)."""
     conn, began = settings.connection(), time.monotonic()
     stop = stop_on_signal()
 
@@ -144,42 +127,42 @@ async def _record(
         writer.write(line)
         return True
 
-    def tell(told: Recorded) -> None:
+    def report(recorded: Recorded) -> None:
         writer.tick()
-        rate = told.records / max(time.monotonic() - began, 1e-3)
-        bar(told.done, told.total, f"{told.records:,} records, {rate:,.0f}/s")
+        rate = recorded.records / max(time.monotonic() - began, 1e-3)
+        bar(recorded.done, recorded.total, f"{recorded.records:,} records, {rate:,.0f}/s")
 
-    told = await record_topics(conn, settings.topic_names(), wanted, write, stop, tell, broker_wait(settings))
-    return told, stop.is_set()
+    recorded = await record_topics(conn, settings.topic_names(), wanted, write, stop, report, broker_wait(settings))
+    return recorded, stop.is_set()
 
 
-def _tell(told: Recorded, out: Path, seconds: float, *, stopped: bool, as_json: bool) -> None:
+def _print_summary(recorded: Recorded, out: Path, seconds: float, *, stopped: bool, as_json: bool) -> None:
     if as_json:
         summary = {
             "out": str(out),
-            "records": told.records,
-            "by_topic": dict(told.by_topic),
-            "rows_of_frame": {str(shard): frame for shard, frame in told.frames.items()},
-            "missing": told.missing,
-            "left_out": told.left_out,
+            "records": recorded.records,
+            "by_topic": dict(recorded.by_topic),
+            "rows_of_frame": {str(shard): frame for shard, frame in recorded.frames.items()},
+            "missing": recorded.missing,
+            "left_out": recorded.left_out,
             "interrupted": stopped,
             "seconds": round(seconds, 3),
         }
         say_json(summary)
         return
-    rate = told.records / max(seconds, 1e-3)
-    say(f"{out}: {counted(told.records, 'record')} in {seconds:.1f} s ({rate:,.0f}/s)")
-    for topic, number in told.by_topic.items():
+    rate = recorded.records / max(seconds, 1e-3)
+    say(f"{out}: {counted(recorded.records, 'record')} in {seconds:.1f} s ({rate:,.0f}/s)")
+    for topic, number in recorded.by_topic.items():
         say(f"  {topic}: {number:,}")
-    for shard, frame in sorted(told.frames.items()):
+    for shard, frame in sorted(recorded.frames.items()):
         say(f"  shard {shard} begins with its rows after frame {frame:,}")
-    if told.first_left_out is not None:
+    if recorded.first_left_out is not None:
         say(
             f"  left out, too large for a line of a log ({MAX_LINE_BYTES:,} bytes), or in a batch too large to unpack: "
-            f"{counted(told.left_out, 'record')}, the first at {told.first_left_out}",
+            f"{counted(recorded.left_out, 'record')}, the first at {recorded.first_left_out}",
             err=True,
         )
-    for topic in told.missing:
+    for topic in recorded.missing:
         say(f"  {topic}: there is no such topic", err=True)
     if stopped:
         say("stopped before the end: the log holds what was read until then", err=True)

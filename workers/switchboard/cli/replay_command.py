@@ -1,20 +1,20 @@
-"""A recorded log to its decision log: what `switchboard replay LOG --out FILE` does and tells."""
+"""`switchboard replay`: decide a recorded log again, or send the records of a bus log to a bus."""
 
 import math
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import uvloop
 
-from switchboard.cli.params import OutFile, refuse_as_out
+from switchboard.cli.params import OutFile, Speed, refuse_as_out
 from switchboard.cli.process import relax_collector, stop_on_signal
-from switchboard.cli.record_command import INTERRUPTED
 from switchboard.cli.ui import broker_wait, progress, say, say_json
 from switchboard.domain.events import EVENT_TYPES
+from switchboard.errors import INTERRUPTED
 from switchboard.journal.line_files import writing_lines
 from switchboard.journal.log_frames import Tally
 from switchboard.journal.printable_text import counted, printable_json
@@ -23,205 +23,8 @@ from switchboard.settings import load
 from switchboard.tools import offline_replay
 from switchboard.tools.publisher import Published, Survey, publish, survey, wanted
 
-
-def replay_offline(log: Path, out: Path, *, skip_bad: bool, as_json: bool) -> None:
-    """Decide, write, and tell.
-
-    Raises:
-        RecordedLogError, OSError: the log can't be read.
-    """
-    relax_collector()
-    tally = Tally()
-    began = time.monotonic()
-    with progress("replaying") as bar:
-
-        def tell() -> None:
-            rate = tally.events / max(time.monotonic() - began, 1e-3)
-            bar(0, 0, f"{tally.events:,} events, {rate:,.0f}/s")
-
-        decisions = _write(log, out, tally, tell, skip_bad=skip_bad)
-    _tell_offline(tally, decisions, time.monotonic() - began, as_json=as_json, beside=str(out) == "-")
-
-
-def _write(log: Path, out: Path, tally: Tally, tell: Callable[[], None], *, skip_bad: bool) -> int:
-    if str(out) == "-":
-        write = sys.stdout.buffer.write
-        if sys.stdout.isatty():  # nowhere else: the bytes of a decision log are those of the live topics
-            return offline_replay.replay(
-                log, lambda lines: write(printable_json(lines)), tally, tell, skip_bad=skip_bad
-            )
-        return offline_replay.replay(log, write, tally, tell, skip_bad=skip_bad)
-    refuse_as_out("--out", out, log)
-    with writing_lines(out) as file:
-        return offline_replay.replay(log, file.write, tally, tell, skip_bad=skip_bad)
-
-
-def _tell_offline(tally: Tally, decisions: int, seconds: float, *, as_json: bool, beside: bool) -> None:
-    if as_json:
-        summary = {
-            "frames": tally.frames,
-            "events": tally.events,
-            "decisions": decisions,
-            "rows": tally.rows,
-            "skipped": tally.skipped,
-            "bad": dict(tally.bad),
-            "gaps": tally.gaps,
-            "back": tally.back,
-            "furthest_back_ms": tally.furthest_back,
-            "seconds": round(seconds, 3),
-        }
-        say_json(summary, err=beside)  # standard output may be the decision log
-        return
-    rate = tally.events / max(seconds, 1e-3)
-    made = f"{counted(tally.events, 'event')}, {counted(decisions, 'decision')}"
-    say(f"{made} in {seconds:.1f} s ({rate:,.0f} events/s)", err=True)
-    if tally.rows:
-        say(f"begun from {counted(tally.rows, 'row')}", err=True)
-    if tally.skipped:
-        say(counted(tally.skipped, "line of another topic was skipped", "lines of other topics were skipped"), err=True)
-    for reason, number in sorted(tally.bad.items()):
-        say(f"{counted(number, 'bad line')}, {reason}; the first: {tally.examples[reason]}", err=True)
-    if tally.gaps:
-        say(
-            f"{counted(tally.gaps, 'gap')} in the journal: decisions after the first may differ from those made",
-            err=True,
-        )
-    if tally.back:
-        back = counted(tally.back, "line is", "lines are")
-        say(
-            f"{back} older than the line before, by {tally.furthest_back:,} ms at most; "
-            f"the first: {tally.examples['back']}",
-            err=True,
-        )
-
-
-class Speed(click.ParamType):
-    """How many times the recorded pace; infinite for `max`."""
-
-    name = "speed"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Parse it."""
-        if value == "max":
-            return math.inf
-        try:
-            speed = float(str(value))
-        except ValueError:
-            speed = math.nan
-        if not 0 < speed < math.inf:
-            self.fail(f"expected a number above 0, or max, got {value!r}", param, ctx)
-        return speed
-
-
-def replay_to_bus(
-    log: Path, *, speed: float, rebase: bool, only: frozenset[str], skip_bad: bool, dry_run: bool, as_json: bool
-) -> int:
-    """Survey the log, send it, and tell; the exit code.
-
-    Raises:
-        RecordedLogError, OSError: the log can't be read; nothing was sent.
-        WrongTopicsError: a topic is missing; nothing was sent.
-    """
-    relax_collector()
-    tally = Tally()
-    if kind_of(log, (lambda _: None) if skip_bad else refuse) is Kind.JOURNAL:
-        raise click.UsageError(
-            f"{log} is a journal log, and a journal is its router's own: to have a bus log, record the bus with "
-            "switchboard record --bus"
-        )
-    found = survey(log, only, tally.skip_damaged if skip_bad else refuse)
-    seconds = found.seconds / speed
-    if dry_run:
-        _tell_survey(found, tally, seconds, as_json=as_json)
-        return 0
-    told, took, stopped = uvloop.run(_publish(log, only, found, speed, rebase=rebase))
-    _tell(told, found, tally, took, stopped=stopped, as_json=as_json)
-    return INTERRUPTED if stopped else 0
-
-
-async def _publish(
-    log: Path, only: frozenset[str], found: Survey, speed: float, *, rebase: bool
-) -> tuple[Published, float, bool]:
-    settings = load()
-    conn = settings.connection()
-    stop = stop_on_signal()
-    began = told_at = time.monotonic()
-    with progress("sending") as bar:
-
-        def tell(told: Published) -> None:
-            nonlocal told_at
-            now = time.monotonic()
-            if now - told_at > 0.1:
-                told_at = now
-                bar(told.records, found.records, f"{told.records:,} of {found.records:,} records")
-
-        told = await publish(
-            conn,
-            settings.topic_names(),
-            wanted(log, only),
-            found.by_topic,
-            speed=None if math.isinf(speed) else speed,
-            rebase=rebase,
-            stop=stop,
-            tell=tell,
-            wait=broker_wait(settings),
-        )
-    return told, time.monotonic() - began, stop.is_set()
-
-
-def _tell_survey(found: Survey, tally: Tally, seconds: float, *, as_json: bool) -> None:
-    if as_json:
-        say_json({**_counts(found, tally), "seconds": round(seconds, 3)})
-        return
-    say(f"would send {counted(found.records, 'record')} in {seconds:,.1f} s (recorded in {found.seconds:,.1f} s)")
-    for what, counts in (("topic", found.by_topic), ("type", found.by_type)):
-        for name, number in counts.most_common():
-            say(f"  {what} {name}: {number:,}")
-    _tell_left_out(found, tally)
-
-
-def _tell(told: Published, found: Survey, tally: Tally, seconds: float, *, stopped: bool, as_json: bool) -> None:
-    moved = {topic: number for topic, number in told.moved.items() if number}
-    if as_json:
-        sent = {
-            "sent": told.records,
-            "sent_by_topic": dict(told.by_topic),
-            "to_other_partitions": moved,
-            "largest_lateness_ms": round(told.latest * 1000, 1),
-            "interrupted": stopped,
-            "seconds": round(seconds, 3),
-        }
-        say_json({**_counts(found, tally), **sent})
-        return
-    say(
-        f"sent {told.records:,} of {counted(found.records, 'record')} in {seconds:,.1f} s; "
-        f"at most {told.latest * 1000:.1f} ms late"
-    )
-    for topic, number in told.by_topic.most_common():
-        say(f"  {topic}: {number:,}")
-    for topic, number in moved.items():
-        say(f"  {topic} has fewer partitions than when it was recorded: {number:,} went elsewhere, by key")
-    _tell_left_out(found, tally)
-    if stopped:
-        say("stopped before the end", err=True)
-
-
-def _counts(found: Survey, tally: Tally) -> dict[str, Any]:
-    return {
-        "records": found.records,
-        "by_topic": dict(found.by_topic),
-        "by_type": dict(found.by_type),
-        "recorded_seconds": found.seconds,
-        "skipped": found.skipped,
-        "bad": dict(tally.bad),
-    }
-
-
-def _tell_left_out(found: Survey, tally: Tally) -> None:
-    if found.skipped:
-        say(f"  left out: {found.skipped:,} of other topics or types")
-    for reason, number in tally.bad.items():
-        say(f"  left out: {counted(number, f'{reason} line')}; the first: {tally.examples[reason]}")
+REPORT_SECONDS: Final = 0.1
+"""Between two updates of the bar of a sending: it is called for each record."""
 
 
 @click.command()
@@ -290,3 +93,195 @@ def replay(
             as_json=as_json,
         )
     )
+
+
+def replay_offline(log: Path, out: Path, *, skip_bad: bool, as_json: bool) -> None:
+    """Decide a log again, write the decisions, and print a summary.
+
+    Raises:
+        RecordedLogError, OSError: the log can't be read.
+    """
+    relax_collector()
+    tally = Tally()
+    began = time.monotonic()
+    with progress("replaying") as bar:
+
+        def report() -> None:
+            rate = tally.events / max(time.monotonic() - began, 1e-3)
+            bar(0, 0, f"{tally.events:,} events, {rate:,.0f}/s")
+
+        decisions = _write(log, out, tally, report, skip_bad=skip_bad)
+    seconds = time.monotonic() - began
+    if as_json:
+        # Standard output may be the decision log.
+        say_json(_offline_fields(tally, decisions, seconds), err=str(out) == "-")
+    else:
+        _print_offline(tally, decisions, seconds)
+
+
+def _write(log: Path, out: Path, tally: Tally, report: Callable[[], None], *, skip_bad: bool) -> int:
+    """Write the decision log; the number of decisions."""
+    if str(out) == "-":
+        write = sys.stdout.buffer.write
+        if sys.stdout.isatty():
+            # Printable on a terminal only: elsewhere the bytes of a decision log are those of the live topics.
+            return offline_replay.replay(
+                log, lambda lines: write(printable_json(lines)), tally, report, skip_bad=skip_bad
+            )
+        return offline_replay.replay(log, write, tally, report, skip_bad=skip_bad)
+    refuse_as_out("--out", out, log)
+    with writing_lines(out) as file:
+        return offline_replay.replay(log, file.write, tally, report, skip_bad=skip_bad)
+
+
+def _offline_fields(tally: Tally, decisions: int, seconds: float) -> dict[str, Any]:
+    return {
+        "frames": tally.frames,
+        "events": tally.events,
+        "decisions": decisions,
+        "rows": tally.rows,
+        "skipped": tally.skipped,
+        "bad": dict(tally.bad),
+        "gaps": tally.gaps,
+        "back": tally.back,
+        "furthest_back_ms": tally.furthest_back,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _print_offline(tally: Tally, decisions: int, seconds: float) -> None:
+    rate = tally.events / max(seconds, 1e-3)
+    made = f"{counted(tally.events, 'event')}, {counted(decisions, 'decision')}"
+    say(f"{made} in {seconds:.1f} s ({rate:,.0f} events/s)", err=True)
+    if tally.rows:
+        say(f"begun from {counted(tally.rows, 'row')}", err=True)
+    if tally.skipped:
+        say(counted(tally.skipped, "line of another topic was skipped", "lines of other topics were skipped"), err=True)
+    for reason, number in sorted(tally.bad.items()):
+        say(f"{counted(number, 'bad line')}, {reason}; the first: {tally.examples[reason]}", err=True)
+    if tally.gaps:
+        say(
+            f"{counted(tally.gaps, 'gap')} in the journal: decisions after the first may differ from those made",
+            err=True,
+        )
+    if tally.back:
+        back = counted(tally.back, "line is", "lines are")
+        say(
+            f"{back} older than the line before, by {tally.furthest_back:,} ms at most; "
+            f"the first: {tally.examples['back']}",
+            err=True,
+        )
+
+
+def replay_to_bus(
+    log: Path, *, speed: float, rebase: bool, only: frozenset[str], skip_bad: bool, dry_run: bool, as_json: bool
+) -> int:
+    """Survey a bus log, send the records, and print a summary; returns the exit code.
+
+    Raises:
+        RecordedLogError, OSError: the log can't be read; nothing was sent.
+        WrongTopicsError: a topic is missing; nothing was sent.
+    """
+    relax_collector()
+    tally = Tally()
+    if kind_of(log, (lambda _: None) if skip_bad else refuse) is Kind.JOURNAL:
+        raise click.UsageError(
+            f"{log} is a journal log, and a journal is its router's own: to have a bus log, record the bus with "
+            "switchboard record --bus"
+        )
+    # The whole log is read before the first record is sent: a damaged line ends the command before it does anything.
+    found = survey(log, only, tally.skip_damaged if skip_bad else refuse)
+    if dry_run:
+        _report_survey(found, tally, found.seconds / speed, as_json=as_json)
+        return 0
+    published, took, stopped = uvloop.run(_publish(log, only, found, speed, rebase=rebase))
+    _report_published(published, found, tally, took, stopped=stopped, as_json=as_json)
+    return INTERRUPTED if stopped else 0
+
+
+async def _publish(
+    log: Path, only: frozenset[str], found: Survey, speed: float, *, rebase: bool
+) -> tuple[Published, float, bool]:
+    """Send until the end or a signal; (figures, seconds, whether a signal came)."""
+    settings = load()
+    conn = settings.connection()
+    stop = stop_on_signal()
+    began = reported_at = time.monotonic()
+    with progress("sending") as bar:
+
+        def report(published: Published) -> None:
+            nonlocal reported_at
+            now = time.monotonic()
+            if now - reported_at > REPORT_SECONDS:
+                reported_at = now
+                bar(published.records, found.records, f"{published.records:,} of {found.records:,} records")
+
+        published = await publish(
+            conn,
+            settings.topic_names(),
+            wanted(log, only),
+            found.by_topic,
+            speed=None if math.isinf(speed) else speed,
+            rebase=rebase,
+            stop=stop,
+            tell=report,
+            wait=broker_wait(settings),
+        )
+    return published, time.monotonic() - began, stop.is_set()
+
+
+def _report_survey(found: Survey, tally: Tally, seconds: float, *, as_json: bool) -> None:
+    if as_json:
+        say_json({**_survey_fields(found, tally), "seconds": round(seconds, 3)})
+        return
+    say(f"would send {counted(found.records, 'record')} in {seconds:,.1f} s (recorded in {found.seconds:,.1f} s)")
+    for what, counts in (("topic", found.by_topic), ("type", found.by_type)):
+        for name, number in counts.most_common():
+            say(f"  {what} {name}: {number:,}")
+    _print_left_out(found, tally)
+
+
+def _report_published(
+    published: Published, found: Survey, tally: Tally, seconds: float, *, stopped: bool, as_json: bool
+) -> None:
+    moved = {topic: number for topic, number in published.moved.items() if number}
+    if as_json:
+        sent = {
+            "sent": published.records,
+            "sent_by_topic": dict(published.by_topic),
+            "to_other_partitions": moved,
+            "largest_lateness_ms": round(published.latest * 1000, 1),
+            "interrupted": stopped,
+            "seconds": round(seconds, 3),
+        }
+        say_json({**_survey_fields(found, tally), **sent})
+        return
+    say(
+        f"sent {published.records:,} of {counted(found.records, 'record')} in {seconds:,.1f} s; "
+        f"at most {published.latest * 1000:.1f} ms late"
+    )
+    for topic, number in published.by_topic.most_common():
+        say(f"  {topic}: {number:,}")
+    for topic, number in moved.items():
+        say(f"  {topic} has fewer partitions than when it was recorded: {number:,} went elsewhere, by key")
+    _print_left_out(found, tally)
+    if stopped:
+        say("stopped before the end", err=True)
+
+
+def _survey_fields(found: Survey, tally: Tally) -> dict[str, Any]:
+    return {
+        "records": found.records,
+        "by_topic": dict(found.by_topic),
+        "by_type": dict(found.by_type),
+        "recorded_seconds": found.seconds,
+        "skipped": found.skipped,
+        "bad": dict(tally.bad),
+    }
+
+
+def _print_left_out(found: Survey, tally: Tally) -> None:
+    if found.skipped:
+        say(f"  left out: {found.skipped:,} of other topics or types")
+    for reason, number in tally.bad.items():
+        say(f"  left out: {counted(number, f'{reason} line')}; the first: {tally.examples[reason]}")

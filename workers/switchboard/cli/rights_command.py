@@ -1,4 +1,4 @@
-"""`switchboard rights`: what each worker and command must be allowed to do, as commands that allow it."""
+"""`switchboard rights`: the rights that each worker and command needs, as commands for kafka-acls.sh."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -27,8 +27,37 @@ from switchboard.monitor.worker import READ
 from switchboard.settings import Settings, load
 
 
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option("--principal", default=None, help="Whom to allow it, such as User:router; User:COMMAND unless given.")
+@click.option("--json", "as_json", is_flag=True, help="Print the rights as JSON.")
+def rights(command: tuple[str, ...], principal: str | None, *, as_json: bool) -> None:
+    """Print the least that a COMMAND must be allowed on a cluster with ACLs, as commands for Kafka's kafka-acls.sh.
+
+    COMMAND is `router`, `monitor`, or another as one calls it, such as `topics check` or `record --bus`; `topics` alone
+    stands for all that begin so. Those that talk to no broker are not known. The names of topics and groups are those
+    that the settings give.
+
+    \b
+    Example:
+      switchboard rights router --principal User:router
+      switchboard rights record --bus
+    """
+    settings = load()
+    found = _chosen(command, rights_of(settings))
+    if as_json:
+        fields = [
+            {"operation": str(each.operation), "resource": each.resource, "name": each.name, "prefixed": each.prefixed}
+            for each in found
+        ]
+        say_json(fields)
+        return
+    for line in commands(found, settings.bootstrap_servers, principal or f"User:{command[0]}"):
+        say(line)
+
+
 def rights_of(settings: Settings) -> dict[str, list[Right]]:
-    """The least rights of each worker, and of each command that talks to a broker, by the words of its call."""
+    """The least rights of each worker and of each command that talks to a broker, by the words of the call."""
     names, group = settings.topic_names(), settings.group_id
 
     def reading(topics: Iterable[Topic]) -> list[Right]:
@@ -57,47 +86,20 @@ def rights_of(settings: Settings) -> dict[str, list[Right]]:
     }
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-@click.option("--principal", default=None, help="Whom to allow it, such as User:router; User:COMMAND unless given.")
-@click.option("--json", "as_json", is_flag=True, help="Print the rights as JSON.")
-def rights(command: tuple[str, ...], principal: str | None, *, as_json: bool) -> None:
-    """Print the least that a COMMAND must be allowed on a cluster with ACLs, as commands for Kafka's kafka-acls.sh.
-
-    COMMAND is `router`, `monitor`, or another as one calls it, such as `topics check` or `record --bus`; `topics` alone
-    stands for all that begin so. Those that talk to no broker are not known. The names of topics and groups are those
-    that the settings give.
-
-    \b
-    Example:
-      switchboard rights router --principal User:router
-      switchboard rights record --bus
-    """
-    settings = load()
-    found = _chosen(command, rights_of(settings))
-    if as_json:
-        told = [
-            {"operation": str(each.operation), "resource": each.resource, "name": each.name, "prefixed": each.prefixed}
-            for each in found
-        ]
-        say_json(told)
-        return
-    for line in commands(found, settings.bootstrap_servers, principal or f"User:{command[0]}"):
-        say(line)
-
-
 def _chosen(words: Sequence[str], known: dict[str, list[Right]]) -> list[Right]:
-    told = " ".join(words)
-    if told in known:
-        return known[told]
-    begun = [right for name, some in known.items() if name.startswith(f"{told} ") for right in some]
-    if not begun:
-        raise click.UsageError(f"{told} is none of: {', '.join(known)}")
-    return list(dict.fromkeys(begun))
+    """The rights of the command with these words, or of all commands that begin with them, each right once."""
+    name = " ".join(words)
+    if name in known:
+        return known[name]
+    group = [right for other, some in known.items() if other.startswith(f"{name} ") for right in some]
+    if not group:
+        raise click.UsageError(f"{name} is none of: {', '.join(known)}")
+    return list(dict.fromkeys(group))
 
 
 def commands(rights: Iterable[Right], bootstrap: str, principal: str) -> list[str]:
-    """The commands that allow these rights, as few as can be: each starts a Java of its own."""
+    """The commands that grant these rights: as few as possible, because each starts a Java of its own."""
+    # One command grants one operation on any number of resources of one type.
     alike = defaultdict[tuple[Operation, Resource, bool], list[str]](list)
     for each in rights:
         alike[each.operation, each.resource, each.prefixed].append(each.name)

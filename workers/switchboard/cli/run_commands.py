@@ -1,17 +1,15 @@
-"""`switchboard run monitor`: the monitor in a process of its own."""
+"""`switchboard run`: the router, the monitor, or both as processes of their own."""
 
 import asyncio
 import logging
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import click
 import uvloop
 
-from switchboard.cli.process import LEVEL_SIGNALS, MONITOR_THRESHOLDS, relax_collector, set_up_logs
+from switchboard.cli.process import LEVEL_SIGNALS, MONITOR_THRESHOLDS, relax_collector, set_up_logs, stop_on_signal
 from switchboard.kafka.positions import Start
 from switchboard.monitor.worker import Serving, serve_monitor
 from switchboard.router.counters import set_most_queues
@@ -20,41 +18,6 @@ from switchboard.router.loop_actions import FrameLimits
 from switchboard.router.router import Router
 from switchboard.router.shard import RouterConfig
 from switchboard.settings import Settings, load
-
-
-def run_monitor(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT.
-
-    Raises:
-        UserError: the monitor can't start, or can't go on.
-    """
-    relax_collector(MONITOR_THRESHOLDS)
-    asyncio.run(_serve_until_signal(settings))
-
-
-async def _serve_until_signal(settings: Settings) -> None:
-    stop = asyncio.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    await serve_monitor(
-        settings.connection(),
-        settings.topic_names(),
-        Serving(
-            host=settings.web_host,
-            port=settings.web_port,
-            token=settings.reader_token(),
-            service_level_seconds=settings.service_level_seconds,
-            zone=settings.time_zone,
-            max_pools=settings.max_pools,
-            session_seconds=settings.web_session_hours * 3600,
-            proxies=settings.proxy_networks(),
-        ),
-        group_id=settings.group_id,
-        replication=settings.replication,
-        broker_wait_seconds=settings.broker_wait_seconds,
-        stop=stop,
-    )
-
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +49,7 @@ def router(start: str | None) -> None:
         raise click.BadParameter(str(error), param_hint="--from") from None
     settings = load()
     set_up_logs(settings)
-    _run_until_signal(lambda stop: _route(settings, begin, stop))
+    uvloop.run(_route(settings, begin))
     log.info("the router has stopped")
 
 
@@ -100,7 +63,8 @@ def monitor() -> None:
     """
     settings = load()
     set_up_logs(settings)
-    run_monitor(settings)
+    relax_collector(MONITOR_THRESHOLDS)
+    asyncio.run(_monitor(settings))
 
 
 @run.command(name="all")
@@ -114,45 +78,16 @@ def all_workers(ctx: click.Context, start: str | None) -> None:
       switchboard run all --from earliest
     """
     begin = ["--from", start] if start is not None else []
-    for each in LEVEL_SIGNALS:
-        signal.signal(each, signal.SIG_IGN)  # also for the workers, until they heed it: it would end them
+    for number in LEVEL_SIGNALS:
+        # The workers inherit this until they handle the signals themselves: such a signal would end them before.
+        signal.signal(number, signal.SIG_IGN)
     workers = [_start("router", *begin), _start("monitor")]
     ctx.exit(asyncio.run(_first_end(workers)))
 
 
-def _start(*worker: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "switchboard", "run", *worker])  # noqa: S603 - ourselves
-
-
-async def _first_end(workers: list[subprocess.Popen[bytes]]) -> int:
-    stop = asyncio.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    for each in LEVEL_SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(each, _pass_on, each, workers)
-    ends = [asyncio.ensure_future(asyncio.to_thread(worker.wait)) for worker in workers]
-    stopping = asyncio.ensure_future(stop.wait())
-    done, _ = await asyncio.wait([*ends, stopping], return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    for worker in workers:
-        if worker.poll() is None:
-            worker.send_signal(signal.SIGTERM)
-    codes = await asyncio.gather(*ends)
-    if stopping in done:
-        return 0
-    # Whoever ended by itself says why; the other was told to stop, maybe before it could heed that.
-    codes = [end.result() for end in ends if end in done] + codes
-    # One that a signal ended (out of memory: 9) has a negative code; told as a shell tells it, it is no clean end.
-    return next((code if code > 0 else 128 - code for code in codes if code), 0)
-
-
-def _pass_on(number: signal.Signals, workers: list[subprocess.Popen[bytes]]) -> None:
-    for worker in workers:
-        if worker.poll() is None:
-            worker.send_signal(number)
-
-
-async def _route(settings: Settings, start: Start | None, stop: asyncio.Event) -> None:
+async def _route(settings: Settings, start: Start | None) -> None:
+    """Run a router with its web server until SIGTERM or Ctrl-C."""
+    stop = stop_on_signal()
     relax_collector()
     config = RouterConfig(
         conn=settings.connection(),
@@ -180,11 +115,58 @@ async def _route(settings: Settings, start: Start | None, stop: asyncio.Event) -
         await web.cleanup()
 
 
-def _run_until_signal(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
-    async def until_signal() -> None:
-        stop = asyncio.Event()
-        for each in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(each, stop.set)
-        await work(stop)
+async def _monitor(settings: Settings) -> None:
+    """Run the monitor until SIGTERM or Ctrl-C."""
+    stop = stop_on_signal()
+    await serve_monitor(
+        settings.connection(),
+        settings.topic_names(),
+        Serving(
+            host=settings.web_host,
+            port=settings.web_port,
+            token=settings.reader_token(),
+            service_level_seconds=settings.service_level_seconds,
+            zone=settings.time_zone,
+            max_pools=settings.max_pools,
+            session_seconds=settings.web_session_hours * 3600,
+            proxies=settings.proxy_networks(),
+        ),
+        group_id=settings.group_id,
+        replication=settings.replication,
+        broker_wait_seconds=settings.broker_wait_seconds,
+        stop=stop,
+    )
 
-    uvloop.run(until_signal())
+
+def _start(*worker: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "switchboard", "run", *worker])  # noqa: S603 - ourselves
+
+
+async def _first_end(workers: list[subprocess.Popen[bytes]]) -> int:
+    """Wait for a signal or for the first worker to end, then stop the others.
+
+    Returns:
+        The exit code of all workers together: 0 after a signal.
+    """
+    stop = stop_on_signal()
+    for number in LEVEL_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, _pass_on, number, workers)
+    ends = [asyncio.ensure_future(asyncio.to_thread(worker.wait)) for worker in workers]
+    stopping = asyncio.ensure_future(stop.wait())
+    done, _ = await asyncio.wait([*ends, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    _pass_on(signal.SIGTERM, workers)
+    codes = await asyncio.gather(*ends)
+    if stopping in done:
+        return 0
+    # The code of a worker that ended by itself comes first. The other was stopped, maybe before it handled SIGTERM.
+    codes = [end.result() for end in ends if end in done] + codes
+    # A worker that a signal ended (out of memory: 9) has a negative code: as in a shell, that is 128 and the signal.
+    return next((code if code > 0 else 128 - code for code in codes if code), 0)
+
+
+def _pass_on(number: signal.Signals, workers: list[subprocess.Popen[bytes]]) -> None:
+    """Send a signal to each worker that is running."""
+    for worker in workers:
+        if worker.poll() is None:
+            worker.send_signal(number)

@@ -1,4 +1,4 @@
-"""`switchboard settings`: what is set, and where it came from."""
+"""`switchboard settings`: the value of each setting, and its source."""
 
 import click
 from rich.table import Table
@@ -19,11 +19,11 @@ def settings(*, as_json: bool) -> None:
     Example:
       SWITCHBOARD_SHARDS=2 switchboard settings
     """
-    told = lines(load())
+    shown = lines(load())
     if as_json:
-        say_json({each.name: {"value": each.value, "source": each.source} for each in told})
+        say_json({each.name: {"value": each.value, "source": each.source} for each in shown})
         return
     table = Table("setting", "value", "from", box=None, pad_edge=False)
-    for each in told:
+    for each in shown:
         table.add_row(each.name, printable(each.value), each.source)
     wide_console().print(table)

@@ -1,7 +1,6 @@
-"""What to say at the end of a simulation."""
+"""`switchboard simulate`: simulated customers and agents on the bus, and a summary at the end."""
 
 import asyncio
-import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.status import Status
 
 from switchboard.cli.params import Duration
+from switchboard.cli.process import stop_on_signal
 from switchboard.cli.ui import broker_wait, say, say_json, say_lines, wide_console
 from switchboard.domain.events import DEFAULT_POOL
 from switchboard.errors import ArrivalsError, RoutingFileError
@@ -27,94 +27,31 @@ from switchboard.simulation.people import Behaviour
 from switchboard.simulation.recorded_days import Day, arrival_times, minute_of_day, read_day, shipped_days
 from switchboard.simulation.tally import CAUSES, Delays, Tally
 
-
-def summary_of(tally: Tally, crowd: Crowd, seconds: float) -> dict[str, Any]:
-    """The figures, as `--json` prints them; delays are in ms."""
-    stages = [chat.stage for chat in crowd.scene.chats.values()]
-    every = tally.delay_of(*CAUSES)
-    return {
-        "seconds": round(seconds, 1),
-        "arrived": tally.sent["chat-arrival"],
-        "assigned": tally.seen["chat-assigned"],
-        "accepted": tally.seen["assignment-confirmed"],
-        "waiting": stages.count("waiting"),
-        "with_agents": len(stages) - stages.count("waiting"),
-        "concluded": tally.reasons["chat-closed", "concluded"],
-        "abandoned": tally.reasons["chat-closed", "abandoned"],
-        "timed_out": tally.reasons["chat-closed", "queue-timed-out"],
-        "declined": tally.reasons["assignment-ended", "declined"],
-        "missed": tally.reasons["assignment-ended", "missed"],
-        "transferred": tally.reasons["chat-requeued", "transferred"],
-        "follow_ups": tally.seen["chat-requested"],
-        "clicks": tally.sent["request-chat"],
-        "events": sum(tally.sent.values()),
-        "events_lost": tally.unsent,
-        "publish_to_visible_ms": {
-            "all": _delay(every),
-            **{kind: _delay(told) for kind, told in _each(tally)},
-        },
-    }
-
-
-def summary_lines(told: dict[str, Any]) -> Iterator[str]:
-    """The same for a human."""
-    yield (
-        f"chats     {told['arrived']:,} arrived, {told['assigned']:,} assigned, {told['accepted']:,} accepted, "
-        f"{told['waiting']:,} waiting, {told['with_agents']:,} with agents"
-    )
-    yield (
-        f"          {told['concluded']:,} concluded, {told['abandoned']:,} abandoned, {told['timed_out']:,} timed out, "
-        f"{told['transferred']:,} transferred"
-    )
-    yield f"offers    {told['declined']:,} declined, {told['missed']:,} missed"
-    clicks = f"{counted(told['clicks'], 'click')} by pull agents"
-    yield f"requests  {counted(told['follow_ups'], 'follow-up')} issued to push agents, {clicks}"
-    names = {
-        "all": "publish to visible",
-        "chat-queued": "  arrival to chat-queued",
-        "chat-assigned": "  arrival to chat-assigned, where an agent was free",
-        "assignment-confirmed": "  accept to assignment-confirmed",
-    }
-    for kind, name in names.items():
-        delay = told["publish_to_visible_ms"][kind]
-        if delay is not None:
-            yield f"{name}: median {delay['median']:.1f} ms, p99 {delay['p99']:.1f} ms ({delay['count']:,})"
-    if told["events_lost"]:
-        yield f"{told['events_lost']:,} of {told['events']:,} events were taken by no broker"
-
-
-def _each(tally: Tally) -> Iterator[tuple[str, Any]]:
-    for kind in CAUSES:
-        yield kind, tally.delay_of(kind)
-
-
-def _delay(told: Delays | None) -> dict[str, float] | None:
-    if told is None:
-        return None
-    return {"count": told.count, "median": round(told.median, 1), "p99": round(told.p99, 1)}
-
-
 PARTING_SECONDS: Final = 1.0
-"""How long to listen to what comes of everyone's going home."""
-TOLD_SECONDS: Final = 5.0
-"""Between lines of progress where there is no terminal."""
+"""Time to read the decisions after all agents have logged out."""
+LINE_SECONDS: Final = 5.0
+"""Between two lines of progress where there is no terminal."""
 
 
 @dataclass(slots=True, frozen=True)
 class Plan:
-    """What a simulation is to be."""
+    """The people of a simulation, and their pace."""
 
     cast: Cast
     days: list[Day]
     behaviour: Behaviour
     from_minute: int
+    """Minute of the recorded day at which the simulation begins."""
     speed: float
+    """Times the recorded pace."""
     seed: str
     label: str
+    """Beginning of the chat ids."""
     seconds: float | None
+    """Real time; None: until a signal."""
 
     def crowd(self) -> Crowd:
-        """Its people."""
+        """The people, made anew."""
         times = arrival_times(self.days, seed=self.seed, from_minute=self.from_minute)
         behaviour = self.behaviour.sped_up(self.speed)
         return Crowd(self.cast, behaviour, paced(times, self.speed), seed=self.seed, label=self.label)
@@ -195,18 +132,19 @@ def simulate(
         )
     except (ArrivalsError, RoutingFileError, ValueError) as error:
         raise click.UsageError(str(error)) from None
-    told = asyncio.run(_simulate(load(), plan, wide_console(stderr=True)))
+    figures = asyncio.run(_simulate(load(), plan, wide_console(stderr=True)))
     if as_json:
-        say_json(told)
+        say_json(figures)
     else:
-        say_lines("\n".join(summary_lines(told)))
-    if told["events"] and told["publish_to_visible_ms"]["all"] is None:
+        say_lines("\n".join(summary_lines(figures)))
+    if figures["events"] and figures["publish_to_visible_ms"]["all"] is None:
         say("no decision came back: is a router running on this bus? (switchboard run router)", err=True)
 
 
 def _cast(
     routing: Path | None, agents: int, pull_share: float, pool: str, profile: str | None, queues: tuple[str, ...]
 ) -> Cast:
+    """The agents and queues: of a routing file, or of the options."""
     if routing is not None:
         return cast_of(read_routing_file(routing), agents)
     lines = [Line(name, pool) for name in queues] or [Line(pool=pool)]
@@ -214,7 +152,7 @@ def _cast(
 
 
 async def _simulate(settings: Settings, plan: Plan, console: Console) -> dict[str, Any]:
-    """The summary, as things stood before everyone went home."""
+    """Simulate; returns the summary of the moment before all agents log out."""
     conn, tally, crowd = settings.connection(), Tally(), plan.crowd()
     bus = Bus(conn, settings.topic_names(), crowd, tally)
     try:
@@ -222,32 +160,29 @@ async def _simulate(settings: Settings, plan: Plan, console: Console) -> dict[st
     except Exception:
         await bus.close()
         raise
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, stop.set)
+    stop = stop_on_signal()
     if plan.seconds is not None:
-        loop.call_later(plan.seconds, stop.set)
+        asyncio.get_running_loop().call_later(plan.seconds, stop.set)
     began = time.monotonic()
     try:
         with console.status("simulating; Ctrl-C ends it") as status:
-            await bus.play(stop, _telling(status, console, tally, crowd))
-        told = summary_of(tally, crowd, time.monotonic() - began)
+            await bus.play(stop, _reporter(status, console, tally, crowd))
+        figures = summary_of(tally, crowd, time.monotonic() - began)
         await bus.send_home()
         await bus.listen_on(PARTING_SECONDS)
     finally:
         await bus.close()
-    return told
+    return figures
 
 
-def _telling(status: Status, console: Console, tally: Tally, crowd: Crowd) -> Callable[[object], None]:
-    """Shows where things stand: all the time on a terminal, else a line now and then."""
+def _reporter(status: Status, console: Console, tally: Tally, crowd: Crowd) -> Callable[[object], None]:
+    """A function that shows the counts: five times a second on a terminal, else a line every `LINE_SECONDS`."""
     last = time.monotonic()
 
-    def tell(_: object) -> None:
+    def report(_: object) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last < (0.2 if console.is_terminal else TOLD_SECONDS):
+        if now - last < (0.2 if console.is_terminal else LINE_SECONDS):
             return
         last = now
         waiting = sum(chat.stage == "waiting" for chat in crowd.scene.chats.values())
@@ -260,4 +195,65 @@ def _telling(status: Status, console: Console, tally: Tally, crowd: Crowd) -> Ca
         else:
             console.print(line)
 
-    return tell
+    return report
+
+
+def summary_of(tally: Tally, crowd: Crowd, seconds: float) -> dict[str, Any]:
+    """The figures, as `--json` prints them; delays in ms."""
+    stages = [chat.stage for chat in crowd.scene.chats.values()]
+    every = tally.delay_of(*CAUSES)
+    return {
+        "seconds": round(seconds, 1),
+        "arrived": tally.sent["chat-arrival"],
+        "assigned": tally.seen["chat-assigned"],
+        "accepted": tally.seen["assignment-confirmed"],
+        "waiting": stages.count("waiting"),
+        "with_agents": len(stages) - stages.count("waiting"),
+        "concluded": tally.reasons["chat-closed", "concluded"],
+        "abandoned": tally.reasons["chat-closed", "abandoned"],
+        "timed_out": tally.reasons["chat-closed", "queue-timed-out"],
+        "declined": tally.reasons["assignment-ended", "declined"],
+        "missed": tally.reasons["assignment-ended", "missed"],
+        "transferred": tally.reasons["chat-requeued", "transferred"],
+        "follow_ups": tally.seen["chat-requested"],
+        "clicks": tally.sent["request-chat"],
+        "events": sum(tally.sent.values()),
+        "events_lost": tally.unsent,
+        "publish_to_visible_ms": {
+            "all": _delay(every),
+            **{kind: _delay(tally.delay_of(kind)) for kind in CAUSES},
+        },
+    }
+
+
+def summary_lines(figures: dict[str, Any]) -> Iterator[str]:
+    """The figures of `summary_of` for people."""
+    yield (
+        f"chats     {figures['arrived']:,} arrived, {figures['assigned']:,} assigned, "
+        f"{figures['accepted']:,} accepted, {figures['waiting']:,} waiting, {figures['with_agents']:,} with agents"
+    )
+    yield (
+        f"          {figures['concluded']:,} concluded, {figures['abandoned']:,} abandoned, "
+        f"{figures['timed_out']:,} timed out, {figures['transferred']:,} transferred"
+    )
+    yield f"offers    {figures['declined']:,} declined, {figures['missed']:,} missed"
+    clicks = f"{counted(figures['clicks'], 'click')} by pull agents"
+    yield f"requests  {counted(figures['follow_ups'], 'follow-up')} issued to push agents, {clicks}"
+    names = {
+        "all": "publish to visible",
+        "chat-queued": "  arrival to chat-queued",
+        "chat-assigned": "  arrival to chat-assigned, where an agent was free",
+        "assignment-confirmed": "  accept to assignment-confirmed",
+    }
+    for kind, name in names.items():
+        delay = figures["publish_to_visible_ms"][kind]
+        if delay is not None:
+            yield f"{name}: median {delay['median']:.1f} ms, p99 {delay['p99']:.1f} ms ({delay['count']:,})"
+    if figures["events_lost"]:
+        yield f"{figures['events_lost']:,} of {figures['events']:,} events were taken by no broker"
+
+
+def _delay(delays: Delays | None) -> dict[str, float] | None:
+    if delays is None:
+        return None
+    return {"count": delays.count, "median": round(delays.median, 1), "p99": round(delays.p99, 1)}

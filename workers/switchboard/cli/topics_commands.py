@@ -1,4 +1,4 @@
-"""`switchboard topics`: make, check and reset."""
+"""`switchboard topics`: create and check the topics, set new positions in a source topic."""
 
 import asyncio
 
@@ -31,7 +31,8 @@ def create(*, sources: bool, partitions: int, as_json: bool) -> None:
     settings = load()
 
     async def make() -> list[Created]:
-        conn, plan, made = settings.connection(), settings.topic_plan(), set[str]()
+        conn, plan = settings.connection(), settings.topic_plan()
+        made = set[str]()  # kept over the attempts: a topic that a failed attempt made is still reported as made
 
         async def attempt() -> list[Created]:
             return await create_topics(conn, plan, bus_partitions=partitions if sources else None, made=made)
@@ -60,13 +61,14 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
     """
     settings = load()
 
-    async def look() -> list[Difference]:
+    async def compare() -> list[Difference]:
         conn, plan = settings.connection(), settings.topic_plan()
         return await broker_wait(settings).retry("looking at the topics", lambda: check_bus(conn, plan), long=True)
 
-    found = asyncio.run(look())
+    found = asyncio.run(compare())
     if as_json:
-        say_json([{**_fields(each), "remedy": each.remedy, "fatal": each.fatal} for each in found])
+        fields = ("topic", "what", "found", "expected", "remedy", "fatal")
+        say_json([{name: getattr(each, name) for name in fields} for each in found])
     else:
         for each in found:
             say(f"{'fault' if each.fatal else 'warning'}: {each}")
@@ -74,10 +76,6 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
             say("all topics are as they should be")
     if found:
         ctx.exit(FAULT)
-
-
-def _fields(difference: object) -> dict[str, object]:
-    return {name: getattr(difference, name) for name in ("topic", "what", "found", "expected")}
 
 
 @topics.command()
@@ -109,5 +107,5 @@ def reset(topic: str, start: str, *, yes: bool, force: bool) -> None:
         return await reset_source(conn, settings.topic_names(), group, settings.shards, topic, begin, wait)
 
     for shard, offsets in asyncio.run(set_offsets()).items():
-        told = ", ".join(f"{partition}: {offset}" for partition, offset in sorted(offsets.items()))
-        say(f"shard {shard} goes on reading {topic} at offsets {told}")
+        positions = ", ".join(f"{partition}: {offset}" for partition, offset in sorted(offsets.items()))
+        say(f"shard {shard} goes on reading {topic} at offsets {positions}")

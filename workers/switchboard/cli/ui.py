@@ -1,8 +1,10 @@
-"""What commands print, made safe for a terminal: sentences, tables and JSON.
+"""Output and questions of commands, safe for a terminal: sentences, tables, JSON, progress bars.
 
-Everything that a command prints goes through here, so that nothing from a bus, a file or a client acts on the terminal
-that it is printed on (see `contracts.printable_text`). Markup in brackets, such as `[red]` or `[link=...]`, and emoji
-codes are text: nothing of Rich's markup is read in what is printed.
+Everything that a command prints goes through these functions. So no text from a bus, a file or a client acts on the
+terminal (see `journal.printable_text`). Markup in brackets, such as `[red]` or `[link=...]`, and emoji codes are plain
+text: Rich's markup is off.
+
+This module imports neither Kafka's client nor the settings: a command that only prints help needs none of them.
 """
 
 import json
@@ -12,84 +14,79 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
-from typing import IO, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import orjson
-from aiokafka.errors import KafkaError
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.segment import Segment
 
-from switchboard.errors import BROKER_AWAY, FAULT, UserError
-from switchboard.journal.log_frames import Tally
+from switchboard.errors import FAULT
 from switchboard.journal.printable_text import printable, printable_json, printable_lines
-from switchboard.kafka.broker_wait import BrokerWait, may_pass
-from switchboard.settings import Settings
+
+if TYPE_CHECKING:
+    from switchboard.journal.log_frames import Tally
+    from switchboard.kafka.broker_wait import BrokerWait
+    from switchboard.settings import Settings
 
 WIDE: Final = 200
-"""Columns where there is no terminal: a table, a path or an id that is broken over lines can't be searched for."""
-
-
-class PrintableConsole(Console):
-    """A Rich console whose text is printable; colours and cursor movements are those that our code asks for."""
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """The segments of a renderable, each with its text made printable; control segments are Rich's own."""
-        for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(printable_lines(segment.text), segment.style)
-
-
-def wide_console(*, stderr: bool = False, highlight: bool = True) -> Console:
-    """As wide as its terminal; in a pipe or a file as wide as COLUMNS says, else `WIDE`."""
-    console = PrintableConsole(stderr=stderr, highlight=highlight, markup=False, emoji=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = WIDE
-    return console
+"""Columns of a pipe or a file. Narrower tables would break paths and ids over lines, where no search finds them."""
 
 
 def say(line: str = "", *, err: bool = False) -> None:
-    """Print one line on standard output or standard error; a newline in it is written as an escape."""
+    """Print one line on standard output or standard error; a newline in the line is printed as an escape."""
     click.echo(printable(line), err=err)
 
 
-def say_lines(text: str, *, err: bool = False, file: IO[Any] | None = None) -> None:
-    """Print a text of several lines on standard output, on standard error, or to an open file.
+def say_lines(text: str, *, err: bool = False) -> None:
+    """Print a text of several lines on standard output or standard error.
 
-    A newline stays one, so a value in the text that may hold one is to be made printable before.
+    Newlines are kept. If a value inside the text may hold a newline, make the value printable before.
     """
-    click.echo(printable_lines(text), err=err, file=file)
+    click.echo(printable_lines(text), err=err)
 
 
 def say_json(value: Any, *, err: bool = False, indent: bool = False, sort_keys: bool = False) -> None:
-    r"""Print a value as JSON; its meaning is exact, for what is not printable is written as `\uXXXX`."""
+    r"""Print a value as JSON. Characters that are not printable become `\uXXXX`, with the same meaning."""
     click.echo(printable_json(json_of(value, indent=indent, sort_keys=sort_keys)), err=err)
 
 
 def json_of(value: Any, *, indent: bool = False, sort_keys: bool = False) -> bytes:
-    """A value as JSON; a lone surrogate, as a file's name or a header's may hold, as its escape."""
+    """A value as JSON; a lone surrogate, as in a file name or a header, is written as its escape."""
     options = (orjson.OPT_INDENT_2 if indent else 0) | (orjson.OPT_SORT_KEYS if sort_keys else 0)
     try:
         return orjson.dumps(value, option=options)
-    except orjson.JSONEncodeError:  # orjson writes no lone surrogate
-        told = json.dumps(value, default=_plain, indent=2 if indent else None, sort_keys=sort_keys)
-        return told.encode()
+    except orjson.JSONEncodeError:
+        # orjson refuses lone surrogates, and the standard library writes them.
+        return json.dumps(value, default=_plain, indent=2 if indent else None, sort_keys=sort_keys).encode()
 
 
 def _plain(value: Any) -> Any:
-    """A dataclass as a dictionary, as orjson writes it; any other value as text."""
+    """A dataclass as a dictionary, as orjson writes dataclasses; any other value as text."""
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
-def ask(question: str, undone: str) -> None:
-    """Go on only if the answer is yes; else say what was not done, and end with exit code 1.
+def log_for_machines(level: str, event: str, **fields: str | int) -> None:
+    """Print one line in the form of a worker's JSON log, also before the log is set up."""
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    say_json({"event": event, **fields, "level": level, "logger": "switchboard", "time": now}, err=True)
 
-    Ctrl-C ends the command as it does anywhere.
+
+def ask(question: str, undone: str) -> None:
+    """Ask a question, and go on if the answer is yes.
+
+    Any other answer ends the command with exit code 1, and so does an input that has ended. Ctrl-C ends the command as
+    anywhere.
+
+    Args:
+        question: what to confirm.
+        undone: what is printed where the answer is not yes, such as "nothing was reset".
     """
     try:
         agreed = click.confirm(printable(question), err=True)
     except click.Abort as error:
-        if not isinstance(error.__context__, EOFError):
+        if not isinstance(error.__context__, EOFError):  # Ctrl-C
             raise
         say(err=True)
         undone += ": nobody is there to answer (--yes answers for them)"
@@ -99,89 +96,86 @@ def ask(question: str, undone: str) -> None:
         click.get_current_context().exit(FAULT)
 
 
-def exit_code_of(error: BaseException) -> int | None:
-    """The exit code of an error whose message says what to do; None for a defect of Switchboard."""
-    match error:
-        case KafkaError() | TimeoutError() if may_pass(error):
-            return BROKER_AWAY
-        case UserError():
-            return error.exit_code
-        case KafkaError() | OSError():
-            return FAULT
-        case _:
-            return None
+class PrintableConsole(Console):
+    """A Rich console that prints printable text; colours and cursor movements come from our code only."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of a renderable, each with its text made printable; control segments are Rich's own."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable_lines(segment.text), segment.style)
 
 
-def tell(reason: str, file: IO[Any] | None = None) -> None:
-    """Last words for people."""
-    say_lines(f"switchboard: {reason}", file=file, err=True)
-
-
-def tell_machines(reason: str, exit_code: int, **more: str) -> None:
-    """Last words of a worker whose log is JSON."""
-    log_for_machines("error", "the worker gives up", reason=reason, exit_code=exit_code, **more)
-
-
-def log_for_machines(level: str, event: str, **fields: str | int) -> None:
-    """A line as all the others of a worker whose log is JSON. Its log may not be set up yet."""
-    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    line = {"event": event, **fields, "level": level, "logger": "switchboard", "time": now}
-    say_json(line, err=True)
+def wide_console(*, stderr: bool = False, highlight: bool = True) -> Console:
+    """A console as wide as the terminal; in a pipe or a file as wide as COLUMNS says, or else `WIDE`."""
+    console = PrintableConsole(stderr=stderr, highlight=highlight, markup=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = WIDE
+    return console
 
 
 @contextmanager
 def progress(doing: str) -> Iterator[Callable[[float, float, str], None]]:
-    """A bar on stderr; tell it how much is done, of how much (0: not known), and what to say beside it."""
-    console = wide_console(stderr=True)
-    with Progress(
-        TextColumn(doing), BarColumn(), TextColumn("{task.fields[told]}", markup=False), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(),
-        console=console, disable=not console.is_terminal, transient=True,
-    ) as bar:  # fmt: skip
-        task = bar.add_task(doing, total=None, told="")
+    """A progress bar with the time left.
 
-        def update(done: float, total: float, told: str) -> None:
-            bar.update(task, completed=done, total=total or None, told=told)
-
-        yield update
+    Call the function that this yields with the amount done, the total amount (0: not known), and a text beside the bar.
+    """
+    with _bar(doing, None, TextColumn("left"), TimeRemainingColumn()) as update:
+        yield lambda done, total, text: update(text, done, total or None)
 
 
 @contextmanager
-def log_progress(word: str, tally: Tally, total_bytes: int | None = None) -> Iterator[Callable[[int | None], None]]:
-    """A line on the terminal (nothing elsewhere): events, their rate, and the time left where the total is known.
+def log_progress(word: str, tally: "Tally", total_bytes: int | None = None) -> Iterator[Callable[[int | None], None]]:
+    """A progress bar with the events of a tally and their rate; with the time left if the total is known.
 
-    Call what this gives now and then, with the bytes read so far where a total was given.
+    Call the function that this yields now and then: with the bytes read so far if there is a total, or else with None.
     """
-    console = wide_console(stderr=True)
-    columns = [TextColumn(word), BarColumn(), TextColumn("{task.fields[told]}", markup=False), TimeElapsedColumn()]
-    if total_bytes is not None:
-        columns += [TextColumn("left:"), TimeRemainingColumn()]
+    remaining = () if total_bytes is None else (TextColumn("left:"), TimeRemainingColumn())
     began = time.monotonic()
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(word, total=total_bytes, told="")
+    with _bar(word, total_bytes, *remaining) as update:
 
-        def tick(read: int | None = None) -> None:
+        def tick(read: int | None) -> None:
             rate = tally.events / max(time.monotonic() - began, 1e-3)
-            bar.update(task, completed=read, told=f"{tally.events:,} events, {rate:,.0f}/s")
+            update(f"{tally.events:,} events, {rate:,.0f}/s", read, total_bytes)
 
         yield tick
 
 
-def broker_wait(settings: Settings, *, for_machines: bool = False) -> BrokerWait:
-    """A command's wait, as long as `broker_wait_seconds` says.
+@contextmanager
+def text_progress(doing: str) -> Iterator[Callable[[str], None]]:
+    """A progress bar without an end; call the function that this yields with the text beside the bar."""
+    with _bar(doing, None) as update:
+        yield lambda text: update(text, None, None)
+
+
+@contextmanager
+def _bar(
+    doing: str, total: float | None, *remaining: ProgressColumn
+) -> Iterator[Callable[[str, float | None, float | None], None]]:
+    """A bar on standard error if that is a terminal, else nothing; yields a function of (text, done, total)."""
+    console = wide_console(stderr=True)
+    columns = (TextColumn(doing), BarColumn(), TextColumn("{task.fields[text]}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, *remaining, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(doing, total=total, text="")
+
+        def update(text: str, done: float | None, total: float | None) -> None:
+            bar.update(task, completed=done, total=total, text=text)
+
+        yield update
+
+
+def broker_wait(settings: "Settings", *, for_machines: bool = False) -> "BrokerWait":
+    """The wait of a command for brokers that are away, as long as `broker_wait_seconds`.
 
     Args:
-        settings: of the command.
-        for_machines: the command's stderr is a log in JSON.
+        settings: the command's settings.
+        for_machines: true if the command's standard error is a log in JSON.
     """
-    return BrokerWait(
-        settings.connection(), settings.broker_wait_seconds, say=_say_to_machines if for_machines else _say
-    )
+    from switchboard.kafka.broker_wait import BrokerWait  # noqa: PLC0415 - it loads aiokafka
 
+    def warn(message: str) -> None:
+        if for_machines:
+            log_for_machines("warning", message)
+        else:
+            say(f"switchboard: {message}", err=True)
 
-def _say(waiting: str) -> None:
-    say(f"switchboard: {waiting}", err=True)
-
-
-def _say_to_machines(waiting: str) -> None:
-    log_for_machines("warning", waiting)
+    return BrokerWait(settings.connection(), settings.broker_wait_seconds, report=warn)

@@ -1,4 +1,4 @@
-"""A verification in words: the counts, and the first difference with what led to it."""
+"""`switchboard verify`: the command, and its result in words and as JSON."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -19,13 +19,12 @@ from switchboard.cli.ui import broker_wait, log_progress, say_json, wide_console
 from switchboard.domain.events import Event
 from switchboard.errors import FAULT
 from switchboard.journal import bounded_json
-from switchboard.journal.decision_log import Difference, DifferenceKind, beginning
+from switchboard.journal.decision_log import Difference, DifferenceKind, quote_value
 from switchboard.journal.log_frames import Tally
 from switchboard.journal.printable_text import counted, printable
 from switchboard.journal.recorded_log import Kind, kind_of
 from switchboard.settings import load
-from switchboard.tools.decision_sources import AgainstFile, AgainstTopics
-from switchboard.tools.verification import Circumstances, QueueHead, Verified
+from switchboard.tools.verification import Circumstances, DecisionFile, DecisionTopics, QueueHead, Verified
 from switchboard.tools.verification import verify as verify_log
 
 HEADS: Final = {
@@ -35,163 +34,12 @@ HEADS: Final = {
     DifferenceKind.DECISIONS_END: "the decisions end, and the replay goes on",
     DifferenceKind.LOG_ENDS: "the log ends, and the decisions go on",
 }
+"""The heading of each kind of difference."""
 EVENTS_SHOWN: Final = 20
-_LESS: Final = "-"
+"""Events of the frame that are listed."""
+_NO_FIELD: Final = "-"
 
-
-def show(verified: Verified, console: Console) -> None:
-    """Print it."""
-    if verified.first is not None:
-        _show_difference(verified.first.place.name, verified.first.place.difference, console)
-        if verified.first.circumstances is not None:
-            for depth, line in _told(verified.first.circumstances):
-                console.print(Padding(Text(printable(line)), (0, 0, 0, 2 * depth)))
-        console.print()
-    for line in summary(verified):
-        console.print(Text(printable(line)))
-
-
-def summary(verified: Verified) -> Iterator[str]:
-    """The counts, and what to do."""
-    same, made = verified.same, verified.decisions
-    if verified.equal:
-        yield f"equal, byte for byte and in order: {counted(same, 'decision')}"
-    elif verified.nothing_compared:
-        yield (
-            "nothing was compared: the topics keep none of the log's decisions any more. Verify the log with a "
-            "decision log, if one was kept"
-        )
-    else:
-        yield f"{same:,} of the replay's {counted(made, 'decision was', 'decisions were')} found as they are"
-    if verified.frames_differ:
-        yield counted(verified.frames_differ, "frame differs", "frames differ")
-    if verified.frames_unmatched:
-        yield (
-            counted(verified.frames_unmatched, "frame with decisions comes", "frames with decisions come")
-            + " after the last one that was found"
-        )
-    if verified.left_over:
-        yield counted(verified.left_over, "decision is left over", "decisions are left over")
-    if verified.before or verified.beyond:
-        yield (
-            f"not compared: {counted(verified.before, 'decision')} of frames before the log's first one, "
-            f"{verified.beyond:,} after its last"
-        )
-    if verified.gone:
-        yield f"not compared: {counted(verified.gone, 'frame')} whose decisions the topics no longer keep"
-    if (other := verified.other_version) is not None:
-        yield (
-            f"not compared, from line {verified.other_version_line} on: the journal is of {other.name} "
-            f"{other.version}, and this version of Switchboard has {other.name} {other.ours}. That is no fault of "
-            f"the log: its decisions were made by other rules. Verify it with a version that has {other.name} "
-            f"{other.version} (`switchboard --version` tells this one's; the changelog says which has which)."
-        )
-
-
-def _show_difference(name: str, difference: Difference, console: Console) -> None:
-    where = f", {difference.found.where}" if difference.found is not None else ""
-    console.print(Text(f"{name}{where}: {HEADS[difference.kind]}", style="bold"))
-    console.print(Text(counted(difference.after, "decision before it is equal\n", "decisions before it are equal\n")))
-    expected, found = _fields(difference.expected), _fields(difference.found.value if difference.found else None)
-    table = Table(box=None, pad_edge=False)
-    table.add_column("")
-    table.add_column("field")
-    table.add_column("the replay has", overflow="fold", ratio=1)
-    table.add_column("found", overflow="fold", ratio=1)
-    for field in dict.fromkeys([*expected, *found]):
-        left, right = expected.get(field, _LESS), found.get(field, _LESS)
-        differs = left != right
-        table.add_row(
-            "▶" if differs else "", Text(field), Text(left), Text(right), style="bold yellow" if differs else "dim"
-        )
-    console.print(table)
-    if expected == found and difference.expected is not None:
-        console.print(Text("the fields are equal, the bytes are not: order, spaces or escapes differ"))
-    console.print()
-
-
-def _fields(value: bytes | None) -> dict[str, str]:
-    """A decision's fields as they are shown; those of `why` one by one."""
-    if value is None:
-        return {}
-    try:
-        body = bounded_json.loads(value)
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        return {"(not a decision)": printable(beginning(value))}
-    why = body.get("why")
-    if isinstance(why, dict):
-        body = {name: each for name, each in body.items() if name != "why"}
-        body |= {f"why.{name}": each for name, each in why.items()}
-    return {printable(name): _short(each) for name, each in body.items()}
-
-
-def _short(value: Any) -> str:
-    return printable(value if isinstance(value, str) else orjson.dumps(value).decode())
-
-
-def _told(led: Circumstances) -> Iterator[tuple[int, str]]:
-    """Lines, each with how far it is set in."""
-    yield 0, f"frame {led.frame} of shard {led.shard}, {led.at}, {led.run_ms:,} ms of service time after the one before"
-    yield 0, "in it:" if led.events else "in it: no event, only time that passed"
-    shown = led.events
-    if len(shown) > EVENTS_SHOWN:
-        shown = [event for event in shown if _names(event, led)][:EVENTS_SHOWN]
-    for event in shown:
-        yield 1, _event(event)
-    if len(led.events) > len(shown):
-        yield 1, f"and {len(led.events) - len(shown):,} more"
-    yield 0, f"before it, in pool {led.pool}:"
-    for row in led.agents:
-        yield 1, _agent(row)
-    for row in led.chats:
-        yield 1, _chat(row)
-    asking = ", ".join(f"{each['agent_id']} since {each['requested_at']} ({each['origin']})" for each in led.asking)
-    yield 1, f"asking, in agent order (of {counted(led.requests, 'request')}): {asking or 'nobody who may be served'}"
-    for queue in led.queues:
-        yield 1, _queue(queue)
-
-
-def _names(event: Event, led: Circumstances) -> bool:
-    """Whether an event is about the chat or the agent of the decision."""
-    about = (event.data.get("chat_id"), event.data.get("agent_id"), event.data.get("to_agent"))
-    return event.pool == led.pool and any(name in led.subjects for name in about)
-
-
-def _event(event: Event) -> str:
-    topic, partition, offset = event.source
-    told = " ".join(
-        f"{name}={_short(value)}" for name, value in event.data.items() if name not in ("config", "attributes")
-    )
-    named = f" (event {event.id})" if event.id is not None else ""
-    return f"{event.type} {told}{named}, pool {event.pool}, from {topic}/{partition} @{offset}"
-
-
-def _agent(row: dict[str, Any]) -> str:
-    held = ", ".join(f"{each['chat_id']} ({each['stage']})" for each in row["sessions"]) or "none"
-    request = row["request"]
-    asks = "asks for nothing" if request is None else f"asks since {request['requested_at']} ({request['origin']})"
-    return (
-        f"agent {row['agent_id']}: {row['status']}, {row['mode']}, profile {row['profile']}, "
-        f"sessions {len(row['sessions'])} of {row['max_sessions']}: {held}; {asks}"
-    )
-
-
-def _chat(row: dict[str, Any]) -> str:
-    holder = f" with {row['agent_id']}" if row["agent_id"] is not None else ""
-    return (
-        f"chat {row['chat_id']}: {row['stage']}{holder}, queue {row['queue']}, arrived {row['arrived_at']}, "
-        f"offers so far: {row['attempt']}"
-    )
-
-
-def _queue(queue: QueueHead) -> str:
-    first = ", ".join(f"{each['chat_id']} (arrived {each['arrived_at']})" for each in queue.first)
-    return f"queue {queue.queue}: {queue.waiting:,} wait{', first ' + first if first else ''}"
-
-
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -225,7 +73,7 @@ def verify(ctx: click.Context, log: Path, decisions: Path | None, *, as_json: bo
     with log_progress("verifying", tally, size) as tick:
         verified = asyncio.run(_verify(log, decisions, tally, tick))
     if as_json:
-        say_json(_body(verified, tally))
+        say_json(_as_json(verified, tally))
     else:
         console = wide_console(highlight=False)
         show(verified, console)
@@ -235,23 +83,182 @@ def verify(ctx: click.Context, log: Path, decisions: Path | None, *, as_json: bo
 
 
 async def _verify(log: Path, decisions: Path | None, tally: Tally, tick: Callable[[int | None], None]) -> Verified:
+    """Verify a log with a decision log, or with the live topics if there is none."""
     if decisions is not None:
-        return await verify_log(log, AgainstFile(decisions, tick), tally, lambda: tick(None))
+        return await verify_log(log, DecisionFile(decisions, tick), tally, lambda: tick(None))
     settings = load()
     conn, names = settings.connection(), settings.topic_names()
     async with AsyncExitStack() as stack:
-        against = await broker_wait(settings).retry(
-            "looking at the decisions", lambda: AgainstTopics.open(conn, names, settings.shards, stack), long=True
+        found = await broker_wait(settings).retry(
+            "looking at the decisions", lambda: DecisionTopics.open(conn, names, settings.shards, stack), long=True
         )
-        return await verify_log(log, against, tally, lambda: tick(None))
+        return await verify_log(log, found, tally, lambda: tick(None))
 
 
 def _plain_bytes(path: Path | None) -> int | None:
-    """The length of a file that is not compressed; of another it can't be told how far one is through it."""
+    """The length of a decision log, for the progress; None for a compressed file, whose text is longer."""
     return None if path is None or path.suffix in (".gz", ".zst") else path.stat().st_size
 
 
-def _body(verified: Verified, tally: Tally) -> dict[str, Any]:
+def show(verified: Verified, console: Console) -> None:
+    """Print the first difference with the state that led to it, and the counts."""
+    if verified.first is not None:
+        _show_difference(verified.first.difference, console)
+        if verified.first.circumstances is not None:
+            for depth, line in _circumstance_lines(verified.first.circumstances):
+                console.print(Padding(Text(printable(line)), (0, 0, 0, 2 * depth)))
+        console.print()
+    for line in summary(verified):
+        console.print(Text(printable(line)))
+
+
+def summary(verified: Verified) -> Iterator[str]:
+    """The counts, and the next step where nothing could be compared, a sentence a line."""
+    same, made = verified.same, verified.decisions
+    if verified.equal:
+        yield f"equal, byte for byte and in order: {counted(same, 'decision')}"
+    elif verified.nothing_compared:
+        yield (
+            "nothing was compared: the topics keep none of the log's decisions any more. Verify the log with a "
+            "decision log, if one was kept"
+        )
+    else:
+        yield f"{same:,} of the replay's {counted(made, 'decision was', 'decisions were')} found as they are"
+    if verified.frames_differ:
+        yield counted(verified.frames_differ, "frame differs", "frames differ")
+    if verified.frames_unmatched:
+        yield (
+            counted(verified.frames_unmatched, "frame with decisions comes", "frames with decisions come")
+            + " after the last one that was found"
+        )
+    if verified.left_over:
+        yield counted(verified.left_over, "decision is left over", "decisions are left over")
+    if verified.before or verified.beyond:
+        yield (
+            f"not compared: {counted(verified.before, 'decision')} of frames before the log's first one, "
+            f"{verified.beyond:,} after its last"
+        )
+    if verified.frames_deleted:
+        yield f"not compared: {counted(verified.frames_deleted, 'frame')} whose decisions the topics no longer keep"
+    if (other := verified.other_version) is not None:
+        yield (
+            f"not compared, from line {verified.other_version_line} on: the journal is of {other.name} "
+            f"{other.version}, and this version of Switchboard has {other.name} {other.ours}. That is no fault of "
+            f"the log: its decisions were made by other rules. Verify it with a version that has {other.name} "
+            f"{other.version} (`switchboard --version` tells this one's; the changelog says which has which)."
+        )
+
+
+def _show_difference(difference: Difference, console: Console) -> None:
+    """Print both decisions field by field; differing fields are marked."""
+    where = f", {difference.found.where}" if difference.found is not None else ""
+    console.print(Text(f"{difference.log}{where}: {HEADS[difference.kind]}", style="bold"))
+    console.print(Text(counted(difference.after, "decision before it is equal\n", "decisions before it are equal\n")))
+    expected, found = _fields(difference.expected), _fields(difference.found.value if difference.found else None)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column("field")
+    table.add_column("the replay has", overflow="fold", ratio=1)
+    table.add_column("found", overflow="fold", ratio=1)
+    for field in dict.fromkeys([*expected, *found]):
+        left, right = expected.get(field, _NO_FIELD), found.get(field, _NO_FIELD)
+        differs = left != right
+        table.add_row(
+            "▶" if differs else "", Text(field), Text(left), Text(right), style="bold yellow" if differs else "dim"
+        )
+    console.print(table)
+    if expected == found and difference.expected is not None:
+        console.print(Text("the fields are equal, the bytes are not: order, spaces or escapes differ"))
+    console.print()
+
+
+def _fields(value: bytes | None) -> dict[str, str]:
+    """A decision's fields as printable text; the fields of `why` are separate ones."""
+    if value is None:
+        return {}
+    try:
+        body = bounded_json.loads(value)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        return {"(not a decision)": printable(quote_value(value))}
+    why = body.get("why")
+    if isinstance(why, dict):
+        body = {name: each for name, each in body.items() if name != "why"}
+        body |= {f"why.{name}": each for name, each in why.items()}
+    return {printable(name): _field_text(each) for name, each in body.items()}
+
+
+def _field_text(value: Any) -> str:
+    return printable(value if isinstance(value, str) else orjson.dumps(value).decode())
+
+
+def _circumstance_lines(state: Circumstances) -> Iterator[tuple[int, str]]:
+    """The frame and the state before it, as (levels of indentation, line)."""
+    since = f"{state.run_ms:,} ms of service time after the one before"
+    yield 0, f"frame {state.frame} of shard {state.shard}, {state.at}, {since}"
+    yield 0, "in it:" if state.events else "in it: no event, only time that passed"
+    shown = state.events
+    # A frame may hold 2,000 events. Of a long one only those are listed that concern the decision.
+    if len(shown) > EVENTS_SHOWN:
+        shown = [event for event in shown if _concerns(event, state)][:EVENTS_SHOWN]
+    for event in shown:
+        yield 1, _event_text(event)
+    if len(state.events) > len(shown):
+        yield 1, f"and {len(state.events) - len(shown):,} more"
+    yield 0, f"before it, in pool {state.pool}:"
+    for row in state.agents:
+        yield 1, _agent_text(row)
+    for row in state.chats:
+        yield 1, _chat_text(row)
+    asking = ", ".join(f"{each['agent_id']} since {each['requested_at']} ({each['origin']})" for each in state.asking)
+    yield 1, f"asking, in agent order (of {counted(state.requests, 'request')}): {asking or 'nobody who may be served'}"
+    for queue in state.queues:
+        yield 1, _queue_text(queue)
+
+
+def _concerns(event: Event, state: Circumstances) -> bool:
+    """True if an event names a chat or an agent of the decision."""
+    named = (event.data.get("chat_id"), event.data.get("agent_id"), event.data.get("to_agent"))
+    return event.pool == state.pool and any(name in state.subjects for name in named)
+
+
+def _event_text(event: Event) -> str:
+    topic, partition, offset = event.source
+    fields = " ".join(
+        f"{name}={_field_text(value)}" for name, value in event.data.items() if name not in ("config", "attributes")
+    )
+    event_id = f" (event {event.id})" if event.id is not None else ""
+    return f"{event.type} {fields}{event_id}, pool {event.pool}, from {topic}/{partition} @{offset}"
+
+
+def _agent_text(row: dict[str, Any]) -> str:
+    held = ", ".join(f"{each['chat_id']} ({each['stage']})" for each in row["sessions"]) or "none"
+    request = row["request"]
+    request_text = (
+        "asks for nothing" if request is None else f"asks since {request['requested_at']} ({request['origin']})"
+    )
+    return (
+        f"agent {row['agent_id']}: {row['status']}, {row['mode']}, profile {row['profile']}, "
+        f"sessions {len(row['sessions'])} of {row['max_sessions']}: {held}; {request_text}"
+    )
+
+
+def _chat_text(row: dict[str, Any]) -> str:
+    holder = f" with {row['agent_id']}" if row["agent_id"] is not None else ""
+    return (
+        f"chat {row['chat_id']}: {row['stage']}{holder}, queue {row['queue']}, arrived {row['arrived_at']}, "
+        f"offers so far: {row['attempt']}"
+    )
+
+
+def _queue_text(queue: QueueHead) -> str:
+    first = ", ".join(f"{each['chat_id']} (arrived {each['arrived_at']})" for each in queue.first)
+    return f"queue {queue.queue}: {queue.waiting:,} wait{', first ' + first if first else ''}"
+
+
+def _as_json(verified: Verified, tally: Tally) -> dict[str, Any]:
+    """The output of `--json`; its field names are public."""
     first, other = verified.first, verified.other_version
     return {
         "equal": verified.equal,
@@ -264,21 +271,21 @@ def _body(verified: Verified, tally: Tally) -> dict[str, Any]:
         "left_over": verified.left_over,
         "before": verified.before,
         "beyond": verified.beyond,
-        "gone": verified.gone,
+        "gone": verified.frames_deleted,
         "other_version": None
         if other is None
         else {"header": other.name, "version": other.version, "ours": other.ours, "line": verified.other_version_line},
         "first": None
         if first is None
         else {
-            "in": first.place.name,
-            **_difference(first.place.difference),
+            "in": first.difference.log,
+            **_difference_as_json(first.difference),
             "circumstances": first.circumstances,
         },
     }
 
 
-def _difference(difference: Difference) -> dict[str, Any]:
+def _difference_as_json(difference: Difference) -> dict[str, Any]:
     found = difference.found
     return {
         "kind": difference.kind,

@@ -1,4 +1,4 @@
-"""`switchboard whatif`: the same day under other rules."""
+"""`switchboard whatif`: options of the simulation of a day under other rules."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +10,9 @@ from switchboard.cli.params import Duration, OutFile, refuse_as_out
 from switchboard.whatif.rule_variants import Setting, Variant, named_by, setting, variant
 
 BASE: Final = "unchanged"
+"""Name of the variant with the rules as they were."""
 EXTRA: Final = ("scipy", "matplotlib")
+"""Packages of the extra `whatif`."""
 
 
 @click.command()
@@ -82,22 +84,23 @@ def whatif(
     from switchboard.cli import whatif_run  # noqa: PLC0415 - --help has to work without the extra
 
     whatif_run.run(
-        whatif_run.Wanted(log, day, routing, staff, variants, seeds, threshold, click_median),
+        whatif_run.Question(log, day, routing, staff, variants, seeds, threshold, click_median),
         report=report,
         as_json=as_json,
     )
 
 
 def _variants(sets: tuple[str, ...], agents: str | None, named: tuple[str, ...]) -> list[Variant]:
+    """The variants: one of --set and --agents together, and each --variant."""
     settings: list[Setting] = [setting(each) for each in sets]
     if agents is not None:
         settings.append(setting(f"agents={agents}"))
-    found = [Variant(named_by(settings), tuple(settings))] if settings else []
-    found += [variant(each) for each in named]
-    if not found:
+    variants = [Variant(named_by(settings), tuple(settings))] if settings else []
+    variants += [variant(each) for each in named]
+    if not variants:
         raise click.UsageError("there is nothing to compare: give --set, --agents or --variant")
-    names = [each.name for each in found]
+    names = [each.name for each in variants]
     twice = next((name for name in names if names.count(name) > 1 or name == BASE), None)
     if twice is not None:
         raise click.UsageError(f"two variants are called {twice!r}: give each a name of its own, as in 'NAME: SETTING'")
-    return found
+    return variants

@@ -1,4 +1,4 @@
-"""What `switchboard whatif` does once it knows what is wanted: simulate, compare, tell."""
+"""A run of `switchboard whatif`: simulate each variant, compare, print or write the report."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
@@ -25,90 +26,104 @@ from switchboard.whatif.rule_variants import Variant
 from switchboard.whatif.scenario import OFFICE, AssumedDay, Recorded, read_recorded, shift_workers
 
 AGENTS: Final = 15
-"""Of a recorded day of arrivals: few enough that rules matter."""
+"""Agents for a recorded day of arrivals, unless given: few enough that the rules make a difference."""
 
 
 @dataclass(slots=True, frozen=True)
-class Wanted:
-    """What is to be compared."""
+class Question:
+    """The options of a comparison."""
 
     log: Path | None
+    """The recorded log to simulate; None: a shipped day."""
     day: str | None
+    """The shipped day of arrivals; None: the log."""
     routing: Path | None
+    """The routing file for a shipped day."""
     staff: int | None
+    """The number of agents for a shipped day."""
     variants: Sequence[Variant]
-    """The base first."""
+    """The rules as they were come first."""
     seeds: int
+    """Runs of each variant."""
     threshold: float
-    """Seconds."""
+    """The service level's limit, seconds."""
     click_median: float | None
+    """The assumed median delay to Request Chat, seconds."""
 
     @property
     def title(self) -> str:
-        """What is simulated again."""
+        """Name of the log or of the day."""
         return self.log.name if self.log is not None else f"the arrivals of {self.day}"
 
 
-def run(wanted: Wanted, *, report: Path | None, as_json: bool) -> None:
-    """Simulate, compare, tell."""
+def run(question: Question, *, report: Path | None, as_json: bool) -> None:
+    """Simulate, compare, and print the result; `report` is the HTML page to write, if any."""
     relax_collector()
     console = wide_console(stderr=True)
-    if (doubt := few_runs(wanted.seeds)) is not None:
+    if (doubt := few_runs(question.seeds)) is not None:
         console.print(doubt, markup=False, highlight=False)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
         reading = bar.add_task("reading", total=None)
-        scenario = _scenario(wanted, lambda: bar.advance(reading))
+        scenario = _scenario(question, lambda: bar.advance(reading))
         bar.remove_task(reading)
-        task = bar.add_task("simulating", total=len(wanted.variants) * wanted.seeds)
-        seeds = [str(number + 1) for number in range(wanted.seeds)]
-        results = compare(scenario, wanted.variants, seeds, round(wanted.threshold * 1000), lambda: bar.advance(task))
+        task = bar.add_task("simulating", total=len(question.variants) * question.seeds)
+        seeds = [str(number + 1) for number in range(question.seeds)]
+        results = compare(
+            scenario, question.variants, seeds, round(question.threshold * 1000), lambda: bar.advance(task)
+        )
     recorded = None
     if isinstance(scenario, Recorded):
-        recorded = scenario.measures.figures(round(wanted.threshold * 1000))
-        for reason, number in sorted(scenario.tally.bad.items()):
-            console.print(
-                f"{counted(number, 'bad line')}, {reason}; the first: {scenario.tally.examples[reason]}", markup=False
-            )
-        if scenario.tally.kind is Kind.BUS:
-            console.print(
-                "a bus log holds no decisions: what is called recorded is a replay of it, in which offers may go to "
-                "other agents than they did, so that their accepts come to nothing: a journal log says what was",
-                markup=False, soft_wrap=True,
-            )  # fmt: skip
-    told = Told(wanted.title, results, recorded, assumptions(scenario, wanted.seeds), wanted.threshold)
+        recorded = scenario.measures.figures(round(question.threshold * 1000))
+        _print_doubts(scenario, console)
+    comparison = Told(question.title, results, recorded, assumptions(scenario, question.seeds), question.threshold)
     if report is not None:
         with replacing(report, SHARED) as file:
-            file.write(page(told).encode())
+            file.write(page(comparison).encode())
         console.print(f"the report is in {report}", markup=False)
     if as_json:
-        say_json(as_data(told), indent=True)
+        say_json(as_data(comparison), indent=True)
     else:
-        _print(told)
+        _print(comparison)
 
 
-def _scenario(wanted: Wanted, progress: Callable[[], None]) -> Recorded | AssumedDay:
-    median = wanted.click_median or Behaviour().click_median
-    if wanted.log is not None:
-        if wanted.routing is not None or wanted.staff is not None:
+def _print_doubts(scenario: Recorded, console: Console) -> None:
+    """Print what a log lacks: bad lines, and the decisions where it is a bus log."""
+    for reason, number in sorted(scenario.tally.bad.items()):
+        console.print(
+            f"{counted(number, 'bad line')}, {reason}; the first: {scenario.tally.examples[reason]}", markup=False
+        )
+    if scenario.tally.kind is Kind.BUS:
+        console.print(
+            "a bus log holds no decisions: what is called recorded is a replay of it, in which offers may go to "
+            "other agents than they did, so that their accepts come to nothing: a journal log says what was",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
+
+
+def _scenario(question: Question, progress: Callable[[], None]) -> Recorded | AssumedDay:
+    """Read the log, or put the agents of a shipped day together."""
+    median = question.click_median or Behaviour().click_median
+    if question.log is not None:
+        if question.routing is not None or question.staff is not None:
             raise click.UsageError("--routing and --staff are for --day: a LOG has its own rules and agents")
-        return read_recorded(wanted.log, median, progress)
+        return read_recorded(question.log, median, progress)
     days = {each.name: each for each in shipped_days()}
-    if wanted.day not in days:
-        raise click.UsageError(f"there is no recorded day {wanted.day}: expected one of {', '.join(days)}")
-    rules = read_routing_file(wanted.routing) if wanted.routing is not None else ()
+    if question.day not in days:
+        raise click.UsageError(f"there is no recorded day {question.day}: expected one of {', '.join(days)}")
+    rules = read_routing_file(question.routing) if question.routing is not None else ()
     configs = {each["pool"]: each["config"] for each in rules} or OFFICE
-    agents = shift_workers(wanted.staff or AGENTS, configs)
-    return AssumedDay(days[wanted.day], configs, agents, replace(Behaviour(), click_median=median))
+    agents = shift_workers(question.staff or AGENTS, configs)
+    return AssumedDay(days[question.day], configs, agents, replace(Behaviour(), click_median=median))
 
 
-def as_data(told: Told) -> dict[str, Any]:
+def as_data(comparison: Told) -> dict[str, Any]:
     """The figures, as `--json` prints them: seconds, shares from 0 to 1, counts."""
-    base = told.results[0]
+    base = comparison.results[0]
     return {
-        "of": told.title,
-        "threshold_seconds": told.threshold,
+        "of": comparison.title,
+        "threshold_seconds": comparison.threshold,
         "seeds": len(base.runs),
-        "recorded": told.recorded,
+        "recorded": comparison.recorded,
         "variants": [
             {
                 "name": each.variant.name,
@@ -116,14 +131,15 @@ def as_data(told: Told) -> dict[str, Any]:
                 "figures": _figures(each, base, None),
                 "queues": {name: _figures(each, base, name) for name in each.queues()},
             }
-            for each in told.results
+            for each in comparison.results
         ],
-        "summary": summary(base, told.results[1:], told.threshold),
-        "assumptions": list(told.assumptions),
+        "summary": summary(base, comparison.results[1:], comparison.threshold),
+        "assumptions": list(comparison.assumptions),
     }
 
 
 def _figures(result: Result, base: Result, queue: str | None) -> dict[str, Any]:
+    """Figures of a variant, of one queue or of all, each with the difference from the base."""
     return {
         figure.name: _span(span)
         | ({"difference": _span(against)} if (against := result.against(base, figure.name, queue)) is not None else {})
@@ -136,33 +152,37 @@ def _span(span: Interval) -> dict[str, Any]:
     return {"mean": span.mean, "low": span.low, "high": span.high}
 
 
-def _print(told: Told) -> None:
+def _print(comparison: Told) -> None:
+    """Print the summary, then a table with a column for each variant."""
     console = wide_console()
-    base, *others = told.results
-    for first, *rest in summary(base, others, told.threshold):
+    base, *others = comparison.results
+    for first, *rest in summary(base, others, comparison.threshold):
         console.print(first, style="bold", markup=False, highlight=False)
         for sentence in rest:
             console.print(f"  {sentence}", markup=False, highlight=False)
-    if told.recorded is not None:
-        console.print(calibration(told.recorded, base, told.threshold), style="dim", markup=False, highlight=False)
+    if comparison.recorded is not None:
+        console.print(
+            calibration(comparison.recorded, base, comparison.threshold), style="dim", markup=False, highlight=False
+        )
     table = Table(
-        title=f"{printable(told.title)}, {counted(len(base.runs), 'run')} each; ± and brackets: 95 %",
+        title=f"{printable(comparison.title)}, {counted(len(base.runs), 'run')} each; ± and brackets: 95 %",
         title_justify="left",
     )
     table.add_column("")
-    if told.recorded is not None:
+    if comparison.recorded is not None:
         table.add_column("as recorded", justify="right")
-    for each in told.results:
+    for each in comparison.results:
         table.add_column(Text(printable(each.variant.name)), justify="right", overflow="fold")
     for figure in FIGURES:
-        cells = [_cell(figure, each, base) for each in told.results]
+        cells = [_cell(figure, each, base) for each in comparison.results]
         if any(cells):
-            value = (told.recorded or {}).get(figure.name)
-            recorded = [] if told.recorded is None else [figure.shown(value) if value is not None else ""]
-            table.add_row(figure.title(told.threshold), *recorded, *cells)
+            value = (comparison.recorded or {}).get(figure.name)
+            recorded = [] if comparison.recorded is None else [figure.shown(value) if value is not None else ""]
+            table.add_row(figure.title(comparison.threshold), *recorded, *cells)
     console.print(table)
 
 
 def _cell(figure: Figure, result: Result, base: Result) -> str:
+    """A figure of a variant; below, the difference from the base."""
     against = change(figure, result.against(base, figure.name)) if result is not base else None
     return "\n".join(filter(None, (cell(figure, result.interval(figure.name)), against)))

@@ -1,4 +1,4 @@
-"""The local broker's jars: Apache Kafka itself, fetched once by Maven into the user's cache."""
+"""A throwaway Apache Kafka broker on loopback. Maven fetches Kafka's jars once into the user's cache."""
 
 import hashlib
 import os
@@ -20,88 +20,10 @@ import platformdirs
 from switchboard.errors import BrokerUnavailableError, PortTakenError
 
 FETCH_SECONDS: Final = 300
-"""43 MB, about 6 s on a good line; a Maven that hangs must not hang a demo for ever."""
-
-
-def need_tools(*, maven: bool) -> str:
-    """The path of Java.
-
-    Raises:
-        BrokerUnavailableError: Java 17 or newer is missing, or Maven where `maven` says that it is needed.
-    """
-    missing = []
-    java = shutil.which("java")
-    if java is None or _java_major(java) < 17:
-        missing.append("Java 17 or newer (Debian: openjdk-17-jre-headless)")
-    if maven and shutil.which("mvn") is None:
-        missing.append("Maven (Debian: maven)")
-    if missing or java is None:
-        raise BrokerUnavailableError(
-            f"the local Kafka broker needs {' and '.join(missing)}: install it, or set KAFKA_BOOTSTRAP to the "
-            f"host:port of a cluster of your own",
-        )
-    return java
-
-
-def _java_major(java: str) -> int:
-    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 - from PATH
-    found = re.search(r'version "(\d+)', told.stderr)
-    return int(found[1]) if found else 0
-
-
-def pom() -> Path:
-    """The pom.xml that names the broker's version: beside this module in a wheel, in deploy/kafka in a checkout."""
-    in_wheel = Path(__file__).with_name("pom.xml")
-    return in_wheel if in_wheel.exists() else Path(__file__).parents[3] / "deploy/kafka/pom.xml"
-
-
-def jars() -> Path:
-    """The folder that holds the jars, fetched first if they are not there yet.
-
-    Raises:
-        BrokerUnavailableError: Maven is missing, or it failed; the message holds what it said.
-    """
-    wanted = pom().read_bytes()
-    # Named by what is in it: another pom.xml is another folder, so an upgrade never runs on mixed jars.
-    home = platformdirs.user_cache_path("switchboard") / f"kafka-{hashlib.sha256(wanted).hexdigest()[:12]}"
-    if home.exists():
-        return home
-    need_tools(maven=True)
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home.parent, prefix=".fetching-") as scratch:
-        (Path(scratch) / "pom.xml").write_bytes(wanted)
-        _maven(Path(scratch))
-        try:
-            # Whole or not at all: two processes may race for it, and one may be killed half-way.
-            (Path(scratch) / "libs").rename(home)
-        except OSError:
-            if not home.exists():
-                raise
-    return home
-
-
-def _maven(folder: Path) -> None:
-    command = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={folder / 'libs'}"]
-    try:
-        subprocess.run(  # noqa: S603 - fixed words
-            command,
-            cwd=folder,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=FETCH_SECONDS,
-            env={**os.environ, "MAVEN_OPTS": os.environ.get("MAVEN_OPTS", "-Xmx256m")},
-        )
-    except subprocess.CalledProcessError as failed:
-        raise BrokerUnavailableError(
-            f"Maven could not fetch the local broker's jars:\n{failed.stdout[-2000:]}"
-        ) from failed
-    except subprocess.TimeoutExpired as hung:
-        raise BrokerUnavailableError(f"Maven did not fetch the local broker's jars within {FETCH_SECONDS} s") from hung
-
+"""Bound on the fetch of the jars: 43 MB take about 6 s on a good line, and a Maven that hangs must not hang a demo."""
 
 START_SECONDS: Final = 60
-"""It takes about 3 s, on a busy machine up to 10; beyond this something is wrong."""
+"""Bound on a start, which takes about 3 s, on a busy machine up to 10."""
 STOP_SECONDS: Final = 10
 
 CLUSTER_ID: Final = "c3dpdGNoYm9hcmQtbG9jYQ"
@@ -126,10 +48,10 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=1
-# A lone member need not wait 3 s for others; a test may have a member die quickly.
+# The first member of a group waits 3 s for others by default; tests need short sessions.
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=500
-# Killed and started again, it waits for its own old registration to lapse: 9 s with the default.
+# A broker that was killed waits at its next start until its old registration expires: 9 s with the default.
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 """
@@ -138,27 +60,30 @@ HEAP: Final = ("-Xmx1g",)
 
 LOGGING: Final = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-    # The one line that tells that it is ready: the ports answer before the broker may be given topics.
+    # The line with `READY` marks the end of the start: the ports answer before topics can be created.
     "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
 )
 READY: Final = "Kafka Server started"
 
-# When this process ends in whatever way, SIGKILL too, the pipe closes and nothing is left behind. (Linux's
-# PR_SET_PDEATHSIG won't do: it fires when the starting *thread* ends.)
+# A shell that waits for the end of its input, a pipe from this process, then kills the broker and removes the folder.
+# The pipe closes however this process ends, also by SIGKILL. Linux's PR_SET_PDEATHSIG can't do this: it fires when the
+# starting *thread* ends.
 WATCH: Final = 'cat >/dev/null; kill -9 "$1" 2>/dev/null; rm -rf "$2"'
 
 
 class LocalBroker:
-    """A broker of one's own; also a context manager. All calls block; `bootstrap` is fixed for its life.
+    """One broker with its own process and folder; also a context manager.
+
+    All calls block. `bootstrap` stays the same for the life of the object.
 
     Args:
-        port: the port on 127.0.0.1 to listen on; a free one if None.
-        properties: more of the broker's own properties, or others in place of those above; `{port}` and
-            `{controller_port}` in them stand for the ports.
-        users: SCRAM credentials that it has from its first start, as `--add-scram` of Kafka's storage tool takes them.
-        controller_port: the port on 127.0.0.1 for the controllers; a free one if None.
-        jvm: options of its Java machine.
+        port: the port on 127.0.0.1 to listen on; a free port if None.
+        properties: properties of the broker, added to `PROPERTIES` or replacing some of them; `{port}` and
+            `{controller_port}` stand for the ports.
+        users: SCRAM credentials for the first start, in the form of `--add-scram` of Kafka's storage tool.
+        controller_port: the port on 127.0.0.1 for the controllers; a free port if None.
+        jvm: options of the Java machine.
     """
 
     def __init__(
@@ -188,13 +113,13 @@ class LocalBroker:
         self.stop()
 
     def start(self) -> None:
-        """Run it, and return when it takes topics and records. After `kill` it has the same data and port.
+        """Start the broker, and return when topics can be created. After `kill` the data and the port are the same.
 
         Raises:
-            PortTakenError: something listens on the port.
-            BrokerUnavailableError: a tool is missing, or it did not come up; says which.
+            PortTakenError: another process listens on the port.
+            BrokerUnavailableError: a tool is missing, or the broker did not come up; the message says which.
         """
-        if self._folder is None:
+        if self._folder is None:  # the first start; later the port is ours
             _need_port(self.port)
         java = need_tools(maven=False)
         libs = jars()
@@ -208,7 +133,7 @@ class LocalBroker:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C is for us: the broker goes last, once those who use it have stopped.
+                # In a session of its own Ctrl-C does not reach the broker: its users stop first.
                 start_new_session=True,
             )
         self._watch = subprocess.Popen(  # noqa: S603 - fixed words
@@ -219,9 +144,9 @@ class LocalBroker:
         self._await_ready(log, started_at)
 
     def stop(self) -> None:
-        """End it and remove its folder; nothing happens if it is not running."""
+        """Stop the broker and remove its folder; no effect if the broker is not running."""
         if self._java is not None and self._java.poll() is None:
-            self._java.send_signal(signal.SIGCONT)
+            self._java.send_signal(signal.SIGCONT)  # a suspended process would not handle SIGTERM
             self._java.terminate()
             try:
                 self._java.wait(STOP_SECONDS)
@@ -233,27 +158,27 @@ class LocalBroker:
             self._folder = None
 
     def kill(self) -> None:
-        """SIGKILL; its data stay, for `start`."""
+        """Send SIGKILL; the data stay for the next `start`."""
         if self._java is not None:
             self._java.kill()
         self._reap()
 
     def restart(self) -> None:
-        """Kill it and start it again on the same data and port."""
+        """Kill the broker and start it again, on the same data and port."""
         self.kill()
         self.start()
 
     def suspend(self) -> None:
-        """SIGSTOP: it is there and says nothing, as a broker in a long pause does."""
+        """Send SIGSTOP: the broker keeps its connections and answers nothing, as in a long pause."""
         self._running().send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """SIGCONT."""
+        """Send SIGCONT, which ends `suspend`."""
         self._running().send_signal(signal.SIGCONT)
 
     @property
     def is_running(self) -> bool:
-        """Whether its process is there, suspended or not."""
+        """True while the process exists, suspended or not."""
         return self._java is not None and self._java.poll() is None
 
     def _running(self) -> subprocess.Popen[bytes]:
@@ -262,7 +187,7 @@ class LocalBroker:
         return self._java
 
     def _reap(self) -> None:
-        """Wait for the broker's end, and then for its watch's: told in this order it never kills another's pid."""
+        """Wait for the end of the broker, then end the watch: in this order no reused process id is killed."""
         if self._java is not None:
             self._java.wait()
             self._java = None
@@ -272,9 +197,10 @@ class LocalBroker:
             self._watch = None
 
     def _format(self, java: str, libs: Path) -> Path:
+        """Make the folder with the properties and a formatted storage."""
         folder = Path(tempfile.mkdtemp(prefix="switchboard-kafka-"))
         properties = folder / "server.properties"
-        # Of a property that is there twice, the later one counts.
+        # Kafka takes the last value of a property that a file has twice.
         more = "".join(f"{name}={value}\n" for name, value in self._properties.items())
         controller_port = self._controller_port or free_port(besides=self.port)
         properties.write_text(
@@ -296,6 +222,7 @@ class LocalBroker:
         return folder
 
     def _await_ready(self, log: Path, started_at: int) -> None:
+        """Wait until the log has `READY` after the byte `started_at`, where this start began."""
         until = time.monotonic() + START_SECONDS
         while True:
             with log.open("rb") as lines:
@@ -312,10 +239,13 @@ class LocalBroker:
 
 
 def free_port(besides: int | None = None) -> int:
-    """A port of 127.0.0.1 that nothing listens on, below the range that outgoing connections take theirs from.
+    """A free port of 127.0.0.1, below the range of ports for outgoing connections.
 
-    (In that range a client that reconnects to a broker that is down may one day get that very port as its own, and be
-    connected with itself.)
+    From that range a client that reconnects to a stopped broker may get the broker's port as its own port, and so be
+    connected with itself.
+
+    Args:
+        besides: a port to leave out.
     """
     for _ in range(200):
         port = random.SystemRandom().randrange(20000, 32000)
@@ -343,5 +273,83 @@ def _is_free(port: int) -> bool:
 
 
 def bootstrap_from_environment() -> str | None:
-    """The cluster that KAFKA_BOOTSTRAP names, to be used in place of a local broker; None if it is not set."""
+    """The cluster that KAFKA_BOOTSTRAP names, in place of a local broker; None if the variable is not set."""
     return os.environ.get("KAFKA_BOOTSTRAP") or None
+
+
+def need_tools(*, maven: bool) -> str:
+    """The path of Java, version 17 or newer.
+
+    Raises:
+        BrokerUnavailableError: Java is missing or too old, or Maven is missing and `maven` is true.
+    """
+    missing = []
+    java = shutil.which("java")
+    if java is None or _java_major(java) < 17:
+        missing.append("Java 17 or newer (Debian: openjdk-17-jre-headless)")
+    if maven and shutil.which("mvn") is None:
+        missing.append("Maven (Debian: maven)")
+    if missing or java is None:
+        raise BrokerUnavailableError(
+            f"the local Kafka broker needs {' and '.join(missing)}: install it, or set KAFKA_BOOTSTRAP to the "
+            f"host:port of a cluster of your own",
+        )
+    return java
+
+
+def _java_major(java: str) -> int:
+    done = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 - from PATH
+    found = re.search(r'version "(\d+)', done.stderr)
+    return int(found[1]) if found else 0
+
+
+def jars() -> Path:
+    """The folder with the jars, fetched first if it does not exist.
+
+    Raises:
+        BrokerUnavailableError: Maven is missing or failed; the message holds its output.
+    """
+    wanted = pom().read_bytes()
+    # The name has the hash of the pom.xml: after an upgrade the folder is another one, so versions are never mixed.
+    home = platformdirs.user_cache_path("switchboard") / f"kafka-{hashlib.sha256(wanted).hexdigest()[:12]}"
+    if home.exists():
+        return home
+    need_tools(maven=True)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix=".fetching-") as scratch:
+        (Path(scratch) / "pom.xml").write_bytes(wanted)
+        _maven(Path(scratch))
+        try:
+            # A rename is atomic: two processes may fetch at the same time, and one may be killed half-way.
+            (Path(scratch) / "libs").rename(home)
+        except OSError:
+            if not home.exists():
+                raise
+    return home
+
+
+def _maven(folder: Path) -> None:
+    """Fetch the jars that the folder's pom.xml names into its subfolder `libs`."""
+    command = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={folder / 'libs'}"]
+    try:
+        subprocess.run(  # noqa: S603 - fixed words
+            command,
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=FETCH_SECONDS,
+            env={**os.environ, "MAVEN_OPTS": os.environ.get("MAVEN_OPTS", "-Xmx256m")},
+        )
+    except subprocess.CalledProcessError as failed:
+        raise BrokerUnavailableError(
+            f"Maven could not fetch the local broker's jars:\n{failed.stdout[-2000:]}"
+        ) from failed
+    except subprocess.TimeoutExpired as hung:
+        raise BrokerUnavailableError(f"Maven did not fetch the local broker's jars within {FETCH_SECONDS} s") from hung
+
+
+def pom() -> Path:
+    """The pom.xml that names the broker's version: beside this module in a wheel, in deploy/kafka in a checkout."""
+    in_wheel = Path(__file__).with_name("pom.xml")
+    return in_wheel if in_wheel.exists() else Path(__file__).parents[3] / "deploy/kafka/pom.xml"

@@ -1,7 +1,7 @@
-"""A cluster of three small Apache Kafka brokers on loopback, each of which can be killed, frozen and started again.
+"""A cluster of three small Apache Kafka brokers on loopback; each can be killed, suspended and started again.
 
-Each node is a broker and a controller. So the loss of one node is survived, and the loss of two stops the cluster until
-one of them is back: with a single controller left no partition can get another leader.
+Each node is a broker and a controller. So the cluster survives the loss of one node, and the loss of two stops the
+cluster until one of them is back: a single controller can't elect a leader for a partition.
 """
 
 from collections.abc import Callable
@@ -21,21 +21,21 @@ PROPERTIES: Final = {
     "transaction.state.log.min.isr": "2",
     "share.coordinator.state.topic.replication.factor": "3",
     "share.coordinator.state.topic.min.isr": "2",
-    # One partition of each for each node: then any node that dies takes a coordinator with it.
+    # One partition for each node: then every node is a coordinator, and the death of any node needs a new coordinator.
     "offsets.topic.num.partitions": "3",
     "transaction.state.log.num.partitions": "3",
-    # A follower that is gone or frozen holds up writes with acks=all until it is out of sync: 30 s with the default.
+    # A dead or suspended follower blocks writes with acks=all until it counts as out of sync: 30 s with the default.
     "replica.lag.time.max.ms": "3000",
-    # A node that comes back leads again at once, so that one test's outage does not shape the next test's cluster.
+    # A node that is back leads its partitions again at once: an outage in one test does not change the next test.
     "leader.imbalance.check.interval.seconds": "1",
 }
 
 SMALL_JVM: Final = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-"""A node takes about 340 MB of memory."""
+"""Options of a node's Java machine: with these a node takes about 340 MB of memory."""
 
 
 class LocalCluster:
-    """Three brokers of one's own; also a context manager. All calls block; `bootstrap` names all three."""
+    """Three brokers; also a context manager. All calls block. `bootstrap` names all three."""
 
     def __init__(self) -> None:
         ports: list[int] = []
@@ -54,7 +54,7 @@ class LocalCluster:
             )
             for number, (port, controller_port) in enumerate(zip(own, controllers, strict=True), 1)
         )
-        """In the order of their node ids, which begin with 1."""
+        """The brokers in the order of their node ids, from 1."""
         self.bootstrap = ",".join(node.bootstrap for node in self.nodes)
 
     def __enter__(self) -> Self:
@@ -68,28 +68,29 @@ class LocalCluster:
         """Start the nodes that are not running, and return when all are ready.
 
         Raises:
-            BrokerUnavailableError: a tool is missing, or a node did not come up; says which.
+            BrokerUnavailableError: a tool is missing, or a node did not come up; the message says which.
         """
         try:
-            # At the same time: a node is ready only once a majority of the controllers is there.
+            # At the same time, because a node is ready only after a majority of the controllers has started.
             _at_once([node.start for node in self.nodes if not node.is_running])
         except BaseException:
             self.stop()
             raise
 
     def resume(self) -> None:
-        """Have every node run: wake those that are suspended, start those that were killed."""
+        """Make every node run: resume suspended nodes, start killed nodes."""
         for node in self.nodes:
             if node.is_running:
                 node.resume()
         self.start()
 
     def stop(self) -> None:
-        """End all nodes and remove their folders."""
+        """Stop all nodes and remove their folders."""
         _at_once([node.stop for node in self.nodes])
 
 
 def _at_once(calls: list[Callable[[], None]]) -> None:
+    """Run all calls at the same time; raise the error of the first that failed."""
     with ThreadPoolExecutor(NODES) as threads:
         for done in [threads.submit(call) for call in calls]:
             done.result()

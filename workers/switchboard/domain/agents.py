@@ -224,6 +224,4 @@ def _set_status(pool: Pool, agent: Agent, *, available: bool) -> None:
 
 
 def _reject(pool: Pool, agent_id: str, request_id: str | None, reason: RequestRefusal) -> None:
-    pool.decisions.append(
-        RequestRejected(pool.next_id(), "request-rejected", pool.id, pool.at, agent_id, request_id, reason)
-    )
+    pool.decide(RequestRejected, agent_id, request_id, reason)

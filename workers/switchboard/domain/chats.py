@@ -39,7 +39,7 @@ def arrive(pool: Pool, data: Data) -> str | None:
     queue = pool.config.queue_or_default(data.get("queue"))
     chat = Chat(chat_id, queue, arrived_at, text, pool.position, queue, pool.service)
     pool.chats[chat_id] = chat
-    pool.decisions.append(ChatQueued(pool.next_id(), "chat-queued", pool.id, pool.at, chat_id, queue, text))
+    pool.decide(ChatQueued, chat_id, queue, text)
     if remembered is None:
         pool.wait(chat)
     else:
@@ -70,9 +70,7 @@ def accept(pool: Pool, data: Data) -> str | None:
         else:
             offers.confirm(pool, chat, agent, automatic=False)
             return None
-    pool.decisions.append(
-        AcceptRejected(pool.next_id(), "accept-rejected", pool.id, pool.at, chat_id, agent_id, offer_id, reason)
-    )
+    pool.decide(AcceptRejected, chat_id, agent_id, offer_id, reason)
     return None
 
 
@@ -92,11 +90,7 @@ def decline(pool: Pool, data: Data) -> str | None:
     if agent.profile.config.allow_decline:
         offers.decline(pool, chat, agent)
     else:
-        pool.decisions.append(
-            DeclineRejected(
-                pool.next_id(), "decline-rejected", pool.id, pool.at, chat.id, agent.id, offer_id, "not-allowed"
-            )
-        )
+        pool.decide(DeclineRejected, chat.id, agent.id, offer_id, "not-allowed")
     return None
 
 
@@ -174,11 +168,7 @@ def transfer(pool: Pool, data: Data) -> str | None:
             offers.offer(pool, agent, chat, transfer=True)
             pool.touch(agent)
             return None
-    pool.decisions.append(
-        TransferRejected(
-            pool.next_id(), "transfer-rejected", pool.id, pool.at, data["chat_id"], to_queue, to_agent, reason
-        )
-    )
+    pool.decide(TransferRejected, data["chat_id"], to_queue, to_agent, reason)
     return None
 
 
@@ -187,9 +177,7 @@ def begin_wrapping(pool: Pool, chat: Chat, agent: Agent) -> None:
     pool.mark(chat, "wrapping")
     chat.wrapping_since = pool.service
     pool.touch(agent)
-    pool.decisions.append(
-        ChatWrapping(pool.next_id(), "chat-wrapping", pool.id, pool.at, chat.id, agent.id, chat.queue)
-    )
+    pool.decide(ChatWrapping, chat.id, agent.id, chat.queue)
     arm_wrap_up(pool, chat)
 
 

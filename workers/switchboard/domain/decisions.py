@@ -7,8 +7,9 @@ These are plain dataclasses, neither slotted nor frozen, for they are made once 
 takes 0.3 us so, 1.9 us frozen; encoding 0.4 us so, 1.4 us slotted (orjson reads an instance's dict at once).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args, get_type_hints
 
 Mode: TypeAlias = Literal["push", "pull"]
 Origin: TypeAlias = Literal["push", "manual", "transfer"]
@@ -261,3 +262,6 @@ Decision: TypeAlias = (
     | TransferRejected
     | AgentMadeUnavailable
 )
+
+TYPE_OF: Final[Mapping[Any, Any]] = {kind: get_args(get_type_hints(kind)["type"])[0] for kind in get_args(Decision)}
+"""Class of a decision → its type, as in the field `type`."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from switchboard.domain import agents, chats, rows, timers
 from switchboard.domain.decisions import Decision
 from switchboard.domain.events import Event, Frame
-from switchboard.domain.pool import Pool, Witness
+from switchboard.domain.pool import Observer, Pool
 from switchboard.domain.reconfiguration import configure, new_pool
 from switchboard.domain.rows import Restoration, Row
 from switchboard.domain.settle import pass_time, settle
@@ -68,13 +68,13 @@ class Engine:
         self._due_of: dict[str, int] = {}
         self._active: dict[str, Pool] = {}
         """The pools that the last frame came to."""
-        self._witness: Witness | None = None
+        self._observer: Observer | None = None
 
-    def watch(self, witness: Witness) -> None:
+    def watch(self, observer: Observer) -> None:
         """Let someone look on in every pool, those to come included."""
-        self._witness = witness
+        self._observer = observer
         for pool in self.pools.values():
-            pool.witness = witness
+            pool.observer = observer
 
     def apply(self, frame: Frame) -> Outcome:
         """Let time pass, then the frame's events happen (R1)."""
@@ -103,8 +103,8 @@ class Engine:
             if why is not None:
                 ignored[kind, why] += 1
             settle(pool)
-            if pool.witness is not None:
-                pool.witness.happened(pool, event, why)
+            if pool.observer is not None:
+                pool.observer.happened(pool, event, why)
         for pool in active.values():
             timers.tidy(pool)
             self._schedule(pool)
@@ -193,7 +193,7 @@ class Engine:
             pool = self.pools.get(pool_id)
             if pool is None:
                 pool = self.pools[pool_id] = new_pool(pool_id, self.shard, None)
-                pool.witness = self._witness
+                pool.observer = self._observer
             pool.begin_frame(self.frame, outcome.decisions)
             self._active[pool_id] = pool
         return pool

@@ -26,7 +26,7 @@ def match(pool: Pool) -> None:
     if pool.rematch or len(trying) + len(fresh) > _WHOLE_PASS:
         pool.rematch = False
         for agent in trying.values():
-            offers.stand_in_line(agent)
+            offers.join_line(agent)
         _serve_all(pool)
     elif not fresh:
         _serve_agents(pool, trying)
@@ -43,7 +43,7 @@ def _serve_agents(pool: Pool, trying: dict[str, Agent]) -> None:
     for agent in trying.values():
         chat = next_chat(pool, agent)
         if chat is None:
-            offers.stand_in_line(agent)
+            offers.join_line(agent)
         else:
             offer(pool, agent, chat)
 
@@ -58,7 +58,7 @@ def _serve_chat(pool: Pool, chat: Chat) -> None:
 
 def _serve_changed(pool: Pool, trying: dict[str, Agent], fresh: list[Chat]) -> None:
     for agent in trying.values():
-        offers.stand_in_line(agent)
+        offers.join_line(agent)
     while trying or fresh:
         candidates: list[AgentKey] = []
         for chat in list(fresh):

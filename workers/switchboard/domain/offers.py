@@ -1,4 +1,4 @@
-"""Requests: making, withdrawing, and the agents' places in their asking lines (R5, R7, R11)."""
+"""Requests of agents (R5, R7, R11), and offers: how an offer starts (R9) and the ways in which it ends (R10)."""
 
 from heapq import heappush
 from typing import Literal
@@ -23,14 +23,14 @@ from switchboard.domain.timers import Kind, arm_delay
 
 
 def make_request(pool: Pool, agent: Agent, *, push: bool) -> None:
-    """Let a request stand from now."""
+    """Give the agent a request, from now on."""
     agent.request = Request("push" if push else "manual", pool.clock, pool.at, pool.position)
     pool.requests += 1
     pool.touch(agent)
 
 
 def withdraw(pool: Pool, agent: Agent) -> None:
-    """Withdraw the outstanding request, if there is one."""
+    """Withdraw the agent's outstanding request, if any."""
     if agent.request is not None:
         agent.request = None
         pool.requests -= 1
@@ -38,7 +38,7 @@ def withdraw(pool: Pool, agent: Agent) -> None:
 
 
 def follow_up(pool: Pool, agent: Agent) -> None:
-    """R11: an agent in push mode who could take a chat, and asks for none, asks at once."""
+    """R11: request a chat for an agent in push mode that could take one and has no request."""
     if (
         agent.mode == "push"
         and agent.request is None
@@ -47,23 +47,22 @@ def follow_up(pool: Pool, agent: Agent) -> None:
         and not agent.absent
         and len(agent.sessions) < agent.max_sessions
     ):
-        made = pool.next_id()
-        pool.decisions.append(ChatRequested(made, "chat-requested", pool.id, pool.at, agent.id, made, pool.at, "push"))
+        pool.decide(ChatRequested, agent.id, pool.next_id(), pool.at, "push")
         agent.request = Request("push", pool.clock, pool.at, pool.position)
         pool.requests += 1
         pool.changed_agents[agent.id] = None
 
 
 def eligible(pool: Pool, agent: Agent) -> bool:
-    """R5: whether the agent's request may be served now."""
+    """R5: True if the agent's request may be served now. Changes nothing; the end of a delay has its timer already."""
     if agent.request is None or not agent.available or agent.absent or len(agent.sessions) >= agent.max_sessions:
         return False
-    over = timers.arm_delay(pool, agent)
+    over = timers.delay_over(agent)
     return over is None or over <= pool.service
 
 
 def place(agent: Agent) -> AgentKey:
-    """R7: the place of an agent with a request: by lot until the first offer, then by the request's age."""
+    """R7: the key of an agent with a request: by lot until the first offer, then by the age of the request."""
     request = agent.request
     if request is None:
         raise ValueError(f"agent {agent.id} asks for nothing")
@@ -72,8 +71,8 @@ def place(agent: Agent) -> AgentKey:
     return (0, agent.lot, agent.id, agent)
 
 
-def stand_in_line(agent: Agent) -> None:
-    """Put an agent whose request is eligible in its asking line, or at its new place there."""
+def join_line(agent: Agent) -> None:
+    """Put an agent with an eligible request into its request line, or move it to its new place."""
     key = place(agent)
     if key != agent.key:
         leave_line(agent)
@@ -82,24 +81,24 @@ def stand_in_line(agent: Agent) -> None:
 
 
 def leave_line(agent: Agent) -> None:
-    """Take an agent out of its asking line, if it stands there."""
+    """Remove an agent from its request line, if it is there."""
     if agent.key is not None:
         agent.profile.asking.agents.remove(agent.key)
         agent.key = None
 
 
 def refresh(pool: Pool, agent: Agent) -> None:
-    """After a change of an agent: to be tried if its request is eligible, out of the line if not."""
+    """After a change of an agent: match its request if eligible; otherwise leave the request line."""
     if eligible(pool, agent):
         pool.trying[agent.id] = agent
     else:
-        # A delay that has just passed may have let it in, and the timer at hand has withdrawn its request.
+        # The end of a delay may have added the agent just before the present timer withdrew its request.
         pool.trying.pop(agent.id, None)
         leave_line(agent)
 
 
 def offer(pool: Pool, agent: Agent, chat: Chat, *, transfer: bool = False) -> None:
-    """R9: offer a chat to an agent for its request, or, where the chat comes by transfer, for none (R16)."""
+    """R9: offer a chat to an agent, for its request; a transfer needs no request (R16)."""
     profile = agent.profile
     config = profile.config
     waiting = 0
@@ -108,8 +107,8 @@ def offer(pool: Pool, agent: Agent, chat: Chat, *, transfer: bool = False) -> No
     requests = pool.requests
     request = None if transfer else agent.request
     agent_order: AgentOrder = "transfer" if transfer else "oldest-request" if agent.had_offer else "lot"
-    if pool.witness is not None:
-        pool.witness.offering(pool, agent, chat, request)
+    if pool.observer is not None:
+        pool.observer.offering(pool, agent, chat, request)
     if chat.stage == "waiting":
         pool.leave_line(chat)
     if request is not None:
@@ -127,85 +126,63 @@ def offer(pool: Pool, agent: Agent, chat: Chat, *, transfer: bool = False) -> No
     agent.last_offer = pool.service
     arm_delay(pool, agent)
     pool.changed_agents[agent.id] = None
-    chat.offer_id = made = pool.next_id()
+    chat.offer_id = pool.next_id()
     heappush(pool.timers, (chat.expires, Kind.OFFER_EXPIRY, chat.id))
-    pool.decisions.append(
-        ChatAssigned(
-            made,
-            "chat-assigned",
-            pool.id,
-            pool.at,
-            made,
-            chat.id,
-            agent.id,
-            chat.queue,
-            config.name,
-            agent.mode,
-            "transfer" if request is None else request.origin,
-            chat.arrived_text,
-            None if request is None else request.at_text,
-            format_ms(min(pool.clock + config.offer_timeout, MAX_MS)),
-            (pool.clock - chat.arrived_at) / 1000,
-            chat.attempt,
-            len(agent.sessions),
-            agent.max_sessions,
-            Why(config.pull_policy, agent_order, waiting, requests),
-        )
+    pool.decide(
+        ChatAssigned,
+        offer_id=chat.offer_id,
+        chat_id=chat.id,
+        agent_id=agent.id,
+        queue=chat.queue,
+        profile=config.name,
+        mode=agent.mode,
+        origin="transfer" if request is None else request.origin,
+        arrived_at=chat.arrived_text,
+        requested_at=None if request is None else request.at_text,
+        expires_at=format_ms(min(pool.clock + config.offer_timeout, MAX_MS)),
+        waited_seconds=(pool.clock - chat.arrived_at) / 1000,
+        attempt=chat.attempt,
+        sessions=len(agent.sessions),
+        max_sessions=agent.max_sessions,
+        why=Why(config.pull_policy, agent_order, waiting, requests),
     )
 
 
 def confirm(pool: Pool, chat: Chat, agent: Agent, *, automatic: bool) -> None:
-    """R10: the offer is accepted; by the agent that also forgives the offers it missed."""
+    """R10: the offer is accepted. An acceptance by the agent resets its missed offers; an automatic one does not."""
     if not automatic:
         agent.missed = 0
     agent.undecided -= 1
     pool.mark(chat, "active")
     pool.touch(agent)
-    pool.decisions.append(
-        AssignmentConfirmed(
-            pool.next_id(),
-            "assignment-confirmed",
-            pool.id,
-            pool.at,
-            chat.offer_id or "",
-            chat.id,
-            agent.id,
-            chat.queue,
-            automatic,
-            (pool.clock - chat.offered_at) / 1000,
-        )
+    pool.decide(
+        AssignmentConfirmed,
+        chat.offer_id or "",
+        chat.id,
+        agent.id,
+        chat.queue,
+        automatic,
+        (pool.clock - chat.offered_at) / 1000,
     )
 
 
 def end(pool: Pool, chat: Chat, reason: OfferEnd) -> None:
-    """The standing offer of a chat ends unaccepted. The chat is then in no line; the caller says where it goes."""
+    """End the offer of a chat unaccepted. The caller then puts the chat into a waiting line, or closes it."""
     agent = chat.agent
     if agent is None:
         raise ValueError(f"chat {chat.id} is not offered")
-    pool.decisions.append(
-        AssignmentEnded(
-            pool.next_id(),
-            "assignment-ended",
-            pool.id,
-            pool.at,
-            chat.offer_id or "",
-            chat.id,
-            agent.id,
-            chat.queue,
-            reason,
-        )
-    )
+    pool.decide(AssignmentEnded, chat.offer_id or "", chat.id, agent.id, chat.queue, reason)
     pool.free_session(chat)
 
 
 def requeue(pool: Pool, chat: Chat, reason: Requeue) -> None:
-    """A chat that is in no line waits in its queue."""
+    """Put a chat that is in no waiting line back into the line of its queue."""
     pool.wait(chat)
-    pool.decisions.append(ChatRequeued(pool.next_id(), "chat-requeued", pool.id, pool.at, chat.id, chat.queue, reason))
+    pool.decide(ChatRequeued, chat.id, chat.queue, reason)
 
 
 def decline(pool: Pool, chat: Chat, agent: Agent) -> None:
-    """R10: the agent declined; the chat waits again, to be offered to others first (R5)."""
+    """R10: the agent declines; the chat waits again, and other agents get it first (R5)."""
     pool.pass_over(agent, chat)
     end(pool, chat, "declined")
     pool.ended.append(chat)
@@ -213,7 +190,7 @@ def decline(pool: Pool, chat: Chat, agent: Agent) -> None:
 
 
 def miss(pool: Pool, chat: Chat, agent: Agent) -> None:
-    """R10: the offer expired; who misses too many in a row is made unavailable."""
+    """R10: the offer expires; an agent that misses too many in a row becomes unavailable."""
     pool.pass_over(agent, chat)
     end(pool, chat, "missed")
     pool.ended.append(chat)
@@ -224,9 +201,7 @@ def miss(pool: Pool, chat: Chat, agent: Agent) -> None:
         agent.missed = 0
         agent.available = False
         agent.returns = True
-        pool.decisions.append(
-            AgentMadeUnavailable(pool.next_id(), "agent-made-unavailable", pool.id, pool.at, agent.id, "missed-offers")
-        )
+        pool.decide(AgentMadeUnavailable, agent.id, "missed-offers")
         stand_down(pool, agent, "agent-unavailable")
 
 
@@ -235,7 +210,7 @@ def stand_down(
     agent: Agent,
     reason: Literal["agent-unavailable", "agent-absent", "agent-lost", "agent-logged-out"],
 ) -> None:
-    """R18: an agent who is not to get chats: its request is withdrawn and its undecided offers are rescinded."""
+    """R18: the agent gets no more chats: withdraw its request and its undecided offers."""
     withdraw(pool, agent)
     pool.touch(agent)
     for chat in [held for held in agent.sessions.values() if held.stage == "offered"]:

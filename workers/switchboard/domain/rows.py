@@ -245,7 +245,7 @@ class Restoration:
         timers.rebuild(pool)
         for agent in pool.agents.values():
             if offers.eligible(pool, agent):
-                offers.stand_in_line(agent)
+                offers.join_line(agent)
 
 
 def _agent(pool: Pool, value: Value) -> Agent:

@@ -88,8 +88,8 @@ def pass_time(pool: Pool, at: int, end: int) -> None:
 
 def _settle(pool: Pool) -> None:
     settle(pool)
-    if pool.witness is not None:
-        pool.witness.time_passed(pool)
+    if pool.observer is not None:
+        pool.observer.time_passed(pool)
 
 
 def _wake(pool: Pool, now: int) -> None:

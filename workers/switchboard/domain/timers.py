@@ -112,19 +112,21 @@ def arm_passings(pool: Pool, agent: Agent) -> None:
             heappush(pool.wakes, (at + reoffer_after, agent.id))
 
 
-def arm_delay(pool: Pool, agent: Agent) -> int | None:
-    """R5: when the delay since the agent's last offer is over, in service time; its timer is set. None: it has none.
-
-    The timer is set whether or not the agent asks: service time moves on only while some timer is pending.
-    """
+def delay_over(agent: Agent) -> int | None:
+    """R5: service time at which the delay since the agent's last offer is over; None if the agent has no delay."""
     delay = agent.profile.config.delay_between_chats
-    if not delay or agent.last_offer is None:
-        return None
-    over = agent.last_offer + delay
-    if over > pool.service and agent.wake != over:
+    return agent.last_offer + delay if delay and agent.last_offer is not None else None
+
+
+def arm_delay(pool: Pool, agent: Agent) -> None:
+    """Set the timer for the end of the agent's delay, once after each offer and each change of the profile (R5).
+
+    The timer is set whether or not the agent has a request: service time moves only while a timer is pending.
+    """
+    over = delay_over(agent)
+    if over is not None and over > pool.service and agent.wake != over:
         agent.wake = over
         heappush(pool.wakes, (over, agent.id))
-    return over
 
 
 def tidy(pool: Pool) -> None:

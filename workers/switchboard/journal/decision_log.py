@@ -1,135 +1,124 @@
-"""Decisions as they are found, in a file or on a topic, one after the other with a look ahead."""
+"""Decision logs: decision ids, the decisions of a file or partition in order, and their comparison with a replay.
+
+A decision log is a file with one decision a line, as `switchboard replay` writes it, or one partition of the topic
+`assignment` or `push-request`. In a file the decisions of all shards stand in the order of the replayed log.
+"""
 
 import re
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Generic, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
 from switchboard.domain.decisions import Decision
 from switchboard.errors import RecordedLogError
 from switchboard.journal.codec import PUSH_REQUEST_TYPE, encode
 from switchboard.journal.line_files import DamagedFileError, read_lines
 
-AHEAD: Final = 1_000
-"""After a difference so many decisions are looked through for those of the frame at hand."""
+LOOK_AHEAD: Final = 1_000
+"""Decisions read ahead at most, after a difference, in search of further decisions of the current frame."""
 
-Key: TypeAlias = tuple[int, int]
+LONGEST_QUOTE: Final = 500
+"""Bytes of a decision, or of a value that is no decision, that a message repeats."""
+
+FrameId: TypeAlias = tuple[int, int]
 """(shard, frame number)."""
 
 
-@dataclass(slots=True)
-class Found:
-    """One decision as it is found."""
+class DecisionId(NamedTuple):
+    """A decision's id, `POOL/SHARD/FRAME/N`. The ids of one shard sort in the order of its decisions."""
+
+    shard: int
+    frame: int
+    number: int
+    """Index of the decision in its frame, from 0."""
+    pool: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The id that a text is; None if the text is no decision id."""
+        match = _match_id(text)
+        if match is None:
+            return None
+        pool, shard, frame, number = match.groups()
+        return cls(int(shard), int(frame), int(number), pool)
+
+    @property
+    def frame_id(self) -> FrameId:
+        """The frame that made the decision."""
+        return self.shard, self.frame
+
+
+# 18 digits fit into 64 bits. Python parses a number of thousands of digits slowly, or not at all.
+_match_id: Final = re.compile("([^/]*)/([0-9]{1,18})/([0-9]{1,18})/([0-9]{1,18})").fullmatch
+
+
+@dataclass
+class FoundDecision:
+    """A line or record that holds a decision, or that stands where a decision is expected."""
 
     value: bytes
     where: str
-    """Line of the file, or offset on the partition."""
-
-    def __str__(self) -> str:
-        """Its id, and where it is."""
-        told = id_of(self.value)
-        return f"{told or beginning(self.value)} at {self.where}"
-
-
-LONGEST_QUOTE: Final = 500
-"""Bytes of what is no decision, or of a decision, that a sentence repeats."""
-
-
-def beginning(value: bytes) -> str:
-    """What a value is, for a sentence: as text, and cut where it is long."""
-    told = value[:LONGEST_QUOTE].decode(errors="replace")
-    return told if len(value) <= LONGEST_QUOTE else f"{told}… ({len(value):,} bytes)"
-
-
-Source: TypeAlias = Callable[[], Awaitable[Found | None]]
-"""The next one; None: there is none any more."""
-
-
-def id_of(value: bytes) -> str:
-    """A decision's id, "" if there is none to be seen."""
-    head, _, rest = value.partition(b'"id":"')
-    return rest.partition(b'"')[0].decode(errors="replace") if head == b"{" else ""
-
-
-def key_of(value: bytes) -> Key | None:
-    """The frame that a decision says it is of, by its id (`POOL/SHARD/FRAME/N`); None: it says none. About 0.5 us."""
-    parts = id_of(value).split("/")
-    if len(parts) != 4 or not (_is_number(parts[1]) and _is_number(parts[2])):
-        return None
-    return int(parts[1]), int(parts[2])
-
-
-_is_number: Final = re.compile("[0-9]{1,18}").fullmatch
-
-
-class Finds:
-    """What is found, in order."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._ahead: deque[tuple[Found, Key | None]] = deque()
-        self._keys: Counter[Key | None] = Counter()
-
-    async def head(self) -> Found | None:
-        """The next one, which stays; None: there is none any more."""
-        if not self._ahead:
-            await self._pull()
-        return self._ahead[0][0] if self._ahead else None
+    """`line N` of the file, or `offset N` of the partition."""
 
     @property
-    def head_key(self) -> Key | None:
-        """The frame that the head says it is of."""
-        return self._ahead[0][1] if self._ahead else None
+    def id_text(self) -> str:
+        """The id as text; empty if the value does not begin with an id, as each decision does."""
+        head, _, rest = self.value.partition(b'"id":"')
+        return rest.partition(b'"')[0].decode(errors="replace") if head == b"{" else ""
 
-    async def take(self) -> Found | None:
-        """The next one."""
-        if not self._ahead:
-            return await self._source()
-        found, key = self._ahead.popleft()
-        self._keys[key] -= 1
-        return found
+    @cached_property
+    def id(self) -> DecisionId | None:
+        """The id, parsed on first use; None if the value has no decision id."""
+        return DecisionId.parse(self.id_text)
 
-    def put_back(self, found: Found) -> None:
-        """Undo a `take`."""
-        key = key_of(found.value)
-        self._ahead.appendleft((found, key))
-        self._keys[key] += 1
-
-    async def holds(self, key: Key) -> bool:
-        """Whether one of this frame is among those ahead."""
-        while len(self._ahead) < AHEAD and await self._pull():
-            pass
-        return self._keys[key] > 0
-
-    async def _pull(self) -> bool:
-        found = await self._source()
-        if found is None:
-            return False
-        key = key_of(found.value)
-        self._ahead.append((found, key))
-        self._keys[key] += 1
-        return True
+    def __str__(self) -> str:
+        """The id, or the beginning of the value where there is none, with the place."""
+        return f"{self.id_text or quote_value(self.value)} at {self.where}"
 
 
-def lines_of(path: Path, progress: Callable[[int], None]) -> Source:
-    """The lines of a decision log; `progress` is told how many bytes were read, uncompressed.
+def quote_value(value: bytes) -> str:
+    """A value as text for a message; a value above `LONGEST_QUOTE` is cut, and its length added."""
+    text = value[:LONGEST_QUOTE].decode(errors="replace")
+    return text if len(value) <= LONGEST_QUOTE else f"{text}… ({len(value):,} bytes)"
 
-    The source raises:
-        OSError: the file can't be read.
-        RecordedLogError: it is compressed and is cut or damaged, or a line is too long.
+
+class KafkaRecord(Protocol):
+    """A record as a consumer returns it, as far as a decision log needs it."""
+
+    value: bytes | None
+    offset: int
+
+
+async def decisions_of_records(records: AsyncIterable[KafkaRecord]) -> AsyncIterator[FoundDecision]:
+    """The decisions of a partition's records, in order.
+
+    Raises:
+        Exception: reading the records failed; the error of `records` passes through.
     """
-    lines = _lines(path, progress)
-
-    async def next_line() -> Found | None:
-        return next(lines, None)
-
-    return next_line
+    async for record in records:
+        yield FoundDecision(record.value or b"", f"offset {record.offset}")
 
 
-def _lines(path: Path, progress: Callable[[int], None]) -> Iterator[Found]:
+async def decisions_of_file(path: Path, progress: Callable[[int], None]) -> AsyncIterator[FoundDecision]:
+    """The decisions of a file, in order; blank lines are skipped.
+
+    Args:
+        path: the decision log, plain, gzip or zstd.
+        progress: called every 1,000 lines with the number of uncompressed bytes read.
+
+    Raises:
+        OSError: the file can't be read.
+        RecordedLogError: the file is compressed and cut or damaged, or a line is too long.
+    """
+    for found in _found_lines(path, progress):
+        yield found
+
+
+def _found_lines(path: Path, progress: Callable[[int], None]) -> Iterator[FoundDecision]:
     number = read = 0
     try:
         for number, line in enumerate(read_lines(path), start=1):
@@ -137,141 +126,305 @@ def _lines(path: Path, progress: Callable[[int], None]) -> Iterator[Found]:
             if not number % 1000:
                 progress(read)
             if not line.isspace():
-                yield Found(line.removesuffix(b"\n"), f"line {number}")
+                yield FoundDecision(line.removesuffix(b"\n"), f"line {number}")
     except DamagedFileError as error:
         raise RecordedLogError(str(path), number + 1, str(error)) from None
 
 
+def encode_by_topic(decisions: Iterable[Decision]) -> tuple[list[bytes], list[bytes]]:
+    """A frame's decisions as values of records: those on `assignment`, and those on `push-request`."""
+    assigned: list[bytes] = []
+    requested: list[bytes] = []
+    for decision in decisions:
+        (requested if decision.type == PUSH_REQUEST_TYPE else assigned).append(encode(decision))
+    return assigned, requested
+
+
+class Identified(Protocol):
+    """A decision with an id, in whatever form its reader keeps the rest."""
+
+    @property
+    def id(self) -> DecisionId | None:
+        """None for a value that has no decision id."""
+        ...
+
+
+D = TypeVar("D", bound=Identified)
+
+
+class DecisionReader(Generic[D]):
+    """The decisions of one decision log in order, with a look-ahead.
+
+    `peek`, `take` and `has_of` keep the order of the log. `take_through` reads frame by frame where only the order
+    within each shard counts: a file may hold the decisions of one shard after those of another.
+    """
+
+    def __init__(self, source: AsyncIterator[D]) -> None:
+        self._source = source
+        self._ahead: dict[int | None, deque[tuple[int, D]]] = {}
+        """By shard, without empty queues: decisions read and not taken, each with its number in the log. The key None
+        is for decisions without an id."""
+        self._frames: Counter[FrameId | None] = Counter()
+        """How many decisions of each frame are ahead."""
+        self._size = 0
+        """Decisions ahead."""
+        self._read = 0
+        """Decisions read from the log."""
+        self._last_taken = 0
+        """Number in the log of the decision taken last."""
+
+    async def peek(self) -> D | None:
+        """The next decision, which stays; None at the end."""
+        if not self._ahead and not await self._read_ahead():
+            return None
+        return self._next_queue()[0][1]
+
+    async def take(self) -> D | None:
+        """The next decision; None at the end."""
+        if self._ahead:
+            queue = self._next_queue()
+            self._last_taken = queue[0][0]
+            return self._pop(queue)
+        decision = await anext(self._source, None)
+        if decision is not None:
+            self._read += 1
+            self._last_taken = self._read
+        return decision
+
+    def put_back(self, decision: D) -> None:
+        """Return the decision of the last `take`; the next `take` gives it again."""
+        shard = self._count(decision)
+        self._ahead.setdefault(shard, deque()).appendleft((self._last_taken, decision))
+
+    async def has_of(self, frame: FrameId) -> bool:
+        """True if one of the next `LOOK_AHEAD` decisions is of this frame."""
+        while self._size < LOOK_AHEAD and await self._read_ahead():
+            pass
+        return self._frames[frame] > 0
+
+    async def take_through(self, frame: FrameId) -> list[D]:
+        """All decisions of the frame's shard up to and including this frame, in the order of the log.
+
+        Reads ahead until the shard's next frame begins, or the log ends; the decisions of other shards are kept, and
+        those without an id are never given. Memory grows with the distance by which one shard is ahead of another.
+        """
+        shard, number = frame
+        while not self._is_past(shard, number) and await self._read_ahead():
+            pass
+        taken: list[D] = []
+        while (queue := self._ahead.get(shard)) and _frame_of(queue[0][1]) <= number:
+            taken.append(self._pop(queue))
+        return taken
+
+    def has_ahead(self, shard: int) -> bool:
+        """True if decisions of the shard were read and not taken. After `take_through`: if the shard has any left."""
+        return shard in self._ahead
+
+    def _is_past(self, shard: int, frame: int) -> bool:
+        queue = self._ahead.get(shard)
+        return queue is not None and _frame_of(queue[-1][1]) > frame
+
+    async def _read_ahead(self) -> bool:
+        """Read one decision into the look-ahead; False at the end."""
+        decision = await anext(self._source, None)
+        if decision is None:
+            return False
+        self._read += 1
+        shard = self._count(decision)
+        self._ahead.setdefault(shard, deque()).append((self._read, decision))
+        return True
+
+    def _next_queue(self) -> deque[tuple[int, D]]:
+        """The queue whose first decision stands first in the log; the look-ahead must not be empty."""
+        return min(self._ahead.values(), key=lambda queue: queue[0][0])
+
+    def _count(self, decision: D) -> int | None:
+        """Count a decision that joins the look-ahead; its shard."""
+        decision_id = decision.id
+        self._size += 1
+        self._frames[None if decision_id is None else decision_id.frame_id] += 1
+        return None if decision_id is None else decision_id.shard
+
+    def _pop(self, queue: deque[tuple[int, D]]) -> D:
+        """Remove the first decision of a queue from the look-ahead."""
+        _, decision = queue.popleft()
+        decision_id = decision.id
+        frame = None if decision_id is None else decision_id.frame_id
+        self._size -= 1
+        self._frames[frame] -= 1
+        if not self._frames[frame]:
+            del self._frames[frame]
+        if not queue:
+            del self._ahead[None if decision_id is None else decision_id.shard]
+        return decision
+
+
+def _frame_of(decision: Identified) -> int:
+    return -1 if decision.id is None else decision.id.frame
+
+
 class DifferenceKind(StrEnum):
-    """In what a found decision differs from the replay's."""
+    """How a decision log differs from the replay at one place."""
 
     MISSING = "missing"
-    """The replay decides it, and it is not found."""
+    """The replay makes a decision, and the log does not have it there."""
     EXTRA = "extra"
-    """It is found, and the replay does not decide it there."""
+    """The log has a decision, and the replay does not make it there."""
     DIFFERENT = "different"
-    """Both have a decision there, and they are not the same bytes."""
+    """Both have a decision there, and the bytes differ."""
     DECISIONS_END = "decisions-end"
-    """There are no more found, and the replay decides more."""
+    """The decision log ends, and the replay makes more decisions."""
     LOG_ENDS = "log-ends"
-    """More are found, of frames that the log does not reach."""
+    """The decision log goes on with frames that the replayed log does not reach."""
 
 
 @dataclass(slots=True)
 class Difference:
-    """One decision that is not as the replay has it."""
+    """One place at which a decision log differs from the replay."""
 
+    log: str
+    """The decision log: the file, or the topic with its partition."""
     kind: DifferenceKind
     expected: bytes | None
-    found: Found | None
+    """The replay's decision; None if the replay makes none there."""
+    found: FoundDecision | None
+    """None if nothing is found there."""
     after: int
-    """So many were equal before it."""
+    """Equal decisions before this place."""
 
     def __str__(self) -> str:
-        """It in a line."""
-        expected = "nothing" if self.expected is None else beginning(self.expected)
+        """The difference on one line, without the name of the log."""
+        expected = "nothing" if self.expected is None else quote_value(self.expected)
         found = "nothing"
         if self.found is not None:
-            found = f"{beginning(self.found.value)} at {self.found.where}"
+            found = f"{quote_value(self.found.value)} at {self.found.where}"
         return f"after {self.after} equal records the replay has {expected}, the topic {found}"
 
 
 class Comparison:
-    """One stream of decisions: a decision log, or one partition of a topic."""
+    """One decision log compared with a replay, frame by frame and byte for byte.
 
-    def __init__(self, finds: Finds, shard: int | None = None) -> None:
-        """`shard`: the one that the stream is of; None: it is of all of them."""
-        self._finds = finds
-        self._shard = shard
-        self._done: dict[int, int] = {}
-        self.same = 0
-        """Found decisions that are equal."""
+    Attributes:
+        log: the file, or the topic with its partition.
+        shard: the shard of all its decisions; None if the log holds the decisions of all shards.
+        equal: decisions found that are equal to the replay's.
+        first_whole_frame: of a topic whose beginning retention has deleted: the first frame that the caller compares;
+            earlier frames are deleted, or may be cut.
+    """
 
-    async def hold(self, key: Key, expected: list[bytes]) -> Difference | None:
-        """Hold a frame's decisions against what is found next; the first difference in that frame."""
-        left = deque(expected)
-        while left:
-            found = await self._finds.take()
+    def __init__(self, log: str, decisions: AsyncIterator[FoundDecision], shard: int | None = None) -> None:
+        self.log = log
+        self.shard = shard
+        self.equal = 0
+        self.first_whole_frame = 0
+        self._decisions = DecisionReader(decisions)
+        self._last: dict[int, int] = {}
+        """By shard: the last frame compared."""
+
+    async def compare(self, frame: FrameId, expected: list[bytes]) -> Difference | None:
+        """Compare the replay's decisions of a frame with the next ones of the log; the first difference.
+
+        Frames are to be given in the order of the replay, those without a decision included.
+        """
+        pending = deque(expected)
+        # Nearly all decisions are equal. Their ids are not parsed, which would take longer than the comparison.
+        while pending:
+            found = await self._decisions.take()
             if found is None:
-                return Difference(DifferenceKind.DECISIONS_END, left[0], None, self.same)
-            if found.value != left[0]:
-                self._finds.put_back(found)
+                return self._difference(DifferenceKind.DECISIONS_END, pending[0], None)
+            if found.value != pending[0]:
+                self._decisions.put_back(found)
                 break
-            self.same += 1
-            left.popleft()
-        difference = await self._differ(key, left)
-        self._done[key[0]] = key[1]
+            self.equal += 1
+            pending.popleft()
+        difference = await self._match_rest(frame, pending)
+        self.skip(frame)
         return difference
 
-    async def skip_until(self, key: Key) -> int:
-        """Pass over what is found of earlier frames of a shard than this; how many."""
-        passed = 0
-        while await self._finds.head() is not None:
-            at = self._finds.head_key
-            if at is None or at[0] != key[0] or at[1] >= key[1]:
-                break
-            await self._finds.take()
-            passed += 1
-        return passed
+    def skip(self, frame: FrameId) -> None:
+        """Note that a frame is done without comparing it."""
+        self._last[frame[0]] = frame[1]
 
-    async def rest(self) -> AsyncIterator[Found]:
-        """What is found after all that was held against it."""
-        while (found := await self._finds.take()) is not None:
+    async def skip_to(self, frame: FrameId) -> int:
+        """Skip the decisions of the shard's earlier frames; how many. Stops at a decision without an id."""
+        skipped = 0
+        while (found := await self._decisions.peek()) is not None:
+            if found.id is None or found.id.shard != frame[0] or found.id.frame >= frame[1]:
+                break
+            await self._decisions.take()
+            skipped += 1
+        return skipped
+
+    async def next_frame(self) -> int | None:
+        """The frame number of the next decision; None at the end, or if the next decision has no id."""
+        found = await self._decisions.peek()
+        return None if found is None or found.id is None else found.id.frame
+
+    async def rest(self) -> AsyncIterator[FoundDecision]:
+        """The decisions after those of all compared frames."""
+        while (found := await self._decisions.take()) is not None:
             yield found
 
-    def left_over(self, found: Found) -> Difference:
-        """What one that `rest` gives is."""
-        key = key_of(found.value)
-        to_come = key is not None and key[1] > self._done.get(key[0], -1)
-        return Difference(DifferenceKind.LOG_ENDS if to_come else DifferenceKind.EXTRA, None, found, self.same)
+    def is_beyond(self, found: FoundDecision) -> bool:
+        """True if a decision is of a later frame than the last one compared of its shard."""
+        return found.id is not None and found.id.frame > self._last.get(found.id.shard, -1)
 
-    async def _differ(self, key: Key, left: deque[bytes]) -> Difference | None:
-        """Take in what is found of this frame; the first difference from what is left to be expected of it."""
+    def left_over(self, found: FoundDecision) -> Difference:
+        """The difference that a decision from `rest` is."""
+        kind = DifferenceKind.LOG_ENDS if self.is_beyond(found) else DifferenceKind.EXTRA
+        return self._difference(kind, None, found)
+
+    async def _match_rest(self, frame: FrameId, pending: deque[bytes]) -> Difference | None:
+        """Take all decisions that belong to this frame, and match them with the pending ones; the first difference."""
         first: Difference | None = None
-        while await self._is_of(key, wanted=bool(left)):
-            found = await self._finds.take()
+        while await self._belongs(frame, is_pending=bool(pending)):
+            found = await self._decisions.take()
             if found is None:
                 break
-            if left and found.value == left[0]:
-                self.same += 1
-                left.popleft()
+            if pending and found.value == pending[0]:
+                self.equal += 1
+                pending.popleft()
                 continue
-            difference = self._between(left, found)
+            difference = self._mismatch(pending, found)
             first = first or difference
-        if left and first is None:
-            first = Difference(DifferenceKind.MISSING, left[0], None, self.same)
+        if pending and first is None:
+            first = self._difference(DifferenceKind.MISSING, pending[0], None)
         return first
 
-    def _between(self, left: deque[bytes], found: Found) -> Difference:
-        """Tell how a found decision differs, and drop what it stands for from what is left."""
-        names = [id_of(value) for value in left]
-        own = id_of(found.value)
-        if names and own == names[0]:
-            return Difference(DifferenceKind.DIFFERENT, left.popleft(), found, self.same)
-        if own in names and found.value in left:
-            # What stands before it was left out, or comes later: then that is one too many.
-            missing = left[0]
-            while left.popleft() != found.value:
-                pass
-            self.same += 1
-            return Difference(DifferenceKind.MISSING, missing, found, self.same - 1)
-        return Difference(DifferenceKind.EXTRA, left[0] if left else None, found, self.same)
+    async def _belongs(self, frame: FrameId, *, is_pending: bool) -> bool:
+        """True if the next decision belongs to this frame, or to no later one.
 
-    async def _is_of(self, key: Key, *, wanted: bool) -> bool:
-        """Whether what is found next belongs to this frame, or nowhere later; `wanted`: the frame lacks some."""
-        if await self._finds.head() is None:
+        Args:
+            frame: the current frame.
+            is_pending: the replay has decisions of this frame that are not found yet.
+        """
+        found = await self._decisions.peek()
+        if found is None:
             return False
-        at = self._finds.head_key
-        if at is None or at == key or (self._shard is not None and at[0] != self._shard):
+        found_id = found.id
+        # No id, or a wrong shard: the decision never fits, so it is reported with the current frame.
+        if found_id is None or (self.shard is not None and found_id.shard != self.shard):
             return True
-        done = self._done.get(at[0])
-        if done is not None and at[1] <= done:
+        if found_id.frame_id == frame or not self.is_beyond(found):
             return True
-        # It is of a frame to come: only if some of this frame come after it is it out of place.
-        return wanted and await self._finds.holds(key)
+        # A decision of a later frame is out of place only if decisions of this frame come after it.
+        return is_pending and await self._decisions.has_of(frame)
 
+    def _mismatch(self, pending: deque[bytes], found: FoundDecision) -> Difference:
+        """The difference between the first pending decision and a found one; removes from `pending` what is matched."""
+        ids = [FoundDecision(value, "").id_text for value in pending]
+        found_id = found.id_text
+        if ids and found_id == ids[0]:
+            return self._difference(DifferenceKind.DIFFERENT, pending.popleft(), found)
+        if found_id in ids and found.value in pending:
+            # The pending decisions before the found one are missing. If they come later, each is then an extra one.
+            missing = pending[0]
+            while pending.popleft() != found.value:
+                pass
+            difference = self._difference(DifferenceKind.MISSING, missing, found)
+            self.equal += 1
+            return difference
+        return self._difference(DifferenceKind.EXTRA, pending[0] if pending else None, found)
 
-def by_topic(decisions: list[Decision]) -> tuple[list[bytes], list[bytes]]:
-    """A frame's decisions as they stand on `assignment` and on `push-request`."""
-    requested = [encode(decision) for decision in decisions if decision.type == PUSH_REQUEST_TYPE]
-    return [encode(decision) for decision in decisions if decision.type != PUSH_REQUEST_TYPE], requested
+    def _difference(self, kind: DifferenceKind, expected: bytes | None, found: FoundDecision | None) -> Difference:
+        return Difference(self.log, kind, expected, found, self.equal)

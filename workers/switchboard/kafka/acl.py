@@ -1,4 +1,4 @@
-"""What each worker and command must be allowed to do on a cluster that asks: the least that is enough."""
+"""Rights on a cluster with access control: the least that each worker and command needs, and whether it has them."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
@@ -18,13 +18,13 @@ from aiokafka.errors import (
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
 from switchboard.errors import NotAllowedError
-from switchboard.kafka.aiokafka_patches import MetadataRequest
+from switchboard.kafka.aiokafka_patches import MetadataRequest, find_coordinator, send_request
 from switchboard.kafka.clients import TOPIC_AUTHORIZATION_FAILED, Connection, session
 from switchboard.kafka.topics import ROWS, SOURCES, TOPICS, Topic, TopicNames, Writer, routers_group, shard_id
 
 
 class Operation(Enum):
-    """What may be done; the numbers are Kafka's own. To read or to write includes to describe."""
+    """An operation; the numbers are Kafka's own. READ and WRITE include DESCRIBE."""
 
     READ = 3
     WRITE = 4
@@ -38,7 +38,7 @@ class Operation(Enum):
 
 
 class Resource(StrEnum):
-    """What it may be done to, as `kafka-acls.sh` names it."""
+    """The kind of a resource, as `kafka-acls.sh` names it."""
 
     TOPIC = "topic"
     GROUP = "group"
@@ -48,13 +48,13 @@ class Resource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """One thing that is to be allowed."""
+    """The right to do one operation on one resource."""
 
     operation: Operation
     resource: Resource
     name: str
     prefixed: bool = False
-    """Whether it is for all whose names begin so."""
+    """True: `name` is the prefix of the names of all resources meant."""
 
     def __str__(self) -> str:
         like = " (prefixed)" if self.prefixed else ""
@@ -62,7 +62,7 @@ class Right:
 
 
 CLUSTER: Final = "kafka-cluster"
-"""The cluster's name, as a thing to have rights on."""
+"""The name of the cluster as a resource."""
 OWN: Final = tuple(topic for topic, spec in TOPICS.items() if spec.writer is not Writer.BUS)
 WRITTEN: Final = tuple(topic for topic, spec in TOPICS.items() if spec.writer is Writer.ROUTER)
 BUS: Final = tuple(topic for topic, spec in TOPICS.items() if spec.writer is Writer.BUS)
@@ -71,7 +71,7 @@ AUDITED: Final = (Topic.JOURNAL, *DECIDED)
 
 
 def router_rights(names: TopicNames, group_id: str) -> list[Right]:
-    """Of `switchboard run router`."""
+    """Rights of `switchboard run router`."""
     shards = _all_shards(group_id)
     return [
         *on_topics(names, Operation.READ, (*SOURCES, *ROWS)),
@@ -84,28 +84,28 @@ def router_rights(names: TopicNames, group_id: str) -> list[Right]:
 
 
 def monitor_rights(names: TopicNames, group_id: str, read: Collection[Topic]) -> list[Right]:
-    """Of `switchboard run monitor`, which reads these topics."""
+    """Rights of `switchboard run monitor`, which reads the topics `read`."""
     return [
         *on_topics(names, Operation.READ, read),
         Right(Operation.READ, Resource.GROUP, f"{group_id}-monitor-", prefixed=True),
-        # Whether each shard has a router, and whether it gets on with what is on the bus.
+        # For the views of shards: the router of each, and the lag of each source partition.
         *on_topics(names, Operation.DESCRIBE, [topic for topic in SOURCES if topic not in read]),
         Right(Operation.DESCRIBE, Resource.GROUP, routers_group(group_id)),
         Right(Operation.DESCRIBE, Resource.GROUP, _all_shards(group_id), prefixed=True),
-        # Faust reads committed records only if it may write: it starts producers, and never writes with them.
+        # Faust reads committed records only with producers started; it never writes with them.
         Right(Operation.WRITE, Resource.TRANSACTIONAL_ID, f"{group_id}-monitor-", prefixed=True),
         Right(Operation.IDEMPOTENT_WRITE, Resource.CLUSTER, CLUSTER),
     ]
 
 
 def creating_rights(names: TopicNames, topics: Iterable[Topic]) -> list[Right]:
-    """Of `switchboard topics create`, for those of these topics that are missing."""
+    """Rights of `switchboard topics create` for these topics."""
     wanted = list(topics)
     return [*on_topics(names, Operation.CREATE, wanted), *on_topics(names, Operation.DESCRIBE, wanted)]
 
 
 def checking_rights(names: TopicNames) -> list[Right]:
-    """Of `switchboard topics check`."""
+    """Rights of `switchboard topics check`."""
     return [
         *on_topics(names, Operation.DESCRIBE, (topic for topic in Topic if topic is not Topic.SHARD_PROGRESS)),
         *on_topics(names, Operation.READ, (Topic.SHARD_PROGRESS,)),
@@ -114,7 +114,7 @@ def checking_rights(names: TopicNames) -> list[Right]:
 
 
 def resetting_rights(names: TopicNames, group_id: str, sources: Iterable[Topic]) -> list[Right]:
-    """Of `switchboard topics reset`, for these topics of the bus."""
+    """Rights of `switchboard topics reset` for these source topics."""
     return [
         *on_topics(names, Operation.DESCRIBE, sources),
         *on_topics(names, Operation.READ, ROWS),
@@ -133,17 +133,17 @@ def configuring_rights(names: TopicNames, group_id: str) -> list[Right]:
 
 
 def simulating_rights(names: TopicNames) -> list[Right]:
-    """Of `switchboard simulate`, whose customers and agents stand in for the bus's own."""
+    """Rights of `switchboard simulate`, which writes the source topics."""
     return [*on_topics(names, Operation.WRITE, BUS), *on_topics(names, Operation.READ, DECIDED)]
 
 
 def configurer(group_id: str) -> str:
-    """The transactional id under which configurations are published."""
+    """The transactional id that configurations are published with."""
     return f"{group_id}-config"
 
 
 def _all_shards(group_id: str) -> str:
-    """What the groups and transactional ids of all shards begin with."""
+    """The common prefix of the groups and transactional ids of all shards."""
     return shard_id(group_id, 0).removesuffix("0")
 
 
@@ -152,19 +152,19 @@ def on_topics(names: TopicNames, operation: Operation, topics: Iterable[Topic]) 
     return [Right(operation, Resource.TOPIC, names.of(topic)) for topic in topics]
 
 
-NOT_TOLD: Final = -(2**31)
-"""What stands where the operations would, if a cluster does not tell them."""
+NOT_REPORTED: Final = -(2**31)
+"""Kafka's value for the operations if a cluster does not report them."""
 COORDINATOR_OF_GROUP: Final = 0
 COORDINATOR_OF_TRANSACTIONS: Final = 1
 
 
 async def require_rights(conn: Connection, rights: Iterable[Right]) -> None:
-    """Return if all these are allowed.
+    """Return if the cluster grants all these rights.
 
     Raises:
-        NotAllowedError: some are not; all of them are told.
+        NotAllowedError: rights are missing; the message lists all of them.
         BrokerAwayError: no broker answers.
-        KafkaError, TimeoutError: the broker that is asked went away meanwhile.
+        KafkaError, TimeoutError: the broker went away meanwhile.
     """
     missing = await missing_rights(conn, rights)
     if missing:
@@ -172,23 +172,23 @@ async def require_rights(conn: Connection, rights: Iterable[Right]) -> None:
 
 
 async def missing_rights(conn: Connection, rights: Iterable[Right]) -> list[Right]:
-    """Those of the rights that we have not; of topics that there are, and of all groups and transactional ids.
+    """The rights that are missing, among those on existing topics, groups, transactional ids and the cluster.
 
     Raises:
         BrokerAwayError: no broker answers.
-        KafkaError, TimeoutError: the broker that is asked went away meanwhile.
+        KafkaError, TimeoutError: the broker went away meanwhile.
     """
     wanted = list(rights)
     async with session(conn) as client:
-        told = await _on_topics(client, {each.name for each in wanted if each.resource is Resource.TOPIC})
-        return [right for right in wanted if not await _has(client, right, told)]
+        operations = await _operations(client, {each.name for each in wanted if each.resource is Resource.TOPIC})
+        return [right for right in wanted if not await _has(client, right, operations)]
 
 
-async def _has(client: AIOKafkaAdminClient, right: Right, told: dict[str, int]) -> bool:
+async def _has(client: AIOKafkaAdminClient, right: Right, by_topic: dict[str, int]) -> bool:
     match right.resource:
         case Resource.TOPIC:
-            operations = told.get(right.name, NOT_TOLD)
-            return operations == NOT_TOLD or bool(operations >> right.operation.value & 1)
+            operations = by_topic.get(right.name, NOT_REPORTED)
+            return operations == NOT_REPORTED or bool(operations >> right.operation.value & 1)
         case Resource.GROUP:
             return await _may_look_up(client, COORDINATOR_OF_GROUP, right.name)
         case Resource.TRANSACTIONAL_ID:
@@ -197,9 +197,9 @@ async def _has(client: AIOKafkaAdminClient, right: Right, told: dict[str, int]) 
             return await _may_write_idempotently(client)
 
 
-async def _on_topics(client: AIOKafkaAdminClient, topics: set[str]) -> dict[str, int]:
-    """What may be done with each topic that there is, as a bit for each operation."""
-    answer = await client._send_request(MetadataRequest(sorted(topics)))  # noqa: SLF001 - there is no public way
+async def _operations(client: AIOKafkaAdminClient, topics: set[str]) -> dict[str, int]:
+    """Allowed operations by existing topic, one bit for each operation."""
+    answer = await send_request(client, MetadataRequest(sorted(topics)))
     found = {}
     for topic in answer.to_object()["topics"]:
         match topic["error_code"]:
@@ -212,23 +212,23 @@ async def _on_topics(client: AIOKafkaAdminClient, topics: set[str]) -> dict[str,
 
 async def _may_look_up(client: AIOKafkaAdminClient, kind: int, name: str) -> bool:
     try:
-        await client._client.coordinator_lookup(kind, name)  # noqa: SLF001 - there is no public way
+        await find_coordinator(client, kind, name)
     except (GroupAuthorizationFailedError, TransactionalIdAuthorizationFailed):
         return False
     except (CoordinatorLoadInProgressError, CoordinatorNotAvailableError):
-        return True  # one is being elected; the broker looked at whether we may before it looked for that one
+        return True  # a coordinator is being elected; the broker checks the right before it looks for one
     return True
 
 
 async def _may_write_idempotently(client: AIOKafkaAdminClient) -> bool:
-    """What a cluster allows on itself is told only to who may describe it, so a producer id is asked for."""
-    asked = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=0)
-    answer = await client._send_request(asked)  # noqa: SLF001 - there is no public way
+    """Try it: the operations on the cluster itself are reported to clients with the right to describe it only."""
+    request = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=0)
+    answer = await send_request(client, request)
     return bool(answer.error_code != ClusterAuthorizationFailedError.errno)
 
 
 def denial(error: BaseException | None) -> str | None:
-    """The right that is missing, if that is what is behind an error."""
+    """The missing right that caused an error, in words; None for another cause."""
     for each in _causes(error):
         what = ", ".join(sorted(_named(each)))
         match each:

@@ -1,4 +1,4 @@
-"""Topics made and checked. Making is idempotent; what exists is never altered."""
+"""Creates and checks topics. Creation is idempotent; an existing topic is never altered."""
 
 import asyncio
 import time
@@ -19,21 +19,21 @@ UNKNOWN_TOPIC: Final = 3
 TOPIC_ALREADY_EXISTS: Final = 36
 INVALID_REPLICATION_FACTOR: Final = 38
 VISIBLE_SECONDS: Final = 30
-"""A topic is made by the controller and known to the brokers a little later."""
+"""The controller creates a topic; the brokers learn of it a little later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """What became of one topic that was asked for."""
+    """One requested topic."""
 
     name: str
     made: bool
-    """False: it was there already."""
+    """True: created now; False: existed before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something about a topic that is not as planned."""
+    """One difference between a topic and the plan."""
 
     topic: str
     what: str
@@ -42,7 +42,7 @@ class Difference:
     expected: str
     remedy: str
     fatal: bool
-    """Nothing may be routed with this: state would be lost or read wrongly."""
+    """True: routing must not start, since state would be lost or misread."""
 
     def __str__(self) -> str:
         return f"{self.topic}: {self.what} is {self.found}, expected {self.expected}; {self.remedy}"
@@ -51,21 +51,21 @@ class Difference:
 async def create_topics(
     conn: Connection, plan: TopicPlan, *, bus_partitions: int | None = None, made: set[str] | None = None
 ) -> list[Created]:
-    """Make the topics that are missing, and return once they can be written to.
+    """Create the missing topics, and return once they accept records.
 
     Args:
         conn: the cluster.
-        plan: how they are to be.
-        bus_partitions: also make the bus's topics, with so many partitions each, if given.
-        made: gets the names of those that are to be made before they are. Given again after an error, it tells what was
-            made all in all, since the answer may have been lost.
+        plan: names, shards, replication and settings.
+        bus_partitions: also create the bus's topics, with so many partitions each; None: leave them out.
+        made: receives the names of missing topics before they are created. Pass the same set to a retry: the answer of
+            the first attempt may have been lost, and the set holds what was created altogether.
 
     Raises:
-        TopicError: the broker refused one; nearly always it has made none then.
-        TooFewBrokersError: the cluster has fewer brokers now than one is to have replicas; none was made.
+        TopicError: the broker refused a topic; nearly always no topic was created.
+        TooFewBrokersError: the cluster has fewer brokers than `replication`; no topic was created.
         BrokerAwayError: no broker answers.
-        KafkaError, TimeoutError: a broker went away meanwhile; done again, it makes what is still missing.
-        NotAllowedError: some we may not see, or not make; none was made.
+        KafkaError, TimeoutError: a broker went away meanwhile; a retry creates what is still missing.
+        NotAllowedError: the right to describe or create a topic is missing; no topic was created.
     """
     made = set() if made is None else made
     wanted = [topic for topic in Topic if bus_partitions is not None or TOPICS[topic].writer is not Writer.BUS]
@@ -82,11 +82,11 @@ async def create_topics(
 
 
 async def check_topics(conn: Connection, plan: TopicPlan) -> list[Difference]:
-    """All that is not as planned, topic by topic; nothing if all is well.
+    """All differences from the plan, topic by topic.
 
     Raises:
         BrokerAwayError: no broker answers.
-        NotAllowedError: some we may not see.
+        NotAllowedError: the right to describe a topic is missing.
     """
     async with session(conn) as client:
         there = await describe(client, map(plan.names.of, Topic))
@@ -96,18 +96,18 @@ async def check_topics(conn: Connection, plan: TopicPlan) -> list[Difference]:
 
 
 async def require_topics(conn: Connection, plan: TopicPlan) -> list[Difference]:
-    """What is not as planned but can be worked with.
+    """Differences from the plan that routing can work with.
 
     Raises:
-        WrongTopicsError: something can't be worked with, such as a partition count that is not `shards`.
+        WrongTopicsError: a difference prevents routing, for example a partition count other than `shards`.
         BrokerAwayError: no broker answers.
-        NotAllowedError: some we may not see.
+        NotAllowedError: the right to describe a topic is missing.
     """
     found = await check_topics(conn, plan)
     if any(difference.fatal for difference in found):
-        # A topic that may come later is named too: whoever makes topics now makes all of them.
-        told = [difference for difference in found if difference.fatal or difference.what == "topic"]
-        raise WrongTopicsError("\n".join(str(difference) for difference in told))
+        # Every missing topic is listed, also one that may come later: `topics create` creates all of them.
+        listed = [difference for difference in found if difference.fatal or difference.what == "topic"]
+        raise WrongTopicsError("\n".join(str(difference) for difference in listed))
     return found
 
 
@@ -122,41 +122,41 @@ async def _create(client: AIOKafkaAdminClient, new: list[NewTopic], *, validate_
     if refused:
         raise NotAllowedError(Right(Operation.CREATE, Resource.TOPIC, name) for name in refused)
     for error in errors:
-        # Another process may have made it since we looked.
+        # Another process may have created the topic meanwhile.
         if error["error_code"] not in (0, TOPIC_ALREADY_EXISTS):
             raise _not_made(error["topic"], error["error_code"], error["error_message"])
 
 
 def _not_made(topic: str, code: int, reason: str) -> Exception:
-    told = f"topic {topic} could not be made: {reason}"
+    message = f"topic {topic} could not be made: {reason}"
     if code == INVALID_REPLICATION_FACTOR:
         return TooFewBrokersError(
-            f"{told.removesuffix('.')}; set replication (SWITCHBOARD_REPLICATION) to the number of brokers or less, or "
-            f"start the brokers that are missing"
+            f"{message.removesuffix('.')}; set replication (SWITCHBOARD_REPLICATION) to the number of brokers or less, "
+            f"or start the brokers that are missing"
         )
     kind = for_code(code)
-    return kind(told) if kind.retriable else TopicError(told)
+    return kind(message) if kind.retriable else TopicError(message)
 
 
 async def describe(client: AIOKafkaAdminClient, topics: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
-    """The partitions of each of these topics that there is.
+    """The partitions of the existing topics among these, by name, as Kafka's metadata response has them.
 
     Raises:
-        NotAllowedError: some we may not see. (Asked for all topics a broker leaves those out, as if there were none.)
-        KafkaError: the broker can't tell now.
+        NotAllowedError: the right to describe a topic is missing. (A request for all topics leaves such topics out.)
+        KafkaError: the broker has no answer now.
     """
-    told = await client.describe_topics(sorted(topics))
-    hidden = [each["topic"] for each in told if each["error_code"] == TOPIC_AUTHORIZATION_FAILED]
+    answers = await client.describe_topics(sorted(topics))
+    hidden = [each["topic"] for each in answers if each["error_code"] == TOPIC_AUTHORIZATION_FAILED]
     if hidden:
         raise NotAllowedError(Right(Operation.DESCRIBE, Resource.TOPIC, name) for name in hidden)
-    there = [each for each in told if each["error_code"] != UNKNOWN_TOPIC]
+    there = [each for each in answers if each["error_code"] != UNKNOWN_TOPIC]
     _raise_retriable((each["topic"], each["error_code"]) for each in there)
     return {each["topic"]: each["partitions"] for each in there}
 
 
-def _raise_retriable(told: Iterable[tuple[str, int]]) -> None:
-    """Raise the first error among the answers about topics that passes by itself: nothing is known of that topic."""
-    for name, code in told:
+def _raise_retriable(codes: Iterable[tuple[str, int]]) -> None:
+    """Raise the first retriable error among (topic, error code): the answer says nothing about that topic."""
+    for name, code in codes:
         if (kind := for_code(code)).retriable:
             raise kind(f"topic {name}")
 
@@ -180,7 +180,7 @@ async def _until_visible(client: AIOKafkaAdminClient, names: set[str]) -> None:
 
 
 async def _settings(client: AIOKafkaAdminClient, topics: list[Topic], plan: TopicPlan) -> dict[str, dict[str, str]]:
-    """The settings that matter to us, of our own topics."""
+    """The planned settings as the cluster has them, by topic of ours and name."""
     asked = [
         ConfigResource(ConfigResourceType.TOPIC, plan.names.of(topic), dict.fromkeys(plan.settings(topic)))
         for topic in topics
@@ -207,7 +207,7 @@ def _differences(
     settings: dict[str, dict[str, str]],
     bootstrap: str,
 ) -> list[Difference]:
-    """How one topic differs from the plan; `bootstrap` is for the commands that mend it."""
+    """The differences of one topic; `bootstrap` is for the commands in the remedies."""
     name, writer = plan.names.of(topic), TOPICS[topic].writer
     if name not in there:
         command = "switchboard topics create" + (" --sources" if writer is Writer.BUS else "")
@@ -231,6 +231,6 @@ def _differences(
                 f"kafka-configs.sh --bootstrap-server {bootstrap} --alter --entity-type topics --entity-name {name} "
                 f"--add-config {key}={value}"
             )
-            # A state topic that is not compacted is deleted by age, and the agents' capacity with it.
+            # Kafka deletes rows of a topic that is not compacted by age, and the agents' capacity with them.
             found.append(Difference(name, key, actual, value, remedy, fatal=key == "cleanup.policy"))
     return found

@@ -1,8 +1,8 @@
-"""How long a start waits for brokers: its steps are tried again until they succeed or `broker_wait_seconds` are over.
+"""Retries of the steps of a start, for up to `broker_wait_seconds`.
 
-A broker that has just died is known to the others as alive until its session there runs out (9 s with Kafka's
-defaults), and what it led or coordinated is with another broker only after that. Until then single requests fail though
-the cluster is there. So no step of a start takes one broker's refusal for the absence of the cluster.
+The other brokers take a broker that has just died for alive until its session runs out (9 s with Kafka's defaults).
+Only then do its partitions and groups move to another broker; until then single requests fail though the cluster
+answers. A step of a start therefore never treats the refusal of one broker as the absence of the cluster.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from switchboard.errors import (
     RestoreError,
     SecurityError,
 )
-from switchboard.kafka.bootstrap_servers import Knock, knock, refusal_among
+from switchboard.kafka.bootstrap_servers import Probe, probe, refusal_among
 from switchboard.kafka.clients import Connection, admin, in_words, options
 
 log = logging.getLogger(__name__)
@@ -41,14 +41,14 @@ DEFAULT_SECONDS: Final = 15.0
 FIRST_PAUSE_SECONDS: Final = 0.25
 LONGEST_PAUSE_SECONDS: Final = 1.0
 QUIET_SECONDS: Final = 1.0
-"""What is over within so long is not worth a line."""
+"""A shorter wait is not logged."""
 UNANSWERED_SECONDS: Final = 3.0
-"""A record is acknowledged within milliseconds, under load within a second or two."""
-KNOCK_SECONDS: Final = 1.0
-"""For each look at which brokers answer: one that is there answers within milliseconds."""
+"""A record is acknowledged within milliseconds; under load within a second or two."""
+PROBE_SECONDS: Final = 1.0
+"""Of each probe of the bootstrap servers. A broker answers within milliseconds."""
 
 _FROM_BROKERS: Final = (KafkaError, TimeoutError, ConnectionError, BrokerAwayError, LedgerLostError, RestoreError)
-"""Errors that may come from a broker; what they were raised from is looked at too. All others are for a human."""
+"""Errors that may come from a broker. Their causes count too. All other errors end the start at once."""
 
 _PASSING: Final = (
     BrokerAwayError,
@@ -60,13 +60,13 @@ _PASSING: Final = (
     ReplicaNotAvailableError,
     TimeoutError,
 )
-"""Errors that pass by themselves, besides those that aiokafka calls retriable."""
+"""Errors that a retry may overcome, besides those that aiokafka marks as retriable."""
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether an error may pass by itself: a broker is away, or the brokers are choosing who leads.
+    """True if a retry may succeed: a broker is away, or the brokers are electing leaders.
 
-    Rights, log-ins, versions, settings, topics that are missing and a producer that was fenced do not.
+    False for rights, log-ins, versions, settings, missing topics and a fenced producer.
     """
     if isinstance(error, FencedError) or not isinstance(error, _FROM_BROKERS):
         return False
@@ -76,40 +76,40 @@ def may_pass(error: BaseException) -> bool:
 
 
 class BrokerWait:
-    """Runs the steps of a start, each again and again until it succeeds.
+    """Runs each step of a start until the step succeeds or the time is over.
 
     Args:
         conn: the cluster.
-        seconds: how long each step may take, its repetitions included.
-        say: is told what is waited for, each time that it changes; a warning in the log unless given.
+        seconds: the time for each step, retries included.
+        report: called with a sentence each time the reason for the wait changes; by default a warning in the log.
     """
 
     def __init__(
-        self, conn: Connection, seconds: float = DEFAULT_SECONDS, say: Callable[[str], object] = log.warning
+        self, conn: Connection, seconds: float = DEFAULT_SECONDS, report: Callable[[str], object] = log.warning
     ) -> None:
         self.conn = conn
         self._seconds = seconds
-        self._say = say
-        self._said = ""
+        self._report = report
+        self._reported = ""
 
     @property
     def waiting_for(self) -> str:
-        """What the step under way waits for; empty while nothing failed."""
-        return self._said
+        """The reason for the present wait, as a sentence; empty while no attempt has failed."""
+        return self._reported
 
     async def retry(self, doing: str, step: Callable[[], Awaitable[Done]], *, long: bool = False) -> Done:
-        """What a step gives, once it succeeds.
+        """Call `step` until it succeeds, and return its result.
 
         Args:
-            doing: names the step in messages, such as "looking at the topics".
-            step: called for each attempt. It must do no harm when it is done twice.
-            long: an attempt may take longer than the wait though all brokers answer, such as one that reads a topic.
-                Only until a broker answers it is cut short then; it must end by itself.
+            doing: the name of the step in messages, such as "looking at the topics".
+            step: one attempt. Two attempts must have the same effect as one.
+            long: an attempt may take longer than the wait although all brokers answer, for example one that reads a
+                topic. The deadline then ends once a broker answers, and the step must end by itself.
 
         Raises:
-            BrokerAwayError: it still failed when the wait was over; the message names the brokers that are away.
-            SecurityError: no broker lets us in, and waiting would not help.
-            Exception: whatever the step raises that does not pass by itself.
+            BrokerAwayError: the step still failed when the time was over. The message names the brokers that are away.
+            SecurityError: every broker refuses the connection, and waiting would not help.
+            Exception: any error of the step that no retry can overcome.
         """
         began = time.monotonic()
         until = began + self._seconds
@@ -117,81 +117,81 @@ class BrokerWait:
         failed: Exception | None = None
         while True:
             try:
-                async with asyncio.timeout(until - time.monotonic()) as cut:
+                async with asyncio.timeout(until - time.monotonic()) as deadline:
                     if long:
                         await any_answers(self.conn)
-                        cut.reschedule(None)
+                        deadline.reschedule(None)
                     done: Done = await step()
             except Exception as error:
                 if not (may_pass(error) or isinstance(error, MissingBrokersError)):
                     raise
-                # An attempt that was cut short tells less than the one before.
-                if failed is None or not cut.expired():
+                # A time-out of the deadline says less than the error of the attempt before.
+                if failed is None or not deadline.expired():
                     failed = error
             else:
-                self._said = ""
+                self._reported = ""
                 return done
-            knocks = await self._knock(failed)
+            probes = await self._probe(failed)
             now = time.monotonic()
             if now >= until:
-                raise self._given_up(doing, failed, knocks) from failed
+                raise self._given_up(doing, failed, probes) from failed
             if now - began > QUIET_SECONDS:
-                self._tell(f"{doing} failed: {in_words(failed)}", knocks)
+                self._report_wait(f"{doing} failed: {in_words(failed)}", probes)
             await asyncio.sleep(min(pause, until - now))
             pause = min(LONGEST_PAUSE_SECONDS, 2 * pause)
 
     async def watch(self, waiting: str, answer: Awaitable[Done]) -> Done:
-        """An answer that is waited for without end; which brokers are away is said while it does not come.
+        """Await `answer` without a deadline, and report the brokers that are away meanwhile.
 
         Args:
-            waiting: what is missing, in messages, such as "what was sent is not acknowledged".
-            answer: is not cut short, and is cancelled with us.
+            waiting: the reason in messages, such as "what was sent is not acknowledged".
+            answer: cancelled if this call is cancelled.
         """
         task = asyncio.ensure_future(answer)
         try:
             while not (await asyncio.wait({task}, timeout=UNANSWERED_SECONDS))[0]:
-                self._tell(waiting, await knock(options(self.conn), KNOCK_SECONDS))
+                self._report_wait(waiting, await probe(options(self.conn), PROBE_SECONDS))
         finally:
             task.cancel()
-        self._said = ""
+        self._reported = ""
         return task.result()
 
-    async def _knock(self, failed: Exception) -> list[Knock]:
-        """Which bootstrap servers answer.
+    async def _probe(self, failed: Exception) -> list[Probe]:
+        """Probe the bootstrap servers after a failed attempt.
 
         Raises:
-            SecurityError: none lets us in, and waiting would not help.
-            MissingBrokersError: more brokers are needed than there are, though none of those that we know is away.
+            SecurityError: every server refuses the connection, and waiting would not help.
+            MissingBrokersError: the cluster needs more brokers, although every known broker answers.
         """
-        knocks = await knock(options(self.conn), KNOCK_SECONDS)
-        refused = refusal_among(knocks)
-        if refused is not None and refused.sure and not any(each.answers for each in knocks):
-            raise SecurityError(refused.told) from failed
-        if isinstance(failed, MissingBrokersError) and not _away(knocks):
+        probes = await probe(options(self.conn), PROBE_SECONDS)
+        refused = refusal_among(probes)
+        if refused is not None and refused.sure and not any(each.answers for each in probes):
+            raise SecurityError(refused.message) from failed
+        if isinstance(failed, MissingBrokersError) and not _away(probes):
             raise failed
-        return knocks
+        return probes
 
-    def _tell(self, why: str, knocks: Sequence[Knock]) -> None:
-        """Say what is waited for, where it is not what was said before."""
-        said = f"waiting for {_listed(_away(knocks)) or 'the brokers'}"
-        if any(each.answers for each in knocks):
-            said += f", since {why}"
-        if said != self._said:
-            self._said = said
-            self._say(said)
+    def _report_wait(self, why: str, probes: Sequence[Probe]) -> None:
+        """Report the reason for the wait if it differs from the last report."""
+        sentence = f"waiting for {_listed(_away(probes)) or 'the brokers'}"
+        if any(each.answers for each in probes):
+            sentence += f", since {why}"
+        if sentence != self._reported:
+            self._reported = sentence
+            self._report(sentence)
 
-    def _given_up(self, doing: str, failed: Exception, knocks: Sequence[Knock]) -> BrokerAwayError:
+    def _given_up(self, doing: str, failed: Exception, probes: Sequence[Probe]) -> BrokerAwayError:
         if isinstance(failed, UnknownTopicOrPartitionError):
             raise failed
         waited = f"waited {self._seconds:g} s"
-        if not any(each.answers for each in knocks):
-            refused = refusal_among(knocks)
+        if not any(each.answers for each in probes):
+            refused = refusal_among(probes)
             hint = "is it running, are bootstrap_servers and the security settings right?"
             return BrokerAwayError(
                 f"no broker answers at {self.conn.bootstrap} ({self.conn.security_protocol}; {waited}): "
-                f"{hint if refused is None else refused.told}",
+                f"{hint if refused is None else refused.message}",
             )
-        away = _away(knocks)
+        away = _away(probes)
         if not away:
             return BrokerAwayError(
                 f"the brokers at {self.conn.bootstrap} answer, and {doing} still failed ({waited}): {in_words(failed)}"
@@ -203,10 +203,10 @@ class BrokerWait:
 
 
 async def any_answers(conn: Connection) -> None:
-    """Return if a broker answers.
+    """Return as soon as a broker answers.
 
     Raises:
-        KafkaConnectionError: none does.
+        KafkaConnectionError: no broker answers.
     """
     client = admin(conn)
     try:
@@ -215,11 +215,11 @@ async def any_answers(conn: Connection) -> None:
         await client.close()
 
 
-def _away(knocks: Sequence[Knock]) -> list[str]:
-    """The bootstrap servers that do not answer, each with the reason."""
+def _away(probes: Sequence[Probe]) -> list[str]:
+    """Addresses of the bootstrap servers that do not answer, each with the reason in brackets."""
     return [
-        f"{each.address} ({each.silence or (each.refusal.told if each.refusal else '')})"
-        for each in knocks
+        f"{each.address} ({each.silence or (each.refusal.message if each.refusal else '')})"
+        for each in probes
         if not each.answers
     ]
 
@@ -229,7 +229,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and what it was raised from."""
+    """The error, its cause, the cause of that, and so on."""
     while error is not None:
         yield error
         error = error.__cause__

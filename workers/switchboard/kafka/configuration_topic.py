@@ -1,4 +1,4 @@
-"""The pools' configuration on the bus: written whole or not at all, and read back."""
+"""The configuration of the pools on `routing-config`: published in one transaction, and read back."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,7 +16,7 @@ from switchboard.kafka.topics import Topic, TopicNames
 
 EVENT_TYPE: Final = b"pool-configured"
 ONLY_PARTITION: Final = 0
-"""Of `routing-config`, which is made with one."""
+"""Of `routing-config`."""
 
 
 async def write_configuration(
@@ -28,21 +28,21 @@ async def write_configuration(
 ) -> None:
     """Publish `{"pool": ..., "config": {...}}` events, all in one transaction.
 
-    Where a transaction fails in its last step, whether it was committed is not known, and all of it is published once
-    more: the routers then take the same configuration twice, of which the second changes nothing.
+    If a transaction fails in its last step, its outcome is unknown, and all events are published again. The routers may
+    then read the same configuration twice; the second changes nothing.
 
     Args:
         conn: the cluster.
         names: the topics' names.
         group: the installation's group id.
         pools: the events.
-        wait: how long each step waits for brokers, its default unless given.
+        wait: retries of each step; the default wait if None.
 
     Raises:
-        NotAllowedError: the cluster does not allow it.
-        WrongTopicsError: there is no such topic.
+        NotAllowedError: rights are missing.
+        WrongTopicsError: the topic is missing.
         BrokerAwayError: a broker that is needed was away for too long.
-        FencedError: somebody else is publishing a configuration at this moment.
+        FencedError: another process is publishing a configuration at the same time.
         LedgerLostError: the broker refused it; nothing was applied.
         ValueError: a pool's configuration is larger than a batch may be; nothing was applied.
     """
@@ -67,14 +67,14 @@ async def _publish(conn: Connection, names: TopicNames, group: str, pools: list[
 
 @dataclass(slots=True)
 class Applied:
-    """What routers take from `routing-config`."""
+    """The configuration as routers read it from `routing-config`."""
 
     pools: dict[str, Any] = field(default_factory=dict)
-    """Pool -> its config, the last that can be taken."""
+    """Pool → its latest valid config."""
     bad: int = 0
-    """Records that are no configuration: routers set them aside on `dead-letter`."""
+    """Number of bad records; routers put them on `dead-letter`."""
     first_bad: str | None = None
-    """The place of the first of them, and what is wrong with it."""
+    """Place and fault of the first bad record."""
 
     def take(self, record: ConsumerRecord) -> None:
         """Read one record as a router does."""
@@ -91,12 +91,12 @@ class Applied:
 
 
 async def read_configuration(conn: Connection, names: TopicNames) -> Applied:
-    """What was last published for each pool.
+    """The latest configuration of each pool.
 
     Raises:
-        NotAllowedError: the cluster does not allow it.
+        NotAllowedError: rights are missing.
         WrongTopicsError: the topic is missing.
-        ReadingError: a transaction stayed open, or the reading stalled.
+        ReadingError: a transaction stayed open, or reading stalled.
         BrokerAwayError, KafkaError, TimeoutError: a broker went away meanwhile.
     """
     await require_rights(conn, on_topics(names, Operation.READ, (Topic.ROUTING_CONFIG,)))

@@ -1,6 +1,6 @@
-"""What logs leave out: repetitions, and what may be about somebody.
+"""Filters for the logs of libraries: no repetitions, no personal data.
 
-While a broker is away aiokafka says the same things several hundred times a second.
+While a broker is away, aiokafka logs the same messages several hundred times a second.
 """
 
 import asyncio
@@ -12,34 +12,33 @@ from typing import Final
 
 QUIET_SECONDS: Final = 5.0
 SLACK_SECONDS: Final = 0.05
-"""A loop's timers may be a little early."""
+"""The timers of an event loop may fire a little early."""
 
 LIBRARIES: Final = ("aiokafka", "faust", "mode", "asyncio", "aiohttp")
 
 AUTHENTICATING: Final = "SaslAuthenticate"
-"""What names the request that carries the password or the token, which aiokafka logs at debug."""
+"""Name of the request that carries the password or token; aiokafka logs requests at debug level."""
 
 
 @dataclass(slots=True)
 class _Seen:
-    """What is known of a message."""
+    """The history of one message."""
 
     since: float
-    """When it was let through last; monotonic, s."""
+    """When the message was last logged; monotonic, s."""
     left_out: int = 0
-    """Since then."""
+    """Number of suppressed repetitions since then."""
 
 
 class Thinned(logging.Filter):
-    """Lets a message through once in `QUIET_SECONDS`; the next one says how many like it were left out.
+    """Passes a message once in `QUIET_SECONDS`; the next one adds the number of suppressed repetitions.
 
-    Where none comes the last that was left out says it by itself, if an event loop runs. One that holds what a client
-    authenticates with is never let through.
+    If no further message comes, the last suppressed one is logged when the window ends, provided that an event loop
+    runs. Messages with the credentials of a client are never passed.
 
     Args:
-        by_text: messages are told apart by all of their text, instead of by what it is before anything is put into it:
-            for a logger that has few of them.
-        seconds: how long, if not `QUIET_SECONDS`.
+        by_text: compare messages by their full text instead of their format string; for a logger with few messages.
+        seconds: length of the window; `QUIET_SECONDS` if None.
     """
 
     def __init__(self, *, by_text: bool = False, seconds: float | None = None) -> None:
@@ -49,7 +48,7 @@ class Thinned(logging.Filter):
         self._seen: dict[object, _Seen] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to log the record."""
+        """True if the record is to be logged."""
         if record.levelno == logging.DEBUG and AUTHENTICATING in record.getMessage():
             return False
         what = (record.name, record.getMessage() if self._by_text else record.msg)
@@ -64,40 +63,40 @@ class Thinned(logging.Filter):
         self._seen[what] = _Seen(now)
         if seen is not None and seen.left_out:
             record.msg = f"{record.msg} (and {seen.left_out} more like it)"
-            seen.left_out = 0  # told: nothing is left to be told later
+            seen.left_out = 0  # nothing is left for the end of the window
         return True
 
     @staticmethod
     def _call_later(record: logging.LogRecord, seen: _Seen, quiet: float) -> None:
-        """Have the record logged once the quiet is over, unless another one was by then."""
+        """Log the record when the window ends, unless a later message is logged first."""
 
-        def tell() -> None:
+        def log_last() -> None:
             if seen.left_out > 0:
-                seen.left_out -= 1  # it is one of them itself
+                seen.left_out -= 1  # the record itself
                 logging.getLogger(record.name).handle(record)
 
-        with contextlib.suppress(RuntimeError):  # no loop runs here: the next one tells
-            asyncio.get_running_loop().call_later(quiet + SLACK_SECONDS, tell)
+        with contextlib.suppress(RuntimeError):  # no event loop: the next message reports the number
+            asyncio.get_running_loop().call_later(quiet + SLACK_SECONDS, log_last)
 
 
 def thin_out(library: str) -> None:
-    """Put the filter on each logger that the library has (filters are not inherited)."""
+    """Add the filter to each existing logger of the library; Python's loggers do not inherit filters."""
     for name in list(logging.root.manager.loggerDict):
         if name == library or name.startswith(f"{library}."):
             logging.getLogger(name).addFilter(Thinned())
 
 
 def hush_libraries(level: str) -> None:
-    """Have the libraries say nothing, unless the level is debug: what matters of theirs we say, once and in our words.
+    """Silence the libraries unless the level is debug. Switchboard reports what matters itself.
 
-    They log each retry as an error.
+    The libraries log each retry as an error.
     """
     for library in LIBRARIES:
         logging.getLogger(library).setLevel(logging.NOTSET if level == "debug" else logging.CRITICAL)
 
 
 def raised(error: BaseException) -> str:
-    """What was raised and where, without its message: that is likely to hold somebody's id."""
+    """Class and place of an error, without the message, which may hold personal data."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,4 +1,7 @@
-"""Who is in a consumer group now."""
+"""Which router owns which shard: membership in the consumer group of the routers.
+
+The group subscribes to `journal` and never fetches it: the assignment of partition i means ownership of shard i.
+"""
 
 import asyncio
 import contextlib
@@ -17,38 +20,41 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, for_code
 
 from switchboard.errors import FencedTooOftenError, NotAllowedError, OwnershipError
 from switchboard.kafka.acl import Operation, Resource, Right
+from switchboard.kafka.aiokafka_patches import close_connections, observe_heartbeats
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection, in_words, options, session
 from switchboard.kafka.topics import Topic, TopicNames, routers_group
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member."""
+    """One member of a consumer group."""
 
     id: str
-    """Given by the broker; it begins with the member's instance id, where it has one."""
+    """Given by the broker; begins with the instance id of a static member."""
     host: str
     partitions: tuple[int, ...]
-    """Of the topic that the group shares out."""
+    """Assigned partitions, ascending."""
 
 
 async def members_of(conn: Connection, group: str) -> list[Member]:
-    """The members of a group; of one that there is not, none.
+    """The members of a group; none if the group does not exist.
 
-    One that was killed is a member until its session has run out; so is one with an instance id that was stopped.
+    A killed member, and a stopped static member, count until their session times out.
 
     Raises:
         BrokerAwayError: no broker answers.
-        NotAllowedError: we may not see the group.
-        KafkaError: the group's coordinator is not to be had.
+        NotAllowedError: the right to describe the group is missing.
+        KafkaError: the coordinator of the group does not answer.
     """
     async with session(conn) as client:
-        return await members_told(client, group)
+        return await describe_members(client, group)
 
 
-async def members_told(client: AIOKafkaAdminClient, group: str) -> list[Member]:
-    """The same, by a client that is there already.
+async def describe_members(client: AIOKafkaAdminClient, group: str) -> list[Member]:
+    """The members of a group, by a started client.
 
     Raises:
         NotAllowedError, KafkaError: as `members_of`.
@@ -57,19 +63,19 @@ async def members_told(client: AIOKafkaAdminClient, group: str) -> list[Member]:
         (answer,) = await client.describe_consumer_groups([group])
     except GroupAuthorizationFailedError:
         raise _not_allowed(group) from None
-    (told,) = answer.to_object()["groups"]
-    if told["error_code"] == GroupAuthorizationFailedError.errno:
+    (described,) = answer.to_object()["groups"]
+    if described["error_code"] == GroupAuthorizationFailedError.errno:
         raise _not_allowed(group)
-    if told["error_code"]:
-        raise for_code(told["error_code"])(f"group {group} can't be looked at")
+    if described["error_code"]:
+        raise for_code(described["error_code"])(f"group {group} can't be looked at")
     return [
         Member(each["member_id"], each["client_host"].removeprefix("/"), _partitions(each["member_assignment"]))
-        for each in told["members"]
+        for each in described["members"]
     ]
 
 
 def _partitions(assignment: bytes) -> tuple[int, ...]:
-    if not assignment:  # it is joining
+    if not assignment:  # the member is still joining
         return ()
     topics = ConsumerProtocolMemberAssignment.decode(assignment).assignment
     return tuple(sorted(partition for _, partitions in topics for partition in partitions))
@@ -79,18 +85,16 @@ def _not_allowed(group: str) -> NotAllowedError:
     return NotAllowedError([Right(Operation.DESCRIBE, Resource.GROUP, group)])
 
 
-log = logging.getLogger(__name__)
-
 SESSION_TIMEOUT_MS: Final = 6_000
-"""A router that is killed is noticed after this; a pause of the process that is longer costs it its shards."""
+"""Time after which a killed router loses its shards. A longer pause of a process has the same effect."""
 
 HEARTBEATS_A_SESSION: Final = 4
 
 GIVE_UP_SECONDS: Final = 6
-"""A clean close takes 5 s at most (commit 3, stop 2). Whoever gets the shard next waits no longer: it fences us."""
+"""A clean close takes 5 s at most (commit 3, stop 2). The next owner waits no longer, and fences this router."""
 
 REBALANCE_TIMEOUT_MS: Final = 10_000
-"""How long the group waits for members that are still giving up shards."""
+"""Time that the group waits for members that are still giving up shards."""
 
 LEAVE_SECONDS: Final = 2
 
@@ -99,28 +103,28 @@ FENCED_WINDOW_SECONDS: Final = 60
 
 
 class Shards(Protocol):
-    """What is done with shards as they come and go."""
+    """Opens and closes shards as they are assigned and revoked."""
 
     def take(self, shards: frozenset[int]) -> None:
-        """Begin to open these. It may not block: aiokafka sends no heartbeats until it returns."""
+        """Start to open these shards. Must not block: aiokafka sends no heartbeats until this returns."""
 
     async def give_up(self, shards: frozenset[int]) -> None:
-        """Finish with these; after `GIVE_UP_SECONDS` it is cancelled."""
+        """Close these shards. Cancelled after `GIVE_UP_SECONDS`."""
 
 
 class Ownership:
-    """Membership in the routers' group.
+    """Membership in the consumer group of the routers.
 
     Args:
         conn: the cluster.
-        group_id: the installation's; the group is `GROUP-routers`.
+        group_id: of the installation; the consumer group is `GROUP-routers`.
         names: the topics' names on the bus.
-        shards: is told what to open and what to close. At each change of membership all that is held is given up
-            first (the protocol is the eager one), then all that is assigned is taken.
-        session_timeout_ms: after so long without a heartbeat the shards are another's.
-        wait: how long a start waits for brokers, its default unless given.
-        instance_id: makes this a static member of the group: it does not leave at its end, and who comes back with the
-            same id within the session has the same shards, with no change of membership for the others.
+        shards: opens and closes shards. At each change of membership all owned shards are given up first (the eager
+            protocol), then all assigned shards are taken.
+        session_timeout_ms: without a heartbeat for so long, the group assigns the shards to other members.
+        wait: retries of the start; the default wait if None.
+        instance_id: makes this a static member, which does not leave the group when it stops. A member that comes back
+            with the same id within the session gets the same shards, with no rebalance for the others.
     """
 
     def __init__(
@@ -150,28 +154,28 @@ class Ownership:
 
     @property
     def owned(self) -> frozenset[int]:
-        """The shards that the group says are ours."""
+        """The shards that the group assigns to this router."""
         return self._owned
 
     @property
     def heartbeat_at(self) -> float:
-        """When the last heartbeat that succeeded was sent (`time.monotonic()`), which is: when the broker was there."""
+        """When the last successful heartbeat was sent (`time.monotonic()`); 0 before the first."""
         return self._heartbeat_at
 
     async def run(self) -> None:
         """Be a member until cancelled; then give up all shards and leave.
 
         Raises:
-            BrokerAwayError: no broker answered at the start. One that goes away later is waited for.
+            BrokerAwayError: no broker answered at the start. A broker that goes away later is waited for.
             OwnershipError: membership ended for good.
         """
         self._consumer = consumer = await self._wait.retry(f"joining group {self._group}", self._started)
         try:
-            self._watch_heartbeats(consumer)
+            observe_heartbeats(consumer, self._note_heartbeat)
             consumer.subscribe([self._journal], listener=_Listener(self))
             while True:
-                # All is paused, so that nothing comes. It is called because aiokafka raises here what went wrong
-                # elsewhere, and because it leaves the group when it was not called for long.
+                # All partitions are paused, so no record is returned. aiokafka raises here the errors of its
+                # background tasks, and leaves the group if this is not called for long.
                 try:
                     await consumer.getmany(timeout_ms=500)
                 except KafkaError as error:
@@ -183,7 +187,7 @@ class Ownership:
             await self._leave(consumer)
 
     async def _started(self) -> AIOKafkaConsumer:
-        """A consumer that knows the brokers and is to join the group."""
+        """A started consumer that is not subscribed yet."""
         consumer = AIOKafkaConsumer(
             **options(self._conn),
             group_id=self._group,
@@ -191,7 +195,7 @@ class Ownership:
             session_timeout_ms=self._session_timeout_ms,
             heartbeat_interval_ms=self._session_timeout_ms // HEARTBEATS_A_SESSION,
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
-            # A JoinGroup is answered when all have joined.
+            # The coordinator answers a JoinGroup when all members have joined.
             request_timeout_ms=REBALANCE_TIMEOUT_MS + 5_000,
             enable_auto_commit=False,
             auto_offset_reset="latest",
@@ -204,14 +208,14 @@ class Ownership:
         return consumer
 
     async def may_retake(self, shard: int) -> bool:
-        """Whether a shard whose ledger was just fenced is to be opened again.
+        """True if a shard whose ledger was just fenced may be opened again.
 
-        It is if a heartbeat that was sent from now on succeeds and the shard is still assigned: then we were fenced by
-        none that the group knows of (a transaction that ran out of time looks the same). Without this a router that
-        slept past its session would fence the rightful owner.
+        A heartbeat sent from now on has to succeed with the shard still assigned: then no other member owns the shard
+        (a transaction that timed out looks the same as a fencing). Without this check, a router that slept past its
+        session would fence the rightful owner.
 
         Raises:
-            FencedTooOftenError: for the third time within a minute.
+            FencedTooOftenError: the third fencing within a minute.
         """
         now = time.monotonic()
         times = self._fenced[shard]
@@ -226,35 +230,24 @@ class Ownership:
             await self._changed.wait()
         return shard in self._owned
 
-    def _watch_heartbeats(self, consumer: AIOKafkaConsumer) -> None:
-        """Note when a heartbeat that succeeded was sent."""
-        coordinator = consumer._coordinator  # noqa: SLF001 - there is no public way
-        heartbeat = coordinator._do_heartbeat  # noqa: SLF001
+    def _note_heartbeat(self, sent_at: float) -> None:
+        self._heartbeat_at = sent_at
+        self._changed.set()
 
-        async def noted() -> bool:
-            sent_at = time.monotonic()
-            known = bool(await heartbeat())
-            # It also says True while a rebalance is under way, when what we hold is about to be taken back.
-            if known and not coordinator._rejoin_needed_fut.done():  # noqa: SLF001
-                self._heartbeat_at = sent_at
-                self._changed.set()
-            return known
-
-        coordinator._do_heartbeat = noted  # noqa: SLF001
-
-    def _take(self, assigned: Iterable[TopicPartition]) -> None:
+    def take_all(self, assigned: Iterable[TopicPartition]) -> None:
+        """Start to open the shards of all assigned journal partitions."""
         partitions = list(assigned)
         if self._stopping or self._consumer is None:
             return
-        # aiokafka hands out records while this callback runs (aiokafka #738), and fetches ahead: of the journal we
-        # want none.
+        # aiokafka returns records while this callback runs (aiokafka #738), and fetches ahead. Pausing prevents both.
         self._consumer.pause(*partitions)
         self._owned = frozenset(tp.partition for tp in partitions)
         self._changed.set()
         log.info("group %s: assigned shards %s", self._group, sorted(self._owned))
         self._shards.take(self._owned)
 
-    async def _give_up(self) -> None:
+    async def give_up_all(self) -> None:
+        """Close all owned shards."""
         held, self._owned = self._owned, frozenset()
         self._changed.set()
         if not held:
@@ -264,12 +257,12 @@ class Ownership:
             async with asyncio.timeout(GIVE_UP_SECONDS):
                 await self._shards.give_up(held)
         except Exception:
-            # Nothing is lost by it: whoever opens the shard next fences us.
+            # Nothing is lost: the next owner fences this router.
             log.exception("shards %s were not given up cleanly", sorted(held))
 
     async def _leave(self, consumer: AIOKafkaConsumer) -> None:
-        # stop() does not call the listener.
-        await self._give_up()
+        # aiokafka's stop() does not call the listener.
+        await self.give_up_all()
         try:
             async with asyncio.timeout(LEAVE_SECONDS):
                 await consumer.stop()
@@ -277,20 +270,20 @@ class Ownership:
             log.warning("group %s: left without a word; the broker notices in a while", self._group)
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(LEAVE_SECONDS):
-                    await consumer._client.close()  # noqa: SLF001
+                    await close_connections(consumer)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is untyped
-    """aiokafka's callbacks, passed on."""
+    """Passes aiokafka's callbacks on."""
 
     def __init__(self, ownership: Ownership) -> None:
         self._ownership = ownership
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """All that was assigned is taken back: heartbeats go on meanwhile, and the group waits for us."""
+        """All partitions are revoked. Heartbeats go on meanwhile, and the group waits."""
         del revoked
-        await self._ownership._give_up()  # noqa: SLF001
+        await self._ownership.give_up_all()
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """All that is assigned now."""
-        self._ownership._take(assigned)  # noqa: SLF001
+        """All partitions that are assigned now."""
+        self._ownership.take_all(assigned)

@@ -12,7 +12,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from switchboard.domain.rfc3339 import parse_ms
 from switchboard.errors import NoStartError
 from switchboard.kafka.admin import Difference
-from switchboard.kafka.clients import Connection, learn, reader
+from switchboard.kafka.aiokafka_patches import learn
+from switchboard.kafka.clients import Connection, reader
 from switchboard.kafka.reading import ends_of, opened, partitions_of, read_between, restore
 from switchboard.kafka.topics import Topic, TopicNames
 

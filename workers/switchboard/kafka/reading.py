@@ -1,4 +1,4 @@
-"""Which partitions there are."""
+"""Reading: the partitions of topics, records up to an end, and the rows of a shard."""
 
 import asyncio
 import time
@@ -12,19 +12,20 @@ from aiokafka.errors import KafkaError
 
 from switchboard.errors import ReadingError, RestoreError, StalledError, WrongTopicsError
 from switchboard.kafka.admin import describe
-from switchboard.kafka.clients import TRANSACTION_TIMEOUT_MS, Connection, in_words, learn, reader, session
+from switchboard.kafka.aiokafka_patches import learn
+from switchboard.kafka.clients import TRANSACTION_TIMEOUT_MS, Connection, in_words, reader, session
 from switchboard.kafka.topics import ROWS, Topic, TopicNames
 
 
 async def partitions_of(conn: Connection, topics: Iterable[str]) -> list[TopicPartition]:
-    """The partitions of those of the topics that there are: topics in the order given, partitions ascending.
+    """The partitions of the existing topics among these: topics in the order given, partitions ascending.
 
-    An admin client is asked, since a consumer's `partitions_for_topic` knows only topics it was told of before:
-    `topics()` does not tell it.
+    An admin client is asked, since a consumer's `partitions_for_topic` knows only topics whose metadata it has
+    requested before; `topics()` does not request it.
 
     Raises:
         BrokerAwayError: no broker answers.
-        NotAllowedError: some we may not see.
+        NotAllowedError: the right to describe a topic is missing.
     """
     wanted = list(topics)
     async with session(conn) as client:
@@ -32,15 +33,15 @@ async def partitions_of(conn: Connection, topics: Iterable[str]) -> list[TopicPa
     return [
         TopicPartition(name, partition)
         for name in wanted
-        for partition in sorted(told["partition"] for told in there.get(name, ()))
+        for partition in sorted(each["partition"] for each in there.get(name, ()))
     ]
 
 
 async def require_partitions(conn: Connection, topics: Iterable[str]) -> list[TopicPartition]:
-    """The partitions of topics that have to be there, before a client waits for them in vain.
+    """The partitions of topics that have to exist. A client would wait for a missing topic in vain.
 
     Raises:
-        WrongTopicsError: some are not; the message names them.
+        WrongTopicsError: topics are missing; the message names them.
         BrokerAwayError, NotAllowedError: as `partitions_of`.
     """
     wanted = list(dict.fromkeys(topics))
@@ -51,13 +52,13 @@ async def require_partitions(conn: Connection, topics: Iterable[str]) -> list[To
 
 
 def missing_from(topics: Iterable[str], tps: Iterable[TopicPartition]) -> list[str]:
-    """Those of the topics of which there is no partition."""
+    """The topics without a partition among `tps`, in order."""
     there = {tp.topic for tp in tps}
     return [name for name in topics if name not in there]
 
 
 def no_such_topic(missing: Iterable[str]) -> WrongTopicsError:
-    """The error that names topics that are missing, and says what to do."""
+    """The error for missing topics, with the remedy."""
     return WrongTopicsError(
         f"no such topic: {', '.join(sorted(missing))}; are topic_prefix and source_prefix right? What is missing is "
         "made with: switchboard topics create (the bus's too: switchboard topics create --sources)"
@@ -65,20 +66,20 @@ def no_such_topic(missing: Iterable[str]) -> WrongTopicsError:
 
 
 STABLE_SECONDS: Final = TRANSACTION_TIMEOUT_MS / 1000 + 20
-"""A hung transaction ends within its timeout and the 10 s that the broker takes to notice; then as much again."""
+"""A hung transaction ends within its timeout and 10 s more, until the broker sweeps; doubled for safety."""
 
 STALLED_SECONDS: Final = 30
-"""A reading that got no further for so long is given up."""
+"""Reading ends with an error after so long without a new record."""
 
 Offsets: TypeAlias = dict[TopicPartition, int]
 
 Batches: TypeAlias = AsyncIterator[tuple[TopicPartition, list[ConsumerRecord]]]
-"""Records as they come in, some of one partition at a time: each partition's in order, the partitions in any."""
+"""Lists of records of one partition each, in order within a partition; partitions alternate in any order."""
 
 
 @asynccontextmanager
 async def started(consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition]) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer started, knowing these topics; stopped at the end."""
+    """Start the consumer, with the metadata of these topics; stop it at the end."""
     try:
         await consumer.start()
         await learn(consumer, {tp.topic for tp in tps})
@@ -88,14 +89,14 @@ async def started(consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition]) -> 
 
 
 async def read_between(consumer: AIOKafkaConsumer, begins: Offsets, ends: Offsets) -> Batches:
-    """All records from these offsets up to these ends, by a started consumer that has nothing else to do.
+    """All records between these offsets (end exclusive), by a started consumer of this call's own.
 
     Raises:
-        StalledError: nothing came for half a minute.
+        StalledError: no record for 30 s.
     """
     consumer.assign(list(ends))
     for tp in ends:
-        # Besides auto_offset_reset="earliest": without it a reading could race with the reset and read nothing.
+        # auto_offset_reset="earliest" alone could race with the reset, and read nothing.
         consumer.seek(tp, begins[tp])
     reached = {tp: begins[tp] for tp in ends}
     moved_at = time.monotonic()
@@ -110,7 +111,7 @@ async def read_between(consumer: AIOKafkaConsumer, begins: Offsets, ends: Offset
             moved_at = time.monotonic()
         elif time.monotonic() - moved_at > STALLED_SECONDS:
             raise StalledError(
-                f"reading stalled for {STALLED_SECONDS} s: {_told(behind, reached, ends)}; is a broker away?"
+                f"reading stalled for {STALLED_SECONDS} s: {_progress(behind, reached, ends)}; is a broker away?"
             )
 
 
@@ -118,11 +119,11 @@ async def read_between(consumer: AIOKafkaConsumer, begins: Offsets, ends: Offset
 async def read_to_now(
     conn: Connection, tps: Iterable[TopicPartition], *, stable_within: float = STABLE_SECONDS
 ) -> AsyncIterator[Batches]:
-    """Partitions from their beginnings to where they end now.
+    """All committed records of the partitions up to their present ends.
 
-    1. see how far each partition reaches, committed or not;
-    2. wait until all up to there is decided: the last stable offset has come up to it;
-    3. read from the beginning up to there, what is committed.
+    1. read the end of each partition, open transactions included;
+    2. wait until the last stable offset reaches each end, so that every record before it is committed or aborted;
+    3. read the committed records from the beginning to these ends.
 
     Args:
         conn: the cluster.
@@ -130,7 +131,7 @@ async def read_to_now(
         stable_within: seconds to wait for open transactions.
 
     Raises:
-        ReadingError: a transaction stayed open, or the reading stalled.
+        ReadingError: a transaction stayed open, or reading stalled.
     """
     async with _settled(conn, list(tps), stable_within) as (consumer, ends):
         yield read_between(consumer, await consumer.beginning_offsets(list(ends)), ends)
@@ -138,17 +139,17 @@ async def read_to_now(
 
 @asynccontextmanager
 async def read_to(conn: Connection, ends: Offsets) -> AsyncIterator[Batches]:
-    """Partitions from their beginnings to ends that are known, from `ends_of`.
+    """All committed records of the partitions up to these ends, as `ends_of` returns them.
 
     Raises:
-        ReadingError: the reading stalled.
+        ReadingError: reading stalled.
     """
     async with started(reader(conn), ends) as consumer:
         yield read_between(consumer, await consumer.beginning_offsets(list(ends)), ends)
 
 
 async def ends_of(conn: Connection, tps: Iterable[TopicPartition]) -> Offsets:
-    """Where the partitions end now, once all that was written until now is committed or aborted.
+    """The present ends of the partitions, once every record before them is committed or aborted.
 
     Raises:
         ReadingError: a transaction stayed open.
@@ -158,11 +159,11 @@ async def ends_of(conn: Connection, tps: Iterable[TopicPartition]) -> Offsets:
 
 
 class Partition:
-    """One partition as it stood at a moment, record by record."""
+    """The records of one partition up to a fixed end, one by one."""
 
     def __init__(self, first: int, batches: Batches) -> None:
         self.first = first
-        """The offset from which on there is something: above 0 where retention has deleted what stood before."""
+        """The lowest offset that still exists; above 0 if retention has deleted records."""
         self._batches = batches
         self._ready: deque[ConsumerRecord] = deque()
 
@@ -170,7 +171,7 @@ class Partition:
         """The next record; None at the end.
 
         Raises:
-            StalledError: nothing came for half a minute.
+            StalledError: no record for 30 s.
         """
         if not self._ready:
             async for _, records in self._batches:
@@ -185,7 +186,7 @@ class Partition:
 
 @asynccontextmanager
 async def opened(conn: Connection, tp: TopicPartition, end: int, *, begin: int = 0) -> AsyncIterator[Partition]:
-    """A partition from `begin`, or from its first record where that is later, up to `end`."""
+    """A partition from `begin`, or from its first existing record if that is later, up to `end` (exclusive)."""
     async with started(reader(conn), [tp]) as consumer:
         first = (await consumer.beginning_offsets([tp]))[tp]
         yield Partition(first, read_between(consumer, {tp: max(first, begin)}, {tp: end}))
@@ -195,44 +196,44 @@ async def opened(conn: Connection, tp: TopicPartition, end: int, *, begin: int =
 async def _settled(
     conn: Connection, tps: list[TopicPartition], within: float
 ) -> AsyncIterator[tuple[AIOKafkaConsumer, Offsets]]:
-    """A consumer that has read nothing yet, and where the partitions end now, all up to there being decided."""
-    async with started(reader(conn, committed=False), tps) as all_there_is:
-        ends: Offsets = await all_there_is.end_offsets(tps)
+    """A consumer that has read nothing yet, and the present ends of the partitions, with no transaction open before."""
+    async with started(reader(conn, committed=False), tps) as uncommitted:
+        ends: Offsets = await uncommitted.end_offsets(tps)
     async with started(reader(conn), tps) as consumer:
         until = time.monotonic() + within
         while True:
-            # Asked with read_committed, the end is the last stable offset.
+            # For a read_committed consumer, the end is the last stable offset.
             stable = await consumer.end_offsets(tps)
             behind = [tp for tp, end in ends.items() if stable[tp] < end]
             if not behind:
                 break
             if time.monotonic() > until:
-                raise ReadingError(f"a transaction stayed open for {within:g} s: {_told(behind, stable, ends)}")
+                raise ReadingError(f"a transaction stayed open for {within:g} s: {_progress(behind, stable, ends)}")
             await asyncio.sleep(0.05)
         yield consumer, ends
 
 
-def _told(tps: list[TopicPartition], reached: Offsets, ends: Offsets) -> str:
+def _progress(tps: list[TopicPartition], reached: Offsets, ends: Offsets) -> str:
     return ", ".join(f"{tp.topic}/{tp.partition} at {reached[tp]} of {ends[tp]}" for tp in tps)
 
 
 Rows = dict[Topic, dict[bytes, bytes]]
-"""For each topic of rows: the latest value of each key that has one."""
+"""For each row topic: the latest value of each key; deleted keys are left out."""
 
 
 async def restore(conn: Connection, names: TopicNames, shard: int, *, stable_within: float = STABLE_SECONDS) -> Rows:
-    """Read all rows of a shard. Open its ledger first: that ends what its last owner left open.
+    """Read all rows of a shard. Open its ledger first: that ends the transaction of the last owner.
 
-    The latest value of a key wins, a tombstone drops it.
+    The latest value of a key wins; a tombstone deletes the key.
 
     Args:
         conn: the cluster.
         names: the topics' names on the bus.
         shard: the partition to read.
-        stable_within: seconds to wait for others' open transactions.
+        stable_within: seconds to wait for open transactions of other producers.
 
     Raises:
-        RestoreError: a transaction stayed open, or the reading stalled.
+        RestoreError: a transaction stayed open, or reading stalled.
     """
     topics = {TopicPartition(names.of(topic), shard): topic for topic in ROWS}
     rows: Rows = {topic: {} for topic in ROWS}

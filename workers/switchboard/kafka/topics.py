@@ -1,4 +1,4 @@
-"""Every topic there is: its key, its value, who writes it, its partitions and its settings."""
+"""Every topic: its key, value, writer, partitions and settings; the names of topics and groups on the bus."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from typing import Final
 
 
 def routers_group(group_id: str) -> str:
-    """The consumer group whose members the routers are."""
+    """The consumer group of the routers."""
     return f"{group_id}-routers"
 
 
 def shard_id(group_id: str, shard: int) -> str:
-    """A shard's transactional id, and the group in which lag tools and the monitor see how far its sources are read."""
+    """The transactional id of a shard, and the group that holds its source offsets for lag tools and the monitor."""
     return f"{group_id}-shard-{shard}"
 
 
 class Topic(StrEnum):
-    """A topic by its plain name; `TopicNames.of` gives the name on the bus."""
+    """A topic by its plain name; `TopicNames.of` returns the name on the bus."""
 
     CHAT_ARRIVAL = "chat-arrival"
     CHAT_ACCEPTED = "chat-accepted"
@@ -36,25 +36,25 @@ class Topic(StrEnum):
 
 
 class Writer(Enum):
-    """Who writes a topic, and with that, who owns it."""
+    """The writer of a topic, which is also its owner."""
 
     BUS = "the bus"
-    """Read by us, named by others: no prefix, their partitions, their settings."""
+    """Written by other systems, with their names, partitions and settings; read by the router."""
     OPERATOR = "switchboard config apply"
-    """Ours, one partition: two routers side by side on a bus, told apart by prefix, have a configuration each."""
+    """Ours, with one partition. Two installations on one bus have different prefixes, and a configuration each."""
     ROUTER = "the router"
-    """Ours, one partition a shard."""
+    """Ours, with one partition for each shard."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """What one topic is."""
+    """The properties of one topic."""
 
     writer: Writer
     key: str
     value: str
     settings: Mapping[str, str]
-    """Topic settings that we ask for beside replication; empty for the bus's."""
+    """Topic settings, beside replication; empty for topics of the bus."""
 
 
 MIB: Final = 1024 * 1024
@@ -62,15 +62,15 @@ MINUTE_MS: Final = 60_000
 DAY_MS: Final = 24 * 60 * MINUTE_MS
 
 MAX_MESSAGE_BYTES: Final = MIB + 12
-"""Kafka's own default, asked for by name: our batches hold up to 1 MiB, which a cluster with less would reject."""
+"""Kafka's own default, set explicitly: batches hold up to 1 MiB, and a cluster with a lower default rejects them."""
 
 _SIZE: Final = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
 
 
 def _compacted(segment_bytes: int) -> dict[str, str]:
-    """Settings under which a restore reads little more than the rows.
+    """Settings with which a restore reads little more than the latest rows.
 
-    The active segment is never compacted: with the defaults (1 GiB, 7 days, half dirty) a restore can read a gigabyte.
+    Kafka never compacts the active segment: with its defaults (1 GiB, 7 days, half dirty) a restore can read 1 GB.
     """
     return _SIZE | {
         "cleanup.policy": "compact",
@@ -78,22 +78,22 @@ def _compacted(segment_bytes: int) -> dict[str, str]:
         "segment.ms": str(10 * MINUTE_MS),
         "min.cleanable.dirty.ratio": "0.1",
         "delete.retention.ms": str(5 * MINUTE_MS),
-        # Rows as they stood at one commit are read within seconds (`record --from-rows`): none of them may be compacted
-        # away meanwhile, because of a later one that is not wanted.
+        # `record --from-rows` reads the rows of one commit within seconds. Compaction must not remove a row of that
+        # commit meanwhile in favour of a later row.
         "min.compaction.lag.ms": str(MINUTE_MS),
         "max.compaction.lag.ms": str(10 * MINUTE_MS),
     }
 
 
 _STREAM: Final = _SIZE | {"cleanup.policy": "delete"}
-"""Retention is the cluster's: who consumes decisions knows how long they are wanted."""
+"""Retention is the default of the cluster: it depends on the consumers of decisions."""
 
 _FOR_EVER: Final = _STREAM | {"retention.ms": "-1", "retention.bytes": "-1"}
-"""Replay, verify, explain and the audit begin at the journal's first frame: the operator decides what is to go."""
+"""Replay, verify, explain and audit start at the first frame, so the operator decides what is deleted."""
 
 _DEAD_LETTERS: Final = _STREAM | {"retention.ms": str(30 * DAY_MS), "retention.bytes": str(1024 * MIB)}
-"""A dead letter waits for a human, but for a month at most, and those of a shard take up 1 GiB at most: anyone who may
-write a source topic can have as many written as the disk holds."""
+"""A dead letter waits for a human: for a month, and within 1 GiB a shard. Without the bound, a producer with the right
+to write a source topic could fill the disk."""
 
 _BUS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -109,7 +109,7 @@ TOPICS: Final[Mapping[Topic, TopicSpec]] = MappingProxyType(
         Topic.PUSH_REQUEST: TopicSpec(Writer.ROUTER, "agent_id", "chat-requested", _STREAM),
         Topic.AGENT_CAPACITY: TopicSpec(Writer.ROUTER, "pool/agent_id", "one row an agent", _compacted(16 * MIB)),
         Topic.OPEN_CHATS: TopicSpec(Writer.ROUTER, "pool/chat_id", "one row a chat", _compacted(16 * MIB)),
-        # A few keys, but at each commit: 1 MiB, the least Kafka allows, or it would be the longest part of a restore.
+        # A few keys, written at each commit: segments of 1 MiB, the least that Kafka allows, keep the restore short.
         Topic.SHARD_PROGRESS: TopicSpec(Writer.ROUTER, "clock, source/…, pool/…", "progress", _compacted(MIB)),
         Topic.JOURNAL: TopicSpec(Writer.ROUTER, "none", "frames", _FOR_EVER),
         Topic.DEAD_LETTER: TopicSpec(Writer.ROUTER, "as it came", "what could not be taken", _DEAD_LETTERS),
@@ -117,40 +117,40 @@ TOPICS: Final[Mapping[Topic, TopicSpec]] = MappingProxyType(
 )
 
 SOURCES: Final = tuple(topic for topic, spec in TOPICS.items() if spec.writer is not Writer.ROUTER)
-"""What the router reads."""
+"""Topics that the router reads."""
 
 ENOUGH_TO_START: Final = frozenset({Topic.CHAT_ARRIVAL, Topic.CHAT_ACCEPTED, Topic.REQUEST_CHAT})
-"""The bus's topics without which a router has nothing to do; the others may come later."""
+"""Source topics that a router needs at its start; the others may be created later."""
 
 ROWS: Final = (Topic.AGENT_CAPACITY, Topic.OPEN_CHATS, Topic.SHARD_PROGRESS)
-"""What a shard is restored from."""
+"""Topics that a shard is restored from."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicNames:
-    """The topics' names on a bus. Both prefixes include their separator, and are empty unless set."""
+    """The names of the topics on the bus. A prefix includes its separator."""
 
     prefix: str = ""
-    """Of our own topics."""
+    """Prefix of our own topics."""
     source_prefix: str = ""
-    """Of the bus's topics: for several buses on one broker, as in the demo and the tests."""
+    """Prefix of the bus's topics, for several buses on one cluster."""
 
     def of(self, topic: Topic) -> str:
         """The topic's name on the bus."""
         return f"{self.source_prefix if TOPICS[topic].writer is Writer.BUS else self.prefix}{topic}"
 
     def topic(self, name: str) -> Topic | None:
-        """The topic that has this name on the bus, if one has."""
+        """The topic with this name on the bus; None if there is none."""
         return next((topic for topic in Topic if self.of(topic) == name), None)
 
     @property
     def sources(self) -> dict[str, Topic]:
-        """What the router reads, by name on the bus."""
+        """Source topics by name on the bus."""
         return {self.of(topic): topic for topic in SOURCES}
 
 
 def partitions(topic: Topic, shards: int, bus_partitions: int) -> int:
-    """How many partitions the topic is made with."""
+    """Number of partitions that a topic is created with."""
     match TOPICS[topic].writer:
         case Writer.BUS:
             return bus_partitions
@@ -162,14 +162,14 @@ def partitions(topic: Topic, shards: int, bus_partitions: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TopicPlan:
-    """How the topics of one installation are to be."""
+    """The planned topics of one installation."""
 
     names: TopicNames
     shards: int = 1
-    """Partitions of all that the router writes; fixed once the topics are made, since pools are hashed onto them."""
+    """Partitions of each topic that the router writes. Fixed once created: pools are hashed onto shards."""
     replication: int = 3
     min_insync: int = 2
 
     def settings(self, topic: Topic) -> dict[str, str]:
-        """The settings the topic is made with, and checked for."""
+        """Settings of a topic, for creation and check."""
         return {"min.insync.replicas": str(self.min_insync), **TOPICS[topic].settings}

@@ -16,9 +16,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from switchboard.errors import BrokerAwayError, NotAllowedError, SecurityError
-from switchboard.kafka.clients import Connection, in_words, learn, reader, session
+from switchboard.kafka.aiokafka_patches import learn
+from switchboard.kafka.clients import Connection, in_words, reader, session
 from switchboard.kafka.open_transactions import Ends, HeldUp, OpenTransactions
-from switchboard.kafka.ownership import members_told
+from switchboard.kafka.ownership import describe_members
 from switchboard.kafka.topics import routers_group, shard_id
 from switchboard.monitor.views import rfc3339
 
@@ -230,7 +231,7 @@ async def _look(
     shards: int,
 ) -> None:
     async with asyncio.timeout(ANSWER_SECONDS):
-        members = await members_told(client, routers_group(group_id))
+        members = await describe_members(client, routers_group(group_id))
         groups = (shard_id(group_id, shard) for shard in range(shards))
         told = await asyncio.gather(*map(client.list_consumer_group_offsets, groups))
         read = {shard: {tp: each.offset for tp, each in offsets.items()} for shard, offsets in enumerate(told)}

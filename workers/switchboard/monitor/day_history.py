@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sys import maxsize
 from typing import Any, Final
 
-from switchboard.monitor.figures import Counting
+from switchboard.monitor.figures import OutcomeCounts
 from switchboard.monitor.public_rows import Decided
 from switchboard.web.answers import slices
 
@@ -291,10 +291,10 @@ class Marks:
 
 
 @dataclass(slots=True)
-class Past:
+class DayHistory:
     """Made from decisions alone, each counted once; bounded whatever comes."""
 
-    counting: Counting = field(default_factory=Counting)
+    outcomes: OutcomeCounts = field(default_factory=OutcomeCounts)
     stories: Stories = field(default_factory=Stories)
     offers: Offers = field(default_factory=Offers)
     marks: defaultdict[int, Marks] = field(default_factory=lambda: defaultdict(Marks))
@@ -308,13 +308,13 @@ class Past:
             log.warning("decision %s was taken before: not counted again", decided.fields["id"])
             return
         self.last_at = max(self.last_at or "", decided.fields["at"])
-        self.counting.count(decided)
+        self.outcomes.count(decided)
         self.stories.take(decided)
         self.offers.take(decided)
 
     async def forget(self, now: float) -> None:
         """Drop what nobody can ask for any more, in short steps: of 200,000 queues it takes 0.1 s."""
-        windows = self.counting.windows
+        windows = self.outcomes.windows
         async for queues in slices(tuple({*windows.days, *windows.minutes})):
             windows.forget(now, queues)
         self.stories.forget(now)

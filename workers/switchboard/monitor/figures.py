@@ -1,4 +1,4 @@
-"""What is counted of the chats that arrived in a queue, over some time."""
+"""The figures of a queue over some time: chats that arrived, their outcomes, waits and service level."""
 
 import math
 from collections import defaultdict
@@ -7,10 +7,35 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any, Final, TypeVar
 
-from switchboard.monitor.public_rows import Decided, seconds
+from switchboard.monitor.public_rows import Decided
+from switchboard.projections.chat_outcomes import (
+    EndedWaits,
+    FirstWaits,
+    WaitOutcome,
+    outcome_unanswered,
+    service_level,
+)
 
-SHORT_ABANDON_SECONDS: Final = 5.0
-"""Who leaves sooner most likely never meant to stay: the second service level leaves them out."""
+NOW_MINUTES: Final = 15
+"""Number of windows that `now` is made of: the running minute and those before it."""
+WINDOW_SECONDS: Final = 60
+
+MOST_QUEUES: Final = 10_000
+"""Queues with counts of their own on one day, which take up to 40 MB."""
+
+SERVICE_LEVEL_SECONDS = 20.0
+
+BACK_FROM_AGENT: Final = frozenset({"transferred", "agent-lost", "agent-logged-out"})
+"""Reasons of `chat-requeued` for a chat that an agent had. (A chat that was only offered had its offer shortly
+before.)"""
+UNANSWERED_ENDS: Final = frozenset({"abandoned", "queue-timed-out"})
+"""Reasons of `chat-closed` for a chat that no agent has."""
+
+Queue = tuple[str, str]
+"""(pool, queue)."""
+OTHERS: Final[Queue] = ("other", "other")
+"""All queues beyond MOST_QUEUES. Anyone on the bus can make up pools."""
+Key = TypeVar("Key", int, date)
 
 
 @dataclass(slots=True)
@@ -22,93 +47,86 @@ class Figures:
     answered: int = 0
     """Chats that an agent accepted, or whose offer was accepted by itself."""
     answered_in_time: int = 0
-    """Those of them that had waited no longer than the service level allows."""
+    """Answered chats that had waited no longer than the service level allows."""
     abandoned: int = 0
     """Chats that were closed before anybody accepted them: the customer left, or the queue's limit was over."""
     abandoned_soon: int = 0
-    """Those of them whose customer left within SHORT_ABANDON_SECONDS."""
-    waited_seconds: float = 0.0
-    """Of all answered ones together."""
-    longest_wait_seconds: float = 0.0
-    """Of an answered one."""
+    """Abandoned chats whose customer left within SHORT_ABANDON_MS."""
+    waited_ms: int = 0
+    """The waits of all answered chats together."""
+    longest_wait_ms: int = 0
+    """The longest wait of an answered chat."""
 
-    def answer(self, waited: float, in_time: float) -> None:
-        """Count an answer after `waited` seconds, where up to `in_time` are allowed."""
+    def add_answered(self, wait_ms: int, in_time_seconds: float) -> None:
+        """Count a chat that was answered after `wait_ms`; up to `in_time_seconds` is in time."""
         self.answered += 1
-        self.answered_in_time += waited <= in_time
-        self.waited_seconds += waited
-        self.longest_wait_seconds = max(self.longest_wait_seconds, waited)
+        self.answered_in_time += wait_ms / 1000 <= in_time_seconds
+        self.waited_ms += wait_ms
+        self.longest_wait_ms = max(self.longest_wait_ms, wait_ms)
 
-    def leave(self, waited: float, *, timed_out: bool) -> None:
-        """Count a customer who left after `waited` seconds, or whom the queue's limit sent away then."""
+    def add_unanswered(self, outcome: WaitOutcome) -> None:
+        """Count a chat whose customer left, or whose time was over."""
         self.abandoned += 1
-        self.abandoned_soon += waited < SHORT_ABANDON_SECONDS and not timed_out
+        self.abandoned_soon += outcome == "short-abandoned"
 
     def add(self, other: "Figures") -> None:
-        """Count what the other has counted."""
+        """Add the counts of other figures."""
         self.arrived += other.arrived
         self.answered += other.answered
         self.answered_in_time += other.answered_in_time
         self.abandoned += other.abandoned
         self.abandoned_soon += other.abandoned_soon
-        self.waited_seconds += other.waited_seconds
-        self.longest_wait_seconds = max(self.longest_wait_seconds, other.longest_wait_seconds)
+        self.waited_ms += other.waited_ms
+        self.longest_wait_ms = max(self.longest_wait_ms, other.longest_wait_ms)
 
-    def told(self) -> dict[str, Any]:
-        """As the web API tells them; ratios from 0 to 1 and waits are null where there is nothing to take them of."""
-        ended = self.answered + self.abandoned
+    def as_json(self) -> dict[str, Any]:
+        """The figures as the web API serves them.
+
+        Ratios run from 0 to 1. Ratios and waits are null where no chat counts.
+        """
+        level = service_level(self.answered_in_time, self.answered + self.abandoned, self.abandoned_soon)
         return {
             "arrived": self.arrived,
             "answered": self.answered,
             "answered_in_time": self.answered_in_time,
             "abandoned": self.abandoned,
             "abandoned_soon": self.abandoned_soon,
-            "service_level": _ratio(self.answered_in_time, ended),
-            "service_level_without_short": _ratio(self.answered_in_time, ended - self.abandoned_soon),
-            "mean_wait_seconds": round(self.waited_seconds / self.answered, 3) if self.answered else None,
-            "longest_wait_seconds": round(self.longest_wait_seconds, 3) if self.answered else None,
+            "service_level": _rounded(level.of_all),
+            "service_level_without_short": _rounded(level.without_short),
+            "mean_wait_seconds": round(self.waited_ms / (self.answered * 1000), 3) if self.answered else None,
+            "longest_wait_seconds": self.longest_wait_ms / 1000 if self.answered else None,
         }
 
 
-def _ratio(part: int, whole: int) -> float | None:
-    return round(part / whole, 4) if whole else None
-
-
-NOW_MINUTES: Final = 15
-"""How many windows `now` is made of: the minute that runs and those before it."""
-WINDOW_SECONDS: Final = 60
-
-MOST_QUEUES: Final = 10_000
-"""Queues that are counted in by themselves on a day, which takes up to 40 MB."""
-
-Queue = tuple[str, str]
-"""(pool, queue)."""
-OTHERS: Final[Queue] = ("other", "other")
-"""All queues beyond MOST_QUEUES. Anyone on the bus can make up pools."""
-Key = TypeVar("Key", int, date)
+def _rounded(ratio: float | None) -> float | None:
+    return None if ratio is None else round(ratio, 4)
 
 
 @dataclass(slots=True)
 class Windows:
-    """The figures of all queues. What belongs to no window and no day that can still be asked for is dropped."""
+    """The figures of all queues, by minute and by day. Minutes and days that nobody can ask for are dropped."""
 
     zone: tzinfo = UTC
-    """Whose midnight a day begins at."""
+    """The time zone whose midnight a day begins at."""
+    most_queues: int = MOST_QUEUES
     minutes: defaultdict[Queue, dict[int, Figures]] = field(default_factory=lambda: defaultdict(dict))
     """By minutes since 1970."""
     days: defaultdict[Queue, dict[date, Figures]] = field(default_factory=lambda: defaultdict(dict))
 
     def at(self, queue: Queue, moment: float) -> tuple[Figures, Figures]:
-        """The minute's and the day's figures of a moment, to count in; those of OTHERS where too many are counted."""
-        if queue not in self.days and len(self.days) >= MOST_QUEUES:
+        """The figures of the minute and of the day of a moment, to count in.
+
+        Those of OTHERS where `most_queues` have figures already. `moment` is in seconds since 1970.
+        """
+        if queue not in self.days and len(self.days) >= self.most_queues:
             queue = OTHERS
         minute, day = int(moment // WINDOW_SECONDS), self.day(moment)
-        return _of(self.minutes[queue], minute, NOW_MINUTES), _of(self.days[queue], day, 1)
+        return _entry(self.minutes[queue], minute, NOW_MINUTES), _entry(self.days[queue], day, 1)
 
     def now(self, queue: Queue, now: float) -> Figures:
         """The figures of the last NOW_MINUTES windows.
 
-        One that lies ahead counts too: the router's clock may be ahead of this machine's.
+        A window that lies ahead counts too: the router's clock may be ahead of this machine's.
         """
         since = int(now // WINDOW_SECONDS) - NOW_MINUTES
         kept = self.minutes.get(queue, {})
@@ -124,7 +142,7 @@ class Windows:
         return any(other >= day for other in self.days.get(queue, ()))
 
     def forget(self, now: float, queues: Iterable[Queue] | None = None) -> None:
-        """Drop what is over: the days before today, and the windows before `now`'s; of some queues, or of all."""
+        """Drop the days before today and the windows that `now` no longer holds; of some queues, or of all."""
         day, since = self.day(now), int(now // WINDOW_SECONDS) - NOW_MINUTES
         for queue in tuple({*self.days, *self.minutes}) if queues is None else queues:
             if queue in self.days and max(self.days[queue]) < day:
@@ -133,7 +151,7 @@ class Windows:
                 del self.minutes[queue]
 
     def day(self, moment: float) -> date:
-        """The day that a moment belongs to."""
+        """The day of a moment, in the time zone of these windows."""
         return datetime.fromtimestamp(moment, self.zone).date()
 
 
@@ -143,8 +161,8 @@ def start_of_day(now: float, zone: tzinfo) -> float:
     return midnight.timestamp()
 
 
-def _of(kept: dict[Key, Figures], key: Key, most: int) -> Figures:
-    """The figures of a key, made if there are none; only the `most` latest keys are kept, and the key's own."""
+def _entry(kept: dict[Key, Figures], key: Key, most: int) -> Figures:
+    """The figures of a key, made if there are none. Beside the key's own, only the `most` latest are kept."""
     figures = kept.get(key)
     if figures is None:
         figures = kept[key] = Figures()
@@ -160,51 +178,42 @@ def _sum(parts: Iterable[Figures]) -> Figures:
     return total
 
 
-SERVICE_LEVEL_SECONDS = 20.0
-
-TAKEN_BACK: Final = frozenset({"transferred", "agent-lost", "agent-logged-out"})
-"""Why a chat waits again that an agent had. (One that was only offered had its offer shortly before.)"""
-WENT: Final = frozenset({"abandoned", "queue-timed-out"})
-"""How a chat ends that no agent has."""
-
-
 @dataclass(slots=True)
-class Journey:
-    """An open chat as it is counted."""
+class OutcomeCounts:
+    """Counts decisions into windows. Each decision must come once and, within a pool, in order.
 
-    queue: str
-    """Where it arrived."""
-    since: float
-    """When that was, in seconds since 1970."""
-    answered: bool = False
+    A chat counts once, when its first wait ends, for the queue in which it arrived, wherever it was answered: the
+    convention of the router's metrics and of `whatif`.
 
-
-@dataclass(slots=True)
-class Counting:
-    """Counts decisions, each of which must come once and, within a pool, in order.
-
-    By the convention of the router's metrics and of `whatif`: a chat counts once, when its first wait ends, for the
-    queue in which it arrived, wherever it was answered.
+    The monitor reads decisions from shortly before midnight on. So a chat may have arrived before the reading began;
+    its first decision that is read then says what is known of it.
     """
 
     windows: Windows = field(default_factory=Windows)
-    in_time: float = SERVICE_LEVEL_SECONDS
-    """Answered within so many seconds is in time."""
-    journeys: dict[tuple[str, str], Journey] = field(default_factory=dict)
-    """The open chats by (pool, chat id)."""
+    in_time_seconds: float = SERVICE_LEVEL_SECONDS
+    """A chat answered within this time is answered in time."""
+    waits: FirstWaits = field(default_factory=FirstWaits)
+    """The chats that nobody has answered yet."""
+    answered: set[tuple[str, str]] = field(default_factory=set)
+    """(pool, chat id) of the open chats that somebody has answered."""
 
     def count(self, decided: Decided) -> None:
-        """Take one decision into the figures."""
+        """Count one decision.
+
+        Raises:
+            KeyError, TypeError, ValueError: a field is missing or of another kind.
+        """
         fields = decided.fields
         match fields["type"]:
             case "chat-queued":
                 self._arrive(decided)
             case "chat-assigned":
-                self._know(decided, answered=fields["origin"] == "transfer")
-            case "chat-requeued" if fields["reason"] in TAKEN_BACK:
-                self._know(decided, answered=True)
+                # A transfer from agent to agent is offered a second time: the chat was answered before.
+                self._take_up(decided, answered=fields["origin"] == "transfer")
+            case "chat-requeued" if fields["reason"] in BACK_FROM_AGENT:
+                self._take_up(decided, answered=True)
             case "assignment-confirmed":
-                self._answer(decided)
+                self._accept(decided)
             case "chat-closed":
                 self._close(decided)
             case _:
@@ -212,36 +221,55 @@ class Counting:
 
     def _arrive(self, decided: Decided) -> None:
         fields = decided.fields
-        self.journeys[decided.pool, fields["chat_id"]] = Journey(fields["queue"], seconds(fields["arrived_at"]))
+        self.waits.arrive([(decided.pool, fields["chat_id"], fields["queue"], fields["arrived_at"])])
+        self.answered.discard((decided.pool, fields["chat_id"]))
         for figures in self.windows.at((decided.pool, fields["queue"]), decided.at):
             figures.arrived += 1
 
-    def _know(self, decided: Decided, *, answered: bool) -> None:
-        """Take up a chat that arrived before the reading began: an offer tells when that was.
+    def _take_up(self, decided: Decided, *, answered: bool) -> None:
+        """Take up a chat that arrived before the reading began: an offer says when it arrived.
 
-        One that is taken back from an agent was answered, or is taken for it: nearly all are that are transferred.
-        Where that, or an overflow, was before the reading too, nothing tells: it counts where it is, and once more.
+        A chat taken back from an agent was answered, or is taken as answered: nearly all transferred chats were.
+        If an answer or an overflow was before the reading too, no decision says so: the chat counts where it is now,
+        and once more.
         """
-        key = (decided.pool, decided.fields["chat_id"])
-        if key not in self.journeys:
-            arrived = decided.fields.get("arrived_at", decided.fields["at"])
-            self.journeys[key] = Journey(decided.fields["queue"], seconds(arrived), answered)
-
-    def _answer(self, decided: Decided) -> None:
-        journey = self.journeys.get((decided.pool, decided.fields["chat_id"]))
-        if journey is None or journey.answered:
+        fields = decided.fields
+        chat = (decided.pool, fields["chat_id"])
+        if chat in self.waits or chat in self.answered:
             return
-        journey.answered = True
-        for figures in self.windows.at((decided.pool, journey.queue), decided.at):
-            figures.answer(max(0.0, decided.at - journey.since), self.in_time)
+        if answered:
+            self.answered.add(chat)
+        else:
+            self.waits.arrive([(*chat, fields["queue"], fields["arrived_at"])])
+
+    def _accept(self, decided: Decided) -> None:
+        chat = (decided.pool, decided.fields["chat_id"])
+        ended = self.waits.accept([(*chat, decided.fields["at"])])
+        if ended:
+            self.answered.add(chat)
+            self._count_ended(decided, ended)
 
     def _close(self, decided: Decided) -> None:
         fields = decided.fields
-        journey = self.journeys.pop((decided.pool, fields["chat_id"]), None)
-        if journey is None and fields["reason"] in WENT:
-            # It came before the reading began, and was not offered since: it has waited for long, in this queue.
-            journey = Journey(fields["queue"], -math.inf)
-        if journey is None or journey.answered:
+        chat = (decided.pool, fields["chat_id"])
+        if chat in self.answered:
+            self.answered.remove(chat)
             return
-        for figures in self.windows.at((decided.pool, journey.queue), decided.at):
-            figures.leave(max(0.0, decided.at - journey.since), timed_out=fields["reason"] == "queue-timed-out")
+        ended = self.waits.close([(*chat, fields["at"], fields["reason"])])
+        if ended:
+            self._count_ended(decided, ended)
+        elif fields["reason"] in UNANSWERED_ENDS:
+            # The chat arrived before the reading began, and was not offered since: it has waited for long, in the
+            # queue in which it closes.
+            outcome = outcome_unanswered(fields["reason"], math.inf)
+            for figures in self.windows.at((decided.pool, fields["queue"]), decided.at):
+                figures.add_unanswered(outcome)
+
+    def _count_ended(self, decided: Decided, ended: EndedWaits) -> None:
+        for (pool, queue, outcome), waits in ended.items():
+            for figures in self.windows.at((pool, queue), decided.at):
+                for _, wait_ms in waits:
+                    if outcome == "answered":
+                        figures.add_answered(wait_ms, self.in_time_seconds)
+                    else:
+                        figures.add_unanswered(outcome)

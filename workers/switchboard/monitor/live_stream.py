@@ -19,7 +19,7 @@ from switchboard.monitor.overview import Agent, Overview, Overviews
 from switchboard.monitor.tables import Tables
 from switchboard.monitor.views import queue_rows, rfc3339
 from switchboard.web.answers import PIECE_BYTES, first, slices
-from switchboard.web.connections import Line
+from switchboard.web.connections import ClientConnection
 
 Rows = Mapping[Any, dict[str, Any]]
 """By a key that is unique among the rows of one kind."""
@@ -45,14 +45,14 @@ class Look:
 async def look(tables: Tables, taken: Overview, now: float) -> Look:
     """What the page shows of an overview, with `now` in seconds since 1970."""
     chosen = await first(taken.queues, MOST_QUEUES, lambda key: _rank(tables, taken, key))
-    windows = tables.past.counting.windows
+    windows = tables.history.outcomes.windows
     rows = await queue_rows(taken, chosen, windows, datetime.fromtimestamp(now, UTC))
     for row in rows:
         del row["oldest_wait_seconds"]  # it grows all the time; the page reckons it from oldest_arrived_at
     return Look(
         queues=dict(zip(chosen, rows, strict=True)),
         agents={key: taken.rows[key] for key in await _shown_agents(tables, taken)},
-        assignments=dict(tables.past.offers.latest),
+        assignments=dict(tables.history.offers.latest),
         totals={"queues": len(taken.queues), "agents": len(taken.agents)},
     )
 
@@ -122,7 +122,7 @@ def heartbeat(tables: Tables, now: float, bus_answered_at: float | None, routing
         "at": rfc3339(datetime.fromtimestamp(now, UTC)),
         "bus_answered_at": None if bus_answered_at is None else rfc3339(datetime.fromtimestamp(bus_answered_at, UTC)),
         "routing": routing.told(now),
-        "decided_at": tables.past.last_at,
+        "decided_at": tables.history.last_at,
     }
 
 
@@ -166,7 +166,7 @@ class Client:
 
     def cut_off(self) -> None:
         """Close its connection at once."""
-        if isinstance(self.request.protocol, Line):
+        if isinstance(self.request.protocol, ClientConnection):
             self.request.protocol.abort()
         elif self.request.transport is not None:
             self.request.transport.abort()
@@ -306,7 +306,7 @@ class Stream:
             # Also while nobody looks: what is over must not pile up in the night.
             if (minute := int(time.time() // WINDOW_SECONDS)) != forgot:
                 forgot = minute
-                await self._tables.past.forget(time.time())
+                await self._tables.history.forget(time.time())
             began = time.monotonic()
             if self._clients:
                 await self._tell_changes()

@@ -156,7 +156,7 @@ async def overview(tables: Tables, now: float) -> Overview:
 async def _counts(tables: Tables, now: float) -> defaultdict[Queue, QueueCount]:
     counts: defaultdict[Queue, QueueCount] = defaultdict(QueueCount)
     configured = [(pool, queue) for pool, queues in tables.queues.items() for queue in queues]
-    windows = tables.past.counting.windows
+    windows = tables.history.outcomes.windows
     today, known = windows.day(now), set(configured)
     async for keys in slices([*configured, *windows.days]):
         for key in keys:

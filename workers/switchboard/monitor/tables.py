@@ -12,7 +12,7 @@ from switchboard.journal.cloudevents import Headers
 from switchboard.journal.codec import BadInput, decode_event
 from switchboard.journal.limits import ConfiguredPools
 from switchboard.kafka.topics import Topic
-from switchboard.monitor.day_history import Past
+from switchboard.monitor.day_history import DayHistory
 from switchboard.monitor.public_rows import ChatRow, MalformedRowError, agent_row, chat_row, decided
 
 Row = TypeVar("Row")
@@ -38,7 +38,7 @@ class Tables:
     """The queues that each profile of each configured pool serves."""
     configured: ConfiguredPools = field(default_factory=lambda: ConfiguredPools(MOST_POOLS))
     """The sizes of these configurations: like a router, the monitor takes none that is beyond the bounds."""
-    past: Past = field(default_factory=Past)
+    history: DayHistory = field(default_factory=DayHistory)
     """What the decisions tell."""
     applied: dict[Place, int] = field(default_factory=dict)
     """The last offset applied of each partition."""
@@ -78,7 +78,7 @@ def apply(tables: Tables, record: Record) -> None:
         case Topic.ROUTING_CONFIG:
             _configure(tables, record)
         case Topic.ASSIGNMENT:
-            _decide(tables.past, record)
+            _decide(tables.history, record)
         case _:
             raise ValueError(f"no table is made of {record.topic}")
 
@@ -116,11 +116,11 @@ def _configure(tables: Tables, record: Record) -> None:
         }
 
 
-def _decide(past: Past, record: Record) -> None:
+def _decide(history: DayHistory, record: Record) -> None:
     if record.value is None:
         return
     decision = decided(record.value)
     try:
-        past.take(record.partition, decision)
+        history.take(record.partition, decision)
     except (KeyError, TypeError, ValueError) as fault:
         raise MalformedRowError("not a decision of its type", f"{decision.fields['type']}: {fault!r}") from fault

@@ -67,7 +67,7 @@ class Views:
         taken = await self._overviews.latest()
         keys, next_after = _page(taken.queues, wanted)
         async with self._one_at_a_time:
-            return Page(await queue_rows(taken, keys, self._tables.past.counting.windows, now), next_after)
+            return Page(await queue_rows(taken, keys, self._tables.history.outcomes.windows, now), next_after)
 
 
 def _page(keys: Sequence[tuple[str, str]], wanted: Wanted) -> tuple[list[tuple[str, str]], tuple[str, str] | None]:
@@ -85,7 +85,7 @@ async def queue_rows(taken: Overview, keys: Sequence[Queue], windows: Windows, n
     return [
         _queue(key, taken.counts[key], now)
         | _available(taken.available.get(key, Availability()))
-        | {"now": windows.now(key, moment).told(), "today": windows.today(key, moment).told()}
+        | {"now": windows.now(key, moment).as_json(), "today": windows.today(key, moment).as_json()}
         async for part in slices(keys, ROW_SLICE)
         for key in part
     ]
@@ -183,7 +183,7 @@ async def agents_named(tables: Tables, agent_id: str, pool: str | None) -> list[
 async def pools_of_chat(tables: Tables, chat_id: str) -> list[str]:
     """Up to MOST_POOLS pools with a chat of that id that is open or remembered."""
     found: set[str] = set()
-    stories = tables.past.stories
+    stories = tables.history.stories
     async for chats in slices([*stories.open, *stories.ended]):
         found |= {pool for pool, each in chats if each == chat_id}
     async for keys in slices(list(tables.chats)):
@@ -198,7 +198,7 @@ async def pools_of_chat(tables: Tables, chat_id: str) -> list[str]:
 def chat_named(tables: Tables, pool: str, chat_id: str) -> dict[str, Any] | None:
     """A chat that is open or remembered, with its story; None if there is none."""
     row = tables.chats.get(f"{pool}/{chat_id}")
-    story = tables.past.stories.of(pool, chat_id)
+    story = tables.history.stories.of(pool, chat_id)
     if row is None and story is None:
         return None
     decisions = [] if story is None else [orjson.loads(value) for value in story.decisions]

@@ -112,8 +112,8 @@ async def serve_monitor(
     door = Door(serving.host, serving.token, Sessions(serving.session_seconds), Proxies(serving.proxies))
     topics = {names.of(topic): topic for topic in READ}
     tables = Tables()
-    tables.past.counting.in_time = serving.service_level_seconds
-    tables.past.counting.windows.zone = ZoneInfo(serving.zone)
+    tables.history.outcomes.in_time_seconds = serving.service_level_seconds
+    tables.history.outcomes.windows.zone = ZoneInfo(serving.zone)
     pulse, routing = Pulse(), Routing(0, names.of(Topic.CHAT_ARRIVAL))
     limits = LIMITS.within_descriptors()
     stream = Stream(
@@ -134,7 +134,7 @@ async def serve_monitor(
             wait = BrokerWait(conn, broker_wait_seconds)
             needed = monitor_rights(names, group_id, READ)
             await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
-            today = start_of_day(time.time(), tables.past.counting.windows.zone)
+            today = start_of_day(time.time(), tables.history.outcomes.windows.zone)
             return await wait.retry("looking at the topics", lambda: _look_at_bus(conn, topics, today), long=True)
 
         if (found := await unless_stopped(look_at_bus(), stop)) is None:

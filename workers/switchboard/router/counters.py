@@ -1,8 +1,11 @@
-"""What pools and queues are called in metrics: a bounded number of names, whoever makes up more."""
+"""Counters of what commits make visible, and the names of pools and queues that are labels.
+
+Anyone on the bus can make up pools, and each label set takes memory for good. So only a bounded number of names become
+labels; all others share the label `other`.
+"""
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
@@ -11,31 +14,41 @@ from typing import Any, Final
 import prometheus_client
 
 from switchboard import metrics
-from switchboard.domain.decisions import AssignmentConfirmed, ChatClosed, ChatQueued
+from switchboard.domain.decisions import AssignmentConfirmed
 from switchboard.domain.engine import Engine, Outcome
 from switchboard.domain.events import Event
-from switchboard.domain.rfc3339 import parse_ms
 from switchboard.journal.codec import BadInput
 from switchboard.kafka.merged_reader import Taken
 from switchboard.metrics import REFUSAL_REASONS
+from switchboard.projections.chat_outcomes import EndedWaits, FirstWaits, acceptances_of, arrivals_of, closures_of
 from switchboard.router.admission import OverLimit
 
 MOST_POOLS: Final = 200
+"""Pools that are labels, configured and made-up ones together."""
 MOST_MADE_UP: Final = 100
-"""Of these, pools that were not known to be configured when they were met: anyone on the bus can make them up."""
+"""Of these, pools that were not known to be configured when they were first named: anyone on the bus can make up
+names."""
 MOST_QUEUES: Final = 1_000
-"""Unless the setting `metrics_queues` says otherwise. A queue has 57 series, which take about 40 KB."""
+"""Queues that are labels, unless the setting `metrics_queues` says otherwise. A queue has 57 series, which take about
+40 KB."""
 OTHER: Final = "other"
+"""The label of all pools and queues without a label of their own."""
+
+_EVENT_TYPE: Final = attrgetter("what.type")
+_POOL: Final = attrgetter("pool")
+_POOL_AND_QUEUE: Final = attrgetter("pool", "queue")
+_POOL_AND_REASON: Final = attrgetter("pool", "reason")
+_OFFER_END: Final = attrgetter("pool", "queue", "reason")
 
 
 @dataclass(slots=True)
 class Named:
-    """The names that this process has met and that are labels. They are never given up: counters keep their series."""
+    """The names that are labels in this process. No name is ever given up: counters keep their series."""
 
     most_queues: int = MOST_QUEUES
     pools: set[str] = field(default_factory=set)
     made_up: int = 0
-    """How many of the pools were not known to be configured."""
+    """Number of the pools that were not known to be configured when they got their label."""
     queues: set[tuple[str, str]] = field(default_factory=set)
     """(pool, queue)."""
 
@@ -44,7 +57,7 @@ _named = Named()
 
 
 def set_most_queues(number: int) -> None:
-    """Let so many queues of all pools together have labels of their own."""
+    """Let `number` queues of all pools together have labels of their own."""
     _named.most_queues = number
 
 
@@ -58,7 +71,7 @@ def pool_label(pool: str) -> str:
 
 
 def name_configured(pool: str) -> None:
-    """Let a configured pool have its own name: half of the names are for such pools alone."""
+    """Let a configured pool have its own name: half of the names are for configured pools alone."""
     if pool not in _named.pools and len(_named.pools) < MOST_POOLS:
         _named.pools.add(pool)
 
@@ -79,105 +92,41 @@ def queue_labels(pool: str, queue: str) -> tuple[str, str]:
 
 @cache
 def series(counter: prometheus_client.Counter, *labels: str) -> prometheus_client.Counter:
-    """One counter of many. There are as many as label sets, which are bounded; the library's own look-up takes 1 us."""
+    """The series of a label set, cached: the library's own look-up takes 1 us. Label sets are bounded."""
     return counter.labels(*labels)
-
-
-SHORT_ABANDON_MS: Final = 5_000
-"""Who gives up sooner is left out of the second convention of service level."""
-_NOBODY: Final[dict[str, tuple[str, int]]] = {}
-
-
-class Waits:
-    """The chats of a shard that nobody has answered yet."""
-
-    def __init__(self, engine: Engine) -> None:
-        """Begin with those that wait or are offered in a restored engine.
-
-        One that an agent held before and passed on looks like them: after a takeover its next wait counts as well, from
-        its arrival. Where a chat overflowed its queue of arrival is still the one it entered (R17).
-        """
-        self._open: dict[str, dict[str, tuple[str, int]]] = {
-            pool.id: {
-                chat.id: (chat.entered_queue, chat.arrived_at)
-                for chat in pool.chats.values()
-                if chat.stage in ("waiting", "offered")
-            }
-            for pool in engine.pools.values()
-        }
-        """By pool and chat: the queue of arrival, and when that was, in ms."""
-
-    def begin(self, decisions: Iterable[ChatQueued]) -> None:
-        """Chats have arrived."""
-        text, at = "", 0
-        for each in decisions:
-            if each.arrived_at is not text:  # parsing takes 0.8 us, and most of a frame arrived at its clock
-                text = each.arrived_at
-                at = parse_ms(text)
-            pool = self._open.get(each.pool)
-            if pool is None:
-                pool = self._open[each.pool] = {}
-            pool[each.chat_id] = (each.queue, at)
-
-    def end(self, decisions: Iterable[AssignmentConfirmed | ChatClosed]) -> None:
-        """Chats were accepted or are closed: where nobody had answered one before, its wait is over."""
-        text, at = "", 0
-        ended: Counter[tuple[str, str, str]] = Counter()
-        answered: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
-        for each in decisions:
-            found = self._open.get(each.pool, _NOBODY).pop(each.chat_id, None)
-            if found is None:
-                continue
-            if each.at is not text:
-                text = each.at
-                at = parse_ms(text)
-            queue, arrived_at = found
-            if each.type == "assignment-confirmed":
-                answered[each.pool, queue].append((at - arrived_at) / 1000)
-            elif each.reason == "queue-timed-out":
-                ended[each.pool, queue, "timed-out"] += 1
-            else:
-                short = at - arrived_at < SHORT_ABANDON_MS
-                ended[each.pool, queue, "short-abandoned" if short else "abandoned"] += 1
-        for (pool, queue), waited in answered.items():
-            metrics.WAIT.observe_all(waited, queue_labels(pool, queue))
-            ended[pool, queue, "answered"] = len(waited)
-        for (pool, queue, outcome), number in ended.items():
-            series(metrics.WAITS_ENDED, *queue_labels(pool, queue), outcome).inc(number)
-
-
-_EVENT_TYPE: Final = attrgetter("what.type")
-_POOL: Final = attrgetter("pool")
-_POOL_AND_QUEUE: Final = attrgetter("pool", "queue")
-_POOL_AND_REASON: Final = attrgetter("pool", "reason")
-_OFFER_END: Final = attrgetter("pool", "queue", "reason")
 
 
 class Tally:
     """Counts what one shard's commits have made visible.
 
     Args:
-        engine: the shard's, as it was restored.
+        engine: the shard's, as restored. A chat that waits or is offered in the engine counts as not yet answered. One
+            that an agent held before and passed on looks the same: after a takeover its next wait counts as well, from
+            its arrival. The queue of a chat is the queue in which it arrived, also after an overflow (R17).
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._waits = Waits(engine)
+        self._waits = FirstWaits()
+        for pool in engine.pools.values():
+            for chat in pool.chats.values():
+                if chat.stage in ("waiting", "offered"):
+                    self._waits.restore(pool.id, chat.id, chat.entered_queue, chat.arrived_at)
 
     def count(self, taken: list[Taken], outcome: Outcome | None) -> None:
-        """Count one frame or, with no outcome, what is none; in the order of the journal."""
-        # Counter counts what C code gives it in C, and this is done for every event and decision.
+        """Count one frame; frames come in the order of the journal.
+
+        Args:
+            taken: the records that were read for the frame.
+            outcome: what the engine made of the frame; None if the records held no event and made no frame.
+        """
+        # `Counter` counts an iterator from C code in C, and counting is done for every event and decision.
         events = [each for each in taken if type(each.what) is Event]
         for event_type, number in Counter(map(_EVENT_TYPE, events)).items():
             series(metrics.EVENTS, event_type).inc(number)
         now = time.time() * 1000
         metrics.EVENT_TO_DECISION.observe_all([(now - each.timestamp) / 1000 for each in events])
         if len(events) < len(taken):
-            bad = Counter([each.what.reason for each in taken if isinstance(each.what, BadInput)])
-            for reason, number in bad.items():
-                series(metrics.DEAD_LETTERS, reason).inc(number)
-            over = Counter([each.what.limit for each in taken if isinstance(each.what, OverLimit)])
-            for limit, number in over.items():
-                series(metrics.OVER_LIMIT, limit).inc(number)
+            _count_set_aside(taken)
         if outcome is None:
             return
         for (event_type, why), number in outcome.ignored.items():
@@ -189,27 +138,38 @@ class Tally:
         made: defaultdict[str, list[Any]] = defaultdict(list)
         for decision in outcome.decisions:
             made[decision.type].append(decision)
-        for decision_type, some in made.items():
-            for pool, number in Counter(map(_POOL, some)).items():
+        for decision_type, decisions in made.items():
+            for pool, number in Counter(map(_POOL, decisions)).items():
                 series(metrics.DECISIONS, pool_label(pool), decision_type).inc(number)
         for decision_type in made.keys() & REFUSAL_REASONS.keys():
             for (pool, reason), number in Counter(map(_POOL_AND_REASON, made[decision_type])).items():
                 series(metrics.REFUSALS, pool_label(pool), decision_type, reason).inc(number)
         for (pool, queue, reason), number in Counter(map(_OFFER_END, made.get("assignment-ended", ()))).items():
             series(metrics.OFFERS_ENDED, *queue_labels(pool, queue), reason).inc(number)
-        # A chat arrives before it is accepted, and is accepted before it is closed: so the order of the three is kept.
+        # A chat arrives before it is accepted, and is accepted before it is closed: the three types keep this order.
         if queued := made.get("chat-queued"):
             for (pool, queue), number in Counter(map(_POOL_AND_QUEUE, queued)).items():
                 series(metrics.ARRIVALS, *queue_labels(pool, queue)).inc(number)
-            self._waits.begin(queued)
+            self._waits.arrive(arrivals_of(queued))
         if confirmed := made.get("assignment-confirmed"):
             _count_accepted(confirmed)
-            self._waits.end(confirmed)
+            _count_ended_waits(self._waits.accept(acceptances_of(confirmed)))
         if closed := made.get("chat-closed"):
-            self._waits.end(closed)
+            _count_ended_waits(self._waits.close(closures_of(closed)))
+
+
+def _count_set_aside(taken: list[Taken]) -> None:
+    """Count the records that go to `dead-letter`."""
+    bad = Counter([each.what.reason for each in taken if isinstance(each.what, BadInput)])
+    for reason, number in bad.items():
+        series(metrics.DEAD_LETTERS, reason).inc(number)
+    over = Counter([each.what.limit for each in taken if isinstance(each.what, OverLimit)])
+    for limit, number in over.items():
+        series(metrics.OVER_LIMIT, limit).inc(number)
 
 
 def _count_accepted(decisions: list[AssignmentConfirmed]) -> None:
+    """Count accepted offers, and the times from offer to acceptance."""
     spans: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for each in decisions:
         if each.automatic:
@@ -220,3 +180,11 @@ def _count_accepted(decisions: list[AssignmentConfirmed]) -> None:
         labels = queue_labels(pool, queue)
         series(metrics.OFFERS_ENDED, *labels, "accepted").inc(len(seconds))
         metrics.ACCEPT.observe_all(seconds, labels)
+
+
+def _count_ended_waits(ended: EndedWaits) -> None:
+    for (pool, queue, outcome), waits in ended.items():
+        labels = queue_labels(pool, queue)
+        series(metrics.WAITS_ENDED, *labels, outcome).inc(len(waits))
+        if outcome == "answered":
+            metrics.WAIT.observe_all([wait_ms / 1000 for _, wait_ms in waits], labels)

@@ -1,4 +1,8 @@
-"""What customers do: arrive, lose patience, end the conversation; and how long a chat takes."""
+"""Actions of customers and agents, and the events that each action sends.
+
+A `mark` shows whether a planned action is still valid: a stale action does nothing. `at` is the due time of the action,
+`now` the current time, both in ms since 1970.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +13,7 @@ from switchboard.simulation.scene import Agent, Chat, Entry, Presence, Scene
 
 
 def arrive(scene: Scene, at: int) -> None:
-    """The next customer comes."""
+    """Let the next customer arrive."""
     scene.arrived += 1
     chat_id, line = scene.people.newcomer(scene.arrived)
     chat = Chat(chat_id=chat_id, pool=line.pool, ours=True)
@@ -20,7 +24,7 @@ def arrive(scene: Scene, at: int) -> None:
 
 
 def wait(scene: Scene, chat: Chat, now: int) -> None:
-    """The chat has come (back) to a queue: its customer's patience starts anew."""
+    """Start the customer's patience anew after the chat entered a queue."""
     chat.waits += 1
     if chat.ours:
         patience = scene.people.patience(chat.chat_id, chat.waits)
@@ -29,13 +33,13 @@ def wait(scene: Scene, chat: Chat, now: int) -> None:
 
 
 def abandon(scene: Scene, chat: Chat, at: int, mark: int) -> None:
-    """Patience is at its end, if this is still the same wait."""
+    """Abandon the chat if the customer still waits in the same wait as at planning time."""
     if chat.waits == mark and chat.stage in ("waiting", "offered"):
         scene.diary.send(at, "chat-abandoned", {"chat_id": chat.chat_id, "pool": chat.pool})
 
 
 def talk(scene: Scene, chat: Chat, now: int) -> None:
-    """An agent has accepted: the conversation starts."""
+    """Start the conversation after an agent accepted the chat."""
     chat.stint += 1
     chat.stage = "active"
     lasts = scene.people.talk(chat.chat_id, chat.stint)
@@ -43,7 +47,7 @@ def talk(scene: Scene, chat: Chat, now: int) -> None:
 
 
 def end_talk(scene: Scene, chat: Chat, at: int, mark: int) -> None:
-    """The conversation ends, by the customer or the agent; now and then by passing it on."""
+    """End the conversation: the customer or agent concludes, or the agent transfers the chat."""
     agent = scene.agents.get(chat.agent_id) if chat.agent_id is not None else None
     if chat.stint != mark or chat.stage != "active" or agent is None:
         return
@@ -72,7 +76,7 @@ def _transfer_target(scene: Scene, chat: Chat) -> Mapping[str, str]:
 
 
 def log_in(scene: Scene, agent: Agent, at: int) -> None:
-    """Starts work, with the profile and, where the post says so, the mode."""
+    """Log the agent in, with the profile and, for a post with `override`, the mode."""
     post = agent.post
     body = about(agent)
     if post.profile is not None:
@@ -86,9 +90,9 @@ def log_in(scene: Scene, agent: Agent, at: int) -> None:
 
 
 def answer_later(scene: Scene, agent: Agent, offer: Mapping[str, Any], now: int, lasts: int) -> None:
-    """An offer has come that stands for `lasts` ms: accept it, decline it or let it lapse.
+    """Plan the answer to an offer that lasts `lasts` ms: accept, decline, or let the offer lapse.
 
-    One who has gone away does not see it.
+    An agent who is away does not see the offer.
     """
     if agent.presence != "here":
         return
@@ -101,7 +105,7 @@ def answer_later(scene: Scene, agent: Agent, offer: Mapping[str, Any], now: int,
 
 
 def answer(scene: Scene, agent: Agent, at: int, chat_id: str, attempt: int) -> None:
-    """Says yes or no to an offer that is still there."""
+    """Accept or decline an offer that is still open."""
     offer_id = agent.offers.pop(chat_id, None)
     if offer_id is None or agent.presence != "here":
         return
@@ -113,20 +117,20 @@ def answer(scene: Scene, agent: Agent, at: int, chat_id: str, attempt: int) -> N
 
 
 def wrap_up(scene: Scene, agent: Agent, chat: Chat, now: int) -> None:
-    """The conversation is over: write the notes, then release."""
+    """Start the wrap-up after the conversation, and plan the release."""
     chat.stage = "wrapping"
     lasts = scene.people.wrap_up(agent.post.agent_id, chat.chat_id)
     scene.diary.write(now + lasts, Entry("release", chat.chat_id, mark=chat.stint))
 
 
 def release(scene: Scene, agent: Agent, chat: Chat, at: int, mark: int) -> None:
-    """The notes are written."""
+    """Release the chat at the end of the wrap-up."""
     if chat.stint == mark and chat.stage == "wrapping" and agent.presence != "out":
         scene.diary.send(at, "chat-released", {"chat_id": chat.chat_id, **about(agent)})
 
 
 def want_chat(scene: Scene, agent: Agent, now: int) -> None:
-    """A pull agent with a free session is about to click; anyone who is leaving logs out after the last chat."""
+    """Plan the next action of an agent with free time: a click in pull mode, or the logout after the last chat."""
     if agent.leaving and not agent.chats:
         agent.leaving = False
         scene.diary.write(now, Entry("go", agent.post.agent_id, mark=agent.stretch))
@@ -139,7 +143,7 @@ def want_chat(scene: Scene, agent: Agent, now: int) -> None:
 
 
 def click(scene: Scene, agent: Agent, at: int, mark: int) -> None:
-    """Clicks Request Chat, unless something came in between, such as a colleague's chat."""
+    """Click Request Chat, unless another event came first, such as a chat transferred by a colleague."""
     if agent.clicks != mark or not agent.reaching:
         return
     agent.reaching = False
@@ -148,7 +152,10 @@ def click(scene: Scene, agent: Agent, at: int, mark: int) -> None:
 
 
 def step_away(scene: Scene, agent: Agent, at: int, mark: int) -> None:
-    """Goes away in one of the ways of `Away`; one who logs out first turns unavailable and finishes its chats."""
+    """Let the agent go away in one of the ways of `Away`.
+
+    An agent who logs out becomes unavailable first, and finishes the open chats.
+    """
     if agent.stretch != mark:
         return
     agent.away = scene.people.goes_away(agent.dice)
@@ -168,14 +175,14 @@ def step_away(scene: Scene, agent: Agent, at: int, mark: int) -> None:
 
 
 def go(scene: Scene, agent: Agent, at: int, mark: int) -> None:
-    """The last chat of one who is leaving is done."""
+    """Log the agent out after the last chat."""
     if agent.stretch == mark:
         scene.diary.send(at, "agent-logged-out", about(agent))
         go_away(scene, agent, "out", at)
 
 
 def come_back(scene: Scene, agent: Agent, at: int, mark: int) -> None:
-    """Takes up work again, by whatever undoes how it went away."""
+    """Let the agent return to work, by the event that ends the current absence."""
     if agent.stretch != mark or agent.leaving:
         return
     match agent.presence:
@@ -193,7 +200,7 @@ def come_back(scene: Scene, agent: Agent, at: int, mark: int) -> None:
 
 
 def sidelined(scene: Scene, agent: Agent, now: int) -> None:
-    """Too many offers were missed: comes back as soon as it is noticed."""
+    """Handle too many missed offers: the agent notices after a while and returns."""
     if agent.presence == "here":
         agent.presence = "sidelined"
         agent.stretch += 1
@@ -203,7 +210,7 @@ def sidelined(scene: Scene, agent: Agent, now: int) -> None:
 
 
 def heartbeat(scene: Scene, agent: Agent, at: int) -> None:
-    """A sign of life; those who are absent or out give none."""
+    """Send a heartbeat, unless the agent is absent or logged out."""
     if agent.presence != "out":
         if agent.presence != "absent":
             scene.diary.send(at, "agent-heartbeat", about(agent))
@@ -226,7 +233,7 @@ def _request(scene: Scene, agent: Agent, at: int) -> None:
 
 
 def here(scene: Scene, agent: Agent, at: int) -> None:
-    """Is at work from now."""
+    """Mark the agent as at work, and plan the end of the stretch of work."""
     agent.presence = "here"
     agent.stretch += 1
     works = None if agent.post.plan else scene.people.works(agent.dice)
@@ -236,7 +243,7 @@ def here(scene: Scene, agent: Agent, at: int) -> None:
 
 
 def go_away(scene: Scene, agent: Agent, presence: Presence, at: int) -> None:
-    """Is not at work from now; comes back after a while, or when its plan says so."""
+    """Mark the agent as away; the return comes after a random time, or as planned."""
     agent.presence = presence
     agent.stretch += 1
     _drop_requests(agent)
@@ -246,7 +253,7 @@ def go_away(scene: Scene, agent: Agent, presence: Presence, at: int) -> None:
 
 
 def _drop_requests(agent: Agent) -> None:
-    """Going away withdraws the request and the undecided offers (R18)."""
+    """Drop the request and the unanswered offers, which the router withdraws when an agent goes away (R18)."""
     agent.asking = agent.reaching = False
     agent.offers.clear()
 
@@ -257,19 +264,19 @@ def _next_heartbeat(scene: Scene, agent: Agent, at: int) -> None:
 
 
 def about(agent: Agent) -> dict[str, Any]:
-    """What every event of an agent names."""
+    """Return the fields that every event of an agent has."""
     return {"agent_id": agent.post.agent_id, "pool": agent.post.pool}
 
 
 def expect(scene: Scene, agent: Agent, index: int) -> None:
-    """Write down the plan's event of this index, if there is one."""
+    """Put the event at an index of the agent's plan into the diary, if the plan has such an event."""
     if index < len(agent.post.plan):
         due = scene.started + agent.post.plan[index].after
         scene.diary.write(due, Entry("as-planned", agent.post.agent_id, mark=index))
 
 
 def as_planned(scene: Scene, agent: Agent, at: int, index: int) -> None:
-    """Do what the plan says, and expect what it says next."""
+    """Send the event at an index of the agent's plan, and put the next event into the diary."""
     planned = agent.post.plan[index]
     expect(scene, agent, index + 1)
     body: dict[str, Any] = about(agent) | dict(planned.data)

@@ -1,4 +1,4 @@
-"""Who takes part: the lines on which chats arrive and the agents who answer them."""
+"""The cast of a simulation: the lines on which chats arrive, and the agents who answer chats."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ NAMES: Final = (
 
 @dataclass(slots=True, frozen=True)
 class Line:
-    """A queue on which chats arrive, with its share of them; without a name the pool's default queue."""
+    """A queue on which chats arrive, and the share of all chats; without a name, the pool's default queue."""
 
     queue: str | None = None
     pool: str = DEFAULT_POOL
@@ -27,27 +27,27 @@ class Line:
 
 @dataclass(slots=True, frozen=True)
 class Post:
-    """One agent's place: which profile, and whether to wait for chats (push) or to click for them (pull)."""
+    """Position of one agent: profile, and mode: wait for chats (`push`) or request each chat (`pull`)."""
 
     agent_id: str
     mode: Mode
     pool: str = DEFAULT_POOL
     profile: str | None = None
     override: bool = False
-    """Whether the login names the mode; otherwise it is the profile's own."""
+    """True if the login names the mode; otherwise the mode of the profile applies."""
     plan: "Sequence[Planned]" = ()
-    """When the agent comes and goes, where that is known; without one it comes at the start, and goes by chance."""
+    """Known times of the agent's events. Without a plan, the agent logs in at the start and leaves at random."""
 
 
 @dataclass(slots=True, frozen=True)
 class Planned:
-    """One event by which an agent comes, goes or changes what it takes."""
+    """One planned event of an agent: a login, a logout, or a change of status or capacity."""
 
     after: int
     """ms since the start."""
     type: str
     data: Mapping[str, Any]
-    """The event's own fields but `agent_id`."""
+    """Fields of the event except `agent_id`."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -59,13 +59,16 @@ class Cast:
 
 
 def agent_name(number: int) -> str:
-    """A readable agent id: `ana`, `ben`, … and from the 27th on `ana-2`."""
+    """Return a readable agent id for a number from 0: `ana`, `ben` …, and `ana-2` from the 27th agent on."""
     turn, index = divmod(number, len(NAMES))
     return NAMES[index] if turn == 0 else f"{NAMES[index]}-{turn + 1}"
 
 
 def mixed_team(agents: int, *, pull_share: float, pool: str, profile: str | None) -> list[Post]:
-    """So many agents of one profile, the last of whom are in pull mode whatever the profile says."""
+    """Return agents of one profile; the last `pull_share` of the agents are in pull mode, the others in push mode.
+
+    The mode overrides the mode of the profile.
+    """
     pull = round(agents * pull_share)
     return [
         Post(
@@ -80,11 +83,11 @@ def mixed_team(agents: int, *, pull_share: float, pool: str, profile: str | None
 
 
 def cast_of(pools: Sequence[Mapping[str, Any]], agents: int) -> Cast:
-    """The queues of these pools as lines, and so many agents dealt out over all their profiles in turn.
+    """Return a cast: every queue of the pools is a line, and the agents take the profiles of all pools in turn.
 
     Args:
         pools: as in `pool-configured`: `{"pool": ..., "config": {"queues": [...], "profiles": [...], ...}}`.
-        agents: how many.
+        agents: number of agents.
     """
     lines = [Line(queue["name"], each["pool"]) for each in pools for queue in each["config"]["queues"]]
     places = [(each["pool"], profile) for each in pools for profile in each["config"]["profiles"]]

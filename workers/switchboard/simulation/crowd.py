@@ -1,8 +1,8 @@
-"""A crowd of customers and agents: it is told what the router decided and says what it does, and when.
+"""A crowd of customers and agents that reacts to the router's decisions with events.
 
-Pure: no I/O and no clock of its own, so the same code runs against a bus in real time and against the engine in
-virtual time. The same seed and the same decisions give the same events; and what is drawn for a chat or an agent does
-not depend on the order in which decisions are told.
+Pure: the crowd does no I/O and reads no clock, and the same code runs against a bus in real time and against the engine
+in virtual time. The same seed and the same decisions give the same events. The draws for a chat or agent do not depend
+on the order of decisions.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ from switchboard.simulation.people import Behaviour, Dice, Drawn, People
 from switchboard.simulation.scene import Agent, Chat, Entry, Outgoing, Scene
 
 LOGIN_SPREAD_MS: Final = 2000
-"""Agents log in within this of the start, so that the lot does not decide about all of them at once."""
+"""Agents log in within this time after the start: spread logins keep the tie-break from deciding about all agents."""
 
 
 class Crowd:
@@ -32,9 +32,14 @@ class Crowd:
     def __init__(
         self, cast: Cast, people: Behaviour | People, arrivals: Iterator[int], *, seed: str, label: str
     ) -> None:
-        """Take the times of arrivals in ms since the start, ascending.
+        """Create a crowd that is not started.
 
-        People of a behaviour are drawn from it; their chats are called `LABEL-000001` and so on.
+        Args:
+            cast: Lines and agents.
+            people: Behaviour to draw people from, with chats `LABEL-000001` and so on, or recorded people.
+            arrivals: Times of arrivals in ms since the start, ascending.
+            seed: Seed of all draws.
+            label: Prefix of chat ids.
         """
         dice = Dice(seed)
         drawn = Drawn(people, dice, cast, label) if isinstance(people, Behaviour) else people
@@ -42,7 +47,7 @@ class Crowd:
         self._arrivals = arrivals
 
     def start(self, now: int) -> None:
-        """The agents come to work, and customers begin to arrive."""
+        """Start the simulation: the agents log in, and customers begin to arrive."""
         scene = self.scene
         scene.started = now
         for post in scene.cast.posts:
@@ -55,11 +60,11 @@ class Crowd:
         self._expect_arrival()
 
     def next_due(self) -> int | None:
-        """When someone does something next, as far as is known; None if nobody ever does."""
+        """Return the time of the next known action, ms since 1970; None without further actions."""
         return self.scene.diary.next_due()
 
     def due(self, now: int) -> list[Outgoing]:
-        """What has been done by now and not been said yet, in order."""
+        """Do all actions due by `now`, and return the events not returned before, in order."""
         diary = self.scene.diary
         while (taken := diary.take(now)) is not None:
             self._do(*taken)
@@ -67,13 +72,13 @@ class Crowd:
         return said
 
     def observe(self, decision: Mapping[str, Any], now: int) -> None:
-        """Take note of one decision, as it is on the topics; those about strangers' agents and chats mean nothing."""
+        """React to one decision, as published; decisions about unknown agents and chats are ignored."""
         react = _REACTIONS.get(decision["type"])
         if react is not None:
             react(self.scene, decision, now)
 
     def leave(self, now: int) -> list[Outgoing]:
-        """Everyone goes home: customers who still wait give up, and the agents log out."""
+        """End the simulation: waiting customers give up, and the agents log out."""
         scene = self.scene
         for chat in list(scene.chats.values()):
             if chat.ours:
@@ -191,7 +196,7 @@ def _closed(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
 
 
 def _hand_back(scene: Scene, chat: Chat, now: int) -> None:
-    """The chat's session is free."""
+    """Free the session that the chat occupied."""
     agent = scene.agents.get(chat.agent_id) if chat.agent_id is not None else None
     if agent is not None:
         agent.chats.discard(chat.chat_id)
@@ -233,14 +238,17 @@ _REACTIONS: Final[Mapping[str, Callable[[Scene, Mapping[str, Any], int], None]]]
 }
 
 Watch = Callable[[Frame, list[Decision]], None]
-"""Is shown each frame with its decisions, after the engine has applied it."""
+"""Called with each frame and the frame's decisions, after the engine applied the frame."""
 
 
 def play(crowd: Crowd, engine: Engine, start: int, end: int, watch: Watch = lambda _frame, _decisions: None) -> int:
-    """Let the crowd live from `start` to `end`, in ms since 1970; how many events there were.
+    """Run a crowd against an engine in virtual time, from `start` to `end` in ms since 1970.
 
-    The engine is new or as an earlier frame at `start` left it (its configuration, say). About 40 us an event with
-    people who are drawn.
+    The engine is new, or has applied earlier frames up to `start`, such as a configuration. An event takes about 40 us
+    with drawn people.
+
+    Returns:
+        Number of events.
     """
     events = 0
     now = start

@@ -1,4 +1,4 @@
-"""The crowd on a bus: its events published to the source topics, the decisions read back, in real time."""
+"""A crowd on a bus in real time: publishes the crowd's events to the source topics, and reads the decisions."""
 
 import asyncio
 import time
@@ -21,19 +21,19 @@ from switchboard.simulation.tally import Tally
 
 SOURCE: Final = b"/switchboard/simulation"
 LONGEST_WAIT_MS: Final = 100
-"""So soon a stop is noticed, whoever is idle."""
+"""Longest wait in ms of an idle loop: the bound until a stop is noticed."""
 STOP_SECONDS: Final = 5
 
 Decision = Mapping[str, Any]
 
 
 def paced(times: Iterator[int], speed: float) -> Iterator[int]:
-    """Times of arrivals (ms) at so many times the pace; give the crowd `Behaviour.sped_up` of the same speed."""
+    """Return times of arrivals in ms at `speed` times the pace, for a crowd with `Behaviour.sped_up(speed)`."""
     return (int(each / speed) for each in times)
 
 
 class Bus:
-    """A connection of one crowd to a bus. `open` it, `play`, then `close`."""
+    """Connection of one crowd to a bus. Call `open`, `play` and `close`, in this order."""
 
     def __init__(self, conn: Connection, names: TopicNames, crowd: Crowd, tally: Tally) -> None:
         self._conn = conn
@@ -47,10 +47,10 @@ class Bus:
         self._count = 0
 
     async def open(self, wait: BrokerWait | None = None) -> None:
-        """Connect, and begin to listen at what is decided from now on.
+        """Connect, and read decisions from the current end of the topics on.
 
         Args:
-            wait: how long each step waits for brokers, its default unless given.
+            wait: Wait for brokers at each step; the default of `BrokerWait` unless given.
 
         Raises:
             NotAllowedError: the cluster does not allow what its people do.
@@ -67,7 +67,7 @@ class Bus:
         self._started.append(self._consumer)
 
     async def _listening(self, tps: list[TopicPartition]) -> AIOKafkaConsumer:
-        """A consumer of all records that come from now on."""
+        """Start a consumer at the current end offsets of the partitions."""
         consumer = reader(self._conn)
         try:
             await consumer.start()
@@ -81,7 +81,7 @@ class Bus:
         return consumer
 
     async def close(self) -> None:
-        """Let what is on its way arrive, within a bound, and disconnect."""
+        """Wait for unconfirmed events, `STOP_SECONDS` at most, and disconnect."""
         if self._on_its_way:
             await asyncio.wait(self._on_its_way, timeout=STOP_SECONDS)
         for client in self._started:
@@ -92,21 +92,25 @@ class Bus:
                 pass  # a broker that is away: there is nothing left to say to it
 
     async def play(self, stop: asyncio.Event, on_decision: Callable[[Decision], None] = lambda _: None) -> None:
-        """Let the crowd live until `stop` is set; each decision is shown to `on_decision` as it becomes visible."""
+        """Run the crowd until `stop` is set, and call `on_decision` with each decision that becomes visible."""
         self._crowd.start(_now())
         while not stop.is_set():
-            # A client waits for a broker that is away much longer than somebody who presses Ctrl-C does.
+            # A client waits much longer for an absent broker than a user who presses Ctrl-C accepts.
             await unless_stopped(self._say(self._crowd.due(_now())), stop)
             due = self._crowd.next_due()
             wait = LONGEST_WAIT_MS if due is None else max(1, min(LONGEST_WAIT_MS, due - _now()))
             await self._listen(wait, on_decision)
 
     async def send_home(self) -> None:
-        """Close our chats and log our agents out, so that nothing is offered to ghosts, if a broker takes it."""
+        """Close the simulated chats and log the agents out.
+
+        Otherwise the router goes on offering chats to agents of an ended simulation. Without a broker these events are
+        lost.
+        """
         await self._say(self._crowd.leave(_now()), patience=STOP_SECONDS)
 
     async def listen_on(self, seconds: float, on_decision: Callable[[Decision], None] = lambda _: None) -> None:
-        """Take in decisions that are still coming; the crowd does nothing more."""
+        """Read decisions for some seconds more; the crowd takes no further action."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             await self._listen(max(1, min(LONGEST_WAIT_MS, int(left * 1000))), on_decision)
@@ -122,7 +126,7 @@ class Bus:
                 on_decision(decision)
 
     async def _say(self, events: Iterable[Outgoing], patience: float | None = None) -> None:
-        """Publish events; where one is not accepted for `patience` seconds, neither it nor the rest is sent."""
+        """Publish events; an event not accepted within `patience` seconds is dropped together with all later events."""
         for event in events:
             self._count += 1
             self._tally.note_sent(event, time.time() * 1000)
@@ -149,7 +153,7 @@ class Bus:
             self._tally.unsent += 1
 
     def _headers(self, event: Outgoing) -> list[tuple[str, bytes]]:
-        """CloudEvents in binary mode."""
+        """Return the headers of a CloudEvent in binary mode."""
         return [
             ("ce_specversion", b"1.0"),
             ("ce_id", f"{self._crowd.scene.label}/{self._count}".encode()),
@@ -161,5 +165,5 @@ class Bus:
 
 
 def _now() -> int:
-    """Wall clock, ms since 1970."""
+    """Return the wall clock, ms since 1970."""
     return time.time_ns() // 1_000_000

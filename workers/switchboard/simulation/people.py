@@ -1,6 +1,6 @@
 """How customers and agents behave: the distributions from which every simulated delay and choice is drawn.
 
-None of it is recorded anywhere: the arrivals are real, the rest is what this file states. Handling and wrap-up are
+Only the arrivals are recorded data; all other figures are assumptions of this file. Handling and wrap-up are
 log-normal, as handling times in call centres are usually found to be; patience, work stretches and breaks exponential.
 
 What belongs to a chat (how long it takes, how patient its customer is, who ends it) is drawn from the seed and the
@@ -19,11 +19,11 @@ from typing import Literal, Protocol, TypeAlias
 from switchboard.simulation.cast import Cast, Line
 
 Away: TypeAlias = Literal["break", "absent", "log-out", "lost"]
-"""How an agent goes away: unavailable for a while; absent (the device fell silent); logs out when the last chat is
-done; or the connection is lost in mid-chat."""
+"""Ways of going away: unavailable for a while; absent (the device fell silent); logout after the last chat; or a
+connection lost during a chat."""
 
 Answer: TypeAlias = Literal["accept", "decline", "lapse"]
-"""What an agent does with an offer: `lapse` is to do nothing."""
+"""Answer of an agent to an offer; `lapse`: no answer until the offer expires."""
 
 Law: TypeAlias = Literal["log-normal", "exponential"]
 """The shape of a distribution."""
@@ -31,45 +31,45 @@ Law: TypeAlias = Literal["log-normal", "exponential"]
 
 @dataclass(slots=True, frozen=True)
 class Behaviour:
-    """Times are in seconds; a median and a sigma are those of a log-normal, a mean is an exponential's."""
+    """Parameters of behaviour. Times are in seconds; median and sigma describe a log-normal, a mean an exponential."""
 
     handling_median: float = 300.0
     handling_sigma: float = 0.7
     handling_law: Law = "log-normal"
-    """Of one stint: a chat that is transferred has another with the next agent. An exponential of the
-    same median has no sigma."""
+    """Handling time with one agent; a transferred chat has another handling time with the next agent. An exponential of
+    the same median has no sigma."""
     patience_mean: float = 600.0
-    """How long a customer waits before giving up, from entering a queue until an agent accepts; inf: for ever."""
+    """Time from entering a queue until a customer without an accepted offer gives up; inf: never."""
     ended_by_customer: float = 0.6
-    """The chance that it is the customer who ends the conversation."""
+    """Chance that the customer ends the conversation."""
     transfer_chance: float = 0.05
-    """The chance that the first agent passes the chat on: two in three to a queue of the pool, else to a colleague."""
+    """Chance that the first agent transfers the chat: two in three to a queue of the pool, else to a colleague."""
 
     accept_median: float = 1.5
     accept_sigma: float = 0.5
-    """A delay to accept is cut to 0.8 of the offer's time: who lets an offer lapse is drawn below."""
+    """Delay to accept, cut to 0.8 of the offer's time: lapsed offers are drawn by `lapse_chance`."""
     decline_chance: float = 0.02
     lapse_chance: float = 0.01
     click_median: float = 2.0
     click_sigma: float = 0.6
-    """From wanting a chat to clicking Request Chat, in pull mode."""
+    """Time from having a free session to clicking Request Chat, in pull mode."""
     wrap_up_median: float = 45.0
     wrap_up_sigma: float = 0.6
 
     work_mean: float = 3600.0
-    """From coming (back) to going away; inf: never."""
+    """Time from the login or return to the next absence; inf: no absences."""
     break_mean: float = 600.0
     return_mean: float = 120.0
-    """How long an agent takes to notice being made unavailable by missed offers, and to come back."""
+    """Time until an agent made unavailable by missed offers notices and returns."""
     away_shares: tuple[tuple[Away, float], ...] = (("break", 0.5), ("absent", 0.2), ("log-out", 0.2), ("lost", 0.1))
     heartbeat_every: float = 0.0
-    """Between an agent's heartbeats; 0: none."""
+    """Time between the heartbeats of an agent; 0: no heartbeats."""
 
     def sped_up(self, speed: float) -> "Behaviour":
-        """The same at `speed` times the pace, to go with arrivals that are sped up.
+        """Return the behaviour at `speed` times the pace, to match arrivals at the same speed.
 
-        Reactions (accepting, clicking) and heartbeats keep their pace, for what they are measured against does: the
-        router's offer timeouts and its limits on silence run in real time.
+        Reactions (accepting, clicking) and heartbeats keep their pace, for the router's
+        offer timeouts and limits on silence run in real time.
         """
         return replace(
             self,
@@ -84,58 +84,58 @@ class Behaviour:
 
 @dataclass(slots=True, frozen=True)
 class Dice:
-    """Where draws come from: a seed, and what the draw is about."""
+    """Source of random draws: a seed, and a key for each draw."""
 
     seed: str
 
     def of(self, *about: object) -> Random:
-        """A generator that depends on the seed and on what it is about, and on nothing else."""
+        """Return a generator that depends on the seed and the key `about` only."""
         return Random("/".join((self.seed, *map(str, about))))  # noqa: S311 - a simulation, not a secret
 
 
 def log_normal_ms(dice: Random, median: float, sigma: float) -> int:
-    """A log-normal delay in ms, its median given in seconds."""
+    """Draw a log-normal delay in ms; `median` is in seconds."""
     return round(1000 * median * exp(sigma * dice.gauss(0.0, 1.0)))
 
 
 def exponential_ms(dice: Random, mean: float) -> int:
-    """An exponential delay in ms, its mean given in seconds."""
+    """Draw an exponential delay in ms; `mean` is in seconds."""
     return round(1000 * mean * dice.expovariate(1.0))
 
 
 End: TypeAlias = Literal["transfer", "customer", "agent"]
-"""How a conversation ends: it is passed on, or the customer or the agent ends it."""
+"""End of a conversation: a transfer, or an end by the customer or the agent."""
 
 
 class People(Protocol):
-    """What belongs to chats and agents, in ms.
+    """Delays and choices of customers and agents; all delays are in ms.
 
-    The same question has the same answer always, but where an agent's own `dice` are thrown.
+    The same arguments always give the same result, except for methods that take the agent's `dice`.
     """
 
     def newcomer(self, number: int) -> tuple[str, Line]:
-        """The chat that arrives as the `number`-th, from 1, and the line on which it does."""
+        """Return the id and the line of the `number`-th chat, from 1."""
 
     def patience(self, chat_id: str, waits: int) -> int | None:
-        """How long its customer waits, the `waits`-th time, before giving up; None: for ever."""
+        """Return the customer's patience in the `waits`-th wait of the chat; None: the customer never gives up."""
 
     def talk(self, chat_id: str, stint: int) -> int:
-        """How long it takes the `stint`-th agent who accepts it."""
+        """Return the handling time of the `stint`-th agent who accepts the chat."""
 
     def end(self, chat_id: str, stint: int, transfers: int) -> End:
-        """How that ends; it has been passed on so often before."""
+        """Return the end of the conversation, after a number of earlier transfers."""
 
     def pass_on(self, chat_id: str, stint: int, pool: str, colleagues: list[str]) -> Mapping[str, str]:
-        """Where in its pool it is passed on to: `to_queue` or `to_agent`; empty: nowhere, it ends."""
+        """Return `to_queue` or `to_agent`, the target of a transfer in the pool; empty: no target, the chat ends."""
 
     def wrap_up(self, agent_id: str, chat_id: str) -> int:
-        """How long the agent writes notes about it."""
+        """Return the wrap-up time of the agent for the chat."""
 
     def answer(self, agent_id: str, chat_id: str, attempt: int) -> Answer:
-        """What the agent does with the chat's `attempt`-th offer."""
+        """Return the agent's answer to the `attempt`-th offer of the chat."""
 
     def answer_after(self, agent_id: str, chat_id: str, attempt: int, lasts: int) -> int:
-        """How long it takes the agent to do so; the offer stands for `lasts`."""
+        """Return the delay of the answer; the offer lasts `lasts` ms."""
 
     def click_after(self, agent_id: str, clicks: int) -> int:
         """How long the agent takes to click Request Chat once it may, the `clicks`-th time."""

@@ -1,7 +1,7 @@
-"""Recorded days of call arrivals: counts a bin, expanded to times.
+"""Recorded days of call arrivals: counts for each bin, expanded to times.
 
-The extract that is shipped stands in `arrivals/`, with its origin. Only counts are recorded, so each arrival is placed
-evenly at random within its bin, from a seed: the same seed gives the same times.
+The shipped extract is in `arrivals/`, with a description of the origin. Only counts are recorded: each
+arrival is placed evenly at random within the bin. The same seed gives the same times.
 """
 
 import csv
@@ -22,7 +22,7 @@ MINUTES_A_DAY: Final = 24 * 60
 
 @dataclass(slots=True, frozen=True)
 class Day:
-    """One recorded day: arrivals in each of its equally long bins."""
+    """One recorded day: the number of arrivals in each of several equally long bins."""
 
     name: str
     first_minute: int
@@ -32,24 +32,27 @@ class Day:
 
 
 def shipped_days() -> list[Day]:
-    """The days that come with the package, in order of their dates."""
+    """Return the days shipped with the package, in order of the dates."""
     folder = resources.files("switchboard.simulation") / "arrivals"
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".csv")), key=lambda file: file.name)
     return [_parse(file.name, file.read_text("utf-8")) for file in files]
 
 
 def read_day(path: Path) -> Day:
-    """A day from a CSV file with the columns `start` (HH:MM) and `calls`.
+    """Read a day from a CSV file with the columns `start` (HH:MM) and `calls`.
 
     Raises:
-        ArrivalsError: it is no such file.
-        OSError: it can't be read, is no regular file, no UTF-8 text, or larger than 1 MiB.
+        ArrivalsError: the file has another format.
+        OSError: the file can't be read, is no regular file, no UTF-8 text, or larger than 1 MiB.
     """
     return _parse(str(path), read_text(path, MAX_SETTINGS_BYTES))
 
 
 def arrival_times(days: Sequence[Day], *, seed: str, from_minute: int = 0) -> Iterator[int]:
-    """When chats arrive, in ms since `from_minute` of the first day; after the last day the first comes again."""
+    """Yield the times of arrivals in ms since `from_minute` of the first day, ascending and endless.
+
+    After the last day the first day follows again. Days without any arrival yield nothing.
+    """
     if not any(sum(day.counts) for day in days):
         return
     start = from_minute * 60_000
@@ -89,7 +92,11 @@ def _parse(name: str, text: str) -> Day:
 
 
 def minute_of_day(text: str) -> int:
-    """The minute of the day that `HH:MM` names; raises ValueError."""
+    """Return the minute of the day for `HH:MM`.
+
+    Raises:
+        ValueError: the text is no time of day.
+    """
     hours, colon, minutes = text.strip().partition(":")
     is_time = colon and _is_count(hours) and _is_count(minutes) and int(hours) < 24 and int(minutes) < 60
     if not is_time:

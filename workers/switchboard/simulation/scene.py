@@ -1,4 +1,4 @@
-"""What is going to happen, and what is sent when it does."""
+"""State of a simulation: customers' chats, agents, the diary of future actions and the outbox of events."""
 
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -33,47 +33,47 @@ class Outgoing:
     type: str
     body: dict[str, Any]
     at: int
-    """When it was due, in ms."""
+    """Time at which the event was due, ms since 1970."""
 
 
 @dataclass(slots=True, frozen=True)
 class Entry:
-    """A deed of somebody; `mark` tells whether it is still meant when it is due."""
+    """A planned action of a customer or agent. A `mark` that no longer agrees when due shows a stale entry."""
 
     deed: Deed
     who: str
-    """The chat for the first four, the agent for the others."""
+    """Chat id for `abandon`, `end-talk` and `release`; agent id for the actions of agents."""
     mark: int = 0
     chat_id: str = ""
-    """For an answer."""
+    """Chat whose offer is answered, for `answer`."""
 
 
 @dataclass(slots=True)
 class Diary:
-    """Deeds in order of (when they are due, when they were written down), and what has been sent."""
+    """Planned actions in order of (due time, order of writing), and the events to send."""
 
     heap: list[tuple[int, int, Entry]] = field(default_factory=list)
     written: int = 0
     outbox: list[Outgoing] = field(default_factory=list)
 
     def write(self, due: int, entry: Entry) -> None:
-        """Have it done at `due` (ms)."""
+        """Plan an action for the time `due`, ms since 1970."""
         heappush(self.heap, (due, self.written, entry))
         self.written += 1
 
     def next_due(self) -> int | None:
-        """When the next deed is due, in ms."""
+        """Return the due time of the next action, ms since 1970; None without actions."""
         return self.heap[0][0] if self.heap else None
 
     def take(self, now: int) -> tuple[int, Entry] | None:
-        """The first deed that is due, with the time for which it was written down."""
+        """Remove and return the first due action as (due, entry); None if no action is due."""
         if not self.heap or self.heap[0][0] > now:
             return None
         due, _, entry = heappop(self.heap)
         return due, entry
 
     def send(self, at: int, event_type: str, body: dict[str, Any]) -> None:
-        """Put an event into the outbox: of a chat's topics keyed by the chat, else by the agent."""
+        """Put an event into the outbox, keyed by agent on `agent-presence` and `request-chat`, else by chat."""
         topic = _TOPICS.get(event_type, "agent-presence")
         key = body["agent_id"] if topic in ("agent-presence", "request-chat") else body["chat_id"]
         self.outbox.append(Outgoing(topic=topic, key=key, type=event_type, body=body, at=at))
@@ -102,17 +102,17 @@ class Chat:
     chat_id: str
     pool: str
     ours: bool
-    """Whether its customer is one of ours; the agents answer other people's chats as well."""
+    """True for a chat of a simulated customer; the agents answer other chats as well."""
     stage: Stage = "waiting"
     agent_id: str | None = None
-    """Who was offered it or holds it."""
+    """Id of the agent who was offered the chat or holds the chat."""
     waits: int = 0
-    """How often it has come (back) to a queue: the mark of its customer's patience."""
+    """Number of times that the chat entered a queue: the mark of the customer's patience."""
     stint: int = 0
-    """How many agents have accepted it: the mark of what its talk and wrap-up end."""
+    """Number of agents who accepted the chat: the mark of the ends of talk and wrap-up."""
     transfers: int = 0
     refused: bool = False
-    """The last transfer came to nothing: it stays where it is."""
+    """True if the last transfer was rejected: no further transfer is tried."""
 
 
 @dataclass(slots=True)
@@ -124,37 +124,37 @@ class Agent:
     mode: Mode
     presence: Presence = "out"
     stretch: int = 0
-    """Grows whenever the presence changes: the mark of stepping away and coming back."""
+    """Number of changes of presence: the mark of stepping away and coming back."""
     away: Away = "log-out"
-    """How it went away last."""
+    """The way of the last absence."""
     leaving: bool = False
-    """Logs out as soon as its last chat is done."""
+    """True if the agent logs out when the last chat is done."""
     offers: dict[str, str] = field(default_factory=dict)
-    """chat_id to offer_id of what it has not decided on."""
+    """Chat id -> offer id of offers that the agent has not answered."""
     chats: set[str] = field(default_factory=set)
-    """The chats it has accepted and not closed."""
+    """Ids of accepted chats that are not closed."""
     max_sessions: int | None = None
-    """Known from its first assignment."""
+    """Limit of sessions; None until the first offer shows the limit."""
     asking: bool = False
-    """A request of its own is with the router."""
+    """True while a request of the agent is outstanding."""
     reaching: bool = False
-    """About to click Request Chat."""
+    """True while a click on Request Chat is planned."""
     clicks: int = 0
 
 
 @dataclass(slots=True)
 class Scene:
-    """Everyone and everything."""
+    """All state of one simulation."""
 
     people: People
     dice: Dice
     cast: Cast
     label: str
-    """What our chats' ids begin with."""
+    """Prefix of the ids of simulated chats."""
     diary: Diary = field(default_factory=Diary)
     chats: dict[str, Chat] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     """By agent id, in the order of the cast."""
     arrived: int = 0
     started: int = 0
-    """When, in ms since 1970."""
+    """Start of the simulation, ms since 1970."""

@@ -1,4 +1,4 @@
-"""What came of a simulation: counts, and how long it took from publishing an event to seeing what it caused."""
+"""Figures of a simulation: counts, and delays from publishing an event to seeing the decision that follows."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,31 +20,31 @@ class Delays:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts since the start. Times are ms since 1970, with fractions, all by one clock."""
+    """Counts since the start. Times are ms since 1970, with fractions, all from the same clock."""
 
     sent: Counter[str] = field(default_factory=Counter)
     """Events published, by type."""
     unsent: int = 0
-    """Events that no broker took."""
+    """Events that no broker accepted."""
     seen: Counter[str] = field(default_factory=Counter)
     """Decisions that became visible, by type."""
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """The same, by type and reason, of those that have one."""
+    """Decisions with a reason that became visible, by (type, reason)."""
     delays: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in CAUSES})
-    """For each kind of decision whose cause is known: from publishing the cause to seeing it, in ms."""
+    """Decision type in `CAUSES` -> delays in ms, from publishing the causing event to seeing the decision."""
     published: dict[tuple[str, str], float] = field(default_factory=dict)
-    """When the events were published that still await their decision, by (type, chat)."""
+    """(Event type, chat id) -> time of publishing, for events whose decision is still awaited."""
     last_queued: dict[str, str] = field(default_factory=dict)
-    """The frame in which a chat that still waits was queued."""
+    """Id of a chat that still waits -> frame in which the chat was queued."""
 
     def note_sent(self, event: Outgoing, now: float) -> None:
-        """An event is handed to the producer."""
+        """Count an event that is handed to the producer, and keep the time of an awaited event."""
         self.sent[event.type] += 1
         if event.type in _AWAITED:
             self.published[event.type, event.body["chat_id"]] = now
 
     def note_seen(self, decision: Mapping[str, Any], now: float) -> None:
-        """A decision was read."""
+        """Count a decision that was read, and the delay since the causing event, if known."""
         kind = decision["type"]
         self.seen[kind] += 1
         if "reason" in decision:
@@ -56,7 +56,7 @@ class Tally:
             return
         frame = decision["id"].rpartition("/")[0]
         if kind == "chat-assigned" and self.last_queued.pop(chat_id, None) != frame:
-            return  # it waited: what caused the offer is some agent's doing
+            return  # the chat waited: an agent's request caused the offer, not the arrival
         since = self.published.get((CAUSES[kind], chat_id))
         if since is not None:
             self.delays[kind].append(now - since)
@@ -66,7 +66,7 @@ class Tally:
             self._forget(chat_id)
 
     def delay_of(self, *kinds: str) -> Delays | None:
-        """Median and p99 over decisions of these kinds; None if there was none."""
+        """Return median and p99 over the decisions of some types, in ms; None without such decisions."""
         values = sorted(value for kind in kinds for value in self.delays[kind])
         return Delays(len(values), rank(values, 0.5), rank(values, 0.99)) if values else None
 
@@ -81,11 +81,11 @@ CAUSES: Mapping[str, str] = {
     "chat-assigned": "chat-arrival",
     "assignment-confirmed": "chat-accepted",
 }
-"""Decisions whose cause is known; an assignment's is the chat's arrival if both were decided in one frame."""
+"""Decision type -> type of the causing event. An arrival causes an offer only if both are in the same frame."""
 
 _AWAITED = frozenset(CAUSES.values())
 
 
 def rank(ascending: Sequence[float], share: float) -> float:
-    """The value at or below which lies this share of the values (nearest rank)."""
+    """Return the quantile of ascending values for a share from 0 to 1, by nearest rank."""
     return ascending[max(0, ceil(share * len(ascending)) - 1)]

@@ -1,4 +1,4 @@
-"""An agent's day, as a witness sees it: status, sessions, requests, offers and what came of them, and the totals."""
+"""An agent's day, as an observer sees it: status, sessions, requests, offers and what came of them, and the totals."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -87,7 +87,7 @@ class AgentStory:
 _OUT = Standing("logged-out")
 
 
-class AgentWitness:
+class AgentObserver:
     """Writes down the day of an agent, in one pool or in all."""
 
     def __init__(self, agent_id: str, pool: str | None) -> None:

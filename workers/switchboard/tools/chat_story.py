@@ -141,7 +141,7 @@ class ChatStory:
     """The clock at the end of the log."""
 
 
-class ChatWitness:
+class ChatObserver:
     """Writes down the story of a chat id, in one pool or in all."""
 
     def __init__(self, chat_id: str, pool: str | None) -> None:

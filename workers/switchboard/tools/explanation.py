@@ -1,4 +1,4 @@
-"""Recorded decisions explained: a log is replayed with a witness that looks on. One pass, in constant memory."""
+"""Recorded decisions explained: a log is replayed with an observer that looks on. One pass, in constant memory."""
 
 from collections.abc import Callable, Iterator
 from difflib import SequenceMatcher
@@ -6,12 +6,12 @@ from heapq import nlargest
 from pathlib import Path
 from typing import Any, Final
 
-from switchboard.domain.pool import Witness
+from switchboard.domain.pool import Observer
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.errors import UnknownIdError
 from switchboard.journal.log_frames import Tally
-from switchboard.tools.agent_story import AgentStory, AgentWitness
-from switchboard.tools.chat_story import ChatStory, ChatWitness
+from switchboard.tools.agent_story import AgentObserver, AgentStory
+from switchboard.tools.chat_story import ChatObserver, ChatStory
 from switchboard.tools.offline_replay import steps
 
 NEAREST: Final = 5
@@ -28,11 +28,11 @@ def explain_chat(
         UnknownIdError: there is none.
         RecordedLogError, OSError: as `steps`.
     """
-    witness = ChatWitness(chat_id, pool)
-    at = format_ms(_replay(log, witness, tally, progress))
-    stories = [witness.stories[name] for name in sorted(witness.stories)]
+    observer = ChatObserver(chat_id, pool)
+    at = format_ms(_replay(log, observer, tally, progress))
+    stories = [observer.stories[name] for name in sorted(observer.stories)]
     if not stories:
-        raise UnknownIdError(_nothing(log, "chat_id", chat_id, pool, witness.elsewhere, progress))
+        raise UnknownIdError(_nothing(log, "chat_id", chat_id, pool, observer.elsewhere, progress))
     for story in stories:
         story.ends_at = at
     return stories
@@ -47,22 +47,22 @@ def explain_agent(
         UnknownIdError: there is none.
         RecordedLogError, OSError: as `steps`.
     """
-    witness = AgentWitness(agent_id, pool)
-    clock = _replay(log, witness, tally, progress)
-    witness.finish(clock, format_ms(clock))
-    if not witness.stories:
-        raise UnknownIdError(_nothing(log, "agent_id", agent_id, pool, witness.elsewhere, progress))
-    return [witness.stories[name] for name in sorted(witness.stories)]
+    observer = AgentObserver(agent_id, pool)
+    clock = _replay(log, observer, tally, progress)
+    observer.finish(clock, format_ms(clock))
+    if not observer.stories:
+        raise UnknownIdError(_nothing(log, "agent_id", agent_id, pool, observer.elsewhere, progress))
+    return [observer.stories[name] for name in sorted(observer.stories)]
 
 
-def _replay(log: Path, witness: Witness, tally: Tally, progress: Callable[[], None]) -> int:
+def _replay(log: Path, observer: Observer, tally: Tally, progress: Callable[[], None]) -> int:
     """Replay a log with someone who looks on; the clock at its end."""
     watched: set[int] = set()
     clock = 0
     for number, (engine, frame) in enumerate(steps(log, tally)):
         if engine.shard not in watched:
             watched.add(engine.shard)
-            engine.watch(witness)
+            engine.watch(observer)
         engine.apply(frame)
         clock = max(clock, engine.clock)
         if not number % 1000:

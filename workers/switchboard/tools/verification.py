@@ -1,41 +1,47 @@
-"""What led to a difference: a frame, its events, and the state before it of what its decision is about."""
+"""`switchboard verify`: a log is replayed, its decisions are compared, and the first difference is explained."""
 
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from aiokafka import TopicPartition
+
 from switchboard.domain import rows
+from switchboard.domain.decisions import Decision
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.domain.pool import Pool
 from switchboard.domain.rfc3339 import format_ms
+from switchboard.errors import NoSuchShardError
 from switchboard.journal import bounded_json
-from switchboard.journal.decision_log import Difference, DifferenceKind, Key
+from switchboard.journal.codec import encode
+from switchboard.journal.decision_log import (
+    Comparison,
+    Difference,
+    DifferenceKind,
+    FoundDecision,
+    FrameId,
+    decisions_of_file,
+    decisions_of_records,
+    encode_by_topic,
+)
 from switchboard.journal.frames import OtherVersionError
 from switchboard.journal.log_frames import OtherVersionLogError, Tally
+from switchboard.kafka.acl import DECIDED, Operation, on_topics, require_rights
+from switchboard.kafka.clients import Connection
+from switchboard.kafka.reading import ends_of, opened, require_partitions
+from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.tools.choices import in_agent_order
-from switchboard.tools.decision_sources import Against, Place
 from switchboard.tools.offline_replay import steps
-
-SHOWN: Final = 10
-"""Of the agents who ask, and of the chats that wait in a queue."""
-
-
-@dataclass(slots=True)
-class QueueHead:
-    """A queue, and who waits first in it."""
-
-    queue: str
-    waiting: int
-    first: list[dict[str, str]]
-    """chat_id and arrived_at."""
 
 
 @dataclass(slots=True)
 class Circumstances:
-    """A frame of the log, and how things stood before it."""
+    """A frame of the log, and the state of a pool before it. The field names are those of the JSON output."""
 
     shard: int
     frame: int
@@ -50,162 +56,359 @@ class Circumstances:
     chats: list[dict[str, Any]]
     """The rows of the chats that the decision names, as on `open-chats`."""
     requests: int
-    """Outstanding ones, eligible or not."""
+    """Outstanding requests, eligible or not."""
     asking: list[dict[str, str]]
-    """The first eligible ones in agent order: agent_id, requested_at, origin (R7)."""
-    queues: list[QueueHead]
+    """The first eligible requests in agent order: agent_id, requested_at, origin (R7)."""
+    queues: list["QueueHead"]
 
 
-def circumstances(log: Path, key: Key, difference: Difference, progress: Callable[[], None]) -> Circumstances | None:
-    """Replay a log once more, up to a frame, and tell how things stood before it; None: the log does not reach it.
+@dataclass(slots=True)
+class QueueHead:
+    """A queue and its first waiting chats."""
 
-    Raises:
-        RecordedLogError, OSError: as `steps`.
-    """
-    for number, (engine, frame) in enumerate(steps(log, Tally())):
-        if (engine.shard, frame.n) == key:
-            return _look(engine, frame, _told(difference))
-        engine.apply(frame)
-        if not number % 1000:
-            progress()
-    return None
-
-
-def _told(difference: Difference) -> list[dict[str, Any]]:
-    """The decisions of a difference, as far as they can be read."""
-    values = (difference.expected, None if difference.found is None else difference.found.value)
-    told = []
-    for value in values:
-        try:
-            body = bounded_json.loads(value or b"null")
-        except ValueError:
-            continue
-        if isinstance(body, dict):
-            told.append(body)
-    return told
-
-
-def _look(engine: Engine, frame: Frame, told: list[dict[str, Any]]) -> Circumstances:
-    pool_id = _first_text(told, "pool") or (frame.events[0].pool if frame.events else "default")
-    subjects = [*_texts(told, "chat_id"), *_texts(told, "agent_id")]
-    found = Circumstances(
-        engine.shard, frame.n, format_ms(frame.at), frame.run, frame.events, subjects, pool_id, [], [], 0, [], []
-    )
-    pool = engine.pools.get(pool_id)
-    if pool is None:
-        return found
-    agents = [pool.agents[agent] for agent in _texts(told, "agent_id") if agent in pool.agents]
-    chats = [pool.chats[chat] for chat in _texts(told, "chat_id") if chat in pool.chats]
-    queues = [*_texts(told, "queue"), *(queue for agent in agents for queue in agent.profile.config.queues)]
-    found.agents = [_public(rows.agent_value(pool, agent)) for agent in agents]
-    found.chats = [_public(rows.chat_value(pool, chat)) for chat in chats]
-    found.requests = pool.requests
-    found.asking = [
-        {"agent_id": agent.id, "requested_at": request.at_text, "origin": request.origin}
-        for agent, request in in_agent_order(pool)[:SHOWN]
-    ]
-    found.queues = [_head(pool, queue) for queue in dict.fromkeys(queues) if queue in pool.waiting]
-    return found
-
-
-def _head(pool: Pool, queue: str) -> QueueHead:
-    chats = pool.waiting[queue].chats
-    first = [{"chat_id": chat.id, "arrived_at": chat.arrived_text} for *_, chat in islice(chats, SHOWN)]
-    return QueueHead(queue, len(chats), first)
-
-
-def _public(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in ("engine", "pool")}
-
-
-def _texts(told: Iterable[dict[str, Any]], field: str) -> list[str]:
-    values = (each.get(field) for each in told)
-    return list(dict.fromkeys(value for value in values if isinstance(value, str)))
-
-
-def _first_text(told: Iterable[dict[str, Any]], field: str) -> str | None:
-    return next(iter(_texts(told, field)), None)
+    queue: str
+    waiting: int
+    first: list[dict[str, str]]
+    """chat_id and arrived_at."""
 
 
 @dataclass(slots=True)
 class FirstDifference:
-    """The first difference, and what led to it."""
+    """The first difference, and the state that led to it."""
 
-    place: Place
+    difference: Difference
     circumstances: Circumstances | None
-    """None: it is of no frame of the log."""
+    """None: the difference is in no frame of the log."""
 
 
 @dataclass(slots=True)
 class Verified:
-    """What came of it."""
+    """The result of a verification."""
 
     decisions: int = 0
-    """That the replay made."""
+    """Decisions that the replay made."""
     same: int = 0
-    """Of them, those that were found just so."""
+    """Decisions of the replay that were found byte for byte."""
     frames_differ: int = 0
-    """Frames with a difference, up to where either side ended."""
+    """Frames with a difference, up to the end of the log or of the decisions."""
     frames_unmatched: int = 0
-    """Frames with decisions after all that was found had ended."""
+    """Frames with decisions after the end of the decisions found."""
     left_over: int = 0
     """Decisions found that belong to no frame of the log, and should."""
     before: int = 0
+    """Decisions on the live topics before the log's first frame: no fault."""
     beyond: int = 0
-    """Decisions on the live topics before the log's first frame and after its last: no fault."""
-    gone: int = 0
-    """Frames whose decisions retention has deleted from the live topics: not compared."""
+    """Decisions on the live topics after the log's last frame: no fault."""
+    frames_deleted: int = 0
+    """Frames not compared, because retention has deleted their decisions from the live topics."""
     other_version: OtherVersionError | None = None
-    """From some line on the log was decided under other rules, or is in another format; up to there it was compared."""
+    """Set if the log, from some line on, has other rules or another format. The lines before are compared."""
     other_version_line: int | None = None
     first: FirstDifference | None = None
 
     @property
     def nothing_compared(self) -> bool:
-        """Whether retention has deleted all that the log's decisions could have been held against."""
-        return self.gone > 0 and self.same == 0 and self.first is None
+        """True if retention has deleted all decisions that the log could be compared with."""
+        return self.frames_deleted > 0 and self.same == 0 and self.first is None
 
     @property
     def equal(self) -> bool:
-        """Whether there is no difference, and there was something to compare up to the log's end."""
+        """True if there is no difference, and there were decisions to compare up to the log's end."""
         return self.first is None and self.other_version is None and not self.nothing_compared
 
 
-async def verify(log: Path, against: Against, tally: Tally, progress: Callable[[], None]) -> Verified:
-    """Replay a log and hold its decisions against others; what led to the first difference is replayed once more.
+async def verify(log: Path, found: "FoundDecisions", tally: Tally, progress: Callable[[], None]) -> Verified:
+    """Replay a log and compare its decisions. After a difference the log is replayed once more, to explain the first.
 
     Raises:
         RecordedLogError: the log or the decision log can't be read; the message names the line.
-        OSError: likewise.
+        OSError: a file can't be read.
         ReadingError: a live topic can't be read.
         NoSuchShardError: the log is of a shard that the live topics don't have.
     """
     verified = Verified()
-    first: tuple[Key | None, Place] | None = None
+    first: tuple[FrameId | None, Difference] | None = None
     try:
         for number, (engine, frame) in enumerate(steps(log, tally)):
             decisions = engine.apply(frame).decisions
             verified.decisions += len(decisions)
-            key = (engine.shard, frame.n)
-            place = await against.hold(key, decisions)
-            if place is not None:
-                first = first or (key, place)
-                if place.difference.kind is DifferenceKind.DECISIONS_END:
+            frame_id = (engine.shard, frame.n)
+            difference = await found.compare(frame_id, decisions)
+            if difference is not None:
+                first = first or (frame_id, difference)
+                if difference.kind is DifferenceKind.DECISIONS_END:
                     verified.frames_unmatched += 1
                 else:
                     verified.frames_differ += 1
             if not number % 1000:
                 progress()
     except OtherVersionLogError as error:
+        # The decisions of the later frames are still ahead: they are not left over, but not comparable.
         verified.other_version, verified.other_version_line = error.other, error.line
     else:
-        rest = await against.rest()
-        verified.beyond, verified.left_over = rest.beyond, rest.count
-        if rest.strange is not None:
-            first = first or (None, rest.strange)
-    verified.same, verified.before, verified.gone = against.same, against.before, against.gone
+        rest = await found.rest()
+        verified.beyond, verified.left_over = rest.beyond, rest.left_over
+        if rest.first is not None:
+            first = first or (None, rest.first)
+    verified.same, verified.before, verified.frames_deleted = found.equal, found.before, found.frames_deleted
     if first is not None:
-        key_or_none, place = first
-        led = None if key_or_none is None else circumstances(log, key_or_none, place.difference, progress)
-        verified.first = FirstDifference(place, led)
+        frame_or_none, difference = first
+        state = None if frame_or_none is None else circumstances(log, frame_or_none, difference, progress)
+        verified.first = FirstDifference(difference, state)
     return verified
+
+
+@dataclass(slots=True)
+class Rest:
+    """The decisions found after those of the log's last frame."""
+
+    first: Difference | None = None
+    """The first left-over decision."""
+    left_over: int = 0
+    """Decisions that the replay should have made, and did not."""
+    beyond: int = 0
+    """Decisions of frames after the log's last one: a recording may end before the topic does."""
+
+
+class FoundDecisions(ABC):
+    """The decisions that a replay is compared with: one decision log, or several.
+
+    Attributes:
+        before: decisions skipped, because their frames come before the log's first one.
+        frames_deleted: frames not compared, because retention has deleted their decisions.
+    """
+
+    def __init__(self) -> None:
+        self.before = 0
+        self.frames_deleted = 0
+
+    async def compare(self, frame: FrameId, decisions: list[Decision]) -> Difference | None:
+        """Compare a frame's decisions; the first difference.
+
+        Raises:
+            RecordedLogError, OSError: a decision log can't be read.
+            ReadingError: a live topic brought no record for half a minute.
+            NoSuchShardError: the live topics have no partition of the shard.
+        """
+        first: Difference | None = None
+        is_deleted = False
+        for comparison, expected in await self._expected(frame, decisions):
+            if frame[1] < comparison.first_whole_frame:
+                comparison.skip(frame)
+                is_deleted = is_deleted or bool(expected)
+                continue
+            difference = await comparison.compare(frame, expected)
+            first = first or difference
+        self.frames_deleted += is_deleted
+        return first
+
+    async def rest(self) -> Rest:
+        """The decisions after those of the log's last frame.
+
+        Raises:
+            RecordedLogError, OSError, ReadingError: as `compare`.
+        """
+        rest = Rest()
+        for comparison in self._comparisons():
+            async for found in comparison.rest():
+                if self._may_follow(comparison, found):
+                    rest.beyond += 1
+                    continue
+                rest.left_over += 1
+                rest.first = rest.first or comparison.left_over(found)
+        return rest
+
+    @property
+    def equal(self) -> int:
+        """Decisions found that are equal to the replay's."""
+        return sum(comparison.equal for comparison in self._comparisons())
+
+    @abstractmethod
+    async def _expected(self, frame: FrameId, decisions: list[Decision]) -> Iterable[tuple[Comparison, list[bytes]]]:
+        """The decision logs of the frame's shard, each with those of the frame's decisions that it should hold."""
+
+    @abstractmethod
+    def _comparisons(self) -> Iterable[Comparison]:
+        """All decision logs opened so far."""
+
+    @abstractmethod
+    def _may_follow(self, comparison: Comparison, found: FoundDecision) -> bool:
+        """True if a decision after those of the log's last frame is no fault."""
+
+
+class DecisionFile(FoundDecisions):
+    """A file with the decisions of all shards, in the order of the log."""
+
+    def __init__(self, path: Path, progress: Callable[[int], None]) -> None:
+        super().__init__()
+        self._comparison = Comparison(str(path), decisions_of_file(path, progress))
+
+    async def _expected(self, frame: FrameId, decisions: list[Decision]) -> Iterable[tuple[Comparison, list[bytes]]]:
+        del frame
+        return [(self._comparison, [encode(decision) for decision in decisions])]
+
+    def _comparisons(self) -> Iterable[Comparison]:
+        return [self._comparison]
+
+    def _may_follow(self, comparison: Comparison, found: FoundDecision) -> bool:
+        del comparison, found
+        return False
+
+
+class DecisionTopics(FoundDecisions):
+    """The live topics `assignment` and `push-request`, up to their ends at the time of `open`."""
+
+    def __init__(
+        self, conn: Connection, names: TopicNames, ends: dict[TopicPartition, int], stack: AsyncExitStack
+    ) -> None:
+        super().__init__()
+        self._conn = conn
+        self._names = names
+        self._ends = ends
+        self._stack = stack
+        self._shards: dict[int, tuple[Comparison, Comparison]] = {}
+
+    @classmethod
+    async def open(cls, conn: Connection, names: TopicNames, shards: int, stack: AsyncExitStack) -> "DecisionTopics":
+        """Find the ends of the topics. Partitions are opened later, and closed with the stack.
+
+        Raises:
+            NotAllowedError: the cluster does not allow reading a topic.
+            WrongTopicsError: a topic is missing.
+            ReadingError: a transaction stayed open.
+        """
+        await require_rights(conn, on_topics(names, Operation.READ, DECIDED))
+        tps = [TopicPartition(names.of(topic), shard) for topic in DECIDED for shard in range(shards)]
+        await require_partitions(conn, map(names.of, DECIDED))
+        return cls(conn, names, await ends_of(conn, tps), stack)
+
+    async def _expected(self, frame: FrameId, decisions: list[Decision]) -> Iterable[tuple[Comparison, list[bytes]]]:
+        shard = frame[0]
+        if shard not in self._shards:
+            self._shards[shard] = (
+                await self._open_partition(Topic.ASSIGNMENT, frame),
+                await self._open_partition(Topic.PUSH_REQUEST, frame),
+            )
+        return zip(self._shards[shard], encode_by_topic(decisions), strict=True)
+
+    def _comparisons(self) -> Iterable[Comparison]:
+        return (comparison for comparisons in self._shards.values() for comparison in comparisons)
+
+    def _may_follow(self, comparison: Comparison, found: FoundDecision) -> bool:
+        return found.id is not None and found.id.shard == comparison.shard and comparison.is_beyond(found)
+
+    async def _open_partition(self, topic: Topic, begin: FrameId) -> Comparison:
+        """The partition of a shard, from the log's first frame on, or from the first frame that is whole on the topic.
+
+        Raises:
+            NoSuchShardError: the topic has no such partition.
+            ReadingError: the topic brought no record for half a minute.
+        """
+        shard, _ = begin
+        tp = TopicPartition(self._names.of(topic), shard)
+        if tp not in self._ends:
+            raise NoSuchShardError(
+                f"the log is of shard {shard}, and {tp.topic} is taken to have fewer: set SWITCHBOARD_SHARDS and "
+                "the topic prefix to those of the installation that the log is of"
+            )
+        partition = await self._stack.enter_async_context(opened(self._conn, tp, self._ends[tp]))
+        comparison = Comparison(f"{tp.topic}/{tp.partition}", decisions_of_records(partition), shard)
+        if partition.first > 0:
+            # Retention deletes from the middle of a frame as well, so the first frame left on the topic may be cut.
+            cut_frame = await comparison.next_frame()
+            comparison.first_whole_frame = _AFTER_ALL_FRAMES if cut_frame is None else cut_frame + 1
+            await comparison.skip_to((shard, comparison.first_whole_frame))
+        self.before += await comparison.skip_to(begin)
+        return comparison
+
+
+_AFTER_ALL_FRAMES: Final = 1 << 62
+
+
+SHOWN: Final = 10
+"""Eligible requests, and waiting chats of a queue, that are listed."""
+
+
+def circumstances(
+    log: Path, frame_id: FrameId, difference: Difference, progress: Callable[[], None]
+) -> Circumstances | None:
+    """Replay a log again up to a frame, and describe the state before it; None if the log does not reach the frame.
+
+    Raises:
+        RecordedLogError, OSError: the log can't be read.
+    """
+    for number, (engine, frame) in enumerate(steps(log, Tally())):
+        if (engine.shard, frame.n) == frame_id:
+            return _state_before(engine, frame, _decisions_in(difference))
+        engine.apply(frame)
+        if not number % 1000:
+            progress()
+    return None
+
+
+def _decisions_in(difference: Difference) -> list[dict[str, Any]]:
+    """The expected and the found decision, those of them that are JSON objects."""
+    values = (difference.expected, None if difference.found is None else difference.found.value)
+    decisions = []
+    for value in values:
+        try:
+            body = bounded_json.loads(value or b"null")
+        except ValueError:
+            continue
+        if isinstance(body, dict):
+            decisions.append(body)
+    return decisions
+
+
+def _state_before(engine: Engine, frame: Frame, decisions: list[dict[str, Any]]) -> Circumstances:
+    """A frame, and the state of what the decisions name; the engine must not have applied the frame yet."""
+    chat_ids, agent_ids = _texts(decisions, "chat_id"), _texts(decisions, "agent_id")
+    pool_ids = [*_texts(decisions, "pool"), *(event.pool for event in frame.events), "default"]
+    state = Circumstances(
+        shard=engine.shard,
+        frame=frame.n,
+        at=format_ms(frame.at),
+        run_ms=frame.run,
+        events=frame.events,
+        subjects=[*chat_ids, *agent_ids],
+        pool=next(filter(None, pool_ids)),
+        agents=[],
+        chats=[],
+        requests=0,
+        asking=[],
+        queues=[],
+    )
+    pool = engine.pools.get(state.pool)
+    if pool is None:
+        return state
+    agents = [pool.agents[agent_id] for agent_id in agent_ids if agent_id in pool.agents]
+    chats = [pool.chats[chat_id] for chat_id in chat_ids if chat_id in pool.chats]
+    queues = [*_texts(decisions, "queue"), *(queue for agent in agents for queue in agent.profile.config.queues)]
+    state.agents = [_public(rows.agent_value(pool, agent)) for agent in agents]
+    state.chats = [_public(rows.chat_value(pool, chat)) for chat in chats]
+    state.requests = pool.requests
+    state.asking = [
+        {"agent_id": agent.id, "requested_at": request.at_text, "origin": request.origin}
+        for agent, request in in_agent_order(pool)[:SHOWN]
+    ]
+    state.queues = list(_queue_heads(pool, queues))
+    return state
+
+
+def _queue_heads(pool: Pool, queues: Iterable[str]) -> Iterator[QueueHead]:
+    for queue in dict.fromkeys(queues):
+        if queue in pool.waiting:
+            chats = pool.waiting[queue].chats
+            first = [{"chat_id": chat.id, "arrived_at": chat.arrived_text} for *_, chat in islice(chats, SHOWN)]
+            yield QueueHead(queue, len(chats), first)
+
+
+def _public(row: dict[str, Any]) -> dict[str, Any]:
+    """The public fields of a row, without its pool, which is the same for all rows shown."""
+    return {name: value for name, value in row.items() if name not in ("engine", "pool")}
+
+
+def _texts(decisions: Iterable[dict[str, Any]], field: str) -> list[str]:
+    """The different texts that the decisions have in a field, in order."""
+    values = (decision.get(field) for decision in decisions)
+    return list(dict.fromkeys(value for value in values if isinstance(value, str)))

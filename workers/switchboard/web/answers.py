@@ -1,4 +1,4 @@
-"""Large answers, sent by pieces."""
+"""Large answers that cost the event loop little: pieces, shared results, work in slices; and `/metrics`."""
 
 import asyncio
 import heapq
@@ -13,13 +13,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from switchboard.web.server import Handler
 
 PIECE_BYTES: Final = 64 * 1024
-"""Of an answer that is handed over at once: all that a client who does not read makes us keep for it."""
+"""Bytes of an answer that are handed over at once, and so the memory that a client that does not read can hold."""
 
 
 def in_pieces(body: bytes, headers: Mapping[str, str], status: int = HTTPStatus.OK) -> web.Response:
-    """An answer with this body, which is not copied: many answers at once share it.
+    """An answer with this body, sent in pieces of 64 KiB without a copy: concurrent answers share the body.
 
-    Given to aiohttp as a whole, a body of 6 MB is copied into the write buffer of each connection.
+    aiohttp copies a body that is passed as a whole, 6 MB say, into the write buffer of each connection.
     """
     if len(body) <= PIECE_BYTES:
         return web.Response(body=body, headers=headers, status=status)
@@ -37,12 +37,12 @@ Result = TypeVar("Result")
 
 
 class Shared(Generic[Result]):
-    """A result that is costly to make: at most one is being made at a time, and who asks meanwhile gets that one.
+    """A costly result that concurrent callers share: at most one computation runs at a time.
 
     Args:
-        make: makes it.
-        reuse_seconds: for how long a result is given to those who ask after it was made. In proportion to what it
-            cost, it bounds the share of the processor that all askers together can have.
+        make: computes the result.
+        reuse_seconds: time for which a result is returned again. In proportion to the cost of the result, it bounds
+            the share of the processor that all callers together can take.
     """
 
     def __init__(self, make: Callable[[], Awaitable[Result]], reuse_seconds: Callable[[Result], float]) -> None:
@@ -50,20 +50,20 @@ class Shared(Generic[Result]):
         self._reuse_seconds = reuse_seconds
         self._making: asyncio.Task[Result] | None = None
         self._made: tuple[float, Result] | None = None
-        """Until when it is given, by the loop's time, and the result."""
+        """The time of the loop until which the result is reused, and the result."""
 
     async def get(self) -> Result:
-        """The result.
+        """The result, computed now unless one can be reused.
 
         Raises:
-            Exception: whatever making it raised, for all who waited for it.
+            Exception: any error of the computation, raised for all callers that waited.
         """
         if self._made is not None and asyncio.get_running_loop().time() < self._made[0]:
             return self._made[1]
         if self._making is None:
             self._made = None
             self._making = asyncio.create_task(self._run())
-        # Who leaves meanwhile takes it from nobody else.
+        # shield: a caller that is cancelled must not cancel the computation of the others.
         return await asyncio.shield(self._making)
 
     async def _run(self) -> Result:
@@ -77,17 +77,17 @@ class Shared(Generic[Result]):
 
 
 REUSE_SECONDS_PER_BYTE: Final = 0.3e-6
-"""6 MB (200 pools, 60,000 lines) take 0.4 s of the processor to render and are reused for 1.8 s after: however many
-scrape, rendering has at most a fifth of one core, which the router's loop shares."""
+"""6 MB (200 pools, 60,000 lines) take 0.4 s of processor time and are reused for 1.8 s: with any number of scrapes,
+rendering takes at most a fifth of the core that the loop of the router runs on."""
 SMALL_BYTES: Final = 64 * 1024
-"""What is smaller takes a few ms, and is rendered for each scrape."""
+"""A smaller text takes a few ms, and is rendered for each scrape."""
 
 
 def metrics_handler(registry: CollectorRegistry, prepare: Callable[[], None] = lambda: None) -> Handler:
-    """A handler that answers with the metrics of a registry.
+    """A handler that answers with the metrics of a registry in Prometheus's text format.
 
     Args:
-        registry: rendered in a thread: 7 us a line, in which the loop would do nothing else.
+        registry: rendered in a thread, since a line takes 7 us.
         prepare: called before each rendering.
     """
 
@@ -106,11 +106,11 @@ def metrics_handler(registry: CollectorRegistry, prepare: Callable[[], None] = l
 Row = TypeVar("Row")
 
 SLICE_ROWS: Final = 2_000
-"""Rows of one step: some 5 ms at 2.5 us a row, which is what costs most."""
+"""Rows handled between two turns of the event loop: 5 ms at 2.5 us for the costliest kind of row."""
 
 
 async def slices(rows: Sequence[Row], size: int = SLICE_ROWS) -> AsyncIterator[Sequence[Row]]:
-    """The rows, `size` at a time; other work is done between."""
+    """The rows in slices of `size`, with a turn of the event loop between two slices."""
     for begin in range(0, len(rows), size):
         if begin:
             await asyncio.sleep(0)
@@ -118,7 +118,7 @@ async def slices(rows: Sequence[Row], size: int = SLICE_ROWS) -> AsyncIterator[S
 
 
 async def steps(rows: Iterable[Row], size: int = SLICE_ROWS) -> AsyncIterator[list[Row]]:
-    """The same, of rows that are made as they are asked for."""
+    """The rows of an iterable in slices of `size`, with a turn of the event loop after each slice."""
     coming = iter(rows)
     while part := list(islice(coming, size)):
         yield part
@@ -126,7 +126,7 @@ async def steps(rows: Iterable[Row], size: int = SLICE_ROWS) -> AsyncIterator[li
 
 
 async def in_order(rows: Sequence[Any]) -> list[Any]:
-    """The rows in ascending order. `sorted` would take 0.2 s for 200,000 of them in one step."""
+    """The rows in ascending order, sorted in slices. `sorted` blocks the loop for 0.2 s at 200,000 rows."""
     runs = [sorted(part) async for part in slices(rows)]
     if len(runs) <= 1:
         return runs[0] if runs else []
@@ -134,7 +134,7 @@ async def in_order(rows: Sequence[Any]) -> list[Any]:
 
 
 async def first(rows: Sequence[Row], most: int, key: Callable[[Row], Any]) -> list[Row]:
-    """The `most` rows that come first by a key, in that order; all rows in their own order if there are no more."""
+    """The `most` smallest rows by a key, ascending; all rows in their own order if there are no more than `most`."""
     if len(rows) <= most:
         return list(rows)
     found: Iterable[Row] = ()

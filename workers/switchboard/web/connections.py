@@ -1,4 +1,4 @@
-"""Who a client is: the address that limits are counted by."""
+"""The open connections of a web server: the address of each client, limits on their number, and deadlines."""
 
 import asyncio
 import ipaddress
@@ -17,35 +17,35 @@ from aiohttp import web
 from switchboard.kafka.library_logs import Thinned, raised
 
 IPV6_PREFIX: Final = 64
-"""One customer of an IPv6 provider has at least a /64, 2^64 addresses: limits count it as one client."""
+"""A customer of an IPv6 provider has at least a /64, 2^64 addresses, which limits count as one client."""
 
 MOST_HOPS: Final = 16
-"""Addresses of X-Forwarded-For that are looked at: more than there are proxies in any row."""
+"""Number of addresses of X-Forwarded-For that are read, from the end: more than any chain of proxies has."""
 
 
 class Proxies:
-    """The reverse proxies in front of a web server, whose `X-Forwarded-For` is believed.
+    """The reverse proxies in front of a web server, whose `X-Forwarded-For` is trusted.
 
     Args:
         networks: addresses and networks, such as `10.0.0.7` and `10.1.0.0/16`.
 
     Raises:
-        ValueError: one of them is neither.
+        ValueError: an entry is neither an address nor a network.
     """
 
     def __init__(self, networks: Iterable[str] = ()) -> None:
         self._networks = tuple(ipaddress.ip_network(network.strip(), strict=False) for network in networks)
 
     def hold(self, address: str) -> bool:
-        """Whether a proxy has the address."""
+        """True if the address belongs to a proxy."""
         found = _parsed(address)
         return found is not None and any(found in network for network in self._networks)
 
     def client_of(self, request: web.Request) -> str:
         """The address that sent the request, as `client_address` writes it.
 
-        Each proxy appends the address that it was asked from, so the list is read from its end: the first address that
-        is no proxy is the client. Whatever stands before it was made up by the client, or can't be told from that.
+        Each proxy appends the address of its own client, so the list is read from its end: the first address that is
+        not a proxy is the client. Entries before it are not trusted, since the client could have sent them.
         """
         client = request.remote or ""
         if self._networks:
@@ -59,7 +59,7 @@ class Proxies:
 
 
 def client_address(address: str) -> str:
-    """The address that limits count by: an IPv4 address, the /64 of an IPv6 address, or the text if it is neither."""
+    """The key that limits count by: an IPv4 address, the /64 of an IPv6 address, else the text itself."""
     found = _parsed(address)
     if isinstance(found, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((int(found), IPV6_PREFIX), strict=False))
@@ -67,7 +67,7 @@ def client_address(address: str) -> str:
 
 
 def _without_port(hop: str) -> str:
-    """The address of `192.0.2.7:4711` or `[2001:db8::7]:4711`, as some proxies write it, or of one without a port."""
+    """The address in `192.0.2.7:4711`, `[2001:db8::7]:4711` (as some proxies write them) or `192.0.2.7`."""
     if hop.startswith("["):
         return hop[1:].partition("]")[0]
     return hop.partition(":")[0] if hop.count(":") == 1 else hop
@@ -83,29 +83,29 @@ def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
 
 
 REQUEST_SECONDS: Final = 10.0
-"""How long a client may take to send a whole request, from the connection or from the request's first byte on."""
+"""Time for a client to send a whole request, from the connection or from the first byte of the request."""
 IDLE_SECONDS: Final = 75.0
-"""How long a connection may stay open between requests: longer than proxies keep theirs (60 s is common), so that a
-proxy never sends a request into a connection that is just being closed."""
+"""Time that a connection may stay open between requests. Proxies commonly use 60 s: with more, a proxy never sends a
+request into a connection that is being closed."""
 WRITE_SECONDS: Final = 20.0
-"""How long a client may take to read what waits for it: at most 64 KiB, so a reader of 3.3 KB/s keeps up."""
+"""Time for a client to read the pending bytes, at most 64 KiB: a client that reads 3.3 KB/s keeps up."""
 SLOW_SECONDS: Final = 5.0
-"""A client that has not read for so long gives its place to a new one where all places are taken."""
+"""A client that has not read for so long may be closed for a new one when all connections are in use."""
 LINGERING_SECONDS: Final = 1.0
-"""How long the rest of a body that nobody wants is read after the answer, so that the client can read the answer."""
+"""Time that the rest of an unwanted body is read after the answer, so that the client can read the answer."""
 SWEEP_SECONDS: Final = 1.0
-"""How often the deadlines are looked at."""
+"""Interval between checks of the deadlines."""
 WRITE_BUFFER_BYTES: Final = 64 * 1024
 SEND_BUFFER_BYTES: Final = 128 * 1024
-"""Of the system for each connection. Left alone it grows to 4 MiB, of which 500 clients that don't read take 2 GB."""
+"""The kernel's send buffer of a connection. By default it grows to 4 MiB: 500 clients that don't read take 2 GB."""
 SPARE_DESCRIPTORS: Final = 2
-"""The connections take at most one in so many of the file descriptors that the process may have."""
+"""Connections use at most 1/2 of the file descriptors of the process."""
 LEAST_CONNECTIONS: Final = 16
 RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)
 """SO_LINGER: on, for 0 s."""
 
 SERVER: Final = "switchboard"
-"""What an answer says that it comes from, in place of the names and versions of what the server is made with."""
+"""Value of the `Server` header, instead of the names and versions of the libraries."""
 
 log = logging.getLogger(__name__)
 log.addFilter(Thinned(seconds=60))
@@ -113,14 +113,14 @@ log.addFilter(Thinned(seconds=60))
 
 @dataclass(slots=True, frozen=True)
 class Limits:
-    """How many connections a web server holds."""
+    """Limits on the open connections of a web server."""
 
     connections: int
     by_address: int
-    """Of one client's address."""
+    """Connections of one client address."""
 
     def within_descriptors(self) -> "Limits":
-        """The same, or less where the process may have few file descriptors (`ulimit -n`)."""
+        """These limits, lowered if the process may have few file descriptors (`ulimit -n`)."""
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         most = self.connections if soft == resource.RLIM_INFINITY else soft // SPARE_DESCRIPTORS
         connections = max(LEAST_CONNECTIONS, min(self.connections, most))
@@ -128,99 +128,104 @@ class Limits:
 
 
 class Connections:
-    """The open connections, each with the state of its request.
+    """The open connections of a server, and which of them wait for a request.
 
-    A connection waits while its client has not sent a whole request. Where all places are taken, the one that has
-    waited longest is closed for a new one, first of the same address, then of the address with the most of them. So a
-    new connection gets a place whatever others hold open, and clients who open many are closed before the others.
+    A connection waits while its client has not sent a whole request. At the limit, the longest waiting connection is
+    closed for a new one: of the same address if that address is at its limit, else of the address with the most waiting
+    connections. A new connection therefore gets a place whatever others hold open, and clients that open many
+    connections lose theirs first.
 
     Args:
-        limits: how many there may be.
-        is_proxy: whether an address is a proxy's, behind which are many clients: it has no limit of its own.
+        limits: on the number of connections.
+        is_proxy: True for the address of a proxy, which has many clients behind it and no limit of its own.
     """
 
     def __init__(self, limits: Limits, is_proxy: Callable[[str], bool] = lambda _: False) -> None:
         self._limits = limits
         self._is_proxy = is_proxy
-        self._all: set[Line] = set()
+        self._all: set[ClientConnection] = set()
         self._by_address: Counter[str] = Counter()
-        self._waiting: defaultdict[str, dict[Line, None]] = defaultdict(dict)
-        """By address, the one that has waited longest first."""
+        self._waiting: defaultdict[str, dict[ClientConnection, None]] = defaultdict(dict)
+        """By address; the longest waiting connection first."""
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def enter(self, line: "Line") -> bool:
-        """Give a new connection a place, if need be another one's. False: it gets none."""
-        if not self._has_room(line):
+    def enter(self, connection: "ClientConnection") -> bool:
+        """Add a new connection, closing another if needed. False: there is no place for the new one."""
+        if not self._has_room(connection):
             log.warning("a web client was refused: all %d connections are in use", len(self._all))
             return False
-        self._all.add(line)
-        self._by_address[line.address] += 1
-        self._waiting[line.address][line] = None
+        self._all.add(connection)
+        self._by_address[connection.address] += 1
+        self._waiting[connection.address][connection] = None
         return True
 
-    def leave(self, line: "Line") -> None:
-        """Free the place of a connection; without effect for one that has none."""
-        if line not in self._all:
+    def leave(self, connection: "ClientConnection") -> None:
+        """Remove a connection; no effect if it was not added."""
+        if connection not in self._all:
             return
-        self.works(line)
-        self._all.remove(line)
-        self._by_address[line.address] -= 1
-        if not self._by_address[line.address]:
-            del self._by_address[line.address]
+        self.works(connection)
+        self._all.remove(connection)
+        self._by_address[connection.address] -= 1
+        if not self._by_address[connection.address]:
+            del self._by_address[connection.address]
 
-    def works(self, line: "Line") -> None:
-        """Note that a connection has sent a whole request, which is being answered."""
-        waiting = self._waiting.get(line.address, {})
-        waiting.pop(line, None)
+    def works(self, connection: "ClientConnection") -> None:
+        """Note that a whole request has arrived and is being answered."""
+        waiting = self._waiting.get(connection.address, {})
+        waiting.pop(connection, None)
         if not waiting:
-            self._waiting.pop(line.address, None)
+            self._waiting.pop(connection.address, None)
 
-    def waits(self, line: "Line") -> None:
+    def waits(self, connection: "ClientConnection") -> None:
         """Note that a connection waits for its next request."""
-        if line in self._all:
-            self._waiting[line.address][line] = None
+        if connection in self._all:
+            self._waiting[connection.address][connection] = None
 
-    def is_waiting(self, line: "Line") -> bool:
-        """Whether a connection waits for a whole request."""
-        return line in self._waiting.get(line.address, ())
+    def is_waiting(self, connection: "ClientConnection") -> bool:
+        """True if a connection waits for a whole request."""
+        return connection in self._waiting.get(connection.address, ())
 
     def sweep(self, now: float) -> None:
         """Close the connections that are past a deadline.
 
         Args:
-            now: the loop's time.
+            now: time of the event loop, s.
         """
-        for line in [line for line in self._all if line.is_overdue(now)]:
-            self._close(line, "a web client took too long to send a request or to read the answer")
+        for connection in [connection for connection in self._all if connection.is_overdue(now)]:
+            self._close(connection, "a web client took too long to send a request or to read the answer")
 
-    def _has_room(self, line: "Line") -> bool:
+    def _has_room(self, connection: "ClientConnection") -> bool:
         limits = self._limits
-        if self._by_address[line.address] >= limits.by_address and not self._is_proxy(line.address):
-            return self._make_room(line.address, lambda each: each.address == line.address)
+        if self._by_address[connection.address] >= limits.by_address and not self._is_proxy(connection.address):
+            return self._make_room(connection.address, lambda each: each.address == connection.address)
         if len(self._all) < limits.connections:
             return True
         return self._make_room(max(self._waiting, key=lambda address: len(self._waiting[address]), default=""))
 
-    def _make_room(self, address: str, is_other: "Callable[[Line], bool]" = lambda _: True) -> bool:
-        """Close the connection of an address that has waited longest, or else the other that reads least."""
+    def _make_room(self, address: str, is_other: "Callable[[ClientConnection], bool]" = lambda _: True) -> bool:
+        """Close the longest waiting connection of an address; else the slowest reader that `is_other` accepts."""
         found = next(iter(self._waiting.get(address, ())), None)
-        if found is None:  # looked for only now: a flood of connections is replaced without it
-            slow = [line for line in self._all if is_other(line) and line.unread_seconds() > SLOW_SECONDS]
-            found = max(slow, key=lambda line: line.unread_seconds(), default=None)
+        if found is None:  # this search reads all connections; a flood of waiting ones never gets here
+            slow = [
+                connection
+                for connection in self._all
+                if is_other(connection) and connection.unread_seconds() > SLOW_SECONDS
+            ]
+            found = max(slow, key=lambda connection: connection.unread_seconds(), default=None)
         if found is not None:
             self._close(found, "a web client gave its place to another: all connections were in use")
         return found is not None
 
-    def _close(self, line: "Line", why: str) -> None:
+    def _close(self, connection: "ClientConnection", why: str) -> None:
         log.warning(why)
-        self.leave(line)
-        line.abort()
+        self.leave(connection)
+        connection.abort()
 
 
-class Line(web.RequestHandler):
-    """One connection: aiohttp's protocol, with a place among the `Connections` and with deadlines.
+class ClientConnection(web.RequestHandler):
+    """One connection: aiohttp's protocol with deadlines, counted in `Connections`.
 
     Args:
         connections: of the server.
@@ -231,18 +236,20 @@ class Line(web.RequestHandler):
     def __init__(self, connections: Connections, manager: web.Server, **options: Any) -> None:
         super().__init__(manager, **options)
         self.address = ""
-        """As `client_address` writes it."""
+        """As `client_address` returns it."""
         self._connections = connections
         self._open: asyncio.Transport | None = None
-        """Until the connection is lost; aiohttp's own `transport` is gone once it is being closed."""
+        """Set until the connection is lost; aiohttp drops its own `transport` when it begins to close."""
         self._request_since: float | None = None
-        """When the request that is being sent began, by the loop's time; None between requests."""
+        """Time of the loop at which the present request began to arrive; None between requests."""
         self._unread_since: float | None = None
-        """Since when something waits for the client to read it, by the loop's time."""
+        """Time of the loop since which bytes wait for the client to read them; None if none do."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin, if there is a place."""
-        self._open = opened = cast("asyncio.Transport", transport)  # of TCP it is one; the base class names the base
+        """Start, or close at once if there is no place."""
+        self._open = opened = cast(
+            "asyncio.Transport", transport
+        )  # a TCP transport; the signature of the base class is wider
         peer = opened.get_extra_info("peername")
         self.address = client_address(str(peer[0]) if peer else "")
         self._request_since = self._loop.time()
@@ -254,36 +261,36 @@ class Line(web.RequestHandler):
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Free the place."""
+        """Remove the connection."""
         self._open = None
         self._connections.leave(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client sent."""
+        """Receive bytes from the client."""
         if self._request_since is None:
             self._request_since = self._loop.time()
         super().data_received(data)
 
     def pause_writing(self) -> None:
-        """Wait for the client to read."""
+        """Stop writing until the client has read."""
         if self._unread_since is None:
             self._unread_since = self._loop.time()
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """Go on, since the client has read most of what waited for it."""
+        """Write again: the client has read most of the pending bytes."""
         self._unread_since = None
         super().resume_writing()
 
     def begin(self) -> None:
-        """Note that a whole request has come, and is being answered from now on."""
+        """Note that a whole request has arrived."""
         self._connections.works(self)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send the answer, or its end; then wait for the next request."""
+        """Send the answer, or its last part; then wait for the next request."""
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
@@ -293,16 +300,16 @@ class Line(web.RequestHandler):
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        """The answer to what is no HTTP, or whose handler failed: it repeats nothing of what was sent.
+        """The answer to invalid HTTP, or to a request whose handler failed. It repeats nothing of the request.
 
         Raises:
-            ConnectionError: an answer has begun, and can't be replaced; or the client has left.
+            ConnectionError: an answer has begun, and can't be replaced; or the client is gone.
         """
         del message
         if isinstance(exc, ConnectionError):
             raise exc
         if isinstance(exc, UnicodeEncodeError) and "Expect" in request.headers:
-            # aiohttp answers an expectation that it does not know by repeating it, and fails if it is no UTF-8.
+            # aiohttp repeats an unknown expectation in its answer, and fails if the expectation is not UTF-8.
             status = HTTPStatus.EXPECTATION_FAILED
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("a request failed: %s", "" if exc is None else raised(exc))
@@ -317,7 +324,7 @@ class Line(web.RequestHandler):
         return answer
 
     def is_overdue(self, now: float) -> bool:
-        """Whether the client is past a deadline, by the loop's time."""
+        """True if the client has missed a deadline; `now` is the time of the loop, s."""
         if self._open is None:
             return False
         if not self._open.get_write_buffer_size():
@@ -329,12 +336,12 @@ class Line(web.RequestHandler):
         return is_late or (self._unread_since is not None and now - self._unread_since > WRITE_SECONDS)
 
     def unread_seconds(self) -> float:
-        """For how long the client has not read what waits for it."""
+        """Seconds since the client last read, while bytes wait for it; else 0."""
         return 0.0 if self._unread_since is None else self._loop.time() - self._unread_since
 
     def abort(self) -> None:
-        """Close the connection at once, and drop what was not sent yet."""
+        """Close the connection at once, and drop unsent bytes."""
         if self._open is not None:
-            # Without this the system keeps what was not sent, for minutes, and sends it on to who does not read.
+            # Without SO_LINGER the kernel keeps unsent bytes of a client that does not read for minutes.
             self._open.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
             self._open.abort()

@@ -6,54 +6,62 @@ The same measures for a log and for its re-simulations: each frame is looked at 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Any, TypeAlias
 
 from switchboard.domain.decisions import Decision
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Frame
-from switchboard.domain.rfc3339 import parse_ms
 from switchboard.domain.state import Agent
+from switchboard.projections.chat_outcomes import (
+    EndedWaits,
+    FirstWaits,
+    WaitOutcome,
+    acceptances_of,
+    arrivals_of,
+    closures_of,
+    service_level,
+)
 from switchboard.simulation.tally import rank
 from switchboard.whatif.recorded_day import AgentKey
-
-SHORT_ABANDON_MS: Final = 5_000
-"""Who gives up within this long is left out of the second convention of service level."""
 
 Figures: TypeAlias = dict[str, float]
 """By name; seconds, shares from 0 to 1, or counts. One that has no value (no chat, no agent) is not there."""
 
 
 @dataclass(slots=True)
-class Queue:
-    """The chats that arrived in one queue. Waits are in ms, from arrival to acceptance or until the customer left."""
+class QueueWaits:
+    """The first waits of the chats that arrived in one queue, in ms: from arrival to acceptance, or to the end."""
 
-    answered: list[int] = field(default_factory=list)
-    abandoned: list[int] = field(default_factory=list)
-    timed_out: list[int] = field(default_factory=list)
+    by_outcome: defaultdict[WaitOutcome, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, other: "QueueWaits") -> None:
+        """Take in the waits of another queue."""
+        for outcome, waits in other.by_outcome.items():
+            self.by_outcome[outcome] += waits
 
     def figures(self, threshold_ms: int) -> Figures:
-        """Of the chats whose wait has ended."""
-        offered = len(self.answered) + len(self.abandoned) + len(self.timed_out)
-        if not offered:
+        """The figures of the chats whose first wait has ended; a chat answered within `threshold_ms` is in time."""
+        every = sorted(wait for waits in self.by_outcome.values() for wait in waits)
+        if not every:
             return {}
-        every = sorted([*self.answered, *self.abandoned, *self.timed_out])
-        answered = sorted(self.answered)
-        in_time = sum(wait <= threshold_ms for wait in answered)
-        short = sum(wait < SHORT_ABANDON_MS for wait in self.abandoned)
-        told: Figures = {
-            "offered": offered,
-            "service_level": in_time / offered,
-            "abandonment": len(self.abandoned) / offered,
-            "timed_out": len(self.timed_out) / offered,
-            "wait_all": sum(every) / offered / 1000,
+        ended = len(every)
+        answered = sorted(self.by_outcome["answered"])
+        short = len(self.by_outcome["short-abandoned"])
+        level = service_level(sum(wait <= threshold_ms for wait in answered), ended, short)
+        figures: Figures = {
+            "offered": ended,
+            "service_level": level.of_all or 0.0,
+            "abandonment": (len(self.by_outcome["abandoned"]) + short) / ended,
+            "timed_out": len(self.by_outcome["timed-out"]) / ended,
+            "wait_all": sum(every) / ended / 1000,
             "wait_all_p90": rank(every, 0.9) / 1000,
         }
-        if offered > short:
-            told["service_level_without_short"] = in_time / (offered - short)
+        if level.without_short is not None:
+            figures["service_level_without_short"] = level.without_short
         if answered:
-            told["wait"] = sum(answered) / len(answered) / 1000
-            told["wait_p90"] = rank(answered, 0.9) / 1000
-        return told
+            figures["wait"] = sum(answered) / len(answered) / 1000
+            figures["wait_p90"] = rank(answered, 0.9) / 1000
+        return figures
 
 
 @dataclass(slots=True)
@@ -84,35 +92,36 @@ class Measures:
     """Is shown each frame; then says what came of it."""
 
     start: int
-    queues: dict[str, Queue] = field(default_factory=lambda: defaultdict(Queue))
+    queues: dict[str, QueueWaits] = field(default_factory=lambda: defaultdict(QueueWaits))
     """By `POOL/QUEUE`."""
     assignments: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Chats accepted, by agent; one who was there has a row."""
     ended: Counter[str] = field(default_factory=Counter)
     """Offers that ended, by reason."""
     waits: list[tuple[int, int]] = field(default_factory=list)
-    """Of all chats: when it arrived, since the start, and how long it waited. In ms."""
+    """Of each chat whose first wait has ended: (arrival since the start, wait), in ms."""
     end: int = 0
-    _waiting: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
-    """Chats nobody has answered yet: their queue of arrival and when they came."""
+    _unanswered: FirstWaits = field(init=False)
+    """Chats that nobody has answered yet; one that arrived before the start waits from the start on."""
     _hours: dict[tuple[str, str], _Hours] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Begin without any chat."""
+        self._unanswered = FirstWaits(self.start)
 
     def step(self, engine: Engine, frame: Frame, decisions: Sequence[Decision]) -> None:
         """Take note of one frame."""
         self.end = max(self.end, frame.at)
+        made: defaultdict[str, list[Any]] = defaultdict(list)
         for decision in decisions:
-            match decision.type:
-                case "chat-queued":
-                    came = max(self.start, parse_ms(decision.arrived_at))
-                    self._waiting[decision.pool, decision.chat_id] = (f"{decision.pool}/{decision.queue}", came)
-                case "assignment-confirmed":
-                    self.assignments[decision.pool, decision.agent_id] += 1
-                    self._waited(decision.pool, decision.chat_id, decision.at, "answered")
-                case "assignment-ended":
-                    self.ended[decision.reason] += 1
-                case "chat-closed":
-                    how = "timed_out" if decision.reason == "queue-timed-out" else "abandoned"
-                    self._waited(decision.pool, decision.chat_id, decision.at, how)
+            made[decision.type].append(decision)
+        # A chat arrives before it is accepted, and is accepted before it is closed: the three types keep this order.
+        self._unanswered.arrive(arrivals_of(made["chat-queued"]))
+        confirmed = made["assignment-confirmed"]
+        self.assignments.update((decision.pool, decision.agent_id) for decision in confirmed)
+        self._take(self._unanswered.accept(acceptances_of(confirmed)))
+        self.ended.update(decision.reason for decision in made["assignment-ended"])
+        self._take(self._unanswered.close(closures_of(made["chat-closed"])))
         for pool in engine.pools.values():
             for agent_id in pool.changed_agents:
                 self._agent((pool.id, agent_id), pool.agents.get(agent_id), frame.at)
@@ -137,13 +146,12 @@ class Measures:
 
     def figures(self, threshold_ms: int) -> Figures:
         """Of all queues and agents together."""
-        whole = Queue()
+        whole = QueueWaits()
         for queue in self.queues.values():
-            whole.answered += queue.answered
-            whole.abandoned += queue.abandoned
-            whole.timed_out += queue.timed_out
+            whole.add(queue)
         told = whole.figures(threshold_ms)
-        told |= {"missed": self.ended["missed"], "declined": self.ended["declined"], "left_waiting": len(self._waiting)}
+        told |= {"missed": self.ended["missed"], "declined": self.ended["declined"]}
+        told["left_waiting"] = len(self._unanswered)
         for hours in self._hours.values():
             hours.move(self.end, ready=hours.there, held=hours.held)
         there = sum(hours.there_ms for hours in self._hours.values())
@@ -172,13 +180,10 @@ class Measures:
             told[came // bin_ms].append(wait)
         return told
 
-    def _waited(self, pool: str, chat_id: str, at: str, how: str) -> None:
-        known = self._waiting.pop((pool, chat_id), None)
-        if known is not None:
-            queue, came = known
-            wait = max(0, parse_ms(at) - came)
-            getattr(self.queues[queue], how).append(wait)
-            self.waits.append((came - self.start, wait))
+    def _take(self, ended: EndedWaits) -> None:
+        for (pool, queue, outcome), waits in ended.items():
+            self.queues[f"{pool}/{queue}"].by_outcome[outcome] += [wait for _, wait in waits]
+            self.waits += [(arrived - self.start, wait) for arrived, wait in waits]
 
     def _agent(self, key: tuple[str, str], agent: Agent | None, at: int) -> None:
         hours = self._hours.get(key)

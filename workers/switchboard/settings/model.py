@@ -1,38 +1,27 @@
-"""The settings: from the environment (`SWITCHBOARD_*`), else `.env`, else `switchboard.toml`, else the default."""
+"""All settings, each with its type, its bounds, its default and its meaning."""
 
 import ipaddress
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from importlib.resources.abc import Traversable
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    DotEnvSettingsSource,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from switchboard.errors import SettingsError
-from switchboard.journal.files import MAX_CERTIFICATES_BYTES, MAX_SECRET_BYTES, MAX_SETTINGS_BYTES, read_text
+from switchboard.journal.files import MAX_CERTIFICATES_BYTES, MAX_SECRET_BYTES, read_text
 from switchboard.journal.limits import Limits, UnconfiguredPools
-from switchboard.journal.toml_text import TomlError, parse
 from switchboard.kafka.batch_records import BatchLimits
 from switchboard.kafka.clients import Connection, SaslMechanism, SecurityProtocol
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS
 from switchboard.kafka.topics import TopicNames, TopicPlan
+from switchboard.settings.toml_source import BoundedTomlSource
 
 ENV_PREFIX: Final = "SWITCHBOARD_"
 ENV_FILE: Final = ".env"
 TOML_FILE: Final = "switchboard.toml"
-OPTION: Final = "an option of the command"
-DEFAULT: Final = "default"
 
 FILES: Final = (
     "ca_file",
@@ -43,45 +32,30 @@ FILES: Final = (
     "sasl_token_file",
     "web_token_file",
 )
-
-_LONGEST_LINE: Final = 600
-"""Characters of what is wrong with one setting, its value included."""
+"""The settings that name a file."""
 
 TOKEN_LENGTH: Final = 16
-"""The least: guesses are limited to 30 a second in all, which a short token does not withstand for long."""
+"""Fewest characters of a token: a short token does not withstand guesses for long, at the most 30 a second in all."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
-"""0: any that is free."""
+"""A TCP port; 0 is any free port."""
 Prefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=200)]
-
-
-class BoundedTomlSource(TomlConfigSettingsSource):
-    """`switchboard.toml`, read within the bounds of `contracts.toml_text`."""
-
-    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
-        """What the file says.
-
-        Raises:
-            SettingsError: it can't be read; the message names the file and the line.
-        """
-        try:
-            return parse(read_text(Path(str(file_path)), MAX_SETTINGS_BYTES))
-        except OSError as error:
-            raise SettingsError(str(error)) from None
-        except TomlError as error:
-            raise SettingsError(f"{file_path}:{error.line}: {error}") from None
+"""The beginning of topic names."""
 
 
 class Settings(BaseSettings):
-    """All settings. Make them with `load`, whose errors say where a wrong one came from."""
+    """All settings. Make them with `load`: its errors name the source of a wrong setting.
+
+    The text under each field is the field's meaning in docs/reference/settings.md.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX,
         env_file=ENV_FILE,
         toml_file=TOML_FILE,
-        # A variable set to nothing is one that was not set: how compose files hand on what may be missing.
+        # An empty variable counts as not set: so compose files pass on variables that may be missing.
         env_ignore_empty=True,
-        # `.env` may hold other programs' variables; ours are checked for typing errors in `load`.
+        # `.env` may hold other programs' variables. `load` checks that each variable of ours names a setting.
         extra="ignore",
         frozen=True,
     )
@@ -188,17 +162,17 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """First come, first served: options, environment, .env, switchboard.toml."""
+        """The sources in their order of precedence: options, environment, .env, switchboard.toml."""
         del file_secret_settings
         return init_settings, env_settings, dotenv_settings, BoundedTomlSource(settings_cls)
 
-    # What concerns one setting is checked by itself: `_fit_together` runs only where each setting is right, and would
-    # hold back what it finds until all other faults are mended.
+    # Checks of a single setting are field validators, so that all faults are reported at once. `_fit_together` runs
+    # only if each setting is right by itself.
 
     @field_validator(*FILES)
     @classmethod
     def _is_a_file_of_bounded_size(cls, path: Path | None) -> Path | None:
-        """The path, if a file that can be read whole is there."""
+        """The path, if there is a file of at most `MAX_CERTIFICATES_BYTES` bytes."""
         if path is not None and not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a name is too long
             raise ValueError(f"there is no file {path}")
         if path is not None and path.stat().st_size > MAX_CERTIFICATES_BYTES:
@@ -208,7 +182,7 @@ class Settings(BaseSettings):
     @field_validator("time_zone")
     @classmethod
     def _is_a_time_zone(cls, name: str) -> str:
-        """The name, if this machine's time zone data has it."""
+        """The name, if this machine's time zone data has the zone."""
         try:
             ZoneInfo(name)
         except (ValueError, OSError, ZoneInfoNotFoundError):
@@ -220,7 +194,7 @@ class Settings(BaseSettings):
     @field_validator("web_proxies")
     @classmethod
     def _is_a_list_of_networks(cls, text: str) -> str:
-        """The text, if each part between its commas is an address or a network."""
+        """The text, if each part between commas is an address or a network."""
         try:
             for network in _networks(text):
                 ipaddress.ip_network(network, strict=False)
@@ -230,26 +204,30 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        wrong = [
+        """Check the settings that depend on each other; all faults are reported at once, one a line."""
+        faults = [
             f"{secret} and {secret}_file are both set: one of them is enough"
             for secret in ("key_password", "sasl_password", "web_token")
             if getattr(self, secret) is not None and getattr(self, f"{secret}_file") is not None
         ]
         if self.min_insync > self.replication:
-            wrong.append(f"min_insync is {self.min_insync}, expected at most replication, which is {self.replication}")
-        if self.security_protocol.startswith("SASL"):
-            by_token = self.sasl_mechanism == "OAUTHBEARER"
-            password = self.sasl_password or self.sasl_password_file
-            if by_token and self.sasl_token_file is None:
-                wrong.append("sasl_mechanism is OAUTHBEARER, which needs sasl_token_file")
-            elif not by_token and (self.sasl_username is None or password is None):
-                wrong.append(
-                    f"security_protocol is {self.security_protocol}, which needs sasl_username and sasl_password (or "
-                    f"sasl_password_file)",
-                )
-        if wrong:
-            raise ValueError("\n".join(wrong))
+            faults.append(f"min_insync is {self.min_insync}, expected at most replication, which is {self.replication}")
+        faults += self._login_faults()
+        if faults:
+            raise ValueError("\n".join(faults))
         return self
+
+    def _login_faults(self) -> list[str]:
+        """What the mechanism of the login lacks; nothing where the security protocol has no login."""
+        if not self.security_protocol.startswith("SASL"):
+            return []
+        if self.sasl_mechanism == "OAUTHBEARER":
+            if self.sasl_token_file is None:
+                return ["sasl_mechanism is OAUTHBEARER, which needs sasl_token_file"]
+        elif self.sasl_username is None or (self.sasl_password or self.sasl_password_file) is None:
+            needed = "sasl_username and sasl_password (or sasl_password_file)"
+            return [f"security_protocol is {self.security_protocol}, which needs {needed}"]
+        return []
 
     def connection(self) -> Connection:
         """How to reach the cluster."""
@@ -268,10 +246,10 @@ class Settings(BaseSettings):
         )
 
     def reader_token(self) -> SecretStr | None:
-        """What the wallboard's readers must show, if anything.
+        """The token that readers of the wallboard must present; None if readers need none.
 
         Raises:
-            SettingsError: the file holds too little.
+            SettingsError: the file can't be read, or the token is shorter than `TOKEN_LENGTH` characters.
         """
         token = self._secret("web_token")
         if token is not None and len(token.get_secret_value()) < TOKEN_LENGTH:
@@ -279,23 +257,28 @@ class Settings(BaseSettings):
         return token
 
     def proxy_networks(self) -> list[str]:
-        """The proxies in front of the wallboard: addresses and networks."""
+        """Addresses and networks of the proxies in front of the wallboard."""
         return _networks(self.web_proxies)
 
     def topic_names(self) -> TopicNames:
-        """The topics' names on the bus."""
+        """Names of the topics on the bus."""
         return TopicNames(self.topic_prefix, self.source_prefix)
 
     def topic_plan(self) -> TopicPlan:
-        """How the topics are to be."""
+        """The layout of our own topics: shards, replication, min.insync.replicas."""
         min_insync = self.min_insync or min(2, self.replication)
         return TopicPlan(self.topic_names(), self.shards, self.replication, min_insync)
 
     def limits(self) -> Limits:
-        """What a shard of a router takes at most."""
+        """The bounds on what a shard holds."""
         return Limits(**{each.name: getattr(self, each.name) for each in fields(Limits)})
 
     def _secret(self, name: str) -> SecretStr | None:
+        """The secret of a setting, or of the file that `NAME_file` names.
+
+        Raises:
+            SettingsError: the file can't be read.
+        """
         path: Path | None = getattr(self, f"{name}_file")
         value: SecretStr | None = getattr(self, name)
         try:
@@ -304,116 +287,6 @@ class Settings(BaseSettings):
             raise SettingsError(f"{name}_file: {error}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class SettingLine:
-    """One setting, as `switchboard settings` shows it."""
-
-    name: str
-    value: str
-    """Secrets are masked."""
-    source: str
-
-
-def load(**options: Any) -> Settings:
-    """The settings, those given as options first; an option that is None was not given.
-
-    Raises:
-        SettingsError: some are wrong, or have a name that there is not; all are told at once.
-    """
-    given = {name: value for name, value in options.items() if value is not None}
-    sources = _sources(given)
-    fields = Settings.model_fields
-    wrong = [
-        f"{name} ({_source(name, sources)}): there is no such setting; `switchboard settings` lists what there is"
-        for values in sources.values()
-        for name in values
-        if name not in fields
-    ]
-    try:
-        settings = Settings(**given)
-    except ValidationError as errors:
-        wrong += [_told(error, sources) for error in errors.errors(include_url=False)]
-    if wrong:
-        raise SettingsError("\n".join(_shortened(line) for text in wrong for line in text.splitlines()))
-    return settings
-
-
-def given(name: str) -> str:
-    """One setting as it was given, whether or not it and the others can be worked with; else its default.
-
-    Where a file can't be read the environment still tells.
-    """
-    try:
-        sources = _sources({})
-    except (SettingsError, OSError, ValueError):
-        sources = {"": {key.removeprefix(ENV_PREFIX).lower(): value for key, value in os.environ.items()}}
-    return str(
-        next((values[name] for values in sources.values() if name in values), Settings.model_fields[name].default)
-    )
-
-
-def lines(settings: Settings, **options: Any) -> list[SettingLine]:
-    """Each setting with where it came from, in the order of this file; `options` as given to `load`."""
-    sources = _sources({name: value for name, value in options.items() if value is not None})
-    return [
-        SettingLine(name, "" if (value := getattr(settings, name)) is None else str(value), _source(name, sources))
-        for name in Settings.model_fields
-    ]
-
-
-def _sources(options: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """What each source says, the first that names a setting being the one that counts."""
-    _check_env_file()
-    env = {
-        f"{ENV_PREFIX}* in the environment": EnvSettingsSource(Settings).env_vars,
-        ENV_FILE: DotEnvSettingsSource(Settings).env_vars,
-    }
-    prefix = ENV_PREFIX.lower()
-    ours = {
-        source: {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
-        for source, values in env.items()
-    }
-    toml = BoundedTomlSource(Settings).toml_data
-    return {OPTION: options, **ours, TOML_FILE: toml}
-
-
-def _check_env_file() -> None:
-    """Refuse a `.env` that pydantic would read without a bound; it opens pipes, which may block for good, too."""
-    path = Path(ENV_FILE)
-    if not path.exists() or path.is_dir():  # a folder of that name is a Python environment: it is passed over
-        return
-    try:
-        read_text(path, MAX_SETTINGS_BYTES)
-    except OSError as error:
-        raise SettingsError(str(error)) from None
-
-
 def _networks(text: str) -> list[str]:
-    """The parts of a list with commas, without those that are empty."""
+    """The parts of a list with commas, without empty parts."""
     return [network.strip() for network in text.split(",") if network.strip()]
-
-
-def _source(name: str, sources: Mapping[str, Mapping[str, Any]]) -> str:
-    found = next((source for source, values in sources.items() if name in values), DEFAULT)
-    return found.replace("*", name.upper())
-
-
-def _shortened(line: str) -> str:
-    """The line, without the middle of a value that some file has thousands of characters of."""
-    if len(line) <= _LONGEST_LINE:
-        return line
-    half = _LONGEST_LINE // 2
-    return f"{line[:half]} … {line[-half:]}"
-
-
-def _told(error: Any, sources: Mapping[str, Mapping[str, Any]]) -> str:
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "too_short":  # pydantic speaks of "items after validation", for a secret too
-        message = f"expected at least {error['ctx']['min_length']} characters, got {error['ctx']['actual_length']}"
-    if not error["loc"]:
-        return message
-    name = str(error["loc"][0])
-    field = Settings.model_fields[name]
-    given = error["input"]
-    value = "**" if "SecretStr" in str(field.annotation) else repr(str(given) if isinstance(given, Path) else given)
-    return f"{name} is {value} ({_source(name, sources)}): {message}"

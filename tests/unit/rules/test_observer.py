@@ -1,4 +1,4 @@
-"""A witness sees a pool while it decides: before each offer, and once each event and each timer is settled."""
+"""An observer sees a pool while it decides: before each offer, and once each event and each timer is settled."""
 
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
@@ -28,7 +28,7 @@ class Notes:
         self.told.append(f"{pool.id}: time, {len(pool.decisions)} decisions")
 
 
-def test_a_witness_is_told_before_each_offer_and_after_each_step() -> None:
+def test_a_observer_is_told_before_each_offer_and_after_each_step() -> None:
     """In pools that are there when it comes, and in those that come later."""
     notes = Notes()
     engine = Engine(0)

@@ -1,0 +1,1 @@
+"""A program that measures the shape of the code; never a test."""
