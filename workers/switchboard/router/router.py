@@ -5,7 +5,6 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable
 from typing import Any, Final, assert_never
 
 from aiokafka.errors import KafkaError
@@ -346,7 +345,7 @@ class Router:
                 with contextlib.suppress(BrokerAwayError, NotAllowedError, SecurityError, KafkaError, TimeoutError):
                     await require_topics(self._config.conn, self._topics)
 
-    async def _watch(self, exit_now: Callable[[int], object] = os._exit) -> None:
+    async def _watch(self) -> None:
         """Once a second note each shard's progress, and end the process when a shard is stuck."""
         while True:
             await asyncio.sleep(1)
@@ -357,4 +356,4 @@ class Router:
                 self._publish_progress(index, served)
                 if served.is_stuck:
                     log.critical("shard %s has not committed for 20 s though there is lag: ending the process", index)
-                    exit_now(STUCK_EXIT)
+                    os._exit(STUCK_EXIT)
