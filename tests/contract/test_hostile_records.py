@@ -8,7 +8,7 @@ import pytest
 from switchboard.domain.events import Event
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 from switchboard.journal.bounded_json import MAX_LEVELS
-from switchboard.journal.codec import SOURCE_TOPICS, BadInput, Mapping, Unread, decode_event
+from switchboard.journal.codec import SOURCE_TOPICS, BadInput, Mapping, UnreadValue, decode_event
 
 NESTED = b"[" * 255 + b"]" * 255
 
@@ -69,7 +69,7 @@ def test_any_other_timestamp_is_taken(timestamp: int) -> None:
 
 def test_what_was_not_read_says_why() -> None:
     """The reader of batches knows."""
-    assert refused("chat-arrival", Unread("undecodable", "cut")) == BadInput("undecodable", "cut")
+    assert refused("chat-arrival", UnreadValue("undecodable", "cut")) == BadInput("undecodable", "cut")
 
 
 def test_whatever_a_decoder_raises_is_bad_input_of_that_record() -> None:

@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 
 from aiokafka.structs import ConsumerRecord
 
-from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, REASONS, BadInput, Unread, decode_event
+from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, REASONS, BadInput, UnreadValue, decode_event
 from switchboard.kafka import ledger
 from switchboard.kafka.clients import BATCH_BYTES
 from switchboard.kafka.ledger import CommitBatch, record_size
@@ -110,7 +110,7 @@ def _bad_input(case: Letter) -> tuple[ConsumerRecord, BadInput | None]:
     value = case.record.value
     told = case.not_read
     if told is not None:
-        value = Unread(
+        value = UnreadValue(
             "too-large" if told.reason == "too-large" else "undecodable",
             told.detail,
             kept=told.kept,
@@ -132,7 +132,7 @@ def _bad_input(case: Letter) -> tuple[ConsumerRecord, BadInput | None]:
 def _compared(letter: DeadLetter, record: ConsumerRecord, bad: BadInput) -> str:
     """Hold what the letter says against the record that it was made of."""
     _note(letter)
-    unread = record.value if isinstance(record.value, Unread) else None
+    unread = record.value if isinstance(record.value, UnreadValue) else None
     first = None if unread is None else unread.first_offset
     source = (record.topic, record.partition, record.offset if first is None else first)
     require(letter.reason == bad.reason, "the letter gives the reason", letter.reason)

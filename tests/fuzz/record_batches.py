@@ -18,7 +18,7 @@ from aiokafka.record.legacy_records import LegacyRecordBatchBuilder, _LegacyReco
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 from aiokafka.record.util import calc_crc32c, decode_varint_py
 
-from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, Unread
+from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, UnreadValue
 from switchboard.journal.schemas import MAX_DETAIL
 from switchboard.kafka.batch_records import MAX_HEADER_BYTES, MAX_HEADERS, BatchLimits, set_limits
 from switchboard.kafka.record_batches import BoundedRecords, bounded_value
@@ -97,7 +97,7 @@ class RecordBatches(Target[Fetched]):
             # A broker checks frame and checksum of what it takes, so this is a fault of the broker or of the network.
             require(not _is_sound(case.data), "a batch with a right frame and checksum is not refused")
             return "refused: checksum or frame"
-        unread = [record.value for record in records if isinstance(record.value, Unread)]
+        unread = [record.value for record in records if isinstance(record.value, UnreadValue)]
         plain = None if unread else _as_aiokafka_reads(case.data)
         if plain is not None:
             require([_fields(each) for each in records] == plain, "records are as aiokafka reads them")
@@ -145,7 +145,7 @@ def _check_record(record: ConsumerRecord) -> None:
     require(value is None or len(value) <= MAX_VALUE_BYTES, "a value has at most 64 KiB", len(value or b""))
     require(record.key is None or type(record.key) is bytes, "a key is bytes or None", record.key)
     require(-(2**63) <= record.timestamp < 2**63, "a timestamp has 64 bits", record.timestamp)
-    if isinstance(value, Unread):
+    if isinstance(value, UnreadValue):
         require(0 < len(value.detail) <= MAX_DETAIL, "what was not read says why", value.detail)
         require(value.first_offset is None or value.first_offset <= record.offset, "offsets of a batch ascend")
         require(len(value) <= max(KEPT_BYTES, MAX_VALUE_BYTES), "at most 64 KiB are kept", len(value))

@@ -13,7 +13,7 @@ from aiokafka.structs import ConsumerRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, Unread
+from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, UnreadValue
 from switchboard.kafka import record_batches
 from switchboard.kafka.batch_records import MAX_HEADERS, BatchLimits, ReadRecord, set_limits
 from switchboard.kafka.clients import Connection, source_reader
@@ -33,9 +33,9 @@ def read(fetched: bytes) -> list[Any]:
     return found
 
 
-def unread(found: Any) -> Unread:
+def unread(found: Any) -> UnreadValue:
     """What stands in place of a value."""
-    assert isinstance(found.value, Unread)
+    assert isinstance(found.value, UnreadValue)
     return found.value
 
 
@@ -229,7 +229,7 @@ def test_a_value_that_is_too_large_is_cut_where_it_is_read() -> None:
     assert bounded_value(None) is None
     assert bounded_value(whole := b"x" * MAX_VALUE_BYTES) is whole
     cut = bounded_value(b"x" * (MAX_VALUE_BYTES + 1))
-    assert isinstance(cut, Unread)
+    assert isinstance(cut, UnreadValue)
     assert (len(cut), cut.size, cut.reason) == (KEPT_BYTES, MAX_VALUE_BYTES + 1, "too-large")
     assert bounded_value(cut) is cut
 
@@ -239,7 +239,7 @@ def test_a_key_that_is_too_large_is_left_out_where_it_is_read() -> None:
     assert bounded_key(None) is None
     assert bounded_key(whole := b"x" * MAX_KEY_BYTES) is whole
     cut = bounded_key(b"x" * (MAX_KEY_BYTES + 1))
-    assert isinstance(cut, Unread)
+    assert isinstance(cut, UnreadValue)
     assert (len(cut), cut.size) == (0, MAX_KEY_BYTES + 1)
     assert bounded_key(cut) is cut
 
@@ -275,7 +275,7 @@ def test_a_call_ends_with_the_bytes_that_it_unpacked() -> None:
 
 @pytest.mark.parametrize(
     ("key", "headers"),
-    [(b"k" * 1_000_000, ()), (Unread("too-large", "", size=1_000_000), ()), (None, [("name", None)] * 1_000)],
+    [(b"k" * 1_000_000, ()), (UnreadValue("too-large", "", size=1_000_000), ()), (None, [("name", None)] * 1_000)],
     ids=["keys", "keys cut", "headers"],
 )
 def test_a_call_ends_with_the_memory_that_keys_and_headers_take(key: bytes | None, headers: Any) -> None:

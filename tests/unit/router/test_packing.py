@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.domain.rows import Row
-from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, BadInput, Unread
+from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, BadInput, UnreadValue
 from switchboard.kafka.ledger import CommitBatch, Record, record_size
 from switchboard.kafka.merged_reader import Taken
 from switchboard.kafka.record_batches import MAX_KEY_BYTES
@@ -53,7 +53,7 @@ def test_of_a_value_that_is_too_large_the_beginning_is_kept_with_its_size() -> N
     _, value, headers = letter(b"v" * (MAX_VALUE_BYTES + 1))
     assert value == b"v" * KEPT_BYTES
     assert headers[-1] == ("original-size", b"65537")
-    _, value, headers = letter(Unread("too-large", "", kept=b"v" * 9, size=70_000))
+    _, value, headers = letter(UnreadValue("too-large", "", kept=b"v" * 9, size=70_000))
     assert (value, type(value), headers[-1]) == (b"v" * 9, bytes, ("original-size", b"70000"))
     _, value, _ = letter(b"v" * MAX_VALUE_BYTES)
     assert value == b"v" * MAX_VALUE_BYTES
@@ -90,7 +90,7 @@ def test_the_dead_letter_of_a_record_with_700_000_headers_fits() -> None:
 @pytest.mark.parametrize("missing", [0, 1, 30])
 def test_a_dead_letter_with_its_left_out_header_fits(missing: int) -> None:
     """The header is counted before it is there, also where all else fits to the byte."""
-    unread = Unread("undecodable", "", kept=b"{}", headers_left_out=True)
+    unread = UnreadValue("undecodable", "", kept=b"{}", headers_left_out=True)
     _, _, headers = letter(unread, key=None)
     room = commits.MAX_LETTER_BYTES - record_size(b"", b"{}", headers)
     key, _, headers = letter(unread, key=b"k" * (room + 1 - missing))
@@ -100,21 +100,21 @@ def test_a_dead_letter_with_its_left_out_header_fits(missing: int) -> None:
 
 def test_headers_are_left_out_once() -> None:
     """Those that were read of a record with too many go the same way as the others."""
-    unread = Unread("undecodable", "", kept=b"{}", headers_left_out=True)
+    unread = UnreadValue("undecodable", "", kept=b"{}", headers_left_out=True)
     _, value, headers = letter(unread, headers=(("h", b"x" * 1_100_000),))
     assert (value, dict(headers)["left-out"]) == (b"{}", b"headers")
 
 
 def test_the_dead_letter_of_a_batch_names_the_offsets_of_its_records() -> None:
     """The record that stands for the batch has its last offset."""
-    _, value, headers = letter(Unread("too-large", "", first_offset=7))
+    _, value, headers = letter(UnreadValue("too-large", "", first_offset=7))
     told = dict(headers)
     assert (value, told["source-offset"], told["source-last-offset"]) == (None, b"7", b"42")
 
 
 def test_a_dead_letter_says_that_headers_were_not_read() -> None:
     """They were too many for the reader."""
-    _, value, headers = letter(Unread("undecodable", "", kept=b"{}", size=2, headers_left_out=True))
+    _, value, headers = letter(UnreadValue("undecodable", "", kept=b"{}", size=2, headers_left_out=True))
     assert (value, headers[-1]) == (b"{}", ("left-out", b"headers"))
 
 

@@ -76,7 +76,7 @@ class BadInput:
     """The record's pool; `DEFAULT_POOL` where the record names no usable pool."""
 
 
-class Unread(bytes):
+class UnreadValue(bytes):
     """Stands for the value of a record, or of a whole batch of records, that was not read; holds the bytes kept of it.
 
     A subclass of bytes, so that a Kafka client passes it on as a record's value.
@@ -189,7 +189,7 @@ def _read(headers: Headers, value: bytes | None) -> tuple[str | None, str | None
     """A record's event type, CloudEvents id and body; type and id are None if the record does not give them."""
     if value is None:
         return BadInput("no-value", "the record has no value")
-    if isinstance(value, Unread):
+    if isinstance(value, UnreadValue):
         return BadInput(value.reason, value.detail)
     if len(value) > MAX_VALUE_BYTES:
         return BadInput("too-large", f"{len(value)} bytes; at most {MAX_VALUE_BYTES} are taken")

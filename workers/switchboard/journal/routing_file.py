@@ -96,12 +96,12 @@ def _pool_faults(pool: str, written: Any) -> Iterator[Fault]:
     schema_faults = event_faults("pool-configured", {"pool": pool, "config": config})
     for fault in schema_faults:
         path = where if fault.path == ("pool",) else where + fault.path[1:]
-        # `references` reports a repeated name, with the line of the second row.
+        # `reference_faults` reports a repeated name, with the line of the second row.
         if fault.rule != "uniqueBy" and path not in reported:
             yield Fault(fault.reason, path, fault.rule, _advice(fault, pool) or fault.message)
     # 3. Rules that the schema does not hold.
     yield from _unknown_fields(config, _CONFIG, where)
-    yield from references(config, where)
+    yield from reference_faults(config, where)
     if not schema_faults and (too_many := too_many_pairs(size_of(config))) is not None:
         yield Fault("schema", (*where, "profiles"), "maxPairs", too_many)
     if len(orjson.dumps({"pool": pool, "config": config})) > MAX_VALUE_BYTES:
@@ -151,7 +151,7 @@ def _unknown_fields(value: Any, shape: Shape, at: FieldPath) -> Iterator[Fault]:
             yield Fault("schema", (*at, name), "unknown", f"is no field: {expected}")
 
 
-def references(config: Any, at: FieldPath) -> Iterator[Fault]:
+def reference_faults(config: Any, at: FieldPath) -> Iterator[Fault]:
     """Faults for repeated names, and for names that no queue or profile has. The schema checks the names' types."""
     if not isinstance(config, dict):
         return

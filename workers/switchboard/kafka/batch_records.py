@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import cramjam
 
-from switchboard.journal.codec import MAX_VALUE_BYTES, Unread, UnreadReason
+from switchboard.journal.codec import MAX_VALUE_BYTES, UnreadReason, UnreadValue
 
 _NAMES: Final = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 _XERIAL: Final = b"\x82SNAPPY\x00"
@@ -282,7 +282,7 @@ def lenient_records(batch: bytes | memoryview, skipped: int) -> Iterator[ReadRec
             if count <= MAX_HEADERS and end - at <= MAX_HEADER_BYTES:
                 headers = tuple(_headers(own, at, count))
             else:
-                value = Unread(
+                value = UnreadValue(
                     "undecodable",
                     f"{count} headers of {end - at} bytes; at most {MAX_HEADERS} of {MAX_HEADER_BYTES} are read",
                     kept=(value or b"")[:MAX_VALUE_BYTES],

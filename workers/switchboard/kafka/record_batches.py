@@ -3,7 +3,7 @@ r"""Record batches as a fetch brings them: unpacked within bounds, and read reco
 aiokafka unpacks a batch whatever its size, builds every header of a record, and decodes header names strictly. A broker
 with default limits accepts a batch of 1 MB that unpacks to gigabytes, a record with ten million headers, and a header
 name that is no UTF-8; each of them ended every reader of its partition, and ended it again after each restart. Here
-such a batch, or such a record, is handed out as one record whose value is `Unread`.
+such a batch, or such a record, is handed out as one record whose value is `UnreadValue`.
 """
 
 import struct
@@ -16,7 +16,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.legacy_records import LegacyRecordBatch
 from aiokafka.record.memory_records import _MemoryRecordsPy
 
-from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, Unread, UnreadReason
+from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, UnreadReason, UnreadValue
 from switchboard.journal.schemas import MAX_DETAIL
 from switchboard.kafka.batch_records import (
     ATTRIBUTES_AT,
@@ -121,7 +121,7 @@ class BoundedBatch:
         """One record in place of those from offset `first` to `last`, with the offset of the last; none for none."""
         if first <= last:
             batch = self._batch
-            value = Unread(reason, detail, first_offset=first)
+            value = UnreadValue(reason, detail, first_offset=first)
             yield ReadRecord(last, batch.max_timestamp, batch.timestamp_type, None, value)
 
 
@@ -193,7 +193,7 @@ class BoundedLegacyBatch:
             yield self._unread(last, "undecodable", _cause(error))
 
     def _unread(self, last: int, reason: UnreadReason, detail: str) -> ReadRecord:
-        return ReadRecord(last, _NO_TIMESTAMP, 0, None, Unread(reason, detail, first_offset=last))
+        return ReadRecord(last, _NO_TIMESTAMP, 0, None, UnreadValue(reason, detail, first_offset=last))
 
     def _try_to_unpack(self) -> None:
         """Unpack once to see whether it is within the limit: aiokafka has no bound of its own."""
@@ -257,7 +257,7 @@ def work_of(record: Any) -> int:
     """
     size = 0
     for field in (record.key, record.value):
-        if field.__class__ is Unread:
+        if field.__class__ is UnreadValue:
             size += field.size or limits().size  # a batch that is too large was unpacked up to the limit
         elif field is not None:
             size += len(field)
@@ -274,9 +274,9 @@ def install() -> None:
 
 def bounded_key(key: bytes | None) -> bytes | None:
     """The key deserializer of who reads the bus: of a key that is too large nothing but the size is kept."""
-    if key is None or len(key) <= MAX_KEY_BYTES or key.__class__ is Unread:
+    if key is None or len(key) <= MAX_KEY_BYTES or key.__class__ is UnreadValue:
         return key
-    return Unread("too-large", f"a key of {len(key)} bytes; at most {MAX_KEY_BYTES} are kept", size=len(key))
+    return UnreadValue("too-large", f"a key of {len(key)} bytes; at most {MAX_KEY_BYTES} are kept", size=len(key))
 
 
 def bounded_value(value: bytes | None) -> bytes | None:
@@ -284,7 +284,7 @@ def bounded_value(value: bytes | None) -> bytes | None:
 
     A fetch hands out 1,000 records at a time, and whole they could be gigabytes.
     """
-    if value is None or len(value) <= MAX_VALUE_BYTES or value.__class__ is Unread:
+    if value is None or len(value) <= MAX_VALUE_BYTES or value.__class__ is UnreadValue:
         return value
     detail = f"{len(value)} bytes; at most {MAX_VALUE_BYTES} are taken"
-    return Unread("too-large", detail, kept=value[:KEPT_BYTES], size=len(value))
+    return UnreadValue("too-large", detail, kept=value[:KEPT_BYTES], size=len(value))

@@ -11,7 +11,7 @@ from switchboard.domain.engine import Outcome
 from switchboard.domain.rows import TABLES, Row
 from switchboard.journal import codec as decision_values
 from switchboard.journal.cloudevents import decision_headers
-from switchboard.journal.codec import BadInput, Unread
+from switchboard.journal.codec import BadInput, UnreadValue
 from switchboard.journal.schemas import MAX_DETAIL
 from switchboard.kafka.clients import BATCH_BYTES
 from switchboard.kafka.ledger import CommitBatch, Record, record_size
@@ -172,11 +172,11 @@ def pack_dead_letter(batch: CommitBatch, taken: Taken, bad: BadInput) -> None:
     """
     record = taken.record
     value = bounded_value(record.value)
-    unread = value if isinstance(value, Unread) else None
+    unread = value if isinstance(value, UnreadValue) else None
     key, headers, left_out = bounded_key(record.key), list(record.headers), list[str]()
     if unread is not None and unread.headers_left_out:
         headers, left_out = [], ["headers"]
-    if isinstance(key, Unread):
+    if isinstance(key, UnreadValue):
         key = None
         left_out.append("key")
     own = _own_headers(taken, unread, bad)
@@ -196,7 +196,7 @@ def pack_dead_letter(batch: CommitBatch, taken: Taken, bad: BadInput) -> None:
     batch.outputs[Topic.DEAD_LETTER].append((key, kept, headers + own))
 
 
-def _own_headers(taken: Taken, unread: Unread | None, bad: BadInput) -> list[tuple[str, bytes | None]]:
+def _own_headers(taken: Taken, unread: UnreadValue | None, bad: BadInput) -> list[tuple[str, bytes | None]]:
     """The headers that a dead letter adds: why the record is bad, and where it was read.
 
     Args:

@@ -31,7 +31,7 @@ from aiokafka.errors import KafkaError
 
 from switchboard.errors import BrokerAwayError, ReadingError
 from switchboard.journal import bounded_json
-from switchboard.journal.codec import Unread
+from switchboard.journal.codec import UnreadValue
 from switchboard.journal.frames import decode_frame
 from switchboard.journal.recorded_log import Record, bare_topic
 from switchboard.kafka.acl import Operation, Resource, Right, on_topics, require_rights
@@ -233,7 +233,7 @@ async def record(
                 tp = TopicPartition(each.topic, each.partition)
                 if tp in ahead and not _follows(each, ahead, tp):
                     continue
-                whole = not isinstance(each.value, Unread)
+                whole = not isinstance(each.value, UnreadValue)
                 if not whole or write(as_logged(each, wanted.topics[each.topic])) is False:
                     told.leave_out(each)
                 else:

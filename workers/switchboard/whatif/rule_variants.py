@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from switchboard.errors import RulesError
 from switchboard.journal import bounded_json
-from switchboard.journal.routing_file import references
+from switchboard.journal.routing_file import reference_faults
 from switchboard.journal.schemas import EVENT_SHAPES, Shape, event_faults
 from switchboard.simulation.cast import Planned, Post
 from switchboard.whatif.recorded_day import AgentKey, AgentPast
@@ -73,9 +73,9 @@ class Variant:
         for pool, config in changed.items():
             faults = [
                 *event_faults("pool-configured", {"pool": pool, "config": config}),
-                *references(config, ("config",)),
+                *reference_faults(config, ("config",)),
             ]
-            before = {fault.detail for fault in references(base[pool], ("config",))}
+            before = {fault.detail for fault in reference_faults(base[pool], ("config",))}
             told = [fault.detail for fault in faults if fault.detail not in before]
             if told:
                 raise RulesError(f"{self.name}: pool {pool} can't be so: {'; '.join(told)}")
