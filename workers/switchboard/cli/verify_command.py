@@ -36,7 +36,7 @@ HEADS: Final = {
 }
 """The heading of each kind of difference."""
 EVENTS_SHOWN: Final = 20
-"""Events of the frame that are listed."""
+"""The most events of a frame listed."""
 _NO_FIELD: Final = "-"
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -83,7 +83,7 @@ def verify(ctx: click.Context, log: Path, decisions: Path | None, *, as_json: bo
 
 
 async def _verify(log: Path, decisions: Path | None, tally: Tally, tick: Callable[[int | None], None]) -> Verified:
-    """Verify a log with a decision log, or with the live topics if there is none."""
+    """Verify a log with a decision log, or without `decisions` with the live topics."""
     if decisions is not None:
         return await verify_log(log, DecisionFile(decisions, tick), tally, lambda: tick(None))
     settings = load()
@@ -96,7 +96,7 @@ async def _verify(log: Path, decisions: Path | None, tally: Tally, tick: Callabl
 
 
 def _plain_bytes(path: Path | None) -> int | None:
-    """The length of a decision log, for the progress; None for a compressed file, whose text is longer."""
+    """The length of a decision log, for the progress; None for a compressed file, because the text is longer."""
     return None if path is None or path.suffix in (".gz", ".zst") else path.stat().st_size
 
 

@@ -179,6 +179,7 @@ def pool_of(headers: Headers, value: bytes | None) -> str:
 
     For dropping the records of other shards early.
     """
+    # Escapes and base64 may hide the name of the field.
     if value is None or not (b'"pool"' in value or b"\\u" in value or b'"data_base64"' in value):
         return DEFAULT_POOL
     read = _read(headers, value)
@@ -198,6 +199,7 @@ def _read(headers: Headers, value: bytes | None) -> tuple[str | None, str | None
     if isinstance(body, BadInput):
         return body
     envelope = None
+    # In structured mode the value is an envelope around the body.
     if event_headers.is_structured:
         envelope, body = body, _body_of(body)
         if isinstance(body, BadInput):

@@ -1,6 +1,6 @@
 """Decision logs: decision ids, the decisions of a file or partition in order, and their comparison with a replay.
 
-A decision log is a file with one decision a line, as `switchboard replay` writes it, or one partition of the topic
+A decision log is a file with a decision a line, as `switchboard replay` writes them, or a partition of the topic
 `assignment` or `push-request`. In a file the decisions of all shards stand in the order of the replayed log.
 """
 
@@ -22,24 +22,24 @@ LOOK_AHEAD: Final = 1_000
 """Decisions read ahead at most, after a difference, in search of further decisions of the current frame."""
 
 LONGEST_QUOTE: Final = 500
-"""Bytes of a decision, or of a value that is no decision, that a message repeats."""
+"""Bytes of a found value repeated in a message."""
 
 FrameId: TypeAlias = tuple[int, int]
 """(shard, frame number)."""
 
 
 class DecisionId(NamedTuple):
-    """A decision's id, `POOL/SHARD/FRAME/N`. The ids of one shard sort in the order of its decisions."""
+    """A decision's id, `POOL/SHARD/FRAME/N`. Ids of a shard sort in decision order."""
 
     shard: int
     frame: int
     number: int
-    """Index of the decision in its frame, from 0."""
+    """Index of the decision in the frame, from 0."""
     pool: str
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """The id that a text is; None if the text is no decision id."""
+        """The parsed id; None if the text is no decision id."""
         match = _match_id(text)
         if match is None:
             return None
@@ -58,7 +58,7 @@ _match_id: Final = re.compile("([^/]*)/([0-9]{1,18})/([0-9]{1,18})/([0-9]{1,18})
 
 @dataclass
 class FoundDecision:
-    """A line or record that holds a decision, or that stands where a decision is expected."""
+    """A line or record found where a decision is expected."""
 
     value: bytes
     where: str
@@ -81,13 +81,13 @@ class FoundDecision:
 
 
 def quote_value(value: bytes) -> str:
-    """A value as text for a message; a value above `LONGEST_QUOTE` is cut, and its length added."""
+    """A value as text for a message; a value above `LONGEST_QUOTE` is cut, and the length added."""
     text = value[:LONGEST_QUOTE].decode(errors="replace")
     return text if len(value) <= LONGEST_QUOTE else f"{text}… ({len(value):,} bytes)"
 
 
 class KafkaRecord(Protocol):
-    """A record as a consumer returns it, as far as a decision log needs it."""
+    """The fields of a consumed record used by a decision log."""
 
     value: bytes | None
     offset: int
@@ -132,7 +132,7 @@ def _found_lines(path: Path, progress: Callable[[int], None]) -> Iterator[FoundD
 
 
 def encode_by_topic(decisions: Iterable[Decision]) -> tuple[list[bytes], list[bytes]]:
-    """A frame's decisions as values of records: those on `assignment`, and those on `push-request`."""
+    """The values of a frame's records on `assignment`, and on `push-request`."""
     assigned: list[bytes] = []
     requested: list[bytes] = []
     for decision in decisions:
@@ -141,11 +141,11 @@ def encode_by_topic(decisions: Iterable[Decision]) -> tuple[list[bytes], list[by
 
 
 class Identified(Protocol):
-    """A decision with an id, in whatever form its reader keeps the rest."""
+    """A decision with an id, in any form."""
 
     @property
     def id(self) -> DecisionId | None:
-        """None for a value that has no decision id."""
+        """None for a value without a decision id."""
         ...
 
 
@@ -153,10 +153,10 @@ D = TypeVar("D", bound=Identified)
 
 
 class DecisionReader(Generic[D]):
-    """The decisions of one decision log in order, with a look-ahead.
+    """The decisions of a decision log in order, with a look-ahead.
 
     `peek`, `take` and `has_of` keep the order of the log. `take_through` reads frame by frame where only the order
-    within each shard counts: a file may hold the decisions of one shard after those of another.
+    within each shard counts: a file may hold the shards one after another.
     """
 
     def __init__(self, source: AsyncIterator[D]) -> None:
@@ -185,6 +185,7 @@ class DecisionReader(Generic[D]):
             queue = self._next_queue()
             self._last_taken = queue[0][0]
             return self._pop(queue)
+        # Not by way of the look-ahead: counting a decision parses the id.
         decision = await anext(self._source, None)
         if decision is not None:
             self._read += 1
@@ -192,7 +193,7 @@ class DecisionReader(Generic[D]):
         return decision
 
     def put_back(self, decision: D) -> None:
-        """Return the decision of the last `take`; the next `take` gives it again."""
+        """Undo the last `take`."""
         shard = self._count(decision)
         self._ahead.setdefault(shard, deque()).appendleft((self._last_taken, decision))
 
@@ -225,7 +226,7 @@ class DecisionReader(Generic[D]):
         return queue is not None and _frame_of(queue[-1][1]) > frame
 
     async def _read_ahead(self) -> bool:
-        """Read one decision into the look-ahead; False at the end."""
+        """Read a decision into the look-ahead; False at the end."""
         decision = await anext(self._source, None)
         if decision is None:
             return False
@@ -239,7 +240,7 @@ class DecisionReader(Generic[D]):
         return min(self._ahead.values(), key=lambda queue: queue[0][0])
 
     def _count(self, decision: D) -> int | None:
-        """Count a decision that joins the look-ahead; its shard."""
+        """Count a new decision of the look-ahead; returns the shard."""
         decision_id = decision.id
         self._size += 1
         self._frames[None if decision_id is None else decision_id.frame_id] += 1
@@ -252,6 +253,7 @@ class DecisionReader(Generic[D]):
         frame = None if decision_id is None else decision_id.frame_id
         self._size -= 1
         self._frames[frame] -= 1
+        # Without empty entries, memory does not grow with the log.
         if not self._frames[frame]:
             del self._frames[frame]
         if not queue:
@@ -264,23 +266,23 @@ def _frame_of(decision: Identified) -> int:
 
 
 class DifferenceKind(StrEnum):
-    """How a decision log differs from the replay at one place."""
+    """The kinds of differences between a decision log and the replay."""
 
     MISSING = "missing"
-    """The replay makes a decision, and the log does not have it there."""
+    """The replay makes a decision, and the log has another or none."""
     EXTRA = "extra"
-    """The log has a decision, and the replay does not make it there."""
+    """The log has a decision not made by the replay at this place."""
     DIFFERENT = "different"
-    """Both have a decision there, and the bytes differ."""
+    """Both have a decision with the same id, and the bytes differ."""
     DECISIONS_END = "decisions-end"
     """The decision log ends, and the replay makes more decisions."""
     LOG_ENDS = "log-ends"
-    """The decision log goes on with frames that the replayed log does not reach."""
+    """The decision log goes on with frames after the end of the replayed log."""
 
 
 @dataclass(slots=True)
 class Difference:
-    """One place at which a decision log differs from the replay."""
+    """A place where a decision log differs from the replay."""
 
     log: str
     """The decision log: the file, or the topic with its partition."""
@@ -293,7 +295,7 @@ class Difference:
     """Equal decisions before this place."""
 
     def __str__(self) -> str:
-        """The difference on one line, without the name of the log."""
+        """The difference on a line, without the name of the log."""
         expected = "nothing" if self.expected is None else quote_value(self.expected)
         found = "nothing"
         if self.found is not None:
@@ -302,14 +304,14 @@ class Difference:
 
 
 class Comparison:
-    """One decision log compared with a replay, frame by frame and byte for byte.
+    """Compares a decision log with a replay, frame by frame and byte for byte.
 
     Attributes:
         log: the file, or the topic with its partition.
-        shard: the shard of all its decisions; None if the log holds the decisions of all shards.
-        equal: decisions found that are equal to the replay's.
-        first_whole_frame: of a topic whose beginning retention has deleted: the first frame that the caller compares;
-            earlier frames are deleted, or may be cut.
+        shard: the shard of all decisions in the log; None for a log of all shards.
+        equal: found decisions equal to the replay's.
+        first_whole_frame: the first frame to compare after a deletion by retention; earlier frames are deleted, or may
+            be cut.
     """
 
     def __init__(self, log: str, decisions: AsyncIterator[FoundDecision], shard: int | None = None) -> None:
@@ -324,7 +326,7 @@ class Comparison:
     async def compare(self, frame: FrameId, expected: list[bytes]) -> Difference | None:
         """Compare the replay's decisions of a frame with the next ones of the log; the first difference.
 
-        Frames are to be given in the order of the replay, those without a decision included.
+        Call with every frame of the replay in order, also with frames without a decision.
         """
         pending = deque(expected)
         # Nearly all decisions are equal. Their ids are not parsed, which would take longer than the comparison.
@@ -342,7 +344,7 @@ class Comparison:
         return difference
 
     def skip(self, frame: FrameId) -> None:
-        """Note that a frame is done without comparing it."""
+        """Note a frame as done without a comparison."""
         self._last[frame[0]] = frame[1]
 
     async def skip_to(self, frame: FrameId) -> int:
@@ -366,16 +368,16 @@ class Comparison:
             yield found
 
     def is_beyond(self, found: FoundDecision) -> bool:
-        """True if a decision is of a later frame than the last one compared of its shard."""
+        """True if the last frame compared of the decision's shard is before the decision's frame."""
         return found.id is not None and found.id.frame > self._last.get(found.id.shard, -1)
 
     def left_over(self, found: FoundDecision) -> Difference:
-        """The difference that a decision from `rest` is."""
+        """The difference for a decision from `rest`."""
         kind = DifferenceKind.LOG_ENDS if self.is_beyond(found) else DifferenceKind.EXTRA
         return self._difference(kind, None, found)
 
     async def _match_rest(self, frame: FrameId, pending: deque[bytes]) -> Difference | None:
-        """Take all decisions that belong to this frame, and match them with the pending ones; the first difference."""
+        """Take all decisions of this frame, and match them with the pending ones; the first difference."""
         first: Difference | None = None
         while await self._belongs(frame, is_pending=bool(pending)):
             found = await self._decisions.take()
@@ -387,6 +389,7 @@ class Comparison:
                 continue
             difference = self._mismatch(pending, found)
             first = first or difference
+        # The log goes on with a later frame, or ends.
         if pending and first is None:
             first = self._difference(DifferenceKind.MISSING, pending[0], None)
         return first
@@ -396,7 +399,7 @@ class Comparison:
 
         Args:
             frame: the current frame.
-            is_pending: the replay has decisions of this frame that are not found yet.
+            is_pending: some of the replay's decisions of this frame are not found yet.
         """
         found = await self._decisions.peek()
         if found is None:
@@ -411,7 +414,7 @@ class Comparison:
         return is_pending and await self._decisions.has_of(frame)
 
     def _mismatch(self, pending: deque[bytes], found: FoundDecision) -> Difference:
-        """The difference between the first pending decision and a found one; removes from `pending` what is matched."""
+        """The difference of a found decision from the first pending one; removes matched decisions from `pending`."""
         ids = [FoundDecision(value, "").id_text for value in pending]
         found_id = found.id_text
         if ids and found_id == ids[0]:

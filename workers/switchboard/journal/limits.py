@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 MAX_PAIRS: Final = 100_000
-"""Pairs of a profile and a queue that it serves, in one pool: at most 50 ms to apply. 500 queues times 200 profiles."""
+"""Pairs of a profile and a served queue, in one pool: at most 50 ms to apply. 500 queues times 200 profiles."""
 MAX_SHARD_PAIRS: Final = 1_000_000
-"""Pairs of a profile and a queue that it serves, in all pools of a shard: about 30 MB."""
+"""Pairs of a profile and a served queue, in all pools of a shard: about 30 MB."""
 MAX_SHARD_ROWS: Final = 100_000
 """Queues and profiles of all pools of a shard: about 90 MB."""
 
@@ -29,9 +29,9 @@ not use up the space of configured ones."""
 EARLY_ENDINGS_SHARE: Final = 10
 """Divisor of `max_remembered` for endings that came before their chats."""
 MAX_DECLINES: Final = 1_000
-"""Passes of one agent on open chats, and of agents on one chat; further declines are refused. Each search for an
+"""Passes of an agent on open chats, and of agents on a chat; further declines are refused. Each search for an
 agent's next chat reads all passes of the agent (0.1 us each), each search for a chat's next agent all passes on the
-chat: 20,000 declines of one agent took 2 ms each, and a frame of 2,000 of them longer than the group's session."""
+chat: 20,000 declines of one agent took 2 ms each, and a frame of 2,000 declines longer than the group's session."""
 
 SizeLimit = Literal["pools", "configuration", "shard-configuration"]
 
@@ -93,7 +93,7 @@ class Limits:
 
 
 class Size(NamedTuple):
-    """The size of a configuration, on which its memory and the time to apply it depend."""
+    """The size of a configuration. Memory and the time to apply a configuration grow with both fields."""
 
     rows: int
     """Queues and profiles."""
@@ -102,21 +102,21 @@ class Size(NamedTuple):
 
 
 class Excess(NamedTuple):
-    """The limit that a configuration exceeds, with an explanation."""
+    """The limit exceeded by a configuration, with an explanation."""
 
     limit: SizeLimit
     detail: str
 
 
 def size_of(config: Mapping[str, Any]) -> Size:
-    """The size of a configuration that matches its schema. A queue that a profile lists twice counts twice."""
+    """The size of a valid configuration. A queue listed twice by a profile counts twice."""
     queues, profiles = len(config["queues"]), config["profiles"]
     pairs = sum(len(row["queues"]) if "queues" in row else queues for row in profiles)
     return Size(queues + len(profiles), pairs)
 
 
 def too_many_pairs(size: Size) -> str | None:
-    """The fault of a pool's configuration with more than `MAX_PAIRS`, in words; None if there are no more."""
+    """The fault of a pool's configuration with more than `MAX_PAIRS`, in words; None below the limit."""
     if size.pairs <= MAX_PAIRS:
         return None
     return (
@@ -132,9 +132,9 @@ class ConfiguredPools:
     max_pools: int
     """The most pools of a shard."""
     shards: int = 1
-    """The number of shards that the pools belong to."""
+    """The number of shards that share the pools."""
     sizes: dict[str, Size] = field(default_factory=dict)
-    """By pool. Only the methods change it."""
+    """By pool. Changed by the methods only."""
     rows: int = 0
     """Queues and profiles of all pools."""
     pairs: int = 0
@@ -147,9 +147,9 @@ class ConfiguredPools:
         return len(self.sizes)
 
     def admit(self, pool: str, config: Mapping[str, Any]) -> Excess | None:
-        """Note a pool's new configuration if it is within the limits, or return the limit that it exceeds.
+        """Note a pool's new configuration, or return the limit exceeded by the configuration.
 
-        A shard may exceed its limits if an older version admitted the pools. Its pools may still become smaller.
+        A shard may exceed the limits if an older version admitted the pools. Pools may still become smaller.
         """
         size = size_of(config)
         if (detail := too_many_pairs(size)) is not None:
@@ -164,6 +164,7 @@ class ConfiguredPools:
             ("queues and profiles", size.rows, before.rows, self.rows, MAX_SHARD_ROWS * self.shards),
             ("queues served by profiles", size.pairs, before.pairs, self.pairs, MAX_SHARD_PAIRS * self.shards),
         ):
+            # Only growth is refused, so that a shard beyond its limits can shrink.
             if now > was and in_all - was + now > most:
                 detail = f"all pools together would have {in_all - was + now} {name}; at most {most} are taken"
                 return Excess("shard-configuration", detail)

@@ -1,4 +1,4 @@
-"""Files of lines, plain or compressed, read and written in bounded memory whatever they hold."""
+"""Files of lines, plain or compressed, read and written in bounded memory."""
 
 import gzip
 import io
@@ -33,9 +33,9 @@ most (`\\u0000`): 6 MiB a record. The rest is for topics with a higher limit. Th
 writes frames of 900,000 bytes.
 """
 PIECE_BYTES: Final = 1024 * 1024
-"""A piece is written when it has so many bytes: enough for its own gzip member or zstd frame to compress well."""
+"""Bytes of a piece: enough for a gzip member or zstd frame to compress well."""
 PIECE_SECONDS: Final = 1.0
-"""A smaller piece is written when it is so old: the most that a SIGKILL may lose."""
+"""The longest time until a smaller piece is written: a SIGKILL loses no more."""
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
@@ -48,7 +48,7 @@ _CHUNK: Final = 1 << 18
 
 
 class DamagedFileError(ValueError):
-    """A file of lines can't be read further: the line after the last one returned is damaged."""
+    """A file of lines can't be read further: the line after the last returned line is damaged."""
 
 
 class CutFileError(DamagedFileError):
@@ -99,7 +99,7 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _whole_lines(pieces: Iterator[bytes], on_long_line: OnLongLine | None) -> Iterator[bytes]:
-    """The pieces that are whole lines, and one empty line for all pieces of a longer line."""
+    """The whole lines among the pieces, and an empty line for all pieces of a longer line."""
     for piece in pieces:
         if len(piece) < MAX_LINE_BYTES or piece.endswith(b"\n"):
             yield piece
@@ -107,6 +107,7 @@ def _whole_lines(pieces: Iterator[bytes], on_long_line: OnLongLine | None) -> It
         if on_long_line is None:
             raise LongLineError
         on_long_line(LongLineError())
+        # Skip the rest of the line. One empty line keeps the numbers of the following lines right.
         for rest in pieces:
             if rest.endswith(b"\n"):
                 break
@@ -174,7 +175,7 @@ def _lines_of_chunks(chunks: Iterable[BinaryIO]) -> Iterator[bytes]:
 
 @contextmanager
 def writing_lines(path: Path) -> Iterator[BinaryIO]:
-    """A new file to write to, which replaces an existing one once it is complete.
+    """A new file to write to. When complete, the file replaces an existing one.
 
     Compressed if its name ends in `.gz` or `.zst`. The same lines give the same bytes each time.
     """
@@ -220,7 +221,7 @@ def writing_pieces(path: Path, *, replace: bool = False) -> Iterator["PieceWrite
 
 
 class PieceWriter:
-    """Collects lines, and writes them as pieces that each end with a line.
+    """Collects lines, and writes pieces of whole lines.
 
     A piece is a run of plain lines, a gzip member or a zstd frame; pieces one after another form a normal file. The
     file is opened when the first piece is written.
@@ -262,7 +263,7 @@ class PieceWriter:
         return self._file
 
     def close(self) -> None:
-        """Write the collected lines, and wait until the disk has them. A file never opened is left alone."""
+        """Write the collected lines, and wait until the disk has the file. A file never opened is left alone."""
         try:
             self.flush()
             if self._file is not None and stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
@@ -279,7 +280,7 @@ def _open_new(path: Path, *, replace: bool) -> BinaryIO:
     require_no_link(path)
     if is_stream(path):
         return open_stream(path)
-    mode = mode_in_place_of(path, PRIVATE)
+    mode = mode_in_place_of(path, PRIVATE)  # before the old file is deleted
     path.unlink(missing_ok=True)
     return create(path, mode)
 

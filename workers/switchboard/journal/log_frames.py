@@ -14,7 +14,7 @@ from switchboard.journal.frames import OtherVersionError, check_versions, decode
 from switchboard.journal.recorded_log import JOURNAL, MAX_OFFSET, PROGRESS, Kind, Record, Skip, bare_topic, refuse
 
 DAMAGED: Final = "damaged"
-"""The reason in a tally for lines that are no record, no frame or no row, and for frames out of order."""
+"""The reason in a tally for damaged lines, and for frames out of order."""
 
 
 class OtherVersionLogError(RecordedLogError):
@@ -34,9 +34,9 @@ class Tally:
     frames: int = 0
     events: int = 0
     rows: int = 0
-    """Lines of rows that engines were restored from."""
+    """Lines of rows used to restore engines."""
     skipped: int = 0
-    """Lines of topics that are not read."""
+    """Lines of unused topics."""
     bad: Counter[str] = field(default_factory=Counter)
     """Bad records by reason; under `DAMAGED` the lines skipped as damaged."""
     gaps: int = 0
@@ -59,7 +59,7 @@ class Tally:
         self.examples.setdefault(bad.reason, f"{record.file}:{record.line}: {bad.detail}")
 
     def skip_damaged(self, error: RecordedLogError) -> None:
-        """Count a damaged line. This is the `Skip` of a reader that passes over damaged lines."""
+        """Count a damaged line. Passed as the `Skip` of a reader to go on after damaged lines."""
         self.bad[DAMAGED] += 1
         self.examples.setdefault(DAMAGED, str(error))
 
@@ -88,6 +88,7 @@ def bus_frames(records: Iterable[Record], tally: Tally, mapping: Mapping | None 
         if topic not in SOURCE_TOPICS:
             tally.skipped += 1
             continue
+        # The topic keeps its prefix here: a source names a record on the bus.
         source = (record.topic, record.partition, record.offset)
         event = decode_event(topic, record.headers, record.payload, source=source, timestamp=record.ts, mapping=mapping)
         if isinstance(event, BadInput):
@@ -96,6 +97,7 @@ def bus_frames(records: Iterable[Record], tally: Tally, mapping: Mapping | None 
         before = record.ts if at is None else at
         if record.ts < before:
             tally.went_back(record, before - record.ts)
+        # The engine takes no step back in time.
         at = max(record.ts, before)
         frame = Frame(record.line - 1, at, at - before, [event])
         tally.count(frame)
@@ -143,6 +145,7 @@ def journal_frames(
             expected = 0 if rows is None else rows.first_frame(shard, frame.n, tally)
         if frame.n != expected:
             skip(_error(record, _out_of_order(shard, expected, frame.n, takes_rows=rows is not None)))
+            # An earlier frame is already given, or is in the rows. A later one goes on after a gap.
             if frame.n < expected:
                 continue
             tally.gaps += 1
@@ -155,7 +158,7 @@ def _frame(record: Record) -> Frame | str:
     """The frame in a line, or the fault of the line in words.
 
     Raises:
-        OtherVersionLogError: the line has another version. It is not damaged, so it must not be skipped.
+        OtherVersionLogError: the line has another version; such a line is not damaged, and must not be skipped.
     """
     if record.payload is None:
         return "a line of the journal has no payload"
@@ -187,7 +190,7 @@ def _error(record: Record, message: str) -> RecordedLogError:
 
 
 class LoggedRows:
-    """The rows of each shard that a journal log begins with. The last row of a key counts; a tombstone deletes it.
+    """The rows of each shard that a journal log begins with. The last row of a key counts; a tombstone deletes the row.
 
     Once the shard's first frame is given, `Engine.restore(shard, rows.take(shard))` restores its engine.
     """
@@ -218,11 +221,11 @@ class LoggedRows:
         return None
 
     def first_frame(self, shard: int, number: int, tally: Tally) -> int:
-        """The number that a shard's first frame must have: after the frame of the rows, or 0 without usable rows.
+        """The required number of a shard's first frame: after the frame of the rows, or 0 without usable rows.
 
         Args:
             shard: the shard.
-            number: the number that the first frame has. With 0 the rows are not needed, and are dropped.
+            number: the actual number of the first frame. With 0 the rows are not needed, and are dropped.
             tally: counts the rows as used or as skipped.
         """
         lines = self._lines.pop(shard, 0)

@@ -1,4 +1,4 @@
-"""Recorded logs: JSON lines as `kcat -J` writes them, plain, gzip or zstd, one record a line.
+"""Recorded logs: JSON lines in the format of `kcat -J`, plain, gzip or zstd, a record a line.
 
 kcat writes a key, a payload or a header that is not UTF-8 as its raw bytes. The writer here does the same, and the
 reader accepts such bytes: a record passes through a log byte for byte. Reading takes about 4 us a line.
@@ -22,7 +22,7 @@ from switchboard.journal.line_files import DamagedFileError, LongLineError, read
 
 JOURNAL: Final = "journal"
 PROGRESS: Final = "shard-progress"
-"""The topic with the row `clock`, which holds the number of the frame that a shard's rows are the state after."""
+"""The topic with the row `clock`: the number of the last frame before a shard's rows were written."""
 
 MAX_PARTITION: Final = 2**31 - 1
 MAX_OFFSET: Final = 2**63 - 1
@@ -42,7 +42,7 @@ _FLAT_HEADERS: Final = "headers: expected a list of name, value, name, value, ..
 
 @dataclass(slots=True)
 class Record:
-    """One Kafka record, as a log holds it."""
+    """A Kafka record, as recorded in a log."""
 
     topic: str
     partition: int
@@ -53,11 +53,11 @@ class Record:
     payload: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
     tstype: str = "create"
-    """What set the timestamp: `create` (the producer), `logappend` (the broker) or `unknown`."""
+    """The origin of the timestamp: `create` (the producer), `logappend` (the broker) or `unknown`."""
     file: str = ""
-    """The log that the record was read from."""
+    """The log of the record."""
     line: int = 0
-    """The line that the record was read from, counted from 1."""
+    """The line of the record, counted from 1."""
 
 
 class Kind(StrEnum):
@@ -70,7 +70,7 @@ class Kind(StrEnum):
 
 
 def is_timely(ts: int) -> bool:
-    """True if a timestamp is in the years 0001 to 9999, so that a record can be routed and paced by it."""
+    """True if a timestamp is in the years 0001 to 9999, as routing and pacing require."""
     return MIN_MS <= ts <= MAX_MS
 
 
@@ -86,7 +86,7 @@ Skip: TypeAlias = Callable[[RecordedLogError], object]
 
 
 def refuse(error: RecordedLogError) -> NoReturn:
-    """The `Skip` that skips nothing: raises the error."""
+    """The `Skip` for reading without skips: raises the error."""
     raise error
 
 
@@ -118,7 +118,7 @@ def kind_of(path: Path, skip: Skip = refuse) -> Kind:
 
     Args:
         path: the file.
-        skip: called for those of the searched lines that are no record.
+        skip: called for damaged lines among the searched ones.
 
     Raises:
         RecordedLogError: no line is of a topic of ours, perhaps because the file is cut before such a line; or the line
@@ -221,7 +221,7 @@ def _parse(line: bytes) -> tuple[Any, Callable[[str], bytes]]:
 def _parse_raw_bytes(line: bytes) -> Any:
     """The JSON value of a line with bytes that are not UTF-8. A lone surrogate stands for each such byte.
 
-    None: the line is not JSON in spite of that.
+    None: the line is no JSON at all.
 
     Raises:
         TooDeepError: the value nests too deep.
@@ -281,7 +281,7 @@ def _refuse_field(record: Record, field: str, expected: str, value: Any) -> NoRe
 
 @contextmanager
 def writing_log(path: Path) -> Iterator[Callable[[Record], None]]:
-    """A new recorded log, compressed if the file's name says so. Gives the function that adds a record."""
+    """A new recorded log, compressed if the file's name says so. Gives a function to add a record."""
     with writing_lines(path) as file:
 
         def write(record: Record) -> None:
@@ -291,7 +291,7 @@ def writing_log(path: Path) -> Iterator[Callable[[Record], None]]:
 
 
 def encode_record(record: Record) -> bytes:
-    """The record as a line, without its end. Fields are in kcat's order; `headers` is left out if there are none."""
+    """The record as a line, without its end. Fields are in kcat's order; without headers there is no `headers`."""
     headers: list[str | None] = [text for name, value in record.headers for text in (name, _text(value))]
     body = {
         "topic": record.topic,

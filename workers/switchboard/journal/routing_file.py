@@ -31,14 +31,14 @@ _LONGEST_NAME: Final = 128
 _LONGEST_KEY: Final = 128
 """Characters of a key that a message repeats without quotes."""
 _MOST_NAMES: Final = 20
-"""Names that a fault lists."""
+"""Names listed by a fault."""
 
 
 def read_routing_file(path: Path) -> list[dict[str, Any]]:
     """The `pool-configured` events of a routing file, `{"pool": ..., "config": {...}}`, in the file's order.
 
     Raises:
-        RoutingFileError: the file has faults. The error holds up to `MOST_FAULTS` of them.
+        RoutingFileError: the file has faults. The error lists `MOST_FAULTS` at most.
         OSError: the file does not exist, is no regular file, or is larger than `MAX_ROUTING_BYTES`.
     """
     try:
@@ -175,7 +175,7 @@ def reference_faults(config: Any, at: FieldPath) -> Iterator[Fault]:
 
 
 def _rows(config: dict[str, Any], name: str) -> list[tuple[int, dict[str, Any]]]:
-    """The rows of a list with their indices; no row that is not a table."""
+    """The tables of a list, each with the index in the list."""
     rows = config.get(name)
     return [(i, row) for i, row in enumerate(rows) if isinstance(row, dict)] if isinstance(rows, list) else []
 

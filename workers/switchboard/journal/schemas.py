@@ -1,6 +1,6 @@
 """The JSON Schemas of `schemas/`: files, the shapes of values, faults in words, and the checks of events.
 
-The files are what is enforced; the code holds no second copy of the contract.
+The files are enforced; the code holds no second copy of the contract.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ MAX_DETAIL: Final = 500
 _LONGEST_QUOTE: Final = 60
 """Characters of a wrong value that a fault repeats: enough to find the value by."""
 _MOST_TIMES: Final = 8
-"""Faults of times that `first_fault` looks past. An event has two times at most."""
+"""Wrong times corrected by `first_fault` in search of other faults. An event has two times at most."""
 _BASE: Final = "schema:///"
 """Base URI of the files for `$ref`. Relative references are found among the files, and nothing is ever fetched."""
 
@@ -34,7 +34,7 @@ Reason: TypeAlias = Literal["schema", "bad-time"]
 
 
 class Validator(Protocol):
-    """A compiled schema: the methods used of it."""
+    """The methods used of a compiled schema."""
 
     def is_valid(self, instance: Any) -> bool:
         """True if the instance matches the schema."""
@@ -84,13 +84,13 @@ def compiled(path: str) -> Validator:
 
 
 def follow(schema: Mapping[str, Any], path: str) -> tuple[dict[str, Any], str]:
-    """A schema with its `$ref` resolved, and the path of the file that further references in it are relative to.
+    """A schema with its `$ref` resolved, and the path of the file for further relative references.
 
-    Keywords beside the `$ref` override those of its target.
+    Keywords beside the `$ref` override the target's keywords.
 
     Args:
         schema: a schema, or a part of one.
-        path: the file that holds it.
+        path: the file of the schema.
     """
     if "$ref" not in schema:
         return dict(schema), path
@@ -141,13 +141,13 @@ class _UniqueBy:
 
 @dataclass(slots=True, frozen=True)
 class Shape:
-    """What a schema says about a value and the values inside it, with each `$ref` resolved."""
+    """The schema of a value, with each `$ref` resolved, and the shapes of the values inside."""
 
     schema: Mapping[str, Any]
     fields: Mapping[str, "Shape"] = field(default_factory=dict)
     """The known fields of an object, in the schema's order."""
     rest: "Shape | None" = None
-    """The shape of an object's other fields, if the schema gives one."""
+    """The shape of an object's other fields, if the schema restricts them."""
     items: "Shape | None" = None
     """The shape of each item of a list."""
 
@@ -157,7 +157,7 @@ class Shape:
         return not self.fields and (self.items is None or self.items.is_plain) and self.schema.get("type") != "integer"
 
     def at(self, path: Sequence[str | int]) -> "Shape | None":
-        """The shape of the value at `path` inside a value of this shape; None if the schema does not describe it."""
+        """The shape of the value at `path` inside a value of this shape; None if the schema has none."""
         here: Shape | None = self
         for step in path:
             if here is None:
@@ -203,9 +203,9 @@ class Fault:
     reason: Reason
     """`bad-time` if the format of a time is wrong, else `schema`."""
     path: tuple[str | int, ...]
-    """The place of the faulty value, or of a required field that is missing."""
+    """The place of the faulty value or missing field."""
     rule: str
-    """The keyword of the schema that failed, such as `maxLength`."""
+    """The failed keyword of the schema, such as `maxLength`."""
     message: str
     """The expected value, and the value found."""
 
@@ -217,7 +217,7 @@ class Fault:
 
     @property
     def detail(self) -> str:
-        """The fault on one line, the pointer first: `/chat_id maxLength: expected 1 to 128 characters, ...`."""
+        """The fault on a line, the pointer first: `/chat_id maxLength: expected 1 to 128 characters, ...`."""
         return f"{self.pointer} {self.rule}: {self.message}".lstrip()[:MAX_DETAIL]
 
 
@@ -239,8 +239,8 @@ _UNKNOWN_FAULT: Final = Fault("schema", (), "schema", "it does not keep to the s
 def first_fault(value: Any, validator: Validator, shape: Shape) -> Fault | None:
     """The first fault of a value; None if the value matches the schema, which takes one call of the compiled schema.
 
-    Of several faults the first that is no `bad-time` is given: that reason says that nothing else is wrong. The
-    compiled schema stops at its first error; listing all of them takes 0.4 s for a value of 64 KiB with 30,000.
+    A `bad-time` fault is returned only if nothing else is wrong. The compiled schema stops at the first error; listing
+    all errors takes 0.4 s for a value of 64 KiB with 30,000 errors.
     """
     bad_time: Fault | None = None
     for _ in range(_MOST_TIMES):
@@ -263,7 +263,7 @@ def first_fault(value: Any, validator: Validator, shape: Shape) -> Fault | None:
 
 
 def _too_deep(gave_up: ValueError) -> Fault:
-    """The fault of a value nested so deep that the validator gives up. No event is nested like this."""
+    """The fault of a value nested too deep for the validator. No event is nested as deep."""
     return Fault("schema", (), "depth", f"expected a flat value: {str(gave_up).lower()}")
 
 
@@ -272,7 +272,7 @@ def _fault(error: Any, shape: Shape) -> Fault:
     path: tuple[str | int, ...] = tuple(error.instance_path)
     if rule == "required":
         return Fault("schema", (*path, error.kind.value), rule, "is missing")
-    if rule in {"maxBytes", "uniqueBy"}:
+    if rule in {"maxBytes", "uniqueBy"}:  # our keywords, which compose their own messages
         return Fault("schema", path, rule, error.message)
     here = shape.at(path)
     if rule in {"anyOf", "oneOf"} and here is not None:
@@ -283,7 +283,7 @@ def _fault(error: Any, shape: Shape) -> Fault:
 
 
 def quote(value: Any) -> str:
-    """A wrong value as JSON on one line; a long one is cut."""
+    """A wrong value as JSON on a line; a long text is cut."""
     # Cut first: making text printable takes 0.2 us a character where there is something to escape, and took 6 ms for a
     # record of 60 KB of bidi controls.
     text = printable(orjson.dumps(value).decode()[: _LONGEST_QUOTE + 1])
@@ -296,7 +296,7 @@ def _choice(rule: str, branches: Sequence[Any]) -> str:
 
 
 def expectation(shape: Shape) -> str | None:
-    """The value that a schema expects, as the end of the sentence "expected ..."; None if there are no words for it."""
+    """The expected value in words, as the end of the sentence "expected ..."; None if the schema gives no words."""
     words: str | None = None
     match shape.schema:
         case {"enum": options}:
@@ -338,7 +338,7 @@ def event_faults(event_type: str, body: dict[str, Any]) -> list[Fault]:
 def known_fields(event_type: str, body: dict[str, Any]) -> dict[str, Any]:
     """The known fields of a checked body, except `type` and `pool`, in the schema's order; whole numbers are ints."""
     fields = _PLAIN_FIELDS[event_type]
-    if fields is None:
+    if fields is None:  # some field is an object or a whole number
         data: dict[str, Any] = without_unknown_fields(body, _DATA_SHAPES[event_type])
         return data
     return {name: body[name] for name in fields if name in body}
@@ -353,4 +353,4 @@ _PLAIN_FIELDS: Final[dict[str, tuple[str, ...] | None]] = {
     name: tuple(shape.fields) if all(each.is_plain for each in shape.fields.values()) else None
     for name, shape in _DATA_SHAPES.items()
 }
-"""By event type: the known fields, if each of them is plain, so that copying is enough."""
+"""By event type: the known fields, if each field is plain; otherwise None."""

@@ -52,7 +52,7 @@ class Lines:
         self._lines: Final = dict(_lines_of_paths(text))
 
     def __getitem__(self, path: Sequence[str | int]) -> int:
-        """The line of the value at `path`; if there is none, the line of the nearest table around it."""
+        """The line of the value at `path`; without such a value, the line of the nearest table around."""
         for length in range(len(path), 0, -1):
             line = self._lines.get(tuple(path[:length]))
             if line is not None:
@@ -106,7 +106,7 @@ class _Nesting:
 
     def __init__(self) -> None:
         self._open: list[int] = []
-        """For each open bracket, the levels that it adds: one, and the dots of the key before it."""
+        """The levels added by each open bracket: one, and the dots of the key before the bracket."""
         self._dots = 0
         """Dots of the current key."""
         self._table_dots = 0

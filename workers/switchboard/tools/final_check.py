@@ -134,6 +134,7 @@ async def final_check(conn: Connection, names: TopicNames, shards: int) -> Final
         sources = await partitions_of(conn, names.sources)
         routed = [TopicPartition(names.of(topic), shard) for shard in range(shards) for topic in ROUTED]
         ends = await ends_of(conn, [*sources, *routed])
+        # Shard by shard: a consumer for each topic of a shard, and one engine in memory.
         for shard in range(shards):
             async with AsyncExitStack() as stack:
                 partitions = {
@@ -211,6 +212,7 @@ async def _frames(journal: Partition, shard: int, check: FinalCheck) -> AsyncIte
         except ValueError as error:
             check.failures.append(f"journal of shard {shard}, offset {record.offset}: {error}")
             return
+        # After a gap or a repeated frame the replay would be in another state than the router was.
         if frame.n != expected:
             check.failures.append(f"journal of shard {shard}: frame {frame.n} stands where {expected} is expected")
             return

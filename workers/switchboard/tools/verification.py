@@ -41,7 +41,7 @@ from switchboard.tools.offline_replay import steps
 
 @dataclass(slots=True)
 class Circumstances:
-    """A frame of the log, and the state of a pool before it. The field names are those of the JSON output."""
+    """A frame of the log, and the state of a pool before it. The JSON output has the same field names."""
 
     shard: int
     frame: int
@@ -49,12 +49,12 @@ class Circumstances:
     run_ms: int
     events: list[Event]
     subjects: list[str]
-    """The chats and agents that the decision names."""
+    """The chats and agents named by the decision."""
     pool: str
     agents: list[dict[str, Any]]
-    """The rows of the agents that the decision names, as on `agent-capacity`."""
+    """The rows of the agents named by the decision, as on `agent-capacity`."""
     chats: list[dict[str, Any]]
-    """The rows of the chats that the decision names, as on `open-chats`."""
+    """The rows of the chats named by the decision, as on `open-chats`."""
     requests: int
     """Outstanding requests, eligible or not."""
     asking: list[dict[str, str]]
@@ -86,15 +86,15 @@ class Verified:
     """The result of a verification."""
 
     decisions: int = 0
-    """Decisions that the replay made."""
+    """Decisions made by the replay."""
     same: int = 0
-    """Decisions of the replay that were found byte for byte."""
+    """Decisions of the replay found byte for byte."""
     frames_differ: int = 0
     """Frames with a difference, up to the end of the log or of the decisions."""
     frames_unmatched: int = 0
     """Frames with decisions after the end of the decisions found."""
     left_over: int = 0
-    """Decisions found that belong to no frame of the log, and should."""
+    """Decisions found beside all frames of the log: a fault."""
     before: int = 0
     """Decisions on the live topics before the log's first frame: no fault."""
     beyond: int = 0
@@ -113,7 +113,7 @@ class Verified:
 
     @property
     def equal(self) -> bool:
-        """True if there is no difference, and there were decisions to compare up to the log's end."""
+        """True if the decisions could be compared up to the log's end, and none differs."""
         return self.first is None and self.other_version is None and not self.nothing_compared
 
 
@@ -136,6 +136,7 @@ async def verify(log: Path, found: "FoundDecisions", tally: Tally, progress: Cal
             difference = await found.compare(frame_id, decisions)
             if difference is not None:
                 first = first or (frame_id, difference)
+                # After the end of the decisions every frame differs: counted apart from real differences.
                 if difference.kind is DifferenceKind.DECISIONS_END:
                     verified.frames_unmatched += 1
                 else:
@@ -160,18 +161,18 @@ async def verify(log: Path, found: "FoundDecisions", tally: Tally, progress: Cal
 
 @dataclass(slots=True)
 class Rest:
-    """The decisions found after those of the log's last frame."""
+    """The decisions found after the log's last frame."""
 
     first: Difference | None = None
     """The first left-over decision."""
     left_over: int = 0
-    """Decisions that the replay should have made, and did not."""
+    """Decisions not made by the replay: a fault."""
     beyond: int = 0
-    """Decisions of frames after the log's last one: a recording may end before the topic does."""
+    """Decisions of frames after the end of the log: no fault, because a recording may end before the topic."""
 
 
 class FoundDecisions(ABC):
-    """The decisions that a replay is compared with: one decision log, or several.
+    """The decisions to compare with a replay: one decision log, or several.
 
     Attributes:
         before: decisions skipped, because their frames come before the log's first one.
@@ -203,7 +204,7 @@ class FoundDecisions(ABC):
         return first
 
     async def rest(self) -> Rest:
-        """The decisions after those of the log's last frame.
+        """Read the decisions after the log's last frame.
 
         Raises:
             RecordedLogError, OSError, ReadingError: as `compare`.
@@ -220,12 +221,12 @@ class FoundDecisions(ABC):
 
     @property
     def equal(self) -> int:
-        """Decisions found that are equal to the replay's."""
+        """Found decisions equal to the replay's."""
         return sum(comparison.equal for comparison in self._comparisons())
 
     @abstractmethod
     async def _expected(self, frame: FrameId, decisions: list[Decision]) -> Iterable[tuple[Comparison, list[bytes]]]:
-        """The decision logs of the frame's shard, each with those of the frame's decisions that it should hold."""
+        """The decision logs of the frame's shard, each with the decisions of the frame expected in the log."""
 
     @abstractmethod
     def _comparisons(self) -> Iterable[Comparison]:
@@ -233,7 +234,7 @@ class FoundDecisions(ABC):
 
     @abstractmethod
     def _may_follow(self, comparison: Comparison, found: FoundDecision) -> bool:
-        """True if a decision after those of the log's last frame is no fault."""
+        """True if a decision after the log's last frame is no fault."""
 
 
 class DecisionFile(FoundDecisions):
@@ -284,6 +285,7 @@ class DecisionTopics(FoundDecisions):
 
     async def _expected(self, frame: FrameId, decisions: list[Decision]) -> Iterable[tuple[Comparison, list[bytes]]]:
         shard = frame[0]
+        # Opened with the first frame of the shard, because a log may begin in the middle of a topic.
         if shard not in self._shards:
             self._shards[shard] = (
                 await self._open_partition(Topic.ASSIGNMENT, frame),
@@ -326,7 +328,7 @@ _AFTER_ALL_FRAMES: Final = 1 << 62
 
 
 SHOWN: Final = 10
-"""Eligible requests, and waiting chats of a queue, that are listed."""
+"""The most eligible requests, and waiting chats of a queue, in `Circumstances`."""
 
 
 def circumstances(
@@ -347,7 +349,7 @@ def circumstances(
 
 
 def _decisions_in(difference: Difference) -> list[dict[str, Any]]:
-    """The expected and the found decision, those of them that are JSON objects."""
+    """The expected and the found decision, as far as either is a JSON object."""
     values = (difference.expected, None if difference.found is None else difference.found.value)
     decisions = []
     for value in values:
@@ -361,7 +363,7 @@ def _decisions_in(difference: Difference) -> list[dict[str, Any]]:
 
 
 def _state_before(engine: Engine, frame: Frame, decisions: list[dict[str, Any]]) -> Circumstances:
-    """A frame, and the state of what the decisions name; the engine must not have applied the frame yet."""
+    """A frame, and the state of the chats, agents and queues named by the decisions. Call before applying the frame."""
     chat_ids, agent_ids = _texts(decisions, "chat_id"), _texts(decisions, "agent_id")
     pool_ids = [*_texts(decisions, "pool"), *(event.pool for event in frame.events), "default"]
     state = Circumstances(
@@ -379,7 +381,7 @@ def _state_before(engine: Engine, frame: Frame, decisions: list[dict[str, Any]])
         queues=[],
     )
     pool = engine.pools.get(state.pool)
-    if pool is None:
+    if pool is None:  # unknown before this frame
         return state
     agents = [pool.agents[agent_id] for agent_id in agent_ids if agent_id in pool.agents]
     chats = [pool.chats[chat_id] for chat_id in chat_ids if chat_id in pool.chats]
@@ -404,11 +406,11 @@ def _queue_heads(pool: Pool, queues: Iterable[str]) -> Iterator[QueueHead]:
 
 
 def _public(row: dict[str, Any]) -> dict[str, Any]:
-    """The public fields of a row, without its pool, which is the same for all rows shown."""
+    """The public fields of a row, except the pool: all rows shown are of the same pool."""
     return {name: value for name, value in row.items() if name not in ("engine", "pool")}
 
 
 def _texts(decisions: Iterable[dict[str, Any]], field: str) -> list[str]:
-    """The different texts that the decisions have in a field, in order."""
+    """The different texts in a field of the decisions, in order."""
     values = (decision.get(field) for decision in decisions)
     return list(dict.fromkeys(value for value in values if isinstance(value, str)))
