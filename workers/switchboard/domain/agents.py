@@ -1,42 +1,53 @@
-"""What happens to agents: R12 (requests), R18 (presence), R19 (capacity).
+"""Events of agents: requests (R12), presence (R18), capacity (R19).
 
-Each handler says why it ignored its event, or None.
+Each function applies one event to a pool, and returns the reason if the event changes nothing (R21), or None.
 """
 
-from typing import Any, Literal
+from typing import Literal, TypeAlias
 
 from switchboard.domain import offers, timers
 from switchboard.domain.decisions import Mode, RequestRefusal, RequestRejected
+from switchboard.domain.events import (
+    AgentAbsent,
+    AgentCapacityChanged,
+    AgentHeartbeat,
+    AgentLoggedIn,
+    AgentLoggedOut,
+    AgentLost,
+    AgentPresent,
+    AgentStatusChanged,
+    RequestCancelled,
+    RequestChat,
+)
 from switchboard.domain.pool import Pool
 from switchboard.domain.state import Agent, Profile
 
-Data = dict[str, Any]
+NotLoggedIn: TypeAlias = Literal["not-logged-in"]
 
 
-def log_in(pool: Pool, data: Data) -> str | None:
+def log_in(pool: Pool, event: AgentLoggedIn) -> None:
     """R18: an agent logs in; one who is logged in is set up anew and keeps sessions, request, lot and history."""
-    agent = pool.agents.get(data["agent_id"])
-    profile = pool.profiles[pool.config.profile_or_default(data.get("profile")).name]
+    agent = pool.agents.get(event.agent_id)
+    profile = pool.profiles[pool.config.profile_or_default(event.profile).name]
     if agent is None:
-        agent = _add(pool, data["agent_id"], profile)
-    set_up(pool, agent, profile, data.get("mode"), data.get("max_sessions"))
+        agent = _add(pool, event.agent_id, profile)
+    set_up(pool, agent, profile, event.mode, event.max_sessions)
     _end_absence(pool, agent)
-    _set_status(pool, agent, available=data.get("status", "available") == "available")
-    return None
+    _set_status(pool, agent, available=event.status != "unavailable")
 
 
-def log_out(pool: Pool, data: Data) -> str | None:
+def log_out(pool: Pool, event: AgentLoggedOut) -> NotLoggedIn | None:
     """R18: an agent leaves."""
-    agent = pool.agents.get(data["agent_id"])
+    agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
     _remove(pool, agent, "agent-logged-out")
     return None
 
 
-def lost(pool: Pool, data: Data) -> str | None:
+def lost(pool: Pool, event: AgentLost) -> NotLoggedIn | None:
     """R18: the agent's console is gone (8282)."""
-    agent = pool.agents.get(data["agent_id"])
+    agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
     lose(pool, agent)
@@ -48,19 +59,19 @@ def lose(pool: Pool, agent: Agent) -> None:
     _remove(pool, agent, "agent-lost")
 
 
-def change_status(pool: Pool, data: Data) -> str | None:
+def change_status(pool: Pool, event: AgentStatusChanged) -> NotLoggedIn | None:
     """R18: the agent becomes available or unavailable; either ends an absence."""
-    agent = pool.agents.get(data["agent_id"])
+    agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
     _end_absence(pool, agent)
-    _set_status(pool, agent, available=data["status"] == "available")
+    _set_status(pool, agent, available=event.status == "available")
     return None
 
 
-def absent(pool: Pool, data: Data) -> str | None:
+def absent(pool: Pool, event: AgentAbsent) -> Literal["not-logged-in", "already-absent"] | None:
     """R18: the agent is away."""
-    agent = pool.agents.get(data["agent_id"])
+    agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
     if agent.absent:
@@ -78,9 +89,9 @@ def make_absent(pool: Pool, agent: Agent, *, silent: bool) -> None:
     offers.stand_down(pool, agent, "agent-absent")
 
 
-def present(pool: Pool, data: Data) -> str | None:
+def present(pool: Pool, event: AgentPresent) -> Literal["not-logged-in", "not-absent"] | None:
     """R18: the agent is back, with the status that it had."""
-    agent = pool.agents.get(data["agent_id"])
+    agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
     if not agent.absent:
@@ -89,9 +100,9 @@ def present(pool: Pool, data: Data) -> str | None:
     return None
 
 
-def heartbeat(pool: Pool, data: Data) -> str | None:
+def heartbeat(pool: Pool, event: AgentHeartbeat) -> NotLoggedIn | None:
     """R18: a sign, and nothing else."""
-    return None if data["agent_id"] in pool.agents else "not-logged-in"
+    return None if event.agent_id in pool.agents else "not-logged-in"
 
 
 def sign(pool: Pool, agent: Agent, *, ends_absence: bool) -> None:
@@ -103,26 +114,27 @@ def sign(pool: Pool, agent: Agent, *, ends_absence: bool) -> None:
         _end_absence(pool, agent)
 
 
-def change_capacity(pool: Pool, data: Data) -> str | None:
+def change_capacity(pool: Pool, event: AgentCapacityChanged) -> NotLoggedIn | None:
     """R19: other limits for this login. Lowering takes no chat away."""
-    agent = pool.agents.get(data["agent_id"])
+    agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
-    own_mode = data.get("mode", agent.own_mode)
-    set_up(pool, agent, agent.profile, own_mode, data.get("max_sessions", agent.own_max_sessions))
+    own_mode = agent.own_mode if event.mode is None else event.mode
+    own_max_sessions = agent.own_max_sessions if event.max_sessions is None else event.max_sessions
+    set_up(pool, agent, agent.profile, own_mode, own_max_sessions)
     return None
 
 
-def request_chat(pool: Pool, data: Data) -> str | None:
+def request_chat(pool: Pool, event: RequestChat) -> Literal["repeated", "already-requested"] | None:
     """R12: the agent clicked Request Chat."""
-    request_id: str | None = data.get("request_id")
-    agent = pool.agents.get(data["agent_id"])
+    request_id = event.request_id
+    agent = pool.agents.get(event.agent_id)
     if agent is None:
         if not pool.config.implicit_login:
-            _reject(pool, data["agent_id"], request_id, "not-logged-in")
+            _reject(pool, event.agent_id, request_id, "not-logged-in")
             return None
-        profile = pool.profiles[pool.config.profile_or_default(data.get("profile")).name]
-        agent = _add(pool, data["agent_id"], profile)
+        profile = pool.profiles[pool.config.profile_or_default(event.profile).name]
+        agent = _add(pool, event.agent_id, profile)
         set_up(pool, agent, profile, None, None)
     if request_id is not None:
         if request_id in agent.recent:
@@ -144,9 +156,9 @@ def request_chat(pool: Pool, data: Data) -> str | None:
     return None
 
 
-def cancel_request(pool: Pool, data: Data) -> str | None:
+def cancel_request(pool: Pool, event: RequestCancelled) -> Literal["not-logged-in", "no-request", "not-manual"] | None:
     """R12: the agent takes a request of its own back; one made for it stays."""
-    agent = pool.agents.get(data["agent_id"])
+    agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
     if agent.request is None:

@@ -1,9 +1,9 @@
-"""What happens to chats: R10 (accept, decline), R13 to R16.
+"""Events of chats: accept and decline (R10), arrival (R13), abandonment (R14), conclusion (R15), transfer (R16).
 
-Each handler says why it ignored its event, or None.
+Each function applies one event to a pool, and returns the reason if the event changes nothing (R21), or None.
 """
 
-from typing import Any
+from typing import Literal
 
 from switchboard.domain import offers
 from switchboard.domain.decisions import (
@@ -15,28 +15,35 @@ from switchboard.domain.decisions import (
     TransferRefusal,
     TransferRejected,
 )
+from switchboard.domain.events import (
+    ChatAbandoned,
+    ChatAccepted,
+    ChatArrival,
+    ChatConcluded,
+    ChatDeclined,
+    ChatReleased,
+    ChatTransferred,
+)
 from switchboard.domain.pool import Pool
 from switchboard.domain.rfc3339 import format_ms, parse_ms
 from switchboard.domain.state import Agent, Chat
 from switchboard.domain.timers import arm_wrap_up
 
-Data = dict[str, Any]
 
-
-def arrive(pool: Pool, data: Data) -> str | None:
+def arrive(pool: Pool, event: ChatArrival) -> Literal["already-open", "already-closed"] | None:
     """R13: a chat enters a queue; R4: its place there is by arrival, which is never later than the clock."""
-    chat_id: str = data["chat_id"]
+    chat_id = event.chat_id
     if chat_id in pool.chats:
         return "already-open"
     remembered = pool.remembered.get(chat_id)
     if remembered is not None and remembered.arrived:
         return "already-closed"
     arrived_at, text = pool.clock, pool.at
-    if "arrived_at" in data:
-        said = parse_ms(data["arrived_at"])
+    if event.arrived_at is not None:
+        said = parse_ms(event.arrived_at)
         if said < arrived_at:
             arrived_at, text = said, format_ms(said)
-    queue = pool.config.queue_or_default(data.get("queue"))
+    queue = pool.config.queue_or_default(event.queue)
     chat = Chat(chat_id, queue, arrived_at, text, pool.position, queue, pool.service)
     pool.chats[chat_id] = chat
     pool.decide(ChatQueued, chat_id, queue, text)
@@ -47,11 +54,11 @@ def arrive(pool: Pool, data: Data) -> str | None:
     return None
 
 
-def accept(pool: Pool, data: Data) -> str | None:
+def accept(pool: Pool, event: ChatAccepted) -> Literal["repeated"] | None:
     """R10: an agent accepts the chat that it was offered."""
-    chat_id: str = data["chat_id"]
-    agent_id: str = data["agent_id"]
-    offer_id: str | None = data.get("offer_id")
+    chat_id = event.chat_id
+    agent_id = event.agent_id
+    offer_id = event.offer_id
     chat = pool.chats.get(chat_id)
     reason: AcceptRefusal
     if chat is None:
@@ -74,16 +81,18 @@ def accept(pool: Pool, data: Data) -> str | None:
     return None
 
 
-def decline(pool: Pool, data: Data) -> str | None:
+def decline(
+    pool: Pool, event: ChatDeclined
+) -> Literal["unknown-chat", "not-offered", "wrong-agent", "stale-offer"] | None:
     """R10: an agent declines the chat that it was offered."""
-    chat = pool.chats.get(data["chat_id"])
-    offer_id: str | None = data.get("offer_id")
+    chat = pool.chats.get(event.chat_id)
+    offer_id = event.offer_id
     if chat is None:
         return "unknown-chat"
     agent = chat.agent
     if chat.stage != "offered" or agent is None:
         return "not-offered"
-    if agent.id != data["agent_id"]:
+    if agent.id != event.agent_id:
         return "wrong-agent"
     if offer_id is not None and offer_id != chat.offer_id:
         return "stale-offer"
@@ -94,11 +103,11 @@ def decline(pool: Pool, data: Data) -> str | None:
     return None
 
 
-def abandon(pool: Pool, data: Data) -> str | None:
+def abandon(pool: Pool, event: ChatAbandoned) -> Literal["already-over"] | None:
     """R14: the customer leaves."""
-    chat = pool.chats.get(data["chat_id"])
+    chat = pool.chats.get(event.chat_id)
     if chat is None:
-        return _end_unknown(pool, data["chat_id"])
+        return _end_unknown(pool, event.chat_id)
     match chat.stage:
         case "waiting" | "offered":
             _leave(pool, chat)
@@ -109,18 +118,18 @@ def abandon(pool: Pool, data: Data) -> str | None:
     return None
 
 
-def conclude(pool: Pool, data: Data) -> str | None:
+def conclude(pool: Pool, event: ChatConcluded) -> Literal["wrong-agent", "not-active", "already-over"] | None:
     """R15: the conversation is over."""
-    chat = pool.chats.get(data["chat_id"])
+    chat = pool.chats.get(event.chat_id)
     if chat is None:
-        return _end_unknown(pool, data["chat_id"])
-    if _names_another(chat, data):
+        return _end_unknown(pool, event.chat_id)
+    if _names_another(chat, event.agent_id):
         return "wrong-agent"
     match chat.stage:
         case "active":
             _end_conversation(pool, chat)
         case "waiting" | "offered":
-            if data.get("by") == "agent":
+            if event.by == "agent":
                 return "not-active"
             _leave(pool, chat)
         case _:
@@ -128,12 +137,12 @@ def conclude(pool: Pool, data: Data) -> str | None:
     return None
 
 
-def release(pool: Pool, data: Data) -> str | None:
+def release(pool: Pool, event: ChatReleased) -> Literal["unknown-chat", "wrong-agent", "not-active"] | None:
     """R15: the agent is done with the chat, wrap-up included."""
-    chat = pool.chats.get(data["chat_id"])
+    chat = pool.chats.get(event.chat_id)
     if chat is None:
         return "unknown-chat"
-    if _names_another(chat, data):
+    if _names_another(chat, event.agent_id):
         return "wrong-agent"
     if chat.stage not in ("active", "wrapping"):
         return "not-active"
@@ -141,11 +150,11 @@ def release(pool: Pool, data: Data) -> str | None:
     return None
 
 
-def transfer(pool: Pool, data: Data) -> str | None:
+def transfer(pool: Pool, event: ChatTransferred) -> None:
     """R16: the chat is to wait in another queue, or to go to a certain agent."""
-    chat = pool.chats.get(data["chat_id"])
-    to_queue: str | None = data.get("to_queue")
-    to_agent: str | None = data.get("to_agent")
+    chat = pool.chats.get(event.chat_id)
+    to_queue = event.to_queue
+    to_agent = event.to_agent
     reason: TransferRefusal
     if chat is None:
         reason = "unknown-chat"
@@ -153,7 +162,7 @@ def transfer(pool: Pool, data: Data) -> str | None:
         _detach(pool, chat, leave_line=True)
         pool.enter_queue(chat, pool.config.queue_or_default(to_queue))
         offers.requeue(pool, chat, "transferred")
-        return None
+        return
     else:
         agent = pool.agents.get(to_agent)
         if agent is None:
@@ -167,9 +176,9 @@ def transfer(pool: Pool, data: Data) -> str | None:
             pool.enter_queue(chat, chat.queue)
             offers.offer(pool, agent, chat, transfer=True)
             pool.touch(agent)
-            return None
-    pool.decide(TransferRejected, data["chat_id"], to_queue, to_agent, reason)
-    return None
+            return
+    pool.decide(TransferRejected, event.chat_id, to_queue, to_agent, reason)
+    return
 
 
 def begin_wrapping(pool: Pool, chat: Chat, agent: Agent) -> None:
@@ -210,13 +219,12 @@ def _detach(pool: Pool, chat: Chat, *, leave_line: bool) -> None:
     pool.forget_passings(chat)
 
 
-def _names_another(chat: Chat, data: Data) -> bool:
-    """R15: whether the event names an agent who does not hold the chat."""
-    named = data.get("agent_id")
+def _names_another(chat: Chat, named: str | None) -> bool:
+    """R15: True if the event names an agent who does not hold the chat."""
     return named is not None and (chat.agent is None or chat.agent.id != named)
 
 
-def _end_unknown(pool: Pool, chat_id: str) -> str | None:
+def _end_unknown(pool: Pool, chat_id: str) -> Literal["already-over"] | None:
     """R13: an ending before its chat is remembered, so that the chat is not served when it comes."""
     if chat_id in pool.remembered:
         return "already-over"

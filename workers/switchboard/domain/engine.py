@@ -1,44 +1,41 @@
 """The engine of a shard: frames in, decisions and changed rows out, nothing else (I10)."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Any, Final
+from typing import assert_never
 
 from switchboard.domain import agents, chats, rows, timers
 from switchboard.domain.decisions import Decision
-from switchboard.domain.events import Event, Frame
+from switchboard.domain.events import (
+    AgentAbsent,
+    AgentCapacityChanged,
+    AgentHeartbeat,
+    AgentLoggedIn,
+    AgentLoggedOut,
+    AgentLost,
+    AgentPresent,
+    AgentStatusChanged,
+    ChatAbandoned,
+    ChatAccepted,
+    ChatArrival,
+    ChatConcluded,
+    ChatDeclined,
+    ChatReleased,
+    ChatTransferred,
+    EventFields,
+    Frame,
+    PoolConfigured,
+    RequestCancelled,
+    RequestChat,
+    read_fields,
+)
 from switchboard.domain.pool import Observer, Pool
 from switchboard.domain.reconfiguration import configure, new_pool
 from switchboard.domain.rows import Restoration, Row
 from switchboard.domain.settle import pass_time, settle
 from switchboard.domain.timers import due_entries, timers_due
-
-Handler = Callable[[Pool, dict[str, Any]], str | None]
-
-_HANDLERS: Final[Mapping[str, Handler]] = {
-    "chat-arrival": chats.arrive,
-    "chat-accepted": chats.accept,
-    "chat-declined": chats.decline,
-    "chat-abandoned": chats.abandon,
-    "chat-concluded": chats.conclude,
-    "chat-released": chats.release,
-    "chat-transferred": chats.transfer,
-    "request-chat": agents.request_chat,
-    "request-cancelled": agents.cancel_request,
-    "agent-logged-in": agents.log_in,
-    "agent-logged-out": agents.log_out,
-    "agent-status-changed": agents.change_status,
-    "agent-absent": agents.absent,
-    "agent-present": agents.present,
-    "agent-lost": agents.lost,
-    "agent-heartbeat": agents.heartbeat,
-    "agent-capacity-changed": agents.change_capacity,
-    "pool-configured": configure,
-}
-
-_NO_SIGN: Final = frozenset({"agent-absent", "agent-lost"})
 
 
 @dataclass(slots=True)
@@ -96,12 +93,12 @@ class Engine:
             pool = active.get(event.pool) or self._activate(event.pool, outcome)
             pool.set_time(self.clock, end)
             pool.position = (frame.n, index)
-            kind = event.type
-            if (pool.silent or pool.config.absent_after or pool.config.lost_after) and kind not in _NO_SIGN:
-                _note_sign(pool, event)
-            why = _HANDLERS[kind](pool, event.data)
+            fields = read_fields(event)
+            if pool.silent or pool.config.absent_after or pool.config.lost_after:
+                _note_sign(pool, fields)
+            why = _apply(pool, fields)
             if why is not None:
-                ignored[kind, why] += 1
+                ignored[event.type, why] += 1
             settle(pool)
             if pool.observer is not None:
                 pool.observer.happened(pool, event, why)
@@ -207,9 +204,58 @@ class Engine:
             heappush(self._due, (due, pool.id))
 
 
-def _note_sign(pool: Pool, event: Event) -> None:
-    """R18: most events that name an agent tell that it is there."""
-    data = event.data
-    agent = pool.agents.get(data.get("agent_id", ""))
-    if agent is not None and data.get("by", "agent") == "agent":
-        agents.sign(pool, agent, ends_absence=event.type == "agent-present")
+def _apply(pool: Pool, event: EventFields) -> str | None:  # noqa: PLR0911, PLR0912 - one case for each event type
+    """Apply an event; the reason if it changes nothing (R21). The most frequent types come first."""
+    match event:
+        case ChatArrival():
+            return chats.arrive(pool, event)
+        case AgentHeartbeat():
+            return agents.heartbeat(pool, event)
+        case ChatAccepted():
+            return chats.accept(pool, event)
+        case ChatConcluded():
+            return chats.conclude(pool, event)
+        case RequestChat():
+            return agents.request_chat(pool, event)
+        case ChatReleased():
+            return chats.release(pool, event)
+        case ChatAbandoned():
+            return chats.abandon(pool, event)
+        case ChatDeclined():
+            return chats.decline(pool, event)
+        case ChatTransferred():
+            chats.transfer(pool, event)
+        case AgentStatusChanged():
+            return agents.change_status(pool, event)
+        case AgentLoggedIn():
+            agents.log_in(pool, event)
+        case AgentLoggedOut():
+            return agents.log_out(pool, event)
+        case AgentAbsent():
+            return agents.absent(pool, event)
+        case AgentPresent():
+            return agents.present(pool, event)
+        case AgentLost():
+            return agents.lost(pool, event)
+        case AgentCapacityChanged():
+            return agents.change_capacity(pool, event)
+        case RequestCancelled():
+            return agents.cancel_request(pool, event)
+        case PoolConfigured():
+            configure(pool, event)
+        case _:
+            assert_never(event)
+    return None
+
+
+def _note_sign(pool: Pool, event: EventFields) -> None:
+    """R18: most events that name an agent show that the agent is present."""
+    match event:
+        case AgentAbsent() | AgentLost() | PoolConfigured() | ChatArrival() | ChatAbandoned() | ChatTransferred():
+            return
+        case ChatConcluded() if event.by not in (None, "agent"):
+            return
+        case _:
+            agent = pool.agents.get(event.agent_id or "")
+            if agent is not None:
+                agents.sign(pool, agent, ends_absence=isinstance(event, AgentPresent))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from switchboard.domain import agents, configuration, offers, timers
+from switchboard.domain.events import PoolConfigured
 from switchboard.domain.pool import Pool
 from switchboard.domain.state import AskingLine, Profile, WaitingLine
 
@@ -31,9 +32,9 @@ def draw_lines(pool: Pool) -> None:
         pool.profiles[name] = Profile(config, [pool.waiting[queue] for queue in config.queues], line)
 
 
-def configure(pool: Pool, data: dict[str, Any]) -> str | None:
+def configure(pool: Pool, event: PoolConfigured) -> None:
     """R20: the new configuration holds from here on, for chats and agents that are there as well."""
-    pool.config = configuration.read(data["config"])
+    pool.config = configuration.read(event.config)
     pool.configured_at = pool.service
     pool.configured = True
     draw_lines(pool)
@@ -45,7 +46,6 @@ def configure(pool: Pool, data: dict[str, Any]) -> str | None:
     timers.rebuild(pool)
     pool.fresh.clear()
     pool.rematch = True
-    return None
 
 
 def _move_chats(pool: Pool) -> None:
