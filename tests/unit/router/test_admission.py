@@ -12,6 +12,7 @@ from switchboard.domain.engine import Engine
 from switchboard.domain.events import EVENT_TYPES, Event, Frame
 from switchboard.domain.rows import Row, chat_value
 from switchboard.journal.limits import MAX_DECLINES, MAX_PAIRS, Limit, Limits
+from switchboard.journal.schemas import known_fields
 from switchboard.kafka.ledger import CommitBatch
 from switchboard.kafka.merged_reader import Taken, rank_of
 from switchboard.router import commits
@@ -117,10 +118,11 @@ def test_whoever_is_logged_in_is_served_at_the_limit() -> None:
     """Again and again, also within the frame of the first login."""
     shard = Shard(max_agents=1)
     assert shard.take(login("a"), login("a"), request("a"), logout("a"), login("a")) == []
-    assert shard.take(*[Event(kind, "p", {"agent_id": "a", "status": "available"}) for kind in AGENT_EVENTS]) == []
+    available = Event("agent-status-changed", "p", {"agent_id": "a", "status": "available"})
+    assert shard.take(available, *[Event(kind, "p", {"agent_id": "a"}) for kind in AGENT_EVENTS]) == []
 
 
-AGENT_EVENTS = ("agent-status-changed", "agent-absent", "agent-present", "agent-heartbeat", "request-cancelled")
+AGENT_EVENTS = ("agent-absent", "agent-present", "agent-heartbeat", "request-cancelled")
 
 
 def test_agents_who_are_remembered_for_the_chats_that_they_declined_count() -> None:
@@ -133,7 +135,7 @@ def test_agents_who_are_remembered_for_the_chats_that_they_declined_count() -> N
         refused += shard.take(login(agent))
         shard.take(Event("chat-declined", "p", {"chat_id": "c", "agent_id": agent}), logout(agent))
     assert refused == ["agents", "agents"]
-    assert len(shard.engine.pools["p"].passings) == 2
+    assert len(shard.engine.pools["p"].index.passings) == 2
 
 
 @pytest.mark.parametrize("letter", ["x", '"', "\U0001f642"])
@@ -148,7 +150,7 @@ def test_a_chat_that_all_agents_passed_over_fits_into_a_row(letter: str) -> None
         shard.apply(Event("chat-declined", "p", {"chat_id": chat_id, "agent_id": agent}), logout(agent))
     assert refused == ["agent-ids"]
     pool = shard.engine.pools["p"]
-    assert len(pool.passings) == number > 1_900
+    assert len(pool.index.passings) == number > 1_900
     value = chat_value(pool, pool.chats[chat_id]) | {"agent_id": agent, "offer_id": "x" * 128, "queue": "q" * 128}
     commits.pack_rows(CommitBatch(), [Row("open-chats", "key", value)])
     shard.take(end(chat_id))
@@ -167,7 +169,7 @@ def test_an_agent_passes_over_a_bounded_number_of_open_chats() -> None:
     refused = shard.take(*(decline(f"c-{number}", "a") for number in range(MAX_DECLINES + 2)))
     assert refused == ["declines"] * 2
     pool = shard.engine.pools["p"]
-    assert len(pool.passings["a"]) == pool.passed == MAX_DECLINES
+    assert len(pool.index.passings["a"]) == pool.index.passed == MAX_DECLINES
     assert shard.take(decline("c-0", "a"), decline(f"c-{MAX_DECLINES}", "a"), decline("no-chat", "a")) == ["declines"]
     assert shard.take(end("c-0")) == []
     assert shard.take(decline(f"c-{MAX_DECLINES}", "a"), decline(f"c-{MAX_DECLINES + 1}", "a")) == ["declines"]
@@ -439,7 +441,7 @@ def test_only_the_types_that_can_add_something_are_looked_at() -> None:
     engine.apply(Frame(0, START, 0, [known]))
     data = {"agent_id": "a", "chat_id": "c", "config": QUIET, "status": "available", "to_queue": "q"}
     for kind in set(EVENT_TYPES) - ADDING_AGENTS - ADDING_CHATS - ADDING_DECLINES - {"pool-configured"}:
-        engine.apply(Frame(engine.frame + 1, START, 0, [Event(kind, "p", data)]))
+        engine.apply(Frame(engine.frame + 1, START, 0, [Event(kind, "p", known_fields(kind, data))]))
         pool = engine.pools["p"]
         assert (pool.agents, pool.chats, pool.remembered) == ({}, {}, {}), kind
 
@@ -455,8 +457,13 @@ def happenings(draw: st.DrawFn) -> Event:
     pool = draw(POOLS)
     if draw(st.integers(0, 11)) == 0:
         return configure(pool, implicit_login=draw(st.booleans()))
-    data = {"agent_id": draw(NAMES), "chat_id": draw(NAMES), "status": draw(st.sampled_from(["available", "away"]))}
-    return Event(draw(KINDS), pool, data | {"to_queue": "q"})
+    data = {
+        "agent_id": draw(NAMES),
+        "chat_id": draw(NAMES),
+        "status": draw(st.sampled_from(["available", "unavailable"])),
+    }
+    kind = draw(KINDS)
+    return Event(kind, pool, known_fields(kind, data | {"to_queue": "q"}))
 
 
 SMALL = st.builds(
@@ -501,7 +508,7 @@ def adds(engine: Engine, event: Event) -> bool:
         case "chat-arrival" | "chat-abandoned" | "chat-concluded":
             return event.data["chat_id"] not in pool.chats
         case "chat-declined":
-            return event.data["chat_id"] not in pool.passings.get(event.data["agent_id"], {})
+            return event.data["chat_id"] not in pool.index.passings.get(event.data["agent_id"], {})
         case _:
             return False
 
@@ -516,9 +523,9 @@ def assert_within(engine: Engine, limits: Limits) -> None:
         assert len(pool.agents) <= limits.max_agents
         assert len(pool.chats) <= limits.max_chats
         assert len(pool.remembered) + len(pool.chats) <= limits.max_remembered
-        assert len(pool.early_forgets) <= limits.max_early_endings
-        assert len(pool.passings) <= 2 * limits.max_agents
-        assert pool.passed == sum(map(len, pool.passings.values()))
+        assert len(pool.index.early_forgets) <= limits.max_early_endings
+        assert len(pool.index.passings) <= 2 * limits.max_agents
+        assert pool.index.passed == sum(map(len, pool.index.passings.values()))
     assert sum(len(pool.agents) for pool in pools) <= limits.shard_agents
     assert sum(len(pool.chats) for pool in pools) <= limits.shard_chats
     assert sum(len(pool.chats) + len(pool.remembered) for pool in pools) <= limits.shard_remembered

@@ -126,7 +126,7 @@ async def test_what_a_survey_raises_is_raised_by_the_next(survey: Survey, monkey
     """A defect in it must not be silent: the gauges would stand still."""
     engine = Engine(0)
     engine.apply(Frame(0, 1000, 0, [configured("q")]))
-    monkeypatch.delattr(engine.pools["p"].__class__, "waiting")
+    monkeypatch.delattr(engine.pools["p"].index.__class__, "waiting")
     survey.start(engine, Admission(engine, Limits()))
     await asyncio.sleep(0)
     with pytest.raises(AttributeError):
@@ -184,7 +184,7 @@ def test_a_queue_is_stuck_only_if_an_agent_who_asks_may_take_a_chat_of_it(survey
     assert told("switchboard_queue_depth", pool="p", queue="q") == 1
     assert told("switchboard_agents_requesting", pool="p", queue="q") == 1
     assert told("switchboard_queue_stuck", pool="p", queue="q") == 0
-    engine.pools["p"].passings.clear()  # as if the engine had overlooked her
+    engine.pools["p"].index.passings.clear()  # as if the engine had overlooked her
     survey.show(engine)
     assert told("switchboard_queue_stuck", pool="p", queue="q") == 1
 

@@ -3,6 +3,7 @@
 Each function applies one event to a pool, and returns the reason if the event changes nothing (R21), or None.
 """
 
+from hashlib import blake2b
 from typing import Literal, TypeAlias
 
 from switchboard.domain import offers, timers
@@ -21,142 +22,145 @@ from switchboard.domain.events import (
 )
 from switchboard.domain.pool import Pool
 from switchboard.domain.state import Agent, Profile
+from switchboard.domain.step import Step
 
 NotLoggedIn: TypeAlias = Literal["not-logged-in"]
 
 
-def log_in(pool: Pool, event: AgentLoggedIn) -> None:
+def log_in(pool: Pool, step: Step, event: AgentLoggedIn) -> None:
     """R18: an agent logs in; one who is logged in is set up anew and keeps sessions, request, lot and history."""
     agent = pool.agents.get(event.agent_id)
-    profile = pool.profiles[pool.config.profile_or_default(event.profile).name]
+    profile = pool.index.profiles[pool.config.profile_or_default(event.profile).name]
     if agent is None:
-        agent = _add(pool, event.agent_id, profile)
-    set_up(pool, agent, profile, event.mode, event.max_sessions)
-    _end_absence(pool, agent)
-    _set_status(pool, agent, available=event.status != "unavailable")
+        agent = _add(pool, step, event.agent_id, profile)
+    set_up(pool, step, agent, profile, event.mode, event.max_sessions)
+    _end_absence(pool, step, agent)
+    _set_status(pool, step, agent, available=event.status != "unavailable")
 
 
-def log_out(pool: Pool, event: AgentLoggedOut) -> NotLoggedIn | None:
+def log_out(pool: Pool, step: Step, event: AgentLoggedOut) -> NotLoggedIn | None:
     """R18: an agent leaves."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
-    _remove(pool, agent, "agent-logged-out")
+    _remove(pool, step, agent, "agent-logged-out")
     return None
 
 
-def lost(pool: Pool, event: AgentLost) -> NotLoggedIn | None:
+def lost(pool: Pool, step: Step, event: AgentLost) -> NotLoggedIn | None:
     """R18: the agent's console is gone (8282)."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
-    lose(pool, agent)
+    lose(pool, step, agent)
     return None
 
 
-def lose(pool: Pool, agent: Agent) -> None:
+def lose(pool: Pool, step: Step, agent: Agent) -> None:
     """R18: an agent is lost, by an event or by silence."""
-    _remove(pool, agent, "agent-lost")
+    _remove(pool, step, agent, "agent-lost")
 
 
-def change_status(pool: Pool, event: AgentStatusChanged) -> NotLoggedIn | None:
+def change_status(pool: Pool, step: Step, event: AgentStatusChanged) -> NotLoggedIn | None:
     """R18: the agent becomes available or unavailable; either ends an absence."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
-    _end_absence(pool, agent)
-    _set_status(pool, agent, available=event.status == "available")
+    _end_absence(pool, step, agent)
+    _set_status(pool, step, agent, available=event.status == "available")
     return None
 
 
-def absent(pool: Pool, event: AgentAbsent) -> Literal["not-logged-in", "already-absent"] | None:
+def absent(pool: Pool, step: Step, event: AgentAbsent) -> Literal["not-logged-in", "already-absent"] | None:
     """R18: the agent is away."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
     if agent.absent:
         return "already-absent"
-    make_absent(pool, agent, silent=False)
+    make_absent(pool, step, agent, silent=False)
     return None
 
 
-def make_absent(pool: Pool, agent: Agent, *, silent: bool) -> None:
+def make_absent(pool: Pool, step: Step, agent: Agent, *, silent: bool) -> None:
     """R18: an agent is treated as unavailable until it is back."""
     agent.absent = True
     if silent:
         agent.silent = True
-        pool.silent += 1
-    offers.stand_down(pool, agent, "agent-absent")
+        pool.index.silent += 1
+    offers.stand_down(pool, step, agent, "agent-absent")
 
 
-def present(pool: Pool, event: AgentPresent) -> Literal["not-logged-in", "not-absent"] | None:
+def present(pool: Pool, step: Step, event: AgentPresent) -> Literal["not-logged-in", "not-absent"] | None:
     """R18: the agent is back, with the status that it had."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
     if not agent.absent:
         return "not-absent"
-    _end_absence(pool, agent)
+    _end_absence(pool, step, agent)
     return None
 
 
-def heartbeat(pool: Pool, event: AgentHeartbeat) -> NotLoggedIn | None:
+def heartbeat(pool: Pool, _step: Step, event: AgentHeartbeat) -> NotLoggedIn | None:
     """R18: a sign, and nothing else."""
     return None if event.agent_id in pool.agents else "not-logged-in"
 
 
-def sign(pool: Pool, agent: Agent, *, ends_absence: bool) -> None:
+def sign(pool: Pool, step: Step, agent: Agent, *, ends_absence: bool) -> None:
     """R18: an event tells that the agent is there. One that ends an absence by itself need not be helped."""
-    if pool.watches_silence():
-        agent.last_sign = pool.service
-        pool.changed_agents[agent.id] = None
+    if pool.config.watches_silence:
+        agent.last_sign = step.service
+        step.changed_agents[agent.id] = None
     if agent.silent and not ends_absence:
-        _end_absence(pool, agent)
+        _end_absence(pool, step, agent)
 
 
-def change_capacity(pool: Pool, event: AgentCapacityChanged) -> NotLoggedIn | None:
+def change_capacity(pool: Pool, step: Step, event: AgentCapacityChanged) -> NotLoggedIn | None:
     """R19: other limits for this login. Lowering takes no chat away."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
     own_mode = agent.own_mode if event.mode is None else event.mode
     own_max_sessions = agent.own_max_sessions if event.max_sessions is None else event.max_sessions
-    set_up(pool, agent, agent.profile, own_mode, own_max_sessions)
+    set_up(pool, step, agent, agent.profile, own_mode, own_max_sessions)
     return None
 
 
-def request_chat(pool: Pool, event: RequestChat) -> Literal["repeated", "already-requested"] | None:
+def request_chat(pool: Pool, step: Step, event: RequestChat) -> Literal["repeated", "already-requested"] | None:
     """R12: the agent clicked Request Chat."""
     request_id = event.request_id
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         if not pool.config.implicit_login:
-            _reject(pool, event.agent_id, request_id, "not-logged-in")
+            _reject(step, event.agent_id, request_id, "not-logged-in")
             return None
-        profile = pool.profiles[pool.config.profile_or_default(event.profile).name]
-        agent = _add(pool, event.agent_id, profile)
-        set_up(pool, agent, profile, None, None)
+        profile = pool.index.profiles[pool.config.profile_or_default(event.profile).name]
+        agent = _add(pool, step, event.agent_id, profile)
+        set_up(pool, step, agent, profile, None, None)
     if request_id is not None:
         if request_id in agent.recent:
             return "repeated"
         agent.recent.append(request_id)
-        pool.changed_agents[agent.id] = None
+        step.changed_agents[agent.id] = None
     if agent.returns:
         agent.returns = False
         agent.available = True
-        pool.touch(agent)
+        step.touch(agent)
     if agent.request is not None:
         return "already-requested"
     if not agent.ready:
-        _reject(pool, agent.id, request_id, "not-available")
+        _reject(step, agent.id, request_id, "not-available")
     elif len(agent.sessions) >= agent.max_sessions:
-        _reject(pool, agent.id, request_id, "at-capacity")
+        _reject(step, agent.id, request_id, "at-capacity")
     else:
-        offers.make_request(pool, agent, push=False)
+        offers.make_request(pool, step, agent, push=False)
     return None
 
 
-def cancel_request(pool: Pool, event: RequestCancelled) -> Literal["not-logged-in", "no-request", "not-manual"] | None:
+def cancel_request(
+    pool: Pool, step: Step, event: RequestCancelled
+) -> Literal["not-logged-in", "no-request", "not-manual"] | None:
     """R12: the agent takes a request of its own back; one made for it stays."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
@@ -165,11 +169,13 @@ def cancel_request(pool: Pool, event: RequestCancelled) -> Literal["not-logged-i
         return "no-request"
     if agent.request.origin != "manual":
         return "not-manual"
-    offers.withdraw(pool, agent)
+    offers.withdraw(pool, step, agent)
     return None
 
 
-def set_up(pool: Pool, agent: Agent, profile: Profile, own_mode: Mode | None, own_max_sessions: int | None) -> None:
+def set_up(
+    pool: Pool, step: Step, agent: Agent, profile: Profile, own_mode: Mode | None, own_max_sessions: int | None
+) -> None:
     """Give an agent its profile and overrides; on turning to pull, a request made for it is withdrawn (R12)."""
     if profile is not agent.profile:
         offers.leave_line(agent)
@@ -177,63 +183,69 @@ def set_up(pool: Pool, agent: Agent, profile: Profile, own_mode: Mode | None, ow
         for chat in agent.sessions.values():
             if chat.stage == "wrapping":
                 timers.arm_wrap_up(pool, chat)
-        timers.arm_passings(pool, agent)
-        timers.arm_delay(pool, agent)
+        timers.arm_passings(pool, agent, step.service)
+        timers.arm_delay(pool, agent, step.service)
     agent.own_mode, agent.own_max_sessions = own_mode, own_max_sessions
     agent.mode = own_mode or profile.config.mode
     agent.max_sessions = own_max_sessions or profile.config.max_sessions
     if agent.mode == "pull" and agent.request is not None and agent.request.origin == "push":
-        offers.withdraw(pool, agent)
-    pool.touch(agent)
+        offers.withdraw(pool, step, agent)
+    step.touch(agent)
 
 
-def _add(pool: Pool, agent_id: str, profile: Profile) -> Agent:
-    agent = Agent(agent_id, profile, pool.draw_lot(agent_id), pool.service)
+def _add(pool: Pool, step: Step, agent_id: str, profile: Profile) -> Agent:
+    agent = Agent(agent_id, profile, _draw_lot(pool, step, agent_id), step.service)
     pool.agents[agent_id] = agent
     timers.arm_silence(pool, agent)
-    timers.arm_passings(pool, agent)
+    timers.arm_passings(pool, agent, step.service)
     return agent
 
 
-def _remove(pool: Pool, agent: Agent, reason: Literal["agent-lost", "agent-logged-out"]) -> None:
+def _remove(pool: Pool, step: Step, agent: Agent, reason: Literal["agent-lost", "agent-logged-out"]) -> None:
     """R18: offers are rescinded; then active chats wait again, as accepted; then wrapping ones close, as concluded."""
     agent.available = False
-    _end_absence(pool, agent)
-    offers.stand_down(pool, agent, reason)
+    _end_absence(pool, step, agent)
+    offers.stand_down(pool, step, agent, reason)
     held = sorted(agent.sessions.values(), key=lambda chat: chat.stage_mark)
     for chat in held:
         if chat.stage == "active":
-            pool.free_session(chat)
-            pool.enter_queue(chat, chat.queue)
-            offers.requeue(pool, chat, reason)
+            pool.free_session(step, chat)
+            offers.enter_queue(step, chat, chat.queue)
+            offers.requeue(pool, step, chat, reason)
     for chat in held:
         if chat.stage == "wrapping":
-            pool.close(chat, "concluded")
+            pool.close(step, chat, "concluded")
     offers.leave_line(agent)
     del pool.agents[agent.id]
-    pool.touched.pop(agent.id, None)
-    pool.trying.pop(agent.id, None)
+    step.touched.pop(agent.id, None)
+    step.trying.pop(agent.id, None)
 
 
-def _end_absence(pool: Pool, agent: Agent) -> None:
+def _end_absence(pool: Pool, step: Step, agent: Agent) -> None:
     if not agent.absent:
         return
     agent.absent = False
     if agent.silent:
         agent.silent = False
-        pool.silent -= 1
+        pool.index.silent -= 1
     timers.arm_silence(pool, agent)
-    pool.touch(agent)
+    step.touch(agent)
 
 
-def _set_status(pool: Pool, agent: Agent, *, available: bool) -> None:
+def _set_status(pool: Pool, step: Step, agent: Agent, *, available: bool) -> None:
     agent.returns = False
     agent.available = available
     if available:
-        pool.touch(agent)
+        step.touch(agent)
     else:
-        offers.stand_down(pool, agent, "agent-unavailable")
+        offers.stand_down(pool, step, agent, "agent-unavailable")
 
 
-def _reject(pool: Pool, agent_id: str, request_id: str | None, reason: RequestRefusal) -> None:
-    pool.decide(RequestRejected, agent_id, request_id, reason)
+def _reject(step: Step, agent_id: str, request_id: str | None, reason: RequestRefusal) -> None:
+    step.decide(RequestRejected, agent_id, request_id, reason)
+
+
+def _draw_lot(pool: Pool, step: Step, agent_id: str) -> int:
+    """R7: the lot of an agent that logs in now, for the order among agents without an offer."""
+    text = f"{agent_id}@{step.position[0]}.{step.position[1]}"
+    return int.from_bytes(blake2b(text.encode(), key=pool.config.seed, digest_size=8).digest(), "big")

@@ -61,6 +61,8 @@ class PoolConfig:
     implicit_login: bool
     absent_after: int
     lost_after: int
+    watches_silence: bool
+    """True if silent agents become absent or lost (R18)."""
     queues: dict[str, Queue]
     profiles: dict[str, Profile]
 
@@ -87,6 +89,7 @@ def read(raw: Mapping[str, Any]) -> PoolConfig:
         implicit_login=raw.get("implicit_login", True),
         absent_after=raw.get("absent_after", 0) * 1000,
         lost_after=raw.get("lost_after", 0) * 1000,
+        watches_silence=bool(raw.get("absent_after", 0) or raw.get("lost_after", 0)),
         queues=queues,
         profiles=profiles,
     )

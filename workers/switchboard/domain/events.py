@@ -16,7 +16,7 @@ Status: TypeAlias = Literal["available", "unavailable"]
 
 @dataclass(slots=True)
 class Event:
-    """One event in the form of the journal. `read_fields` gives its fields as a typed object."""
+    """One event in the form of the journal."""
 
     type: str
     pool: str
@@ -237,12 +237,10 @@ FIELDS_OF: Final[Mapping[str, Callable[..., EventFields]]] = {
     "agent-capacity-changed": AgentCapacityChanged,
     "request-cancelled": RequestCancelled,
 }
-"""Event type → class of its fields, in the order in which records of equal timestamp are merged."""
+"""Event type → class of its fields, in the order in which records of equal timestamp are merged.
+
+`FIELDS_OF[event.type](**event.data)` reads the fields of an event in 0.3 us.
+"""
 
 EVENT_TYPES: Final = tuple(FIELDS_OF)
 """All event types, in that order."""
-
-
-def read_fields(event: Event) -> EventFields:
-    """The fields of an event, typed. Takes 0.3 us."""
-    return FIELDS_OF[event.type](**event.data)

@@ -13,6 +13,7 @@ from switchboard.domain.pool import Pool
 from switchboard.domain.reconfiguration import new_pool
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.domain.state import Agent, Chat, Remembered, Request
+from switchboard.domain.step import Step
 
 Table: TypeAlias = Literal["agent-capacity", "open-chats", "shard-progress"]
 TABLES: Final[tuple[Table, ...]] = ("shard-progress", "agent-capacity", "open-chats")
@@ -32,14 +33,14 @@ class Row:
     value: dict[str, Any] | None
 
 
-def changed(pool: Pool) -> Iterator[Row]:
+def changed(pool: Pool, step: Step) -> Iterator[Row]:
     """The rows of a pool that the frame changed."""
-    if pool.configured:
+    if step.configured:
         yield pool_row(pool)
-    for agent_id in pool.changed_agents:
+    for agent_id in step.changed_agents:
         agent = pool.agents.get(agent_id)
         yield Row("agent-capacity", f"{pool.id}/{agent_id}", None if agent is None else agent_value(pool, agent))
-    for chat_id, last in pool.changed_chats.items():
+    for chat_id, last in step.changed_chats.items():
         yield Row("open-chats", f"{pool.id}/{chat_id}", _chat_value(pool, chat_id, last))
 
 
@@ -226,31 +227,30 @@ class Restoration:
             return
         chat = _chat(value)
         pool.chats[chat.id] = chat
-        pool.passed += len(chat.passed or ())
+        pool.index.passed += len(chat.passed or ())
         for agent_id, at in (chat.passed or {}).items():
-            pool.passings.setdefault(agent_id, {})[chat.id] = at
+            pool.index.passings.setdefault(agent_id, {})[chat.id] = at
         if chat.stage == "waiting":
-            pool.waiting[chat.queue].chats.add((chat.arrived_at, *chat.position, chat))
+            pool.index.waiting[chat.queue].chats.add((chat.arrived_at, *chat.position, chat))
 
     def _finish(self, pool: Pool) -> None:
-        pool.set_time(self.clock, self.service)
         kept = pool.remembered.items()
-        pool.forgets.extend(sorted((each.until, key) for key, each in kept if each.arrived))
-        pool.early_forgets.extend(sorted((each.until, key) for key, each in kept if not each.arrived))
+        pool.index.forgets.extend(sorted((each.until, key) for key, each in kept if each.arrived))
+        pool.index.early_forgets.extend(sorted((each.until, key) for key, each in kept if not each.arrived))
         for agent, chat_id in self._seats.pop(pool.id, ()):
             chat = pool.chats[chat_id]
             chat.agent = agent
             agent.sessions[chat_id] = chat
             agent.undecided += chat.stage == "offered"
-        timers.rebuild(pool)
+        timers.rebuild(pool, self.service)
         for agent in pool.agents.values():
-            if offers.eligible(pool, agent):
+            if offers.eligible(agent, self.service):
                 offers.join_line(agent)
 
 
 def _agent(pool: Pool, value: Value) -> Agent:
     private = value["engine"]
-    agent = Agent(value["agent_id"], pool.profiles[value["profile"]], private["lot"], private["last_sign"])
+    agent = Agent(value["agent_id"], pool.index.profiles[value["profile"]], private["lot"], private["last_sign"])
     agent.own_mode, agent.own_max_sessions = private["own_mode"], private["own_max_sessions"]
     agent.mode, agent.max_sessions = value["mode"], value["max_sessions"]
     agent.available = private["available"]
@@ -261,12 +261,12 @@ def _agent(pool: Pool, value: Value) -> Agent:
     agent.last_offer = private["last_offer"]
     agent.missed = private["missed"]
     agent.recent.extend(private["recent"])
-    pool.silent += agent.silent
+    pool.index.silent += agent.silent
     if value["request"] is not None:
         at, frame, index = private["request"]
         public = value["request"]
         agent.request = Request(public["origin"], at, public["requested_at"], (frame, index))
-        pool.requests += 1
+        pool.index.requests += 1
     return agent
 
 

@@ -49,7 +49,7 @@ def arm_queue_timers(pool: Pool, chat: Chat) -> None:
     if not chat.armed:
         chat.armed = True
         for timer in queue_timers(pool, chat):
-            heappush(pool.timers, timer)
+            heappush(pool.index.timers, timer)
 
 
 def wrap_up_due(chat: Chat) -> int | None:
@@ -62,7 +62,7 @@ def arm_wrap_up(pool: Pool, chat: Chat) -> None:
     """Put the timer of a wrapping chat in the heap."""
     due = wrap_up_due(chat)
     if due is not None:
-        heappush(pool.timers, (due, Kind.WRAP_UP_LIMIT, chat.id))
+        heappush(pool.index.timers, (due, Kind.WRAP_UP_LIMIT, chat.id))
 
 
 def silence_since(pool: Pool, agent: Agent) -> int:
@@ -75,13 +75,13 @@ def arm_silence(pool: Pool, agent: Agent) -> None:
     config = pool.config
     if config.absent_after and not agent.absent and agent.absent_due < 0:
         agent.absent_due = silence_since(pool, agent) + config.absent_after
-        heappush(pool.timers, (agent.absent_due, Kind.AGENT_ABSENT, agent.id))
+        heappush(pool.index.timers, (agent.absent_due, Kind.AGENT_ABSENT, agent.id))
     if config.lost_after and agent.lost_due < 0:
         agent.lost_due = silence_since(pool, agent) + config.lost_after
-        heappush(pool.timers, (agent.lost_due, Kind.AGENT_LOST, agent.id))
+        heappush(pool.index.timers, (agent.lost_due, Kind.AGENT_LOST, agent.id))
 
 
-def rebuild(pool: Pool) -> None:
+def rebuild(pool: Pool, now: int) -> None:
     """Make the heaps anew from the state: after a configuration, a restore, or when stale entries are too many."""
     timers: list[tuple[int, int, str]] = []
     for chat in pool.chats.values():
@@ -95,21 +95,21 @@ def rebuild(pool: Pool) -> None:
             if due is not None:
                 timers.append((due, Kind.WRAP_UP_LIMIT, chat.id))
     heapify(timers)
-    pool.timers = timers
-    pool.wakes = []
+    pool.index.timers = timers
+    pool.index.wakes = []
     for agent in pool.agents.values():
         agent.absent_due = agent.lost_due = agent.wake = -1
         arm_silence(pool, agent)
-        arm_passings(pool, agent)
-        arm_delay(pool, agent)
+        arm_passings(pool, agent, now)
+        arm_delay(pool, agent, now)
 
 
-def arm_passings(pool: Pool, agent: Agent) -> None:
+def arm_passings(pool: Pool, agent: Agent, now: int) -> None:
     """Put the times at which chats may be offered to the agent again in the heap (after a login, too: R5)."""
     reoffer_after = agent.profile.config.reoffer_after
-    for at in pool.passings.get(agent.id, {}).values():
-        if at + reoffer_after > pool.service:
-            heappush(pool.wakes, (at + reoffer_after, agent.id))
+    for at in pool.index.passings.get(agent.id, {}).values():
+        if at + reoffer_after > now:
+            heappush(pool.index.wakes, (at + reoffer_after, agent.id))
 
 
 def delay_over(agent: Agent) -> int | None:
@@ -118,30 +118,30 @@ def delay_over(agent: Agent) -> int | None:
     return agent.last_offer + delay if delay and agent.last_offer is not None else None
 
 
-def arm_delay(pool: Pool, agent: Agent) -> None:
+def arm_delay(pool: Pool, agent: Agent, now: int) -> None:
     """Set the timer for the end of the agent's delay, once after each offer and each change of the profile (R5).
 
     The timer is set whether or not the agent has a request: service time moves only while a timer is pending.
     """
     over = delay_over(agent)
-    if over is not None and over > pool.service and agent.wake != over:
+    if over is not None and over > now and agent.wake != over:
         agent.wake = over
-        heappush(pool.wakes, (over, agent.id))
+        heappush(pool.index.wakes, (over, agent.id))
 
 
-def tidy(pool: Pool) -> None:
+def tidy(pool: Pool, now: int) -> None:
     """Bound the heaps: an offer leaves its expiry behind when it is accepted."""
-    entries = len(pool.timers) + len(pool.wakes)
+    entries = len(pool.index.timers) + len(pool.index.wakes)
     if entries > _SLACK + 4 * (len(pool.chats) + len(pool.agents)) and entries > _SLACK + 4 * sum(
-        map(len, pool.passings.values())
+        map(len, pool.index.passings.values())
     ):
-        rebuild(pool)
+        rebuild(pool, now)
 
 
 def next_due(pool: Pool) -> int | None:
     """The earliest service time at which this pool may have something to do."""
     due: int | None = None
-    for heap in (pool.timers, pool.wakes, pool.forgets, pool.early_forgets):
+    for heap in (pool.index.timers, pool.index.wakes, pool.index.forgets, pool.index.early_forgets):
         if heap and (due is None or heap[0][0] < due):
             due = heap[0][0]
     return due
@@ -165,8 +165,8 @@ def due_entries(heap: Sequence[tuple[Any, ...]], by: int) -> Iterator[tuple[Any,
 
 def timers_due(pool: Pool, by: int, most: int) -> int:
     """How many timers of a pool are due by a service time (ms), counted up to `most`; some may be stale."""
-    forgets = (takewhile(lambda entry: entry[0] <= by, due) for due in (pool.forgets, pool.early_forgets))
-    found = chain(due_entries(pool.timers, by), due_entries(pool.wakes, by), *forgets)
+    forgets = (takewhile(lambda entry: entry[0] <= by, due) for due in (pool.index.forgets, pool.index.early_forgets))
+    found = chain(due_entries(pool.index.timers, by), due_entries(pool.index.wakes, by), *forgets)
     return sum(1 for _ in islice(found, most))
 
 

@@ -173,10 +173,10 @@ class Admission:
         agents = chats = remembered = endings = 0
         every, unconfigured = nothing(), nothing()
         for number, pool in enumerate(list(self._engine.pools.values())):
-            agents = max(agents, len(pool.agents), len(pool.passings))
+            agents = max(agents, len(pool.agents), len(pool.index.passings))
             chats = max(chats, len(pool.chats))
             remembered = max(remembered, len(pool.chats) + len(pool.remembered))
-            endings = max(endings, len(pool.early_forgets))
+            endings = max(endings, len(pool.index.early_forgets))
             held = held_by(pool)
             add(every, held)
             if pool.id not in self._configured:
@@ -271,7 +271,7 @@ class Admission:
             return self._unconfigured_pool(name)
         # Agents who passed a chat over are remembered with it, logged in or not (R5).
         new = _NOBODY if added is None else added.agents
-        held = len(new) + (0 if pool is None else max(len(pool.agents), len(pool.passings)))
+        held = len(new) + (0 if pool is None else max(len(pool.agents), len(pool.index.passings)))
         most = self._limits.max_agents
         if held >= most:
             return _refused(name, "agents", held, f"agents in pool {name}", most, "max_agents")
@@ -324,7 +324,7 @@ class Admission:
         if self._is_refused(name):
             return self._unconfigured_pool(name)
         most = self._limits.max_early_endings
-        held = (0 if pool is None else len(pool.early_forgets)) + (0 if added is None else len(added.endings))
+        held = (0 if pool is None else len(pool.index.early_forgets)) + (0 if added is None else len(added.endings))
         if held >= most:
             what = f"endings in pool {name} of chats that never came"
             setting = f"max_remembered / {EARLY_ENDINGS_SHARE}"
@@ -338,7 +338,7 @@ class Admission:
         added = self._additions.get(event.pool)
         if chat is None and (added is None or chat_id not in added.chats):
             return None
-        passings = {} if pool is None else pool.passings.get(agent_id, {})
+        passings = {} if pool is None else pool.index.passings.get(agent_id, {})
         if chat_id in passings:
             return None
         declines = self._of(event.pool).declines
@@ -416,7 +416,7 @@ class Admission:
 
     def _is_roomy_for_agents(self, pool: Pool, number: int) -> bool:
         """Whether a pool may take so many more agents, whatever their ids: then they need not be counted one by one."""
-        agents, remembered = len(pool.agents), len(pool.passings)
+        agents, remembered = len(pool.agents), len(pool.index.passings)
         if (
             max(agents, remembered) + number > self._limits.max_agents
             or agents + remembered + number > ANY_IDS
@@ -433,7 +433,7 @@ class Admission:
         return (
             chats <= limits.max_chats
             and chats + len(pool.remembered) <= limits.max_remembered
-            and len(pool.early_forgets) + number <= limits.max_early_endings
+            and len(pool.index.early_forgets) + number <= limits.max_early_endings
             and not self._is_refused(pool.id)
         )
 

@@ -117,7 +117,7 @@ class Survey:
             if not pool.agents and not pool.chats and pool_label(pool.id) == OTHER:
                 continue  # it would add zeros
             yield from _look_at_people(pool, figures)
-            yield from _look_at_queues(pool, figures)
+            yield from _look_at_queues(engine, pool, figures)
         if admission is not None:
             for limit, (used, most) in (yield from admission.used()).items():
                 figures[metrics.LIMIT_USED, (self._shard, limit)] = used
@@ -177,9 +177,9 @@ def _look_at_people(pool: Pool, figures: Figures) -> Iterator[None]:
     yield
 
 
-def _look_at_queues(pool: Pool, figures: Figures) -> Iterator[None]:
-    for number, (queue, line) in enumerate(list(pool.waiting.items())):
-        asking = pool.asking.get(queue)
+def _look_at_queues(engine: Engine, pool: Pool, figures: Figures) -> Iterator[None]:
+    for number, (queue, line) in enumerate(list(pool.index.waiting.items())):
+        asking = pool.index.asking.get(queue)
         if asking is None:
             continue  # the pool was configured anew since the last step, and the queue is gone
         labels = queue_labels(pool.id, queue)
@@ -191,22 +191,22 @@ def _look_at_queues(pool: Pool, figures: Figures) -> Iterator[None]:
         if first is not None:
             oldest = max(0.0, time.time() - first[0] / 1000)
             figures[metrics.OLDEST_WAIT, labels] = max(figures[metrics.OLDEST_WAIT, labels], oldest)
-            if _is_stuck(pool, line, asking):
+            if _is_stuck(pool, line, asking, engine.service):
                 figures[metrics.QUEUE_STUCK, labels] = 1
         if number % _PAUSE == 0:
             yield
 
 
-def _is_stuck(pool: Pool, waiting: WaitingLine, asking: list[AskingLine]) -> bool:
+def _is_stuck(pool: Pool, waiting: WaitingLine, asking: list[AskingLine], now: int) -> bool:
     """Whether I5 is broken: a chat waits that an agent who is asking may take. Told by R5 alone, not by matching."""
     for line in asking:
         for key in line.agents:
             agent = key[-1]
-            passings = pool.passings.get(agent.id, {})
+            passings = pool.index.passings.get(agent.id, {})
             reoffer_after = agent.profile.config.reoffer_after
             for *_, chat in waiting.chats:
                 passed = passings.get(chat.id)
-                if passed is None or passed + reoffer_after <= pool.service:
+                if passed is None or passed + reoffer_after <= now:
                     return True
     return False
 

@@ -101,7 +101,7 @@ def held_by(pool: Pool) -> Totals:
     """What a pool holds."""
     chats = len(pool.chats)
     remembered = chats + len(pool.remembered)
-    return {"agents": len(pool.agents), "chats": chats, "remembered": remembered, "passings": pool.passed}
+    return {"agents": len(pool.agents), "chats": chats, "remembered": remembered, "passings": pool.index.passed}
 
 
 def add(totals: Totals, held: Totals) -> None:
@@ -153,7 +153,7 @@ class AgentIds:
             pool: None if it is to be made.
             added: agents who are about to be added as well.
         """
-        known = len(added) + (0 if pool is None else len(pool.agents) + len(pool.passings))
+        known = len(added) + (0 if pool is None else len(pool.agents) + len(pool.index.passings))
         if known < ANY_IDS:
             return None
         size = _bytes_in_row(agent_id)
@@ -168,7 +168,7 @@ class AgentIds:
     def _count(self, pool: Pool | None, added: AbstractSet[str]) -> int:
         """About 0.2 us an agent."""
         began = self._now()
-        ids = set(added) if pool is None else added | pool.agents.keys() | pool.passings.keys()
+        ids = set(added) if pool is None else added | pool.agents.keys() | pool.index.passings.keys()
         size = sum(map(_bytes_in_row, ids))
         ended = self._now()
         self._due = ended + (ended - began) / RECOUNT_SHARE

@@ -14,6 +14,7 @@ from switchboard.domain.decisions import (
 from switchboard.domain.events import Event
 from switchboard.domain.pool import Pool
 from switchboard.domain.state import Agent, Chat, Request
+from switchboard.domain.step import Step
 from switchboard.tools.chat_story import Cause, StepsSeen, of_event, of_timer
 
 
@@ -101,20 +102,20 @@ class AgentObserver:
         self._stood: dict[str, tuple[int, Standing]] = {}
         """By pool: since when (ms), and how."""
 
-    def offering(self, pool: Pool, agent: Agent, chat: Chat, request: Request | None) -> None:
+    def offering(self, pool: Pool, step: Step, agent: Agent, chat: Chat, request: Request | None) -> None:
         """Nothing: what comes of it is seen when it is settled."""
 
-    def happened(self, pool: Pool, event: Event, ignored: str | None) -> None:
+    def happened(self, pool: Pool, step: Step, event: Event, ignored: str | None) -> None:
         """Write down an event that had to do with the agent."""
-        made = self._own(self._steps.made(pool))
+        made = self._own(self._steps.made(step))
         named = self._agent_id in (event.data.get("agent_id"), event.data.get("to_agent"))
-        self._look(pool, made, of_event(event, ignored) if named or made else None, event)
+        self._look(pool, step, made, of_event(event, ignored) if named or made else None, event)
 
-    def time_passed(self, pool: Pool) -> None:
+    def time_passed(self, pool: Pool, step: Step) -> None:
         """Write down a timer that had to do with the agent."""
-        everything = self._steps.made(pool)
+        everything = self._steps.made(step)
         made = self._own(everything)
-        self._look(pool, made, of_timer(everything) if made else None, None)
+        self._look(pool, step, made, of_timer(everything) if made else None, None)
 
     def finish(self, clock: int, at: str) -> None:
         """The log has ended."""
@@ -126,7 +127,7 @@ class AgentObserver:
     def _own(self, made: list[Decision]) -> list[Decision]:
         return [decision for decision in made if getattr(decision, "agent_id", None) == self._agent_id]
 
-    def _look(self, pool: Pool, made: list[Decision], cause: Cause | None, event: Event | None) -> None:
+    def _look(self, pool: Pool, step: Step, made: list[Decision], cause: Cause | None, event: Event | None) -> None:
         agent = pool.agents.get(self._agent_id)
         stood = self._stood.get(pool.id)
         if agent is None and stood is None and cause is None:
@@ -134,19 +135,19 @@ class AgentObserver:
         if self._pool is not None and pool.id != self._pool:
             self.elsewhere.add(pool.id)
             return
-        since, before = stood if stood is not None else (pool.clock, _OUT)
+        since, before = stood if stood is not None else (step.clock, _OUT)
         after = _standing(agent)
         if cause is None and before == after:
             return
         story = self.stories.setdefault(pool.id, AgentStory(self._agent_id, pool.id))
-        _add_time(story.totals, before, (pool.clock - since) / 1000)
-        self._stood[pool.id] = (pool.clock, after)
+        _add_time(story.totals, before, (step.clock - since) / 1000)
+        self._stood[pool.id] = (step.clock, after)
         _count(story.totals, made)
         if before == after and not made and (cause is None or cause.type == "agent-heartbeat"):
             return
         if cause is None:
             cause = _silence(agent) if event is None else of_event(event, None)
-        story.moments.append(AgentMoment(pool.at, pool.shard, pool.frame, cause, made, before, after))
+        story.moments.append(AgentMoment(step.at, pool.shard, step.frame, cause, made, before, after))
 
 
 def _silence(agent: Agent | None) -> Cause:

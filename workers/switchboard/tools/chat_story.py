@@ -15,6 +15,7 @@ from switchboard.domain.events import Event
 from switchboard.domain.pool import Pool
 from switchboard.domain.rows import chat_value
 from switchboard.domain.state import Agent, Chat, Request
+from switchboard.domain.step import Step
 from switchboard.tools.choices import Choice, Unserved, choose, unserved
 
 Timer: TypeAlias = Literal[
@@ -91,9 +92,9 @@ class StepsSeen:
         self._list: list[Decision] = []
         self._seen = 0
 
-    def made(self, pool: Pool) -> list[Decision]:
+    def made(self, step: Step) -> list[Decision]:
         """The decisions made since this was last asked: those of the step that has just been settled."""
-        decisions = pool.decisions
+        decisions = step.decisions
         if decisions is not self._list:
             self._list, self._seen = decisions, 0
         made = decisions[self._seen :]
@@ -156,22 +157,22 @@ class ChatObserver:
         self._turned_down: dict[str, dict[str, Literal["declined", "missed"]]] = {}
         """pool -> agent -> how it last turned the chat down."""
 
-    def offering(self, pool: Pool, agent: Agent, chat: Chat, request: Request | None) -> None:
+    def offering(self, pool: Pool, step: Step, agent: Agent, chat: Chat, request: Request | None) -> None:
         """Look at who stands where, if it is this chat."""
         if chat.id == self._chat_id and self._wants(pool):
-            self._choice = choose(pool, agent, chat, request, self._turned_down.get(pool.id, {}))
+            self._choice = choose(pool, step, agent, chat, request, self._turned_down.get(pool.id, {}))
 
-    def happened(self, pool: Pool, event: Event, ignored: str | None) -> None:
+    def happened(self, pool: Pool, step: Step, event: Event, ignored: str | None) -> None:
         """Write down an event, if it is about the chat or led to a decision about it."""
-        made = self._steps.made(pool)
+        made = self._steps.made(step)
         if event.data.get("chat_id") == self._chat_id or self._concerns(made):
-            self._write(pool, of_event(event, ignored), made)
+            self._write(pool, step, of_event(event, ignored), made)
 
-    def time_passed(self, pool: Pool) -> None:
+    def time_passed(self, pool: Pool, step: Step) -> None:
         """Write down a timer, if it led to a decision about the chat."""
-        made = self._steps.made(pool)
+        made = self._steps.made(step)
         if self._concerns(made):
-            self._write(pool, of_timer(made), made)
+            self._write(pool, step, of_timer(made), made)
 
     def _concerns(self, made: list[Decision]) -> bool:
         return any(getattr(decision, "chat_id", None) == self._chat_id for decision in made)
@@ -179,7 +180,7 @@ class ChatObserver:
     def _wants(self, pool: Pool) -> bool:
         return self._pool is None or pool.id == self._pool
 
-    def _write(self, pool: Pool, cause: Cause, made: list[Decision]) -> None:
+    def _write(self, pool: Pool, step: Step, cause: Cause, made: list[Decision]) -> None:
         if not self._wants(pool):
             self.elsewhere.add(pool.id)
             return
@@ -196,14 +197,16 @@ class ChatObserver:
         waits = chat is not None and chat.stage == "waiting" and bool(own)
         life.moments.append(
             Moment(
-                pool.at,
+                step.at,
                 pool.shard,
-                pool.frame,
+                step.frame,
                 cause,
                 own,
                 also,
                 self._choice,
-                unserved(pool, chat, turned_down) if waits and chat is not None and _begins(own) else None,
+                unserved(pool, chat, turned_down, step.service)
+                if waits and chat is not None and _begins(own)
+                else None,
                 None if chat is None else _row(pool, chat),
             )
         )

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from switchboard.domain.decisions import AgentOrder, Origin, PullPolicy
-from switchboard.domain.offers import place
+from switchboard.domain.offers import eligible, place
 from switchboard.domain.pool import Pool
 from switchboard.domain.state import Agent, Chat, Request, WaitingLine
+from switchboard.domain.step import Step
+from switchboard.domain.timers import delay_over
 
 Hindrance: TypeAlias = Literal[
     "other-queues",
@@ -61,14 +63,14 @@ class Asking:
     """Why it may not take the chat; None: it may."""
 
 
-def hindered(pool: Pool, agent: Agent, chat: Chat, turned_down: Mapping[str, str]) -> Hindered | None:
-    """Why an agent can't be given a chat now; None: it can.
+def hindered(agent: Agent, chat: Chat, turned_down: Mapping[str, str], now: int) -> Hindered | None:
+    """Why an agent can't be given a chat now; None if it can.
 
     Args:
-        pool: theirs.
-        agent: whoever.
-        chat: one that waits, or is about to be offered.
+        agent: an agent of the chat's pool.
+        chat: a chat that waits, or is about to be offered.
         turned_down: agent id -> `declined` or `missed`, for the agents who turned the chat down.
+        now: service time, ms.
     """
     config = agent.profile.config
     told = Hindered(agent.id, "not-asking", len(agent.sessions), agent.max_sessions)
@@ -81,42 +83,28 @@ def hindered(pool: Pool, agent: Agent, chat: Chat, turned_down: Mapping[str, str
         told.why = "unavailable"
     elif len(agent.sessions) >= agent.max_sessions:
         told.why = "full"
-    elif passed is not None and passed + config.reoffer_after > pool.service:
+    elif passed is not None and passed + config.reoffer_after > now:
         told.why = "declined" if turned_down.get(agent.id) == "declined" else "missed"
-        told.seconds_ago = (pool.service - passed) / 1000
-        told.seconds_more = (passed + config.reoffer_after - pool.service) / 1000
+        told.seconds_ago = (now - passed) / 1000
+        told.seconds_more = (passed + config.reoffer_after - now) / 1000
     elif agent.request is None:
         told.why = "deciding" if agent.mode == "push" and agent.undecided else "not-asking"
     else:
         over = delay_over(agent)
-        if over is None or over <= pool.service:
+        if over is None or over <= now:
             return None
         told.why = "delay"
-        told.seconds_more = (over - pool.service) / 1000
+        told.seconds_more = (over - now) / 1000
     return told
 
 
-def delay_over(agent: Agent) -> int | None:
-    """The service time at which the agent's delay between chats is over; None: it has none."""
-    delay = agent.profile.config.delay_between_chats
-    return None if not delay or agent.last_offer is None else agent.last_offer + delay
-
-
-def eligible(pool: Pool, agent: Agent) -> bool:
-    """R5, as `asking.eligible` tells it, but that nothing is changed by asking."""
-    if agent.request is None or not agent.ready or len(agent.sessions) >= agent.max_sessions:
-        return False
-    over = delay_over(agent)
-    return over is None or over <= pool.service
-
-
-def in_agent_order(pool: Pool) -> list[tuple[Agent, Request]]:
+def in_agent_order(pool: Pool, now: int) -> list[tuple[Agent, Request]]:
     """The agents with an eligible request, in the order in which they are served (R7)."""
-    asking = [(agent, agent.request) for agent in pool.agents.values() if agent.request and eligible(pool, agent)]
+    asking = [(agent, agent.request) for agent in pool.agents.values() if agent.request and eligible(agent, now)]
     return sorted(asking, key=lambda each: place(each[0]))
 
 
-def asking_for(pool: Pool, chat: Chat, turned_down: Mapping[str, str]) -> list[Asking]:
+def asking_for(pool: Pool, chat: Chat, turned_down: Mapping[str, str], now: int) -> list[Asking]:
     """Who is asking, in agent order, and whether each may take this chat."""
     return [
         Asking(
@@ -125,9 +113,9 @@ def asking_for(pool: Pool, chat: Chat, turned_down: Mapping[str, str]) -> list[A
             None if agent.had_offer else number,  # who stands by lot comes before all others
             request.at_text,
             request.origin,
-            hindered(pool, agent, chat, turned_down),
+            hindered(agent, chat, turned_down, now),
         )
-        for number, (agent, request) in enumerate(in_agent_order(pool), start=1)
+        for number, (agent, request) in enumerate(in_agent_order(pool, now), start=1)
     ]
 
 
@@ -200,24 +188,26 @@ class Unserved:
     """Chats before it in its queue."""
 
 
-def choose(pool: Pool, agent: Agent, chat: Chat, request: Request | None, turned_down: Mapping[str, str]) -> Choice:
+def choose(
+    pool: Pool, step: Step, agent: Agent, chat: Chat, request: Request | None, turned_down: Mapping[str, str]
+) -> Choice:
     """What stands behind an offer that is about to be made."""
     config = agent.profile.config
-    asking = asking_for(pool, chat, turned_down)
+    asking = asking_for(pool, chat, turned_down, step.service)
     asked = {each.agent_id for each in asking}
     others = [
         told
         for other in pool.agents.values()
-        if other.id not in asked and other is not agent and (told := hindered(pool, other, chat, turned_down))
+        if other.id not in asked and other is not agent and (told := hindered(other, chat, turned_down, step.service))
     ]
     starving = config.starvation_limit
     starved = bool(
         request is not None
         and config.pull_policy == "strict-priority"
         and starving
-        and pool.clock - chat.arrived_at >= starving
+        and step.clock - chat.arrived_at >= starving
     )
-    earlier, count = ([], 0) if request is None else _earlier(pool, agent, chat, starved=starved)
+    earlier, count = ([], 0) if request is None else _earlier(pool, agent, chat, step.service, starved=starved)
     return Choice(
         agent.id,
         config.name,
@@ -227,29 +217,29 @@ def choose(pool: Pool, agent: Agent, chat: Chat, request: Request | None, turned
         asking,
         [told for told in others if told.why != "other-queues"],
         sum(told.why == "other-queues" for told in others),
-        [Line(queue, len(pool.waiting[queue].chats)) for queue in config.queues],
+        [Line(queue, len(pool.index.waiting[queue].chats)) for queue in config.queues],
         earlier,
         count,
         starved,
         starving / 1000,
-        _freed_by(pool, agent, chat),
+        _freed_by(pool, agent, chat, step.service),
     )
 
 
-def _freed_by(pool: Pool, agent: Agent, chat: Chat) -> Literal["delay", "reoffer"] | None:
-    if delay_over(agent) == pool.service:
+def _freed_by(pool: Pool, agent: Agent, chat: Chat, now: int) -> Literal["delay", "reoffer"] | None:
+    if delay_over(agent) == now:
         return "delay"
-    passed = pool.passings.get(agent.id, {}).get(chat.id)
-    if passed is not None and passed + agent.profile.config.reoffer_after == pool.service:
+    passed = pool.index.passings.get(agent.id, {}).get(chat.id)
+    if passed is not None and passed + agent.profile.config.reoffer_after == now:
         return "reoffer"
     return None
 
 
-def _earlier(pool: Pool, agent: Agent, chat: Chat, *, starved: bool) -> tuple[list[Earlier], int]:
+def _earlier(pool: Pool, agent: Agent, chat: Chat, now: int, *, starved: bool) -> tuple[list[Earlier], int]:
     """The chats that stand before this one by age, or by rank where rank decides."""
     config = agent.profile.config
     strict = config.pull_policy == "strict-priority" and not starved
-    passed = pool.passings.get(agent.id, {})
+    passed = pool.index.passings.get(agent.id, {})
     own = (chat.arrived_at, *chat.position)
     first: list[Earlier] = []
     count = 0
@@ -257,14 +247,12 @@ def _earlier(pool: Pool, agent: Agent, chat: Chat, *, starved: bool) -> tuple[li
     for number, queue in enumerate(config.queues):
         # In a better-ranked queue all come before it.
         end = (_LAST,) if strict and number < rank else own
-        for other in _before(pool.waiting[queue], end):
+        for other in _before(pool.index.waiting[queue], end):
             count += 1
             if len(first) < NAMED:
                 until = passed.get(other.id, -config.reoffer_after) + config.reoffer_after
                 first.append(
-                    Earlier(
-                        other.id, queue, other.arrived_text, "passed-over" if until > pool.service else "ranked-below"
-                    )
+                    Earlier(other.id, queue, other.arrived_text, "passed-over" if until > now else "ranked-below")
                 )
     return first, count
 
@@ -277,11 +265,11 @@ def _before(line: WaitingLine, end: tuple[int, ...]) -> Iterator[Chat]:
         yield entry[3]
 
 
-def unserved(pool: Pool, chat: Chat, turned_down: Mapping[str, str]) -> Unserved:
+def unserved(pool: Pool, chat: Chat, turned_down: Mapping[str, str], now: int) -> Unserved:
     """Why nobody is given a chat that waits now, all being settled."""
-    told = [each for agent in pool.agents.values() if (each := hindered(pool, agent, chat, turned_down))]
+    told = [each for agent in pool.agents.values() if (each := hindered(agent, chat, turned_down, now))]
     serving = [each for each in told if each.why != "other-queues"]
     own = (chat.arrived_at, *chat.position)
-    ahead = sum(1 for _ in _before(pool.waiting[chat.queue], own))
+    ahead = sum(1 for _ in _before(pool.index.waiting[chat.queue], own))
     counts = Counter(each.why for each in serving)
     return Unserved(chat.queue, len(pool.agents), len(serving), dict(counts), serving, ahead)

@@ -388,10 +388,10 @@ def _state_before(engine: Engine, frame: Frame, decisions: list[dict[str, Any]])
     queues = [*_texts(decisions, "queue"), *(queue for agent in agents for queue in agent.profile.config.queues)]
     state.agents = [_public(rows.agent_value(pool, agent)) for agent in agents]
     state.chats = [_public(rows.chat_value(pool, chat)) for chat in chats]
-    state.requests = pool.requests
+    state.requests = pool.index.requests
     state.asking = [
         {"agent_id": agent.id, "requested_at": request.at_text, "origin": request.origin}
-        for agent, request in in_agent_order(pool)[:SHOWN]
+        for agent, request in in_agent_order(pool, engine.service)[:SHOWN]
     ]
     state.queues = list(_queue_heads(pool, queues))
     return state
@@ -399,8 +399,8 @@ def _state_before(engine: Engine, frame: Frame, decisions: list[dict[str, Any]])
 
 def _queue_heads(pool: Pool, queues: Iterable[str]) -> Iterator[QueueHead]:
     for queue in dict.fromkeys(queues):
-        if queue in pool.waiting:
-            chats = pool.waiting[queue].chats
+        if queue in pool.index.waiting:
+            chats = pool.index.waiting[queue].chats
             first = [{"chat_id": chat.id, "arrived_at": chat.arrived_text} for *_, chat in islice(chats, SHOWN)]
             yield QueueHead(queue, len(chats), first)
 

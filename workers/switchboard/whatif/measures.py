@@ -122,9 +122,8 @@ class Measures:
         self._take(self._unanswered.accept(acceptances_of(confirmed)))
         self.ended.update(decision.reason for decision in made["assignment-ended"])
         self._take(self._unanswered.close(closures_of(made["chat-closed"])))
-        for pool in engine.pools.values():
-            for agent_id in pool.changed_agents:
-                self._agent((pool.id, agent_id), pool.agents.get(agent_id), frame.at)
+        for pool_id, agent_id, agent in engine.changed_agents():
+            self._agent((pool_id, agent_id), agent, frame.at)
 
     def signs(self, agents: Iterable[AgentKey], at: int) -> None:
         """These gave a sign in the frame at this time, which `step` has been shown."""

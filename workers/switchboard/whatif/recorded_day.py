@@ -122,9 +122,8 @@ class AgentReader:
             self._decided(decision)
         for event in frame.events:
             self._happened(engine, event, frame.at)
-        for pool in engine.pools.values():
-            for agent_id in pool.changed_agents:
-                self._changed((pool.id, agent_id), pool.agents.get(agent_id), frame.at)
+        for pool_id, agent_id, agent in engine.changed_agents():
+            self._changed((pool_id, agent_id), agent, frame.at)
         for key in self.signs:
             self._last_sign[key] = frame.at
 
@@ -151,7 +150,7 @@ class AgentReader:
             self._by_event.add(key)
         if event.type not in PRESENCE or key not in self._there:
             return
-        if event.type == "agent-heartbeat" and not engine.pools[event.pool].watches_silence():
+        if event.type == "agent-heartbeat" and not engine.pools[event.pool].config.watches_silence:
             return
         if key in self._sidelined and event.data.get("status") == "available" and event.type == "agent-status-changed":
             return  # how it came back from missed offers is drawn: in another run it misses others
