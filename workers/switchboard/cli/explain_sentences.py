@@ -57,7 +57,7 @@ def clock(at: str) -> str:
     return at[11:].rstrip("Z")
 
 
-def decision_words(decision: Decision, own: str | None) -> str:  # noqa: PLR0911, PLR0912 - a sentence each
+def decision_words(decision: Decision, own: str | None) -> str:  # noqa: C901, PLR0911, PLR0912 - a sentence each
     """A sentence, with the rule that the decision follows."""
     match decision:
         case ChatQueued():
@@ -242,7 +242,7 @@ def _event(cause: Cause, own: str | None) -> str:  # noqa: PLR0911 - a sentence 
             return _presence(cause, agent)
 
 
-def _presence(cause: Cause, agent: str) -> str:  # noqa: PLR0911 - a sentence each
+def _presence(cause: Cause, agent: str) -> str:  # noqa: C901, PLR0911 - a sentence each
     data = cause.data
     match cause.type:
         case "request-chat":
@@ -290,7 +290,9 @@ def sentences(cause: Cause, decisions: Sequence[Decision], own: str | None) -> l
     return [first, *[decision_words(decision, own) for decision in left]]
 
 
-def _tail(cause: Cause, left: list[Decision], own: str | None) -> tuple[str, str]:  # noqa: PLR0911 - a tail each
+def _tail(  # noqa: C901, PLR0911 - a tail each
+    cause: Cause, left: list[Decision], own: str | None
+) -> tuple[str, str]:
     """How the first sentence goes on, and its rule; the decisions that it tells are taken from what is left."""
     first = left[0] if left else None
     if first is None or getattr(first, "chat_id", None) != cause.chat_id or cause.chat_id is None:

@@ -224,7 +224,7 @@ async def _publish(
             speed=None if math.isinf(speed) else speed,
             rebase=rebase,
             stop=stop,
-            tell=report,
+            report=report,
             wait=broker_wait(settings),
         )
     return published, time.monotonic() - began, stop.is_set()

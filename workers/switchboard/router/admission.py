@@ -44,8 +44,17 @@ from switchboard.router.shard_history import LONGEST_MS
 ADDING_AGENTS: Final = frozenset({"agent-logged-in", "request-chat"})
 ADDING_CHATS: Final = frozenset({"chat-arrival", "chat-abandoned", "chat-concluded"})
 ADDING_DECLINES: Final = frozenset({"chat-declined"})
-"""The types of events that may add something to a pool that exists, `pool-configured` apart. An event of any type adds
-a pool that is not known."""
+"""The types of events that may add something to a pool that exists, without `pool-configured`. An event of any type
+adds its pool if the pool is new.
+"""
+
+_KIND: Final[Mapping[str, str]] = {
+    **dict.fromkeys(ADDING_AGENTS, "agents"),
+    **dict.fromkeys(ADDING_CHATS, "chats"),
+    **dict.fromkeys(ADDING_DECLINES, "declines"),
+    "pool-configured": "configuration",
+}
+"""Event type → what such an event may add to a pool that exists. Other types add nothing."""
 
 _FORGOTTEN_WITHIN: Final = 2 * LONGEST_MS
 """A closed chat may be forgotten while the records that are checked are applied: as much service time may pass before
@@ -138,8 +147,8 @@ class Admission:
         self._holdings.look_at(self._touched)
         touched = self._touched = set()
         shard_has_room = self._all_have_room(number)
-        roomy_for_agents: set[str] = set()
-        roomy_for_chats: set[str] = set()
+        roomy: set[tuple[str, str]] = set()
+        """(kind, pool id): the pool may take `number` more of the kind, so its events need not be counted."""
         for each in taken:
             event = each.what
             if type(event) is not Event:
@@ -147,19 +156,11 @@ class Admission:
             touched.add(event.pool)
             pool = pools.get(event.pool)
             if pool is not None:
-                if event.type in ADDING_AGENTS:
-                    if event.pool in roomy_for_agents:
-                        continue
-                    if shard_has_room and self._is_roomy_for_agents(pool, number):
-                        roomy_for_agents.add(event.pool)
-                        continue
-                elif event.type in ADDING_CHATS:
-                    if event.pool in roomy_for_chats:
-                        continue
-                    if shard_has_room and self._is_roomy_for_chats(pool, number):
-                        roomy_for_chats.add(event.pool)
-                        continue
-                elif event.type not in ADDING_DECLINES and event.type != "pool-configured":
+                kind = _KIND.get(event.type)
+                if kind is None or (kind, event.pool) in roomy:
+                    continue
+                if shard_has_room and self._is_roomy(kind, pool, number):
+                    roomy.add((kind, event.pool))
                     continue
             refusal = self._refusal(event, pool)
             if refusal is not None:
@@ -413,6 +414,16 @@ class Admission:
             holdings.all[what] + number <= most and UNCONFIGURED_SHARE * (holdings.unconfigured[what] + number) <= most
             for what, most in self._most.items()
         )
+
+    def _is_roomy(self, kind: str, pool: Pool, number: int) -> bool:
+        """True if a pool may take `number` more of a kind, whatever their ids."""
+        match kind:
+            case "agents":
+                return self._is_roomy_for_agents(pool, number)
+            case "chats":
+                return self._is_roomy_for_chats(pool, number)
+            case _:
+                return False
 
     def _is_roomy_for_agents(self, pool: Pool, number: int) -> bool:
         """Whether a pool may take so many more agents, whatever their ids: then they need not be counted one by one."""

@@ -6,6 +6,7 @@ labels; all others share the label `other`.
 
 import time
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
@@ -138,12 +139,7 @@ class Tally:
         made: defaultdict[str, list[Any]] = defaultdict(list)
         for decision in outcome.decisions:
             made[decision.type].append(decision)
-        for decision_type, decisions in made.items():
-            for pool, number in Counter(map(_POOL, decisions)).items():
-                series(metrics.DECISIONS, pool_label(pool), decision_type).inc(number)
-        for decision_type in made.keys() & REFUSAL_REASONS.keys():
-            for (pool, reason), number in Counter(map(_POOL_AND_REASON, made[decision_type])).items():
-                series(metrics.REFUSALS, pool_label(pool), decision_type, reason).inc(number)
+        _count_by_type(made)
         for (pool, queue, reason), number in Counter(map(_OFFER_END, made.get("assignment-ended", ()))).items():
             series(metrics.OFFERS_ENDED, *queue_labels(pool, queue), reason).inc(number)
         # A chat arrives before it is accepted, and is accepted before it is closed: the three types keep this order.
@@ -166,6 +162,16 @@ def _count_set_aside(taken: list[Taken]) -> None:
     over = Counter([each.what.limit for each in taken if isinstance(each.what, OverLimit)])
     for limit, number in over.items():
         series(metrics.OVER_LIMIT, limit).inc(number)
+
+
+def _count_by_type(made: Mapping[str, list[Any]]) -> None:
+    """Count decisions by type and pool, and refusals by reason too."""
+    for decision_type, decisions in made.items():
+        for pool, number in Counter(map(_POOL, decisions)).items():
+            series(metrics.DECISIONS, pool_label(pool), decision_type).inc(number)
+    for decision_type in made.keys() & REFUSAL_REASONS.keys():
+        for (pool, reason), number in Counter(map(_POOL_AND_REASON, made[decision_type])).items():
+            series(metrics.REFUSALS, pool_label(pool), decision_type, reason).inc(number)
 
 
 def _count_accepted(decisions: list[AssignmentConfirmed]) -> None:

@@ -1,4 +1,4 @@
-"""Recorded times moved to now."""
+"""Publishing of a recorded log to the source topics of a live bus, at a pace and with its times moved."""
 
 import asyncio
 import contextlib
@@ -163,26 +163,26 @@ async def publish(
     speed: float | None,
     rebase: bool,
     stop: asyncio.Event,
-    tell: Callable[[Published], None],
+    report: Callable[[Published], None],
     wait: BrokerWait | None = None,
 ) -> Published:
     """Send records to the source topics: keys, headers and bytes as recorded, each partition's in order.
 
-    With a pace a record that goes to another partition than the one before is sent once all before it are
-    acknowledged, so that the whole order is kept, unless that would cost the pace: that is so from about 500 records/s
-    on. Then, and without a pace, only the timestamps tell the order across topics.
+    With a pace, a record that goes to another partition than the previous one is sent once all earlier records are
+    acknowledged, so that the order across topics is kept. From about 500 records/s on that would slow the pace down.
+    Then, and without a pace, only the timestamps give the order across topics.
 
     Args:
         conn: the cluster.
         names: the topics' names.
         records: what to send, in order.
-        topics: the plain names of all topics among them.
-        speed: so many times the recorded pace; None is as fast as can be.
+        topics: the bare names of all topics among them.
+        speed: multiple of the recorded pace; None: as fast as possible.
         rebase: move all times so that the first is now.
-        stop: once set, it ends.
-        tell: called after each record.
-        wait: how long each step before the first record waits for brokers, its default unless given. Later a record is
-            sent again, without end, until a broker has taken it once: the producer is idempotent.
+        stop: ends the sending once set.
+        report: called after each record.
+        wait: how long each step before the first record waits for brokers. Later a record is sent again, without end,
+            until a broker has taken it once: the producer is idempotent.
 
     Raises:
         NotAllowedError: the cluster does not allow writing a topic; nothing was sent.
@@ -191,20 +191,22 @@ async def publish(
             was set, and some records were not acknowledged.
         KafkaError: the broker refused a record.
     """
-    told = Published()
-    sent_to = [Topic(topic) for topic in topics]
+    published = Published()
     wait = wait or BrokerWait(conn)
-    found = await unless_stopped(_connect(conn, names, sent_to, wait), stop)
+    found = await unless_stopped(_connect(conn, names, [Topic(topic) for topic in topics], wait), stop)
     if found is None:
-        return told
+        return published
     writer, counts = found
+    sender = _Sender(writer, names, counts, _Pace(speed, time.monotonic()), stop, wait, published, rebase=rebase)
     try:
-        await _send_all(
-            writer, names, records, counts, told, speed=speed, rebase=rebase, stop=stop, tell=tell, wait=wait
-        )
+        for record in records:
+            if not await sender.send(record):
+                break
+            report(published)
+        await sender.finish()
     finally:
         await stop_producer(writer, STOP_SECONDS)
-    return told
+    return published
 
 
 async def _connect(
@@ -219,59 +221,124 @@ async def _connect(
     return writer, Counter(tp.topic for tp in tps)
 
 
-async def _send_all(
-    writer: AIOKafkaProducer,
-    names: TopicNames,
-    records: Iterable[Record],
-    counts: Counter[str],
-    told: Published,
-    *,
-    speed: float | None,
-    rebase: bool,
-    stop: asyncio.Event,
-    tell: Callable[[Published], None],
-    wait: BrokerWait,
-) -> None:
-    began = time.monotonic()
+@dataclass(slots=True)
+class _Pace:
+    """When each record is due, at a multiple of the recorded pace."""
+
+    speed: float | None
+    """None: every record is due at once."""
+    began: float
+    """Monotonic time of the start, s."""
     first: int | None = None
-    due = 0.0
-    move: Rebase | None = None
-    place: tuple[str, int] | None = None
-    under_way: deque[asyncio.Future[object]] = deque()
-    for record in records:
-        if first is None and is_timely(record.ts):
-            first = record.ts
-            move = Rebase(first, int(time.time() * 1000), speed or 1.0) if rebase else None
-        if speed is not None:
-            if first is not None and is_timely(record.ts):  # one without such a time goes with the one before it
-                due = max(due, (record.ts - first) / 1000 / speed)
-            await _until(began + due, stop)
-        if stop.is_set():
-            break
-        name = names.of(Topic(bare_topic(record.topic)))
-        partition = target(record, counts[name])
-        if speed is not None and place != (name, partition):
-            await _acknowledged(under_way, began + due + GRACE_SECONDS - time.monotonic())
-        if len(under_way) >= UNDER_WAY:
-            await _all_acknowledged(under_way, wait, stop)
-        place = name, partition
-        if speed is not None:
-            told.latest = max(told.latest, time.monotonic() - began - due)
-        moved = move.move(record) if move is not None else record
+    """Timestamp of the first record that has one within the years 0001 to 9999, ms."""
+    due: float = 0.0
+    """When the latest record is due, s after the start."""
+
+    def add(self, record: Record) -> None:
+        """Set when a record is due. A record without a usable timestamp is due with the previous one."""
+        if not is_timely(record.ts):
+            return
+        if self.first is None:
+            self.first = record.ts
+        if self.speed is not None:
+            self.due = max(self.due, (record.ts - self.first) / 1000 / self.speed)
+
+    def late(self) -> float:
+        """Seconds since the latest record was due; negative before."""
+        return time.monotonic() - self.began - self.due
+
+
+class _Sender:
+    """Sends records at a pace, up to `UNDER_WAY` of them unacknowledged."""
+
+    def __init__(
+        self,
+        writer: AIOKafkaProducer,
+        names: TopicNames,
+        counts: Counter[str],
+        pace: _Pace,
+        stop: asyncio.Event,
+        wait: BrokerWait,
+        published: Published,
+        *,
+        rebase: bool,
+    ) -> None:
+        self._writer = writer
+        self._names = names
+        self._counts = counts
+        """Topic → number of partitions."""
+        self._pace = pace
+        self._stop = stop
+        self._wait = wait
+        self._published = published
+        self._rebases = rebase
+        self._rebase: Rebase | None = None
+        """Set with the first usable timestamp."""
+        self._place: tuple[str, int] | None = None
+        """(topic, partition) of the previous record."""
+        self._under_way: deque[asyncio.Future[object]] = deque()
+
+    async def send(self, record: Record) -> bool:
+        """Send one record once it is due. False if `stop` was set first, and the record was not sent."""
+        self._pace.add(record)
+        if self._rebases and self._rebase is None and self._pace.first is not None:
+            self._rebase = Rebase(self._pace.first, int(time.time() * 1000), self._pace.speed or 1.0)
+        name = self._names.of(Topic(bare_topic(record.topic)))
+        partition = target(record, self._counts[name])
+        if not await self._until_due((name, partition)):
+            return False
+        moved = self._rebase.move(record) if self._rebase is not None else record
+        if not await self._hand_over(name, partition, moved):
+            return False
+        self._published.by_topic[name] += 1
+        self._published.moved[name] += partition != record.partition
+        return True
+
+    async def finish(self) -> None:
+        """Wait until everything is acknowledged.
+
+        Raises:
+            BrokerAwayError: `stop` was set, and some records are not acknowledged.
+        """
+        await _all_acknowledged(self._under_way, self._wait, self._stop)
+
+    async def _until_due(self, place: tuple[str, int]) -> bool:
+        """Wait until the record for a place may be sent. False if `stop` was set first."""
+        pace = self._pace
+        if pace.speed is not None:
+            await _until(pace.began + pace.due, self._stop)
+        if self._stop.is_set():
+            return False
+        # Keeps the order across topics, as far as the pace allows.
+        if pace.speed is not None and self._place != place:
+            await _acknowledged(self._under_way, GRACE_SECONDS - pace.late())
+        if len(self._under_way) >= UNDER_WAY:
+            await _all_acknowledged(self._under_way, self._wait, self._stop)
+        self._place = place
+        if pace.speed is not None:
+            self._published.latest = max(self._published.latest, pace.late())
+        return True
+
+    async def _hand_over(self, name: str, partition: int, record: Record) -> bool:
+        """Give a record to the client. False if `stop` was set while the client's buffer was full."""
         send = partial(
-            send_as_is, writer, name, partition, moved.key, moved.payload, moved.headers, timestamp_ms=moved.ts
+            send_as_is,
+            self._writer,
+            name,
+            partition,
+            record.key,
+            record.payload,
+            record.headers,
+            timestamp_ms=record.ts,
         )
         try:
-            under_way.append(await send())
+            self._under_way.append(await send())
         except KafkaTimeoutError:
-            sent = await unless_stopped(wait.watch(UNACKNOWLEDGED, _hand_over(send)), stop)
+            sent = await unless_stopped(self._wait.watch(UNACKNOWLEDGED, _until_taken(send)), self._stop)
             if sent is None:
-                break
-            under_way.append(sent)
-        told.by_topic[name] += 1
-        told.moved[name] += partition != record.partition
-        tell(told)
-    await _all_acknowledged(under_way, wait, stop)
+                return False
+            self._under_way.append(sent)
+        return True
 
 
 def target(record: Record, partitions: int) -> int:
@@ -292,8 +359,8 @@ async def _until(when: float, stop: asyncio.Event) -> None:
                 await stop.wait()
 
 
-async def _hand_over(send: Callable[[], Awaitable["asyncio.Future[object]"]]) -> "asyncio.Future[object]":
-    """Hand a record to the client once it takes one more: where it ran out of time, it has not taken the record."""
+async def _until_taken(send: Callable[[], Awaitable["asyncio.Future[object]"]]) -> "asyncio.Future[object]":
+    """Give a record to the client again and again: a client that ran out of time has not taken the record."""
     while True:
         with contextlib.suppress(KafkaTimeoutError):
             return await send()
