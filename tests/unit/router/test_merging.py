@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from switchboard.domain.events import EVENT_TYPES, Event
 from switchboard.journal.codec import BadInput
-from switchboard.kafka.merged_reader import SHARE, Partition, Taken, fair_merge, merge, rank_of
+from switchboard.kafka.merged_reader import SHARE, ForeignRun, Partition, Taken, fair_merge, merge, rank_of
 
 TYPES = st.sampled_from(EVENT_TYPES)
 HELD = st.lists(st.lists(st.tuples(st.integers(0, 9), TYPES), max_size=6), min_size=1, max_size=5)
@@ -201,3 +201,23 @@ def test_where_all_is_old_the_order_is_that_of_time(held: list[list[tuple[int, s
     plain = [partition(order, *heads) for order, heads in enumerate(held)]
     found = fair_merge(fair, 1000, PLENTY, oldest=1000, overdue=None)
     assert [each.record for each in found] == [each.record for each in merge(plain, 1000, PLENTY)]
+
+
+def test_records_of_other_shards_are_passed_with_the_record_before_them() -> None:
+    """A run of its own only where no record is in the buffer."""
+    held = records(0, 5)
+    held.buffer[0].next_offset = 1
+    for offset in (1, 2):
+        held.drop(taken(held.tp, offset, 7).record, 0.0)
+    [only] = held.buffer
+    assert (only.timestamp, only.next_offset) == (5, 3)
+
+
+def test_a_run_of_other_shards_records_lets_the_merge_go_on() -> None:
+    """Up to the run's last timestamp the partition holds nothing older, so the others' records need not wait for it."""
+    foreign, own = partition(0, lag=True), records(1, 6, 8)
+    for offset, timestamp in enumerate((5, 7)):
+        foreign.drop(taken(foreign.tp, offset, timestamp).record, 0.0)
+    found = merge([foreign, own], 1000, 10**6)
+    assert [(type(each), each.timestamp) for each in found] == [(Taken, 6), (ForeignRun, 7)]
+    assert found[1].next_offset == 2

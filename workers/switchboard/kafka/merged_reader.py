@@ -56,6 +56,19 @@ class Taken:
     """Bytes of memory that its record takes, about."""
     read_at: float = 0.0
     """When it was read (monotonic, s)."""
+    next_offset: int = 0
+    """The offset after this record, and after the records of other shards' pools that follow it in its partition."""
+
+
+@dataclass(slots=True)
+class ForeignRun(Taken):
+    """Records of other shards' pools, dropped before they were decoded.
+
+    Takes part in the merge with the timestamp of the run's last record: until then the partition holds nothing older.
+    """
+
+
+_FOREIGN: Final = BadInput("unknown-type", "of another shard's pool")
 
 
 def rank_of(what: Event | BadInput) -> int:
@@ -84,6 +97,21 @@ class Partition:
     def awaited(self) -> bool:
         """The merge can't go on without it, or something older may be passed by."""
         return self.lag and not self.buffer and not self.given_up
+
+    def drop(self, record: ConsumerRecord, read_at: float) -> None:
+        """Take note of a record of another shard's pool, which comes after all records in the buffer.
+
+        Its offset is passed together with the record before it, or by a run of its own if the buffer is empty.
+        """
+        following = record.offset + 1
+        if not self.buffer:
+            run = ForeignRun(record.timestamp, _LAST, _FOREIGN, record, read_at=read_at, next_offset=following)
+            self.buffer.append(run)
+            return
+        last = self.buffer[-1]
+        last.next_offset = following
+        if type(last) is ForeignRun:
+            last.timestamp = record.timestamp
 
     def is_low(self, records: int, held: int) -> bool:
         """Whether fewer records than this, and fewer bytes of memory, are at hand: more are to be read."""

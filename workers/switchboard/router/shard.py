@@ -104,7 +104,13 @@ class Shard:
         group = shard_id(config.group, index)
         self._ledger = Ledger(config.conn, group, config.names, index)
         self._sources = Sources(
-            config.conn, config.names, group, config.merge_wait, config.longest_outage, history.failures.poison
+            config.conn,
+            config.names,
+            group,
+            config.merge_wait,
+            config.longest_outage,
+            history.failures.poison,
+            (index, config.shards),
         )
         self._committer = Committer(self._ledger, self._commit_made, self._commit_failed)
         self._survey = Survey(index)
@@ -116,7 +122,7 @@ class Shard:
         """Serve this engine, from these source offsets on."""
         config = self._config
         admission = Admission(engine, config.limits)
-        loop = ShardLoop(engine, admission, offsets, self._history, config.shards, config.frames)
+        loop = ShardLoop(engine, admission, offsets, self._history, config.frames)
         self._restored = _Restored(engine, admission, Tally(engine), loop)
 
     async def open(self) -> None:
@@ -242,7 +248,7 @@ class Shard:
         *,
         taken: list[Taken] | None = None,
         first_offsets: Offsets | None = None,
-        markers: Offsets | None = None,
+        passed: Offsets | None = None,
         has_lag: bool = False,
     ) -> Seen:
         """The time and the reader's state now, with the result of an action."""
@@ -252,7 +258,7 @@ class Shard:
             self._sources.read_to_end,
             taken or [],
             first_offsets or {},
-            markers or {},
+            passed or {},
             has_lag,
         )
 
@@ -291,7 +297,7 @@ class Shard:
     def _report(self, offsets: Offsets) -> Seen:
         """Report lags and gauges, and commit the visible offsets to the group."""
         sources, transactions = self._sources, self._history.transactions
-        markers = sources.pass_markers()
+        passed = sources.pass_offsets()
         sources.tell_group(offsets)
         lags = sources.lag
         now = time.monotonic()
@@ -304,7 +310,7 @@ class Shard:
             }
         )
         self._survey.start(self._restored.engine, self._restored.admission)
-        return self._see(markers=markers, has_lag=any(lags.values()))
+        return self._see(passed=passed, has_lag=any(lags.values()))
 
 
 class Committer:

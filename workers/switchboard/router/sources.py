@@ -11,9 +11,9 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from switchboard.domain.events import Event
 from switchboard.errors import BrokerAwayError, SourceGoneError
-from switchboard.journal.codec import BadInput, decode_event
+from switchboard.journal.codec import BadInput, decode_event, pool_of
 from switchboard.kafka.clients import Connection, in_words, source_reader
-from switchboard.kafka.merged_reader import Partition, Taken, TimeLags, fair_merge, rank_of
+from switchboard.kafka.merged_reader import ForeignRun, Partition, Taken, TimeLags, fair_merge, rank_of, shard_of
 from switchboard.kafka.open_transactions import Ends
 from switchboard.kafka.positions import Offsets, cut, not_there, unreadable
 from switchboard.kafka.reading import partitions_of
@@ -56,6 +56,8 @@ class Sources:
         merge_wait: seconds to wait for a partition that has lag and has delivered nothing.
         longest_outage: seconds. Records that are older come by turns with the others', not before them.
         poison: records that made the engine fail, with the error; they are read as bad input.
+        shard: (number of the shard, number of shards). Records of other shards' pools are dropped before they are
+            decoded.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Sources:
         merge_wait: float,
         longest_outage: float,
         poison: dict[tuple[str, int, int], str],
+        shard: tuple[int, int],
     ) -> None:
         self._conn = conn
         self._bare = {name: str(topic) for name, topic in names.sources.items()}
@@ -75,6 +78,9 @@ class Sources:
         self._catching_up_since: float | None = time.monotonic()
         """None once all was read and taken."""
         self._poison = poison
+        self._shard, self._shards = shard
+        self._passed: Offsets = {}
+        """Offsets after runs of other shards' records that no later record of the partition has passed."""
         self._partitions: dict[TopicPartition, Partition] = {}
         self._known: Offsets = {}
         self._time_lags = TimeLags(time.monotonic())
@@ -179,13 +185,13 @@ class Sources:
         polls = (self._consumer.last_poll_timestamp(tp) for tp in self._partitions)
         return any(poll is not None and poll >= oldest for poll in polls)
 
-    def pass_markers(self) -> Offsets:
-        """Where the partitions now stand that were read to their end, if behind what nobody is given.
+    def pass_offsets(self) -> Offsets:
+        """New offsets of partitions past records of other shards' pools, and past the markers of transactions.
 
-        Behind the last record of a transaction stands a marker. Were it not passed, the partition would seem to lag for
-        ever; and once its retention had emptied it, as if something had been lost unread.
+        A partition that is read to its end ends with a marker, after the last record of a transaction. Without its new
+        offset it would seem to lag; and once its retention had emptied it, as if something had been lost unread.
         """
-        passed = {}
+        passed, self._passed = self._passed, {}
         for tp, partition in self._partitions.items():
             place = (tp.topic, tp.partition)
             if self._is_read(tp) and self._known.get(place, partition.position) < partition.position:
@@ -282,7 +288,7 @@ class Sources:
         for first in range(0, len(records), TURN):
             if first:
                 await asyncio.sleep(0)
-            partition.buffer.extend(self._decode(tp, records[first : first + TURN]))
+            self._decode(partition, records[first : first + TURN])
 
     async def _look_at_ends(self, tps: Iterable[TopicPartition]) -> None:
         """Learn which partitions are read to their end.
@@ -299,16 +305,24 @@ class Sources:
                 partition.given_up = False
                 partition.ended_at = max(partition.ended_at, now - max(0.0, wall - (polled or 0)) / 1000)
 
-    def _decode(self, tp: TopicPartition, records: list[ConsumerRecord]) -> Iterable[Taken]:
+    def _decode(self, partition: Partition, records: list[ConsumerRecord]) -> None:
+        """Put records into the buffer of their partition, those of other shards' pools as runs that hold nothing."""
+        tp, shards, now = partition.tp, self._shards, time.monotonic()
         bare = self._bare[tp.topic]
-        now = time.monotonic()
         for record in records:
+            if shards > 1:
+                pool = pool_of(record.headers, record.value, record.timestamp)
+                if shard_of(pool, shards) != self._shard:
+                    partition.drop(record, now)
+                    continue
             source = (tp.topic, tp.partition, record.offset)
             what = decode_event(bare, record.headers, record.value, source=source, timestamp=record.timestamp)
             if self._poison and source in self._poison:
                 what = BadInput("engine-error", self._poison[source], what.pool)
             size, held = _size_of(what, record), work_of(record)
-            yield Taken(record.timestamp, rank_of(what), what, record, size, held, now)
+            partition.buffer.append(
+                Taken(record.timestamp, rank_of(what), what, record, size, held, now, record.offset + 1)
+            )
 
     def _merge(self, most: int, most_bytes: int) -> list[Taken]:
         partitions = list(self._partitions.values())
@@ -326,10 +340,17 @@ class Sources:
         overdue = now - OVERDUE_SECONDS if self._catching_up_since is None else None
         taken = fair_merge(partitions, most, most_bytes, oldest=self._oldest, overdue=overdue)
         self._note_catching_up(now)
-        for each in taken:
-            self._known[each.record.topic, each.record.partition] = each.record.offset + 1
         self._time_lags.took(taken, time.time(), now)
-        return taken
+        own = []
+        for each in taken:
+            place = (each.record.topic, each.record.partition)
+            self._known[place] = each.next_offset
+            if type(each) is ForeignRun:
+                self._passed[place] = each.next_offset
+            else:
+                self._passed.pop(place, None)
+                own.append(each)
+        return own
 
     def _note_catching_up(self, now: float) -> None:
         """Note whether all partitions may hold old records: the shard was just opened, or the brokers were away."""
