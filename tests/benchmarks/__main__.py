@@ -158,7 +158,7 @@ def _shards(runs: int) -> Iterator[str]:
     yield ""
     costs = [measure_sharding.measure_records() for _ in range(runs)]
     own, foreign = statistics.median(each.own for each in costs), statistics.median(each.foreign for each in costs)
-    yield f"Processor time for one record without the client: {own:.1f} us to decode an own one, {foreign:.1f} us to drop"
+    yield f"Processor time for a record without the client: {own:.1f} us to decode an own one, {foreign:.1f} us to drop"
     yield f"a foreign one ({foreign / own:.2f} of it)."
     yield ""
     yield f"Draining the same {measure_sharding.SHARDS} pools, one router with one shard and with one a pool:"

@@ -154,7 +154,7 @@ class OtherFormatError(ValueError):
 
 
 class Restoration:
-    """Rebuilds pools from their rows, row by row. The rows themselves are not kept: those of 200,000 agents take 700 MB.
+    """Rebuilds pools row by row. The rows themselves are not kept: those of 200,000 agents take 700 MB.
 
     Attributes:
         shard: number of the shard.

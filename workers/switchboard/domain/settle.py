@@ -12,9 +12,9 @@ from switchboard.domain.timers import Kind, arm_queue_timers, arm_silence, queue
 
 
 def settle(pool: Pool, step: Step) -> None:
-    """R3: queue timers already due of chats whose offer has just ended, then push follow-ups, then matching.
+    """R3, in this order: queue timers that became due during an offer, push follow-ups, matching.
 
-    One round is enough: matching leaves each agent it serves with an undecided offer, so that no follow-up follows.
+    One round is enough: an agent that matching serves has an undecided offer, so no follow-up can follow.
     """
     if step.ended:
         _fire_queue_timers_due(pool, step)
