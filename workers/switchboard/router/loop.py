@@ -15,8 +15,8 @@ from switchboard.domain.timers import sessions_at_stake
 from switchboard.journal.codec import BadInput
 from switchboard.journal.frames import JOURNAL_HEADERS, encode_frame
 from switchboard.kafka.ledger import CLEAN_COMMIT_SECONDS, CommitBatch
-from switchboard.kafka.merged_reader import Taken, shard_of
-from switchboard.kafka.positions import Offsets
+from switchboard.kafka.merged_reader import Taken
+from switchboard.kafka.reading import Offsets
 from switchboard.kafka.topics import Topic
 from switchboard.router import commits
 from switchboard.router.admission import Admission
@@ -40,6 +40,7 @@ from switchboard.router.loop_actions import (
     ServingAction,
     Stop,
 )
+from switchboard.router.pool_shards import shard_of
 from switchboard.router.shard_history import ShardHistory
 
 TICK_SECONDS: Final = 1.0
