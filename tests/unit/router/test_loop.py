@@ -14,7 +14,7 @@ from switchboard.journal.codec import BadInput
 from switchboard.journal.limits import Limits
 from switchboard.kafka.ledger import CLEAN_COMMIT_SECONDS, CommitBatch
 from switchboard.kafka.merged_reader import Taken, rank_of
-from switchboard.kafka.positions import Offsets
+from switchboard.kafka.reading import Offsets
 from switchboard.kafka.topics import Topic
 from switchboard.router.admission import Admission
 from switchboard.router.commits import GROUP_EVENTS, offsets_in
@@ -355,7 +355,7 @@ def test_a_frame_that_may_end_too_many_sessions_is_halved() -> None:
     assert [len(frame["events"]) for frame in shell.frames] == [4, 1, 1]
 
 
-def test_offsets_past_markers_and_other_shards_records_are_committed_once_a_second() -> None:
+def test_offsets_past_markers_and_dropped_records_are_committed_once_a_second() -> None:
     """Although no frame is made of them: the partition would seem to lag for ever."""
     shell = opened()
     shell.passed = {("t", 3): 9}

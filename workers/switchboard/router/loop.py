@@ -16,7 +16,7 @@ from switchboard.journal.codec import BadInput
 from switchboard.journal.frames import JOURNAL_HEADERS, encode_frame
 from switchboard.kafka.ledger import CLEAN_COMMIT_SECONDS, CommitBatch
 from switchboard.kafka.merged_reader import Taken
-from switchboard.kafka.positions import Offsets
+from switchboard.kafka.reading import Offsets
 from switchboard.kafka.topics import Topic
 from switchboard.router import commits
 from switchboard.router.admission import Admission

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from switchboard.journal.frames import MAX_FRAME_BYTES
 from switchboard.kafka.ledger import CommitBatch
 from switchboard.kafka.merged_reader import Taken
-from switchboard.kafka.positions import Offsets
+from switchboard.kafka.reading import Offsets
 from switchboard.router.commits import MAX_ROW_BYTES, Visible
 
 FRAME_BYTES: Final = 400_000

@@ -20,8 +20,8 @@ from switchboard.kafka.ledger import CommitBatch, Ledger
 from switchboard.kafka.library_logs import Thinned, raised
 from switchboard.kafka.merged_reader import Taken
 from switchboard.kafka.open_transactions import log_change
-from switchboard.kafka.positions import Offsets, Start, first_offsets
-from switchboard.kafka.reading import restore
+from switchboard.kafka.positions import Start, first_offsets
+from switchboard.kafka.reading import Offsets, restore
 from switchboard.kafka.topics import Topic, TopicNames, shard_id
 from switchboard.router.admission import Admission
 from switchboard.router.commits import Visible, offsets_in
@@ -46,7 +46,7 @@ from switchboard.router.loop_actions import (
     Stop,
 )
 from switchboard.router.shard_history import EngineFailedError, ShardHistory
-from switchboard.router.sources import Sources
+from switchboard.router.sources import SourceDecoder, Sources
 
 log = logging.getLogger(__name__)
 set_aside = logging.getLogger("switchboard.dead-letter")
@@ -103,15 +103,8 @@ class Shard:
         self._history = history
         group = shard_id(config.group, index)
         self._ledger = Ledger(config.conn, group, config.names, index)
-        self._sources = Sources(
-            config.conn,
-            config.names,
-            group,
-            config.merge_wait,
-            config.longest_outage,
-            history.failures.poison,
-            (index, config.shards),
-        )
+        decoder = SourceDecoder(index, config.shards, history.failures.poison)
+        self._sources = Sources(config.conn, config.names, group, config.merge_wait, config.longest_outage, decoder)
         self._committer = Committer(self._ledger, self._commit_made, self._commit_failed)
         self._survey = Survey(index)
         self._shown = Shown()
@@ -298,7 +291,7 @@ class Shard:
         """Report lags and gauges, and commit the visible offsets to the group."""
         sources, transactions = self._sources, self._history.transactions
         passed = sources.pass_offsets()
-        sources.tell_group(offsets)
+        sources.commit_to_group(offsets)
         lags = sources.lag
         now = time.monotonic()
         log_change(transactions.see(now, sources.ends), self.index)
