@@ -117,6 +117,8 @@ class Deadlines:
     """The rest of an unwanted body is read for so long after the answer, so that the client can read the answer."""
     sweep: float = 1.0
     """Interval between checks of the deadlines."""
+    stop: float = 1.0
+    """For answers that have begun to end, when the server stops."""
 
 
 @dataclass(slots=True, frozen=True)

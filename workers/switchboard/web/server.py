@@ -45,8 +45,6 @@ async def whole(request: web.Request, handler: Handler) -> web.StreamResponse:
     return await handler(request)
 
 
-STOP_SECONDS: Final = 1.0
-"""Time for answers that have begun, when the server stops."""
 BACKLOG: Final = 128
 """Connections that wait to be accepted. The loop may accept all of them in one step, before replaced connections are
 closed: so many file descriptors are needed beside those of `Limits`."""
@@ -69,7 +67,7 @@ class WebServer:
         """As `socket.getsockname` returns them: (host, port, …)."""
 
     async def cleanup(self) -> None:
-        """Stop: accept no more connections, and give answers that have begun STOP_SECONDS to end."""
+        """Stop: accept no more connections, and give answers that have begun `Deadlines.stop` to end."""
         self._server.close()
         await self._runner.cleanup()
         self._sweeping.cancel()
@@ -91,7 +89,7 @@ async def serve(
         OSError: the address is in use or invalid.
     """
     loop = asyncio.get_running_loop()
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=limits.deadlines.stop)
     await runner.setup()
     connections = Connections(limits.within_descriptors(), (proxies or Proxies()).hold)
 
