@@ -86,6 +86,10 @@ def test_every_relative_link_leads_somewhere() -> None:
     assert faults(lost) == {}
 
 
+TOP: Final = click.Context(switchboard, **switchboard.context_settings)
+"""The parent of every command's context: click caches the help option of the first context of a command."""
+
+
 def _invocations(path: Path) -> Iterator[str]:
     """What follows the word `switchboard`, wherever a text names a command."""
     for span in re.findall(r"`switchboard ([^`]+)`", _prose(path)):
@@ -104,12 +108,12 @@ def _unknown(invocation: str) -> list[str]:
     for word in invocation.split():
         if word.startswith("-"):
             option = word.partition("=")[0]
-            contexts = [(each, click.Context(each, info_name="x")) for each in commands]
+            contexts = [(each, click.Context(each, TOP, info_name="x")) for each in commands]
             if any(option not in _options(each, context) for each, context in contexts):
                 unknown.append(word)
         elif isinstance(commands[0], click.Group):
             group = commands[0]
-            found = {name: group.get_command(click.Context(group), name) for name in word.split("|")}
+            found = {name: group.get_command(TOP, name) for name in word.split("|")}
             unknown += [name for name, command in found.items() if command is None]
             commands = [command for command in found.values() if command is not None] or [click.Command(None)]
     return unknown

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import orjson
 import pytest
 from rich.console import Console
@@ -21,10 +20,10 @@ from rich.table import Table
 from switchboard.cli.dead_letter_commands import fields_of, line_of, shown
 from switchboard.cli.live_board import Board, plain, render
 from switchboard.cli.main import COMMANDS, main
-from switchboard.cli.main import switchboard as main_commands
 from switchboard.cli.ui import PrintableConsole, json_of
 from switchboard.journal.recorded_log import Record, encode_record
 from switchboard.tools.dead_letters import DeadLetter, Place
+from tests.commands import library_levels_kept
 from tests.terminals import ESCAPES, HOSTILE_ID, HOSTILE_TEXT, MARKUP, UNSEEN, unsafe
 from tests.unit.replay.logs import decided, journal
 from tests.unit.rules.story import config, event, push
@@ -60,17 +59,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[byte
         assert b"forged line" not in [line.strip() for line in (out + err).splitlines()]
         return int(str(ended.value.code)), out, err
 
-    yield run_it
-    for name in COMMANDS:
-        forget_help(main_commands.get_command(click.Context(main_commands), name))
-
-
-def forget_help(command: click.Command | None) -> None:
-    """Click keeps the help option that a command first had, and beside other tests it is to have its own."""
-    if command is not None:
-        command._help_option = None
-        for each in command.commands.values() if isinstance(command, click.Group) else ():
-            forget_help(each)
+    with library_levels_kept():
+        yield run_it
 
 
 @pytest.fixture

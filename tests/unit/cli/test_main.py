@@ -6,7 +6,7 @@ Tests of workers as processes are in `tests/processes`.
 import socket
 import sys
 from asyncio import gather
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -14,6 +14,7 @@ import pytest
 
 from switchboard.cli.main import main
 from switchboard.dev.local_broker import free_port
+from tests.commands import library_levels_kept
 from tests.routers import run
 
 
@@ -32,7 +33,9 @@ async def test_a_broker_that_is_away_is_said_once_and_in_plain_words() -> None:
 
 
 @pytest.fixture
-def failed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+def failed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., tuple[int, str]]]:
     """Run a command that fails at its start, without a process of its own; exit code and stderr."""
 
     def run_here(*command: str, **settings: object) -> tuple[int, str]:
@@ -43,7 +46,8 @@ def failed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
             main()
         return int(str(ended.value.code)), capsys.readouterr().err
 
-    return run_here
+    with library_levels_kept():
+        yield run_here
 
 
 def test_a_port_that_is_taken_is_wrong_use(failed: Callable[..., tuple[int, str]]) -> None:
