@@ -23,7 +23,7 @@ from switchboard.cli.main import COMMANDS, main
 from switchboard.cli.ui import PrintableConsole, json_of
 from switchboard.journal.recorded_log import Record, encode_record
 from switchboard.tools.dead_letters import DeadLetter, Place
-from tests.commands import library_levels_kept
+from tests.commands import invoke, library_levels_kept
 from tests.terminals import ESCAPES, HOSTILE_ID, HOSTILE_TEXT, MARKUP, UNSEEN, unsafe
 from tests.unit.replay.logs import decided, journal
 from tests.unit.rules.story import config, event, push
@@ -157,11 +157,11 @@ def test_replay_and_whatif_tell_of_hostile_lines(run: Run, log: Path, tmp_path: 
 
 def test_a_decision_log_on_a_terminal_is_safe_and_elsewhere_byte_for_byte(log: Path) -> None:
     """JSON with escapes says the same."""
-    command = [sys.executable, "-m", "switchboard", "replay", str(log), "--out", "-"]
-    as_it_is = subprocess.run(command, capture_output=True, check=True).stdout
+    as_it_is = invoke("replay", log, "--out", "-").stdout_bytes
     assert as_it_is == b"".join(decided(log))
     assert unsafe(as_it_is) != []
     ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "switchboard", "replay", str(log), "--out", "-"]
     with subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL) as process:
         os.close(theirs)
         seen = b""
