@@ -8,7 +8,7 @@ import socket
 import struct
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -82,19 +82,6 @@ def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
     return mapped or found
 
 
-REQUEST_SECONDS: Final = 10.0
-"""Time for a client to send a whole request, from the connection or from the first byte of the request."""
-IDLE_SECONDS: Final = 75.0
-"""Time that a connection may stay open between requests. Proxies commonly use 60 s: with more, a proxy never sends a
-request into a connection that is being closed."""
-WRITE_SECONDS: Final = 20.0
-"""Time for a client to read the pending bytes, at most 64 KiB: a client that reads 3.3 KB/s keeps up."""
-SLOW_SECONDS: Final = 5.0
-"""A client that has not read for so long may be closed for a new one when all connections are in use."""
-LINGERING_SECONDS: Final = 1.0
-"""Time that the rest of an unwanted body is read after the answer, so that the client can read the answer."""
-SWEEP_SECONDS: Final = 1.0
-"""Interval between checks of the deadlines."""
 WRITE_BUFFER_BYTES: Final = 64 * 1024
 SEND_BUFFER_BYTES: Final = 128 * 1024
 """The kernel's send buffer of a connection. By default it grows to 4 MiB: 500 clients that don't read take 2 GB."""
@@ -112,19 +99,43 @@ log.addFilter(Thinned(seconds=60))
 
 
 @dataclass(slots=True, frozen=True)
+class Deadlines:
+    """Times that the clients of a web server have, in seconds."""
+
+    request: float = 10.0
+    """To send a whole request, from the connection or from the first byte of the request."""
+    body: float = 5.0
+    """To send the body, after the headers."""
+    idle: float = 75.0
+    """Between requests. Proxies commonly use 60 s: with more, a proxy never sends a request into a connection that is
+    being closed."""
+    write: float = 20.0
+    """To read the pending bytes, at most 64 KiB: a client that reads 3.3 KB/s keeps up."""
+    slow: float = 5.0
+    """A client that has not read for so long may be closed for a new one when all connections are in use."""
+    lingering: float = 1.0
+    """The rest of an unwanted body is read for so long after the answer, so that the client can read the answer."""
+    sweep: float = 1.0
+    """Interval between checks of the deadlines."""
+    stop: float = 1.0
+    """For answers that have begun to end, when the server stops."""
+
+
+@dataclass(slots=True, frozen=True)
 class Limits:
     """Limits on the open connections of a web server."""
 
     connections: int
     by_address: int
     """Connections of one client address."""
+    deadlines: Deadlines = Deadlines()
 
     def within_descriptors(self) -> "Limits":
         """These limits, lowered if the process may have few file descriptors (`ulimit -n`)."""
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         most = self.connections if soft == resource.RLIM_INFINITY else soft // SPARE_DESCRIPTORS
         connections = max(LEAST_CONNECTIONS, min(self.connections, most))
-        return Limits(connections, min(self.by_address, connections))
+        return replace(self, connections=connections, by_address=min(self.by_address, connections))
 
 
 class Connections:
@@ -141,6 +152,7 @@ class Connections:
     """
 
     def __init__(self, limits: Limits, is_proxy: Callable[[str], bool] = lambda _: False) -> None:
+        self.deadlines = limits.deadlines
         self._limits = limits
         self._is_proxy = is_proxy
         self._all: set[ClientConnection] = set()
@@ -211,7 +223,7 @@ class Connections:
             slow = [
                 connection
                 for connection in self._all
-                if is_other(connection) and connection.unread_seconds() > SLOW_SECONDS
+                if is_other(connection) and connection.unread_seconds() > self.deadlines.slow
             ]
             found = max(slow, key=lambda connection: connection.unread_seconds(), default=None)
         if found is not None:
@@ -234,7 +246,8 @@ class ClientConnection(web.RequestHandler):
     """
 
     def __init__(self, connections: Connections, manager: web.Server, **options: Any) -> None:
-        super().__init__(manager, **options)
+        deadlines = connections.deadlines
+        super().__init__(manager, keepalive_timeout=deadlines.idle, lingering_time=deadlines.lingering, **options)
         self.address = ""
         """As `client_address` returns it."""
         self._connections = connections
@@ -282,6 +295,11 @@ class ClientConnection(web.RequestHandler):
         """Write again: the client has read most of the pending bytes."""
         self._unread_since = None
         super().resume_writing()
+
+    @property
+    def body_seconds(self) -> float:
+        """Time for the body of a request to arrive, s."""
+        return self._connections.deadlines.body
 
     def begin(self) -> None:
         """Note that a whole request has arrived."""
@@ -331,9 +349,10 @@ class ClientConnection(web.RequestHandler):
             self._unread_since = None
         elif self._unread_since is None:
             self._unread_since = now
+        deadlines = self._connections.deadlines
         is_waiting = self._connections.is_waiting(self)
-        is_late = is_waiting and self._request_since is not None and now - self._request_since > REQUEST_SECONDS
-        return is_late or (self._unread_since is not None and now - self._unread_since > WRITE_SECONDS)
+        is_late = is_waiting and self._request_since is not None and now - self._request_since > deadlines.request
+        return is_late or (self._unread_since is not None and now - self._unread_since > deadlines.write)
 
     def unread_seconds(self) -> float:
         """Seconds since the client last read, while bytes wait for it; else 0."""
