@@ -17,7 +17,8 @@ from switchboard.audit.inputs import read_decision
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 from switchboard.errors import AuditInputError, RecordedLogError, RoutingFileError, SettingsError
 from switchboard.journal import bounded_json
-from switchboard.journal.decision_log import DecisionId, FoundDecision
+from switchboard.journal.decision_log import FoundDecision
+from switchboard.journal.decision_reader import DecisionId
 from switchboard.journal.files import InputFileError, open_input, read_text
 from switchboard.journal.frames import decode_frame
 from switchboard.journal.line_files import MAX_LINE_BYTES, LongLineError, read_lines
