@@ -12,7 +12,7 @@ from switchboard.cli.process import relax_collector
 from switchboard.cli.ui import PrintableConsole, log_progress, say_json
 from switchboard.journal.log_frames import Tally
 from switchboard.journal.printable_text import counted
-from switchboard.tools.agent_story import AgentMoment, AgentStory, Standing, Totals
+from switchboard.tools.agent_story import AgentMoment, AgentState, AgentStory, Totals
 from switchboard.tools.chat_story import ChatStory
 from switchboard.tools.explanation import explain_agent, explain_chat
 
@@ -133,8 +133,8 @@ def _agent_moment(moment: AgentMoment) -> Iterator[Line]:
         yield Line(f"Now {_state(moment.after)}.", depth=1)
 
 
-def _state(standing: Standing) -> str:
-    if standing.status == "logged-out":
+def _state(state: AgentState) -> str:
+    if state.status == "logged-out":
         return "logged out"
-    asks = "" if standing.requested_at is None else f", asking since {clock(standing.requested_at)}"
-    return f"{standing.status}, {standing.sessions} of {standing.max_sessions} chats{asks}"
+    asks = "" if state.requested_at is None else f", asking since {clock(state.requested_at)}"
+    return f"{state.status}, {state.sessions} of {state.max_sessions} chats{asks}"

@@ -26,7 +26,7 @@ from switchboard.domain.decisions import (
 from switchboard.domain.rfc3339 import parse_ms
 from switchboard.journal.printable_text import counted, printable
 from switchboard.tools.chat_story import ChatStory, Life, Moment
-from switchboard.tools.choices import Asking, Choice, Hindered, Hindrance, Unserved
+from switchboard.tools.choices import Choice, EligibleAgent, HinderedAgent, Hindrance, Unserved
 
 TIME_WIDTH: Final = 14
 """Columns of the time in front of a line."""
@@ -227,7 +227,7 @@ def _asking(choice: Choice) -> Iterator[Line]:
         yield Line(f"and {len(choice.asking) - shown.stop} more after them", depth=1, bullet="-")
 
 
-def _place(each: Asking, by_lot: int) -> str:
+def _place(each: EligibleAgent, by_lot: int) -> str:
     if each.lot is not None:
         return f"no chat since login, lot {_nth(each.lot)} of {by_lot}"
     made = "clicked" if each.origin == "manual" else "by push"
@@ -290,7 +290,7 @@ def why_nobody(unserved: Unserved) -> Iterator[Line]:
         yield Line(f"{counted(unserved.ahead, 'chat stands', 'chats stand')} before it in queue {unserved.queue}. [R4]")
 
 
-def by_kind(hindered: Sequence[Hindered]) -> Iterator[Line]:
+def by_kind(hindered: Sequence[HinderedAgent]) -> Iterator[Line]:
     """Agents by hindrance, `NAMED` of each by name."""
     for kind, words in _KINDS.items():
         of_kind = [each for each in hindered if each.why == kind]
@@ -301,14 +301,14 @@ def by_kind(hindered: Sequence[Hindered]) -> Iterator[Line]:
         yield Line(f"{len(of_kind)} {words[len(of_kind) > 1]}: {named}{more}", depth=1, bullet="-")
 
 
-def hindrance(each: Hindered) -> str:
+def hindrance(each: HinderedAgent) -> str:
     """The hindrance of one agent."""
     if each.why == "other-queues":
         return "does not serve this chat's queue [R5]"
     return f"{_KINDS[each.why][0]}{_detail(each)}"
 
 
-def _detail(each: Hindered) -> str:
+def _detail(each: HinderedAgent) -> str:
     match each.why:
         case "full" | "not-asking" | "deciding":
             return f" ({each.sessions} of {each.max_sessions})"
@@ -320,7 +320,7 @@ def _detail(each: Hindered) -> str:
             return ""
 
 
-def _counts_by_kind(hindered: Sequence[Hindered]) -> str:
+def _counts_by_kind(hindered: Sequence[HinderedAgent]) -> str:
     elsewhere = sum(each.why == "other-queues" for each in hindered)
     parts = [f"{elsewhere} serve other queues"] if elsewhere else []
     if len(hindered) > elsewhere:
