@@ -107,7 +107,7 @@ async def test_a_survey_lets_others_have_their_turn_and_goes_with_the_shard(surv
     queues = [{"name": f"q{number}"} for number in range(500)]
     config = {"queues": queues, "profiles": [{"name": "a"}]}
     engine.apply(Frame(1, 2000, 0, [Event("pool-configured", "pool-0", {"config": config})]))
-    admission = Admission(engine, Limits())
+    admission = Admission(engine, Limits(), 0.0)
     survey.start(engine, admission)
     turns = 0
     while told("switchboard_limit_used", shard="0", limit="pools") is None:
@@ -127,10 +127,10 @@ async def test_what_a_survey_raises_is_raised_by_the_next(survey: Survey, monkey
     engine = Engine(0)
     engine.apply(Frame(0, 1000, 0, [configured("q")]))
     monkeypatch.delattr(engine.pools["p"].index.__class__, "waiting")
-    survey.start(engine, Admission(engine, Limits()))
+    survey.start(engine, Admission(engine, Limits(), 0.0))
     await asyncio.sleep(0)
     with pytest.raises(AttributeError):
-        survey.start(engine, Admission(engine, Limits()))
+        survey.start(engine, Admission(engine, Limits(), 0.0))
 
 
 def test_the_three_availability_figures_tell_who_could_take_from_a_queue(survey: Survey) -> None:

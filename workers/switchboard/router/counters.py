@@ -21,7 +21,7 @@ from switchboard.journal.codec import BadInput
 from switchboard.kafka.merged_reader import Taken
 from switchboard.metrics import REFUSAL_REASONS
 from switchboard.projections.chat_outcomes import EndedWaits, FirstWaits, acceptances_of, arrivals_of, closures_of
-from switchboard.router.admission import OverLimit
+from switchboard.router.shard_limits import OverLimit
 
 MOST_POOLS: Final = 200
 """Pools that are labels, configured and made-up ones together."""

@@ -119,7 +119,7 @@ class Survey:
             yield from _look_at_people(pool, figures)
             yield from _look_at_queues(engine, pool, figures)
         if admission is not None:
-            for limit, (used, most) in (yield from admission.used()).items():
+            for limit, (used, most) in (yield from admission.usage()).items():
                 figures[metrics.LIMIT_USED, (self._shard, limit)] = used
                 figures[metrics.LIMIT_MAX, (self._shard, limit)] = most
         yield from self._have_counters(figures)

@@ -202,7 +202,7 @@ class ShardLoop:
         yield from self._check_commits()
         # 2. Set aside events beyond a limit, before a frame is made.
         mine = self._mine(taken)
-        self._admission.check(mine)
+        self._admission.check(mine, self._seen.now)
         # 3. Frame, apply and commit; without events or due timers commit only what has to be.
         if self._history.failures.concern(mine):
             yield from self._step_by_step(taken)

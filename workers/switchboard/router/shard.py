@@ -115,7 +115,7 @@ class Shard:
     def _use(self, engine: Engine, offsets: Offsets) -> None:
         """Serve this engine, from these source offsets on."""
         config = self._config
-        admission = Admission(engine, config.limits)
+        admission = Admission(engine, config.limits, time.monotonic())
         loop = ShardLoop(engine, admission, offsets, self._history, config.shards, config.frames)
         self._restored = _Restored(engine, admission, Tally(engine), loop)
 
