@@ -26,7 +26,8 @@ from switchboard.kafka.topics import Topic, TopicNames, shard_id
 from switchboard.router.admission import Admission
 from switchboard.router.commits import Visible, offsets_in
 from switchboard.router.counters import Tally
-from switchboard.router.gauges import Shown, Survey, source_gauges
+from switchboard.router.gauges import GaugeSet, PoolGauges, source_gauges
+from switchboard.router.label_names import LabelNames
 from switchboard.router.loop import PAUSE_RECORDS, STUCK_SECONDS, ShardLoop
 from switchboard.router.loop_actions import (
     AwaitCommit,
@@ -79,6 +80,8 @@ class RouterConfig:
     """Seconds. Older records take turns with the others."""
     limits: Limits = field(default_factory=Limits)
     """The limits of each shard."""
+    labels: LabelNames = field(default_factory=LabelNames)
+    """The names of pools and queues in metrics, for all shards together."""
     stuck_after: float = STUCK_SECONDS
     stalled_after: float = STALLED_SECONDS
     check_topics_every: float = TOPICS_SECONDS
@@ -107,8 +110,8 @@ class Shard:
             config.conn, config.names, group, config.merge_wait, config.longest_outage, history.failures.poison
         )
         self._committer = Committer(self._ledger, self._commit_made, self._commit_failed)
-        self._survey = Survey(index)
-        self._shown = Shown()
+        self._pool_gauges = PoolGauges(index, config.labels)
+        self._shard_gauges = GaugeSet()
         self._restore_seconds = 0.0
         self._use(Engine(index), {})
 
@@ -117,7 +120,7 @@ class Shard:
         config = self._config
         admission = Admission(engine, config.limits, time.monotonic())
         loop = ShardLoop(engine, admission, offsets, self._history, config.shards, config.frames)
-        self._restored = _Restored(engine, admission, Tally(engine), loop)
+        self._restored = _Restored(engine, admission, Tally(engine, config.labels), loop)
 
     async def open(self) -> None:
         """Take the shard: fence the owner before, restore, and begin to read at the restored offsets.
@@ -169,8 +172,8 @@ class Shard:
         Args:
             clean: whether the shard was stopped, and nothing failed; closing then takes 2 s at most.
         """
-        self._survey.clear()
-        self._shown.tell({})
+        self._pool_gauges.clear()
+        self._shard_gauges.set({})
         await self._committer.abandon()
         await asyncio.gather(self._sources.close(), self._ledger.close(clean=clean))
 
@@ -277,11 +280,12 @@ class Shard:
 
     def _commit_made(self, seconds: float) -> CommitBatch | None:
         """Count and log what a commit made visible; the batch to commit next."""
-        end = self._restored.loop.commit_made(time.monotonic(), int(time.time() * 1000))
+        clock = int(time.time() * 1000)
+        end = self._restored.loop.commit_made(time.monotonic(), clock)
         metrics.COMMIT.observe(seconds)
         metrics.COMMITS.labels("committed").inc()
         for part in end.visible:
-            self._restored.tally.count(part.taken, part.outcome)
+            self._restored.tally.count(part.taken, part.outcome, clock)
             log_visible(self.index, part)
         return None if end.following is None else end.following.batch
 
@@ -297,13 +301,13 @@ class Shard:
         now = time.monotonic()
         log_change(transactions.see(now, sources.ends), self.index)
         shard = str(self.index)
-        self._shown.tell(
+        self._shard_gauges.set(
             {
                 (metrics.RESTORE, (shard,)): self._restore_seconds,
                 **source_gauges(shard, lags, sources.time_lags, transactions.open_for(now)),
             }
         )
-        self._survey.start(self._restored.engine, self._restored.admission)
+        self._pool_gauges.start(self._restored.engine, self._restored.admission)
         return self._see(markers=markers, has_lag=any(lags.values()))
 
 
