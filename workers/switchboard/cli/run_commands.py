@@ -108,7 +108,7 @@ async def _route(settings: Settings, start: Start | None) -> None:
         settings.broker_wait_seconds,
         settings.instance_id,
     )
-    web = await serve_endpoints(worker, settings.metrics_host, settings.metrics_port)
+    web = await serve_endpoints(worker.status, settings.metrics_host, settings.metrics_port)
     try:
         await worker.run(stop)
     finally:

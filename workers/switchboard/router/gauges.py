@@ -24,7 +24,7 @@ Series: TypeAlias = tuple[Gauge, tuple[str, ...]]
 Figures: TypeAlias = dict[Series, float]
 
 SHARE: Final = 0.01
-"""Share of the time that surveys may take. A survey of 5 ms (10,000 agents) runs once a second, longer ones less often."""
+"""Share of the time that surveys may take: once a second one of 5 ms (10,000 agents), less often a longer one."""
 SLICE_SECONDS: Final = 0.002
 """Work of a survey between two turns of the event loop. 10,000 pools take 0.2 s in all."""
 
