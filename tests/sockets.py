@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 
 from aiohttp import web
 
-from switchboard.web.connections import Limits
+from switchboard.web.connections import DEADLINES, Deadlines, Limits
 from switchboard.web.server import MOST_BODY_BYTES, serve, whole
 
 HALF = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -28,7 +28,9 @@ def descriptors(least: int) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def an_app(limits: Limits, app: web.Application | None = None) -> AsyncIterator[int]:
+async def an_app(
+    limits: Limits, app: web.Application | None = None, deadlines: Deadlines = DEADLINES
+) -> AsyncIterator[int]:
     """A server of an app, by default one that answers on /healthz, /livez and /readyz; its port."""
     if app is None:
         app = web.Application(middlewares=[whole], client_max_size=MOST_BODY_BYTES)
@@ -38,7 +40,7 @@ async def an_app(limits: Limits, app: web.Application | None = None) -> AsyncIte
 
         for path in ("/healthz", "/livez", "/readyz"):
             app.router.add_get(path, probe)
-    server = await serve(app, "127.0.0.1", 0, limits)
+    server = await serve(app, "127.0.0.1", 0, limits, deadlines=deadlines)
     try:
         yield server.addresses[0][1]
     finally:

@@ -21,8 +21,8 @@ from switchboard.monitor.bus_watch import Pulse, Routing
 from switchboard.monitor.live_stream import Look, Stream, whole
 from switchboard.monitor.tables import Record, Tables, apply
 from switchboard.monitor.web_api import add_routes
-from switchboard.web import connections, server
-from switchboard.web.connections import Limits
+from switchboard.web import server
+from switchboard.web.connections import DEADLINES, Deadlines, Limits
 from tests.floors import Floor
 from tests.sockets import an_app, connected
 from tests.unit.monitor.test_openapi import AGENT
@@ -229,7 +229,7 @@ class Streams:
 
 
 @asynccontextmanager
-async def bounded(most: int, *, row_bytes: int = 0) -> AsyncIterator[Streams]:
+async def bounded(most: int, *, row_bytes: int = 0, deadlines: Deadlines = DEADLINES) -> AsyncIterator[Streams]:
     """A server for so many pages, whose messages hold a row that changes and is so large."""
     tables = Tables()
     agent_row(tables, 0, "ann")
@@ -243,7 +243,7 @@ async def bounded(most: int, *, row_bytes: int = 0) -> AsyncIterator[Streams]:
             await asyncio.sleep(0.01)
 
     changing = asyncio.create_task(change()) if row_bytes else None
-    async with an_app(Limits(1_000, 1_000), app) as port:
+    async with an_app(Limits(1_000, 1_000), app, deadlines) as port:
         with running(stream):
             yield Streams(port, stream)
         if changing:
@@ -269,8 +269,7 @@ async def test_readers_who_don_t_read_give_their_places_to_one_who_does(
     monkeypatch.setattr(streams, "BEHIND_SECONDS", 0.2)
     monkeypatch.setattr(streams, "TICK_SECONDS", 0.02)
     monkeypatch.setattr(streams, "MOST_WAITING", 100_000)  # so that nothing else cuts them off
-    monkeypatch.setattr(connections, "WRITE_SECONDS", 1_000)
-    async with bounded(20, row_bytes=400_000) as served:
+    async with bounded(20, row_bytes=400_000, deadlines=Deadlines(write=1_000)) as served:
         held = [await served.open(f"127.0.0.{2 + n % addresses}") for n in range(20)]
 
         async def status() -> int:

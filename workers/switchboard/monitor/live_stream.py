@@ -138,7 +138,7 @@ MOST_BY_ADDRESS: Final = 100
 """Clients of one address, or half of all if that is less: no one address has all places."""
 BEHIND_SECONDS: Final = 2.0
 """A client that has not taken a message for so long is behind, and gives its place to a new one if there is no other.
-It is cut off without that after `WRITE_SECONDS`, or with MOST_WAITING messages."""
+It is cut off without that after `Deadlines.write`, or with MOST_WAITING messages."""
 MOST_WAITING: Final = 40
 """Messages that wait for one client; with one more it is cut off. At four a second, it is then 10 s behind."""
 

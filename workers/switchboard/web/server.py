@@ -7,11 +7,10 @@ from typing import Any, Final
 from aiohttp import HttpVersion10, HttpVersion11, web
 
 from switchboard.web.connections import (
-    IDLE_SECONDS,
-    LINGERING_SECONDS,
-    SWEEP_SECONDS,
+    DEADLINES,
     ClientConnection,
     Connections,
+    Deadlines,
     Limits,
     Proxies,
 )
@@ -21,8 +20,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MOST_BODY_BYTES: Final = 4 * 1024
 """The only body that a route accepts is the sign-in form with one token. Pass this to `web.Application` as
 `client_max_size`: aiohttp stops reading there, and answers 413."""
-BODY_SECONDS: Final = 5.0
-"""Time for a body to arrive."""
 
 
 @web.middleware
@@ -34,7 +31,7 @@ async def whole(request: web.Request, handler: Handler) -> web.StreamResponse:
     Raises:
         HTTPBadRequest: the body contradicts its headers; a request of HTTP/1.1 without a host; HTTP/0.9, which has no
             headers.
-        HTTPRequestTimeout: the body took longer than BODY_SECONDS.
+        HTTPRequestTimeout: the body took longer than `Deadlines.body`.
         HTTPRequestEntityTooLarge: the body is longer than MOST_BODY_BYTES.
     """
     # aiohttp's parser refuses more than one Host header.
@@ -42,15 +39,17 @@ async def whole(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise web.HTTPBadRequest
     if request.content_length is not None and request.content_length > MOST_BODY_BYTES:
         raise web.HTTPRequestEntityTooLarge(MOST_BODY_BYTES, request.content_length)
+    connection = request.protocol if isinstance(request.protocol, ClientConnection) else None
+    deadlines = DEADLINES if connection is None else connection.deadlines
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(deadlines.body):
             await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
     except web.RequestPayloadError:
         raise web.HTTPBadRequest from None
-    if isinstance(request.protocol, ClientConnection):
-        request.protocol.begin()
+    if connection is not None:
+        connection.begin()
     return await handler(request)
 
 
@@ -85,7 +84,12 @@ class WebServer:
 
 
 async def serve(
-    app: web.Application, host: str, port: int, limits: Limits, proxies: Proxies | None = None
+    app: web.Application,
+    host: str,
+    port: int,
+    limits: Limits,
+    proxies: Proxies | None = None,
+    deadlines: Deadlines = DEADLINES,
 ) -> WebServer:
     """Start a web server.
 
@@ -95,6 +99,7 @@ async def serve(
         port: the port to listen at; 0 for any free port.
         limits: on connections; lowered if the process may have few file descriptors.
         proxies: in front of the server.
+        deadlines: of the clients.
 
     Raises:
         OSError: the address is in use or invalid.
@@ -102,7 +107,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
     await runner.setup()
-    connections = Connections(limits.within_descriptors(), (proxies or Proxies()).hold)
+    connections = Connections(limits.within_descriptors(), (proxies or Proxies()).hold, deadlines)
 
     def connect() -> ClientConnection:
         assert runner.server is not None  # noqa: S101 - set up above
@@ -111,8 +116,8 @@ async def serve(
             runner.server,
             loop=loop,
             access_log=None,
-            keepalive_timeout=IDLE_SECONDS,
-            lingering_time=LINGERING_SECONDS,
+            keepalive_timeout=deadlines.idle,
+            lingering_time=deadlines.lingering,
             # No route accepts a compressed body, and the sender would decide how much memory unpacking takes.
             auto_decompress=False,
         )
@@ -126,7 +131,8 @@ async def serve(
 
 
 async def _sweep(connections: Connections) -> None:
+    """Check the deadlines again and again."""
     loop = asyncio.get_running_loop()
     while True:
-        await asyncio.sleep(SWEEP_SECONDS)
+        await asyncio.sleep(connections.deadlines.sweep)
         connections.sweep(loop.time())
