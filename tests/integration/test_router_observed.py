@@ -94,7 +94,7 @@ async def test_a_router_that_was_idle_for_long_is_not_taken_for_stuck(broker_boo
 
     async def keep_looking(router: RouterHere) -> None:
         while True:
-            told.append(router.health)
+            told.append(router.status().health)
             await asyncio.sleep(0.001)
 
     async with (
@@ -139,7 +139,7 @@ async def test_a_shard_that_can_commit_nothing_looks_old_however_often_it_is_ope
         a_bus(broker_bootstrap, bus_prefix, shards=shards, bus_partitions=1) as bus,
         bus.router_here(stalled_after=4.0) as router,
     ):
-        await eventually(lambda: asyncio.sleep(0, router.is_ready))
+        await eventually(lambda: asyncio.sleep(0, router.status().is_ready))
         with monkeypatch.context() as broken:
             broken.setattr(Ledger, "commit", fail)
             began = time.time()
@@ -147,20 +147,20 @@ async def test_a_shard_that_can_commit_nothing_looks_old_however_often_it_is_ope
             async def arrive_and_look() -> dict[int, str]:
                 await bus.arrive(f"c-{time.time_ns()}")
                 await asyncio.sleep(0.1)
-                return router.health
+                return router.status().health
 
             await bus.arrive("c-1")
             await eventually(arrive_and_look, lambda wrong: len(wrong) == shards, seconds=30)
             assert failures > 1
             why = "has not gone on for 4 s though the broker answers: a commit failed: too few replicas are in sync"
-            assert set(router.health.values()) == {why}
-            assert router.is_alive, "it would fare no better after a restart"
+            assert set(router.status().health.values()) == {why}
+            assert router.status().is_alive, "it would fare no better after a restart"
             last = progress()
             assert last is not None
             assert last < began + 1
             assert await arrivals_read(bus, range(shards)) == [0] * shards
         await bus.until_decided("chat-queued", "c-1")
-        await eventually(lambda: asyncio.sleep(0, router.health), lambda wrong: wrong == {})
+        await eventually(lambda: asyncio.sleep(0, router.status().health), lambda wrong: wrong == {})
         assert (progress() or 0) > last
 
 

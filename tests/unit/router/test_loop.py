@@ -62,7 +62,7 @@ class Shell:
         self.now = 100.0
         self.engine = engine or Engine(0)
         self.history = history or ShardHistory(0.0)
-        admission = Admission(self.engine, Limits(), lambda: self.now)
+        admission = Admission(self.engine, Limits(), self.now)
         self.loop = ShardLoop(self.engine, admission, dict(offsets), self.history, frames)
         self.read_to_end = True
         self.passed: Offsets = {}
