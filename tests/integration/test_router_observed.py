@@ -29,11 +29,6 @@ async def work(bus: Bus) -> None:
     await bus.until(lambda: len(bus.journaled) == 6 and len(bus.dead) == 1)
 
 
-async def settled(router: Router, name: str, value: float) -> dict[str, float]:
-    """Its metrics, once one of them has a value: gauges are set once a second."""
-    return await eventually(router.metrics, lambda found: found.get(name) == value)
-
-
 async def test_metrics_tell_what_was_done(broker_bootstrap: str, bus_prefix: str) -> None:
     """Every family of the registry is served, and the counts are those of what became visible."""
     async with a_bus(broker_bootstrap, bus_prefix) as bus, bus.router() as router:
