@@ -15,7 +15,7 @@ from switchboard.kafka.ledger import Ledger
 from switchboard.kafka.topics import Topic, shard_id
 from switchboard.router.loop_actions import FrameLimits
 from switchboard.router.router import Router as RouterHere
-from tests.routers import Bus, Router, a_bus
+from tests.routers import Bus, a_bus
 from tests.waiting import eventually
 
 
