@@ -132,9 +132,7 @@ def arm_delay(pool: Pool, agent: Agent, now: int) -> None:
 def tidy(pool: Pool, now: int) -> None:
     """Bound the heaps: an offer leaves its expiry behind when it is accepted."""
     entries = len(pool.index.timers) + len(pool.index.wakes)
-    if entries > _SLACK + 4 * (len(pool.chats) + len(pool.agents)) and entries > _SLACK + 4 * sum(
-        map(len, pool.index.passings.values())
-    ):
+    if entries > _SLACK + 4 * max(len(pool.chats) + len(pool.agents), pool.index.passed):
         rebuild(pool, now)
 
 
