@@ -227,13 +227,19 @@ class PieceWriter:
     file is opened when the first piece is written.
     """
 
-    def __init__(self, open_file: Callable[[], BinaryIO], compress: Callable[[bytes], bytes] = bytes) -> None:
+    def __init__(
+        self,
+        open_file: Callable[[], BinaryIO],
+        compress: Callable[[bytes], bytes] = bytes,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._open_file = open_file
         self._file: BinaryIO | None = None
         self._compress = compress
+        self._clock = clock
         self._lines: list[bytes] = []
         self._size = 0
-        self._last_flush = time.monotonic()
+        self._last_flush = clock()
 
     def write(self, line: bytes) -> None:
         """Add a line, with its end."""
@@ -244,7 +250,7 @@ class PieceWriter:
 
     def tick(self) -> None:
         """Write the collected lines if the last piece is `PIECE_SECONDS` old. To be called regularly."""
-        if time.monotonic() - self._last_flush >= PIECE_SECONDS:
+        if self._clock() - self._last_flush >= PIECE_SECONDS:
             self.flush()
 
     def flush(self) -> None:
@@ -254,7 +260,7 @@ class PieceWriter:
             file.write(self._compress(b"".join(self._lines)))
             file.flush()
             self._lines, self._size = [], 0
-        self._last_flush = time.monotonic()
+        self._last_flush = self._clock()
 
     def open(self) -> BinaryIO:
         """The file; opened on the first call."""
