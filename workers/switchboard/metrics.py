@@ -115,10 +115,14 @@ class Spans(Collector):
             counts[-1] += len(ascending) - below
         series.sum += sum([value for value in seconds if value > 0])
 
+    def describe(self) -> Iterable[HistogramMetricFamily]:
+        """The histogram without series: a registry learns its names from it."""
+        yield HistogramMetricFamily(self._name, self._documentation, labels=self._labelnames)
+
     def collect(self) -> Iterable[Metric]:
         """The histogram's present values, for a scrape."""
         bounds = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
-        family = HistogramMetricFamily(self._name, self._documentation, labels=self._labelnames)
+        (family,) = self.describe()
         for labels, series in list(self._series.items()):
             family.add_metric(labels, list(zip(bounds, accumulate(series.counts), strict=True)), series.sum)
         yield family

@@ -18,6 +18,7 @@ from switchboard.kafka.merged_reader import Taken, rank_of
 from switchboard.router import commits
 from switchboard.router.admission import ADDITIONS, Admission
 from switchboard.router.shard_limits import OverLimit
+from tests.depth import examples
 
 START = 1_700_000_000_000
 QUIET = {"queues": [{"name": "q"}], "profiles": [{"name": "p", "wrap_up": False}]}
@@ -469,7 +470,7 @@ SMALL = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(75, 300), deadline=None)
 @given(SMALL, st.lists(st.tuples(st.lists(happenings(), max_size=8), st.integers(0, 2000)), max_size=25))
 def test_no_event_about_what_exists_is_refused_and_no_limit_is_exceeded(
     limits: Limits, batches: list[tuple[list[Event], int]]

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from switchboard import metrics
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.journal.codec import BadInput
 from switchboard.kafka.merged_reader import Taken
 from switchboard.router.counters import Tally
 from switchboard.router.label_names import LabelNames
+from tests.samples import sample
 
 pools = (f"counted-{number}" for number in count())
 
@@ -43,7 +43,7 @@ class Counted:
 
     def told(self, name: str, **of: str) -> float | None:
         """What a metric of the pool says now."""
-        return metrics.REGISTRY.get_sample_value(name, {"pool": self.pool, **of})
+        return sample(name, pool=self.pool, **of)
 
     def waits(self, queue: str = "q") -> dict[str, float]:
         """How many first waits ended, by outcome."""
@@ -130,8 +130,8 @@ def step() -> Callable[[str, dict[str, str]], Callable[[], float]]:
     """How much a metric without a pool has grown since."""
 
     def begin(name: str, of: dict[str, str]) -> Callable[[], float]:
-        before = metrics.REGISTRY.get_sample_value(name, of) or 0
-        return lambda: (metrics.REGISTRY.get_sample_value(name, of) or 0) - before
+        before = sample(name, **of) or 0
+        return lambda: (sample(name, **of) or 0) - before
 
     return begin
 

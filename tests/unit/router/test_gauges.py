@@ -6,18 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from switchboard import metrics
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.journal.limits import Limits
 from switchboard.router.admission import Admission
 from switchboard.router.gauges import PoolGauges
 from switchboard.router.label_names import MOST_MADE_UP, MOST_POOLS, LabelNames
-
-
-def value(name: str, **of: str) -> float | None:
-    """The value of a metric; None if it has no such series."""
-    return metrics.REGISTRY.get_sample_value(name, of)
+from tests.samples import sample
 
 
 @pytest.fixture
@@ -56,16 +51,16 @@ def test_gauges_follow_the_pools_and_go_with_the_shard(gauges: PoolGauges) -> No
     events = [configured("old", "new"), chat("c", "old"), agent("agent-logged-in", "ana", status="unavailable")]
     engine.apply(Frame(0, 1000, 0, events))
     gauges.set(engine)
-    assert value("switchboard_queue_depth", pool="p", queue="old") == 1
-    assert value("switchboard_queue_depth", pool="p", queue="new") == 0
-    assert value("switchboard_agents", pool="p", status="unavailable") == 1
+    assert sample("switchboard_queue_depth", pool="p", queue="old") == 1
+    assert sample("switchboard_queue_depth", pool="p", queue="new") == 0
+    assert sample("switchboard_agents", pool="p", status="unavailable") == 1
     engine.apply(Frame(1, 2000, 0, [configured("new")]))
     gauges.set(engine)
-    assert value("switchboard_queue_depth", pool="p", queue="old") is None
-    assert value("switchboard_queue_depth", pool="p", queue="new") == 1
+    assert sample("switchboard_queue_depth", pool="p", queue="old") is None
+    assert sample("switchboard_queue_depth", pool="p", queue="new") == 1
     gauges.clear()
-    assert value("switchboard_queue_depth", pool="p", queue="new") is None
-    assert value("switchboard_agents", pool="p", status="unavailable") is None
+    assert sample("switchboard_queue_depth", pool="p", queue="new") is None
+    assert sample("switchboard_agents", pool="p", status="unavailable") is None
 
 
 def test_made_up_pools_beyond_100_are_counted_together(gauges: PoolGauges) -> None:
@@ -74,9 +69,9 @@ def test_made_up_pools_beyond_100_are_counted_together(gauges: PoolGauges) -> No
     pools = [f"pool-{number}" for number in range(MOST_MADE_UP + 3)]
     engine.apply(Frame(0, 1000, 0, [Event("chat-arrival", pool, {"chat_id": "c"}) for pool in pools]))
     gauges.set(engine)
-    assert value("switchboard_queue_depth", pool="pool-99", queue="default") == 1
-    assert value("switchboard_queue_depth", pool="pool-100", queue="default") is None
-    assert value("switchboard_queue_depth", pool="other", queue="other") == 3
+    assert sample("switchboard_queue_depth", pool="pool-99", queue="default") == 1
+    assert sample("switchboard_queue_depth", pool="pool-100", queue="default") is None
+    assert sample("switchboard_queue_depth", pool="other", queue="other") == 3
 
 
 def test_made_up_pools_take_no_name_from_a_configured_one(gauges: PoolGauges) -> None:
@@ -89,7 +84,7 @@ def test_made_up_pools_take_no_name_from_a_configured_one(gauges: PoolGauges) ->
     engine.apply(Frame(1, 2000, 0, [Event("pool-configured", "sales", {"config": config})]))
     engine.apply(Frame(2, 3000, 0, [Event("chat-arrival", "sales", {"chat_id": "c"})]))
     gauges.set(engine)
-    assert value("switchboard_queue_depth", pool="sales", queue="q") == 1
+    assert sample("switchboard_queue_depth", pool="sales", queue="q") == 1
 
 
 def test_queues_beyond_the_bound_are_counted_together(gauges: PoolGauges, labels: LabelNames) -> None:
@@ -98,8 +93,8 @@ def test_queues_beyond_the_bound_are_counted_together(gauges: PoolGauges, labels
     engine = Engine(0)
     engine.apply(Frame(0, 1000, 0, [configured(*"abcde"), *(chat(f"c-{queue}", queue) for queue in "abcde")]))
     gauges.set(engine)
-    assert [value("switchboard_queue_depth", pool="p", queue=queue) for queue in "abcd"] == [1, 1, 1, None]
-    assert value("switchboard_queue_depth", pool="p", queue="other") == 2
+    assert [sample("switchboard_queue_depth", pool="p", queue=queue) for queue in "abcd"] == [1, 1, 1, None]
+    assert sample("switchboard_queue_depth", pool="p", queue="other") == 2
     assert labels.queue("p", "b") == ("p", "b"), "a name that it has it keeps"
     assert labels.queue("p", "e") == ("p", "other")
 
@@ -115,16 +110,16 @@ async def test_a_survey_lets_others_have_their_turn_and_goes_with_the_shard(gaug
     admission = Admission(engine, Limits(), 0.0)
     gauges.start(engine, admission)
     turns = 0
-    while value("switchboard_limit_used", shard="0", limit="pools") is None:
+    while sample("switchboard_limit_used", shard="0", limit="pools") is None:
         await asyncio.sleep(0)
         turns += 1
         if turns == 2:
             engine.apply(Frame(2, 3000, 0, [replace(configured("new"), pool="pool-0"), chat("c", "q")]))
         assert turns < 100_000
     assert turns > 3
-    assert value("switchboard_limit_max", shard="0", limit="pools") == 10_000
+    assert sample("switchboard_limit_max", shard="0", limit="pools") == 10_000
     gauges.clear()
-    assert value("switchboard_limit_used", shard="0", limit="pools") is None
+    assert sample("switchboard_limit_used", shard="0", limit="pools") is None
 
 
 async def test_what_a_survey_raises_is_raised_by_the_next(gauges: PoolGauges) -> None:
@@ -164,20 +159,20 @@ def test_the_three_availability_figures_tell_who_could_take_from_a_queue(gauges:
     gauges.set(engine)
     figures = ("agents_available", "sessions_free", "agents_requesting")
     seen = {
-        queue: [value(f"switchboard_{each}", pool="p", queue=queue) for each in figures]
+        queue: [sample(f"switchboard_{each}", pool="p", queue=queue) for each in figures]
         for queue in ("sales", "help", "nobody")
     }
     # Ana has just been offered a chat and asks for none until it is decided; Bob pulls and has not asked.
     assert seen == {"sales": [1, 2, 0], "help": [2, 4, 0], "nobody": [0, 0, 0]}
-    assert [value("switchboard_sessions", pool="p", stage=stage) for stage in ("offered", "active", "wrapping")] == [
+    assert [sample("switchboard_sessions", pool="p", stage=stage) for stage in ("offered", "active", "wrapping")] == [
         1,
         0,
         0,
     ]
     engine.apply(Frame(1, 2000, 0, [Event("chat-accepted", "p", {"chat_id": "c", "agent_id": "ana"})]))
     gauges.set(engine)
-    assert value("switchboard_agents_requesting", pool="p", queue="sales") == 1
-    assert value("switchboard_sessions", pool="p", stage="active") == 1
+    assert sample("switchboard_agents_requesting", pool="p", queue="sales") == 1
+    assert sample("switchboard_sessions", pool="p", stage="active") == 1
 
 
 def test_a_queue_is_stuck_only_if_an_agent_who_asks_may_take_a_chat_of_it(gauges: PoolGauges) -> None:
@@ -186,12 +181,12 @@ def test_a_queue_is_stuck_only_if_an_agent_who_asks_may_take_a_chat_of_it(gauges
     engine.apply(Frame(0, 1000, 0, [configured("q"), agent("agent-logged-in", "ana"), chat("c", "q")]))
     engine.apply(Frame(1, 2000, 0, [Event("chat-declined", "p", {"chat_id": "c", "agent_id": "ana"})]))
     gauges.set(engine)
-    assert value("switchboard_queue_depth", pool="p", queue="q") == 1
-    assert value("switchboard_agents_requesting", pool="p", queue="q") == 1
-    assert value("switchboard_queue_stuck", pool="p", queue="q") == 0
+    assert sample("switchboard_queue_depth", pool="p", queue="q") == 1
+    assert sample("switchboard_agents_requesting", pool="p", queue="q") == 1
+    assert sample("switchboard_queue_stuck", pool="p", queue="q") == 0
     engine.pools["p"].index.passings.clear()  # as if the engine had overlooked her
     gauges.set(engine)
-    assert value("switchboard_queue_stuck", pool="p", queue="q") == 1
+    assert sample("switchboard_queue_stuck", pool="p", queue="q") == 1
 
 
 def test_the_oldest_wait_is_that_of_the_first_chat(gauges: PoolGauges) -> None:
@@ -199,8 +194,8 @@ def test_the_oldest_wait_is_that_of_the_first_chat(gauges: PoolGauges) -> None:
     engine = Engine(0)
     engine.apply(Frame(0, 60_000, 0, [configured("q", "empty"), chat("c", "q"), chat("d", "q")]))
     gauges.set(engine)
-    assert value("switchboard_oldest_wait_seconds", pool="p", queue="q") == 42.5
-    assert value("switchboard_oldest_wait_seconds", pool="p", queue="empty") == 0
+    assert sample("switchboard_oldest_wait_seconds", pool="p", queue="q") == 42.5
+    assert sample("switchboard_oldest_wait_seconds", pool="p", queue="empty") == 0
 
 
 def test_a_pool_has_all_its_counters_as_soon_as_it_is_known(gauges: PoolGauges) -> None:
@@ -210,10 +205,10 @@ def test_a_pool_has_all_its_counters_as_soon_as_it_is_known(gauges: PoolGauges) 
     engine.apply(Frame(0, 1000, 0, [config]))
     gauges.set(engine)
     of = {"pool": "just-configured", "queue": "first"}
-    assert value("switchboard_arrivals_total", **of) == 0
-    assert value("switchboard_waits_ended_total", **of, outcome="answered") == 0
-    assert value("switchboard_offers_ended_total", **of, outcome="missed") == 0
-    assert value("switchboard_wait_seconds_bucket", **of, le="20.0") == 0
-    assert value("switchboard_decisions_total", pool="just-configured", type="chat-closed") == 0
+    assert sample("switchboard_arrivals_total", **of) == 0
+    assert sample("switchboard_waits_ended_total", **of, outcome="answered") == 0
+    assert sample("switchboard_offers_ended_total", **of, outcome="missed") == 0
+    assert sample("switchboard_wait_seconds_bucket", **of, le="20.0") == 0
+    assert sample("switchboard_decisions_total", pool="just-configured", type="chat-closed") == 0
     refused = {"type": "accept-rejected", "reason": "stale-offer"}
-    assert value("switchboard_refusals_total", pool="just-configured", **refused) == 0
+    assert sample("switchboard_refusals_total", pool="just-configured", **refused) == 0

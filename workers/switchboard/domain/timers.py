@@ -137,9 +137,7 @@ def arm_delay(pool: Pool, agent: Agent, now: int) -> None:
 def tidy(pool: Pool, now: int) -> None:
     """Rebuild the heaps if most entries are stale: an accepted offer leaves its expiry in the heap."""
     entries = len(pool.index.timers) + len(pool.index.wakes)
-    if entries > _SLACK + 4 * (len(pool.chats) + len(pool.agents)) and entries > _SLACK + 4 * sum(
-        map(len, pool.index.passings.values())
-    ):
+    if entries > _SLACK + 4 * max(len(pool.chats) + len(pool.agents), pool.index.passed):
         rebuild(pool, now)
 
 
