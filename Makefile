@@ -33,8 +33,8 @@ types: $(STAMPS)/dev  ## strict types
 unit: $(STAMPS)/dev prometheus  ## tests that need no broker
 	$(BIN)/pytest tests/unit tests/contract tests/property tests/golden tests/fuzz
 
-integration: $(STAMPS)/dev java kcat prometheus  ## tests on real Apache Kafka brokers, kills and stops included
-	$(BIN)/pytest tests/integration tests/deploy tests/chaos tests/cluster
+integration: $(STAMPS)/dev java kcat prometheus  ## tests of processes and on real Apache Kafka brokers, kills and stops included
+	$(BIN)/pytest tests/processes tests/integration tests/deploy tests/chaos tests/cluster
 
 cluster: $(STAMPS)/dev java  ## every outage of one or two of three brokers with every test of such
 	EVERY_OUTAGE=1 $(BIN)/pytest tests/cluster

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 
 from aiohttp import web
 
-from switchboard.web.connections import DEADLINES, Deadlines, Limits
+from switchboard.web.connections import Limits
 from switchboard.web.server import MOST_BODY_BYTES, serve, whole
 
 HALF = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -28,9 +28,7 @@ def descriptors(least: int) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def an_app(
-    limits: Limits, app: web.Application | None = None, deadlines: Deadlines = DEADLINES
-) -> AsyncIterator[int]:
+async def an_app(limits: Limits, app: web.Application | None = None) -> AsyncIterator[int]:
     """A server of an app, by default one that answers on /healthz, /livez and /readyz; its port."""
     if app is None:
         app = web.Application(middlewares=[whole], client_max_size=MOST_BODY_BYTES)
@@ -40,17 +38,24 @@ async def an_app(
 
         for path in ("/healthz", "/livez", "/readyz"):
             app.router.add_get(path, probe)
-    server = await serve(app, "127.0.0.1", 0, limits, deadlines=deadlines)
+    server = await serve(app, "127.0.0.1", 0, limits)
     try:
         yield server.addresses[0][1]
     finally:
         await server.cleanup()
 
 
-async def connected(port: int, sent: bytes = b"", source: str = "127.0.0.1") -> socket.socket:
-    """A connection from an address of this machine, over which something was sent."""
+async def connected(
+    port: int, sent: bytes = b"", source: str = "127.0.0.1", *, small_buffer: bool = False
+) -> socket.socket:
+    """A connection from an address of this machine, over which something was sent.
+
+    With a small buffer the kernel takes a few KB for a client that does not read, otherwise up to 6 MB.
+    """
     client = socket.socket()
     client.setblocking(False)  # noqa: FBT003 - it takes nothing else
+    if small_buffer:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     client.bind((source, 0))
     loop = asyncio.get_running_loop()
     await loop.sock_connect(client, ("127.0.0.1", port))

@@ -179,7 +179,7 @@ async def replay(bus: Bus, settings: Settings) -> None:
         speed=None,
         rebase=False,
         stop=asyncio.Event(),
-        tell=lambda _: None,
+        report=lambda _: None,
     )
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from switchboard.cli.verify_command import summary
 from switchboard.errors import RecordedLogError
-from switchboard.journal.decision_log import LOOK_AHEAD, DifferenceKind
+from switchboard.journal.decision_log import DifferenceKind
+from switchboard.journal.decision_reader import LOOK_AHEAD
 from switchboard.journal.line_files import read_lines
 from switchboard.journal.log_frames import Tally
 from switchboard.tools.verification import DecisionFile, FirstDifference, Verified

@@ -81,7 +81,7 @@ def test_a_request_that_never_ends_is_cut_off(run: Run, sent: bytes) -> None:
     """Also when a byte of it comes now and then, and when it is not the first of its connection."""
 
     async def scenario() -> None:
-        async with an_app(Limits(20, 10), deadlines=Deadlines(request=0.3, sweep=0.05)) as port:
+        async with an_app(Limits(20, 10, Deadlines(request=0.1, sweep=0.01))) as port:
             client = await connected(port, sent)
             loop = asyncio.get_running_loop()
 
@@ -104,7 +104,7 @@ def test_a_connection_between_requests_is_kept_longer_than_a_request_may_take(ru
     """A proxy or Prometheus uses its connection again: the deadline of a request does not run between requests."""
 
     async def scenario() -> None:
-        async with an_app(Limits(20, 10), deadlines=Deadlines(request=0.2, sweep=0.02)) as port:
+        async with an_app(Limits(20, 10, Deadlines(request=0.1, sweep=0.01))) as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(WHOLE)
             assert b" 200 " in await reader.readline()
@@ -140,10 +140,9 @@ def test_who_does_not_read_the_answer_is_cut_off(run: Run) -> None:
     """A client that asks for much and then reads nothing holds its place, and the answer's memory, for no longer."""
 
     async def scenario() -> None:
-        body = bytes(20_000_000)
-        async with an_app(Limits(20, 10), large_app(body), Deadlines(write=0.3, sweep=0.05)) as port:
-            client = await connected(port, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
+        body = bytes(2_000_000)
+        async with an_app(Limits(20, 10, Deadlines(write=0.1, sweep=0.01)), large_app(body)) as port:
+            client = await connected(port, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n", small_buffer=True)
             loop = asyncio.get_running_loop()
 
             async def is_reset() -> bool:
@@ -164,8 +163,9 @@ def test_who_does_not_read_gives_its_place_to_a_new_client(run: Run, source: str
     """Where every place is held by one who asked for much and does not read, long before its own deadline."""
 
     async def scenario() -> None:
-        async with an_app(Limits(16, 16), large_app(bytes(20_000_000)), Deadlines(slow=0.2)) as port:
-            held = [await connected(port, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(16)]
+        async with an_app(Limits(16, 16, Deadlines(slow=0.1)), large_app(bytes(2_000_000))) as port:
+            asking = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
+            held = [await connected(port, asking, small_buffer=True) for _ in range(16)]
 
             async def status() -> int:
                 return (await ask(port, "/livez", source=source))[0]
@@ -234,7 +234,7 @@ async def test_the_end_of_an_answer_that_is_not_read_is_not_waited_for_either() 
     runner = web.AppRunner(web.Application())
     await runner.setup()
     assert runner.server is not None
-    connections = Connections(Limits(1, 1), deadlines=Deadlines(request=1_000.0))
+    connections = Connections(Limits(1, 1, Deadlines(request=1_000.0)))
     connection = ClientConnection(connections, runner.server, loop=asyncio.get_running_loop())
     with socket.socket() as peer:
         connection.connection_made(Unread({"peername": ("127.0.0.1", 4711), "socket": peer}))

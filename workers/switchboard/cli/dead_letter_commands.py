@@ -176,7 +176,7 @@ async def _chosen(
     for place, letter in found.items():
         if letter.obstacle is not None:
             refused[place] = letter.obstacle
-        elif (again := replays.again(letter)) is not None:
+        elif (again := replays.later(letter)) is not None:
             refused[place] = f"it was replayed and failed again: see {again}"
     chosen = [letter for place, letter in found.items() if place not in refused]
     return sorted(chosen, key=lambda each: (each.at, each.place.partition, each.place.offset)), refused

@@ -24,7 +24,8 @@ from switchboard.journal.log_frames import Tally
 from switchboard.journal.printable_text import counted, printable
 from switchboard.journal.recorded_log import Kind, kind_of
 from switchboard.settings import load
-from switchboard.tools.verification import Circumstances, DecisionFile, DecisionTopics, QueueHead, Verified
+from switchboard.tools.circumstances import Circumstances, QueueHead
+from switchboard.tools.verification import DecisionFile, DecisionTopics, Verified
 from switchboard.tools.verification import verify as verify_log
 
 HEADS: Final = {

@@ -37,8 +37,21 @@ def read_headers(headers: Headers) -> EventHeaders:
         elif name == "ce_id":
             found.id = value
         elif len(name) == 12 and name.lower() == "content-type":  # the length first: cheaper than lowering every name
-            found.is_structured = value.partition(b";")[0].strip().lower() == STRUCTURED
+            found.is_structured = _is_structured(value)
     return found
+
+
+def is_structured(headers: Headers) -> bool:
+    """True if the headers say that the value is an envelope, as `read_headers` finds it."""
+    structured = False
+    for name, value in headers:
+        if len(name) == 12 and value is not None and name.lower() == "content-type":
+            structured = _is_structured(value)
+    return structured
+
+
+def _is_structured(content_type: bytes) -> bool:
+    return content_type.partition(b";")[0].strip().lower() == STRUCTURED
 
 
 def structured_data(envelope: dict[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from switchboard.domain.decisions import Decision
 from switchboard.domain.events import DEFAULT_POOL, Event
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 from switchboard.journal import bounded_json
-from switchboard.journal.cloudevents import EventHeaders, Headers, read_headers, structured_data
+from switchboard.journal.cloudevents import EventHeaders, Headers, is_structured, read_headers, structured_data
 from switchboard.journal.schemas import EVENT_SHAPES, MAX_DETAIL, check_event, known_fields, quote
 
 MAX_VALUE_BYTES: Final = 65_536
@@ -174,15 +174,24 @@ def _decode(
     return Event(event_type, body.get("pool", DEFAULT_POOL), known_fields(event_type, body), event_id, source)
 
 
-def pool_of(headers: Headers, value: bytes | None) -> str:
-    """The pool that `decode_event` gives a record, without a mapping: 0.5 us if the value names no pool, else a parse.
+def pool_of(headers: Headers, value: bytes | None, timestamp: int = 0) -> str:
+    """The pool that `decode_event` gives a record, without a mapping. Never raises.
 
-    For dropping the records of other shards early.
+    For dropping the records of other shards early: 0.5 us if the value names no pool, else about 1.3 us, where
+    `decode_event` takes 4 to 13 us.
     """
     # Escapes and base64 may hide the name of the field.
     if value is None or not (b'"pool"' in value or b"\\u" in value or b'"data_base64"' in value):
         return DEFAULT_POOL
-    read = _read(headers, value)
+    if not MIN_MS <= timestamp <= MAX_MS:
+        return DEFAULT_POOL
+    try:
+        if type(value) is bytes and len(value) <= MAX_VALUE_BYTES and not is_structured(headers):
+            body = bounded_json.loads(value)
+            return _pool(body) if type(body) is dict else DEFAULT_POOL
+        read = _read(headers, value)
+    except Exception:  # noqa: BLE001 - where `decode_event` gives bad input without a pool
+        return DEFAULT_POOL
     return read.pool if isinstance(read, BadInput) else _pool(read[2])
 
 

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from aiokafka.errors import (
@@ -38,16 +39,9 @@ Done = TypeVar("Done")
 
 DEFAULT_SECONDS: Final = 15.0
 """Time for a step. A cluster with Kafka's defaults has replaced a broker that died after 9 s."""
-FIRST_PAUSE_SECONDS: Final = 0.25
-"""Pause before the first retry; each further pause is twice as long."""
-LONGEST_PAUSE_SECONDS: Final = 1.0
-QUIET_SECONDS: Final = 1.0
-"""A shorter wait is not logged."""
 UNANSWERED_SECONDS: Final = 3.0
 """Time after which missing acknowledgements are reported. A record is acknowledged within milliseconds, under load
 within a second or two."""
-PROBE_SECONDS: Final = 1.0
-"""Time for each probe of the bootstrap servers. A broker answers within milliseconds."""
 
 _FROM_BROKERS: Final = (KafkaError, TimeoutError, ConnectionError, BrokerAwayError, LedgerLostError, RestoreError)
 """Errors that may come from a broker. Their causes count too. All other errors end the start at once."""
@@ -63,6 +57,19 @@ _PASSING: Final = (
     TimeoutError,
 )
 """Errors that a retry may overcome, besides those that aiokafka marks as retriable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The times of a wait, in seconds."""
+
+    first_pause: float = 0.25
+    """Between the first two attempts; each later pause is twice as long."""
+    longest_pause: float = 1.0
+    quiet: float = 1.0
+    """A shorter wait is not logged."""
+    probe: float = 1.0
+    """Of each probe of the bootstrap servers. A broker answers within milliseconds."""
 
 
 def may_pass(error: BaseException) -> bool:
@@ -84,14 +91,20 @@ class BrokerWait:
         conn: the cluster.
         seconds: the time for each step, retries included.
         report: called with a sentence each time the reason for the wait changes; by default a warning in the log.
+        pace: the pauses between attempts, and the length of each probe.
     """
 
     def __init__(
-        self, conn: Connection, seconds: float = DEFAULT_SECONDS, report: Callable[[str], object] = log.warning
+        self,
+        conn: Connection,
+        seconds: float = DEFAULT_SECONDS,
+        report: Callable[[str], object] = log.warning,
+        pace: Pace = Pace(),
     ) -> None:
         self.conn = conn
         self._seconds = seconds
         self._report = report
+        self._pace = pace
         self._reported = ""
 
     @property
@@ -115,7 +128,7 @@ class BrokerWait:
         """
         began = time.monotonic()
         until = began + self._seconds
-        pause = FIRST_PAUSE_SECONDS
+        pause = self._pace.first_pause
         failed: Exception | None = None
         while True:
             # 1. Try. Errors that can't pass by themselves end the wait.
@@ -140,10 +153,10 @@ class BrokerWait:
             if now >= until:
                 raise self._given_up(doing, failed, probes) from failed
             # 3. Report the reason, and pause.
-            if now - began > QUIET_SECONDS:
+            if now - began > self._pace.quiet:
                 self._report_wait(f"{doing} failed: {in_words(failed)}", probes)
             await asyncio.sleep(min(pause, until - now))
-            pause = min(LONGEST_PAUSE_SECONDS, 2 * pause)
+            pause = min(self._pace.longest_pause, 2 * pause)
 
     async def watch(self, waiting: str, answer: Awaitable[Done]) -> Done:
         """Await `answer` without a deadline, and report the brokers that are away meanwhile.
@@ -155,7 +168,7 @@ class BrokerWait:
         task = asyncio.ensure_future(answer)
         try:
             while not (await asyncio.wait({task}, timeout=UNANSWERED_SECONDS))[0]:
-                self._report_wait(waiting, await probe(options(self.conn), PROBE_SECONDS))
+                self._report_wait(waiting, await probe(options(self.conn), self._pace.probe))
         finally:
             task.cancel()
         self._reported = ""
@@ -168,7 +181,7 @@ class BrokerWait:
             SecurityError: every server refuses the connection, and waiting would not help.
             MissingBrokersError: the cluster needs more brokers, although every known broker answers.
         """
-        probes = await probe(options(self.conn), PROBE_SECONDS)
+        probes = await probe(options(self.conn), self._pace.probe)
         refused = refusal_among(probes)
         if refused is not None and refused.sure and not any(each.answers for each in probes):
             raise SecurityError(refused.message) from failed

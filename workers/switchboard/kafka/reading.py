@@ -72,6 +72,7 @@ STALLED_SECONDS: Final = 30
 """Reading ends with an error after so long without a new record."""
 
 Offsets: TypeAlias = dict[TopicPartition, int]
+"""Partition -> offset. A plain (topic, partition) tuple is an equal key."""
 
 Batches: TypeAlias = AsyncIterator[tuple[TopicPartition, list[ConsumerRecord]]]
 """Lists of records of one partition each, in order within a partition; partitions alternate in any order."""

@@ -95,7 +95,7 @@ _FOR_EVER: Final = _STREAM | {"retention.ms": "-1", "retention.bytes": "-1"}
 operator decides so."""
 
 _DEAD_LETTERS: Final = _STREAM | {"retention.ms": str(30 * DAY_MS), "retention.bytes": str(1024 * MIB)}
-"""Settings of dead letters, which wait for a human: for a month, and within 1 GiB a shard. Without that bound a producer
+"""Settings of dead letters, which wait for a human: for a month, and within 1 GiB a shard. Without a bound a producer
 of a source topic could fill the disk."""
 
 _BUS: Final[Mapping[str, str]] = MappingProxyType({})

@@ -10,6 +10,7 @@ from time import time
 from typing import Any, Final
 
 from switchboard.monitor.figures import Queue
+from switchboard.monitor.public_rows import ChatRow
 from switchboard.monitor.tables import Tables
 from switchboard.web.answers import Shared, in_order, slices, steps
 
@@ -84,6 +85,20 @@ class QueueCount:
     offered: int = 0
     active: int = 0
     wrapping: int = 0
+
+    def add(self, chat: ChatRow) -> None:
+        """Count one chat of the queue."""
+        match chat.stage:
+            case "waiting":
+                self.waiting += 1
+                if self.oldest is None or chat.arrived_at < self.oldest:
+                    self.oldest = chat.arrived_at
+            case "offered":
+                self.offered += 1
+            case "active":
+                self.active += 1
+            case "wrapping":
+                self.wrapping += 1
 
 
 @dataclass(slots=True)
@@ -164,18 +179,7 @@ async def _counts(tables: Tables, now: float) -> defaultdict[Queue, QueueCount]:
                 counts.setdefault(key, QueueCount())
     async for chats in slices(list(tables.chats.values())):
         for chat in chats:
-            count = counts[chat.pool, chat.queue]
-            match chat.stage:
-                case "waiting":
-                    count.waiting += 1
-                    if count.oldest is None or chat.arrived_at < count.oldest:
-                        count.oldest = chat.arrived_at
-                case "offered":
-                    count.offered += 1
-                case "active":
-                    count.active += 1
-                case "wrapping":
-                    count.wrapping += 1
+            counts[chat.pool, chat.queue].add(chat)
     return counts
 
 

@@ -43,46 +43,6 @@ def add_routes(web_app: web.Application, tables: Tables, stream: Stream, is_rest
 
     Until `is_restored` the API answers 503: half a table looks like a quiet day.
     """
-    views = Views(tables, stream.overviews)
-
-    async def agents(request: web.Request) -> web.Response:
-        page = await views.agents(wanted(request))
-        return _json(page.rows, headers=links(request, page))
-
-    async def agent(request: web.Request) -> web.Response:
-        found = await agents_named(tables, request.match_info["agent_id"], request.query.get("pool"))
-        if len(found) > 1:
-            return _several([row["pool"] for row in found])
-        return _json(found[0]) if found else _not_found("no agent of that id is logged in")
-
-    async def chat(request: web.Request) -> web.Response:
-        chat_id = request.match_info.get("chat_id", request.query.get("chat_id"))
-        if chat_id is None:
-            return _json({"error": "say which chat by ?chat_id="}, HTTPStatus.BAD_REQUEST)
-        pool = request.query.get("pool")
-        pools = await pools_of_chat(tables, chat_id) if pool is None else [pool]
-        if len(pools) > 1:
-            return _several(pools)
-        found = chat_named(tables, pools[0], chat_id) if pools else None
-        if found is None:
-            return _not_found(
-                "no chat of that id is open, or ended within the last 30 minutes; "
-                "`switchboard explain` tells the story of any chat in a recorded log"
-            )
-        return _json(found)
-
-    async def queues(request: web.Request) -> web.Response:
-        page = await views.queues(wanted(request), datetime.now(UTC))
-        return _json(page.rows, headers=links(request, page))
-
-    async def healthz(_: web.Request) -> web.Response:
-        return _json({"status": "ok", "agents": len(tables.agents), "open_chats": len(tables.chats)})
-
-    async def livez(_: web.Request) -> web.Response:
-        return _json({"alive": True})
-
-    async def openapi(_: web.Request) -> web.Response:
-        return web.Response(body=OPENAPI_JSON, content_type="application/json")
 
     def once_restored(handler: Handler) -> Handler:
         async def restored(request: web.Request) -> web.StreamResponse:
@@ -90,28 +50,78 @@ def add_routes(web_app: web.Application, tables: Tables, stream: Stream, is_rest
 
         return restored
 
+    api = _Api(tables, Views(tables, stream.overviews))
     for path, handler in {
-        "/api/agents": agents,
+        "/api/agents": api.agents,
         # An id may hold a slash: written as %2F it is part of the id.
-        "/api/agents/{agent_id}": agent,
-        "/api/chats/{chat_id}": chat,
-        # Whoever takes `.` and `..` for steps of the path, as browsers do, has no path to a chat of that id.
-        "/api/chats": chat,
-        "/api/queues": queues,
-        "/healthz": healthz,
+        "/api/agents/{agent_id}": api.agent,
+        "/api/chats/{chat_id}": api.chat,
+        # For the chat ids `.` and `..`, which browsers take for steps of the path.
+        "/api/chats": api.chat,
+        "/api/queues": api.queues,
+        "/healthz": api.healthz,
     }.items():
         web_app.router.add_get(path, once_restored(handler))
     # HEAD would open a stream and send nothing.
     web_app.router.add_get("/api/stream", once_restored(stream.serve), allow_head=False)
-    web_app.router.add_get("/api/openapi.json", openapi)
-    # Whatever is being restored: it only tells a supervisor that the loop still turns.
-    web_app.router.add_get("/livez", livez)
+    web_app.router.add_get("/api/openapi.json", _openapi)
+    # Also answered during a restore: a supervisor learns from it only that the event loop runs.
+    web_app.router.add_get("/livez", _livez)
     web_app.on_response_prepare.append(_secure)
+
+
+class _Api:
+    """The handlers of requests about the tables."""
+
+    def __init__(self, tables: Tables, views: Views) -> None:
+        self._tables = tables
+        self._views = views
+
+    async def agents(self, request: web.Request) -> web.Response:
+        page = await self._views.agents(wanted(request))
+        return _json(page.rows, headers=links(request, page))
+
+    async def agent(self, request: web.Request) -> web.Response:
+        found = await agents_named(self._tables, request.match_info["agent_id"], request.query.get("pool"))
+        if len(found) > 1:
+            return _several([row["pool"] for row in found])
+        return _json(found[0]) if found else _not_found("no agent of that id is logged in")
+
+    async def chat(self, request: web.Request) -> web.Response:
+        chat_id = request.match_info.get("chat_id", request.query.get("chat_id"))
+        if chat_id is None:
+            return _json({"error": "say which chat by ?chat_id="}, HTTPStatus.BAD_REQUEST)
+        pool = request.query.get("pool")
+        pools = await pools_of_chat(self._tables, chat_id) if pool is None else [pool]
+        if len(pools) > 1:
+            return _several(pools)
+        found = chat_named(self._tables, pools[0], chat_id) if pools else None
+        if found is None:
+            return _not_found(
+                "no chat of that id is open, or ended within the last 30 minutes; "
+                "`switchboard explain` tells the story of any chat in a recorded log"
+            )
+        return _json(found)
+
+    async def queues(self, request: web.Request) -> web.Response:
+        page = await self._views.queues(wanted(request), datetime.now(UTC))
+        return _json(page.rows, headers=links(request, page))
+
+    async def healthz(self, _: web.Request) -> web.Response:
+        return _json({"status": "ok", "agents": len(self._tables.agents), "open_chats": len(self._tables.chats)})
+
+
+async def _livez(_: web.Request) -> web.Response:
+    return _json({"alive": True})
+
+
+async def _openapi(_: web.Request) -> web.Response:
+    return web.Response(body=OPENAPI_JSON, content_type="application/json")
 
 
 @web.middleware
 async def strict_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Errors are JSON too; an error tells its status or what we say of it, and repeats nothing of the request."""
+    """Answer errors as JSON, with their status and reason; nothing of the request is repeated."""
     try:
         return await handler(request)
     except web.HTTPException as refused:

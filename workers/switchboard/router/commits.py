@@ -16,7 +16,7 @@ from switchboard.journal.schemas import MAX_DETAIL
 from switchboard.kafka.clients import BATCH_BYTES
 from switchboard.kafka.ledger import CommitBatch, Record, record_size
 from switchboard.kafka.merged_reader import Taken
-from switchboard.kafka.positions import Offsets
+from switchboard.kafka.reading import Offsets
 from switchboard.kafka.record_batches import bounded_key, bounded_value
 from switchboard.kafka.topics import Topic
 

@@ -15,8 +15,8 @@ from switchboard.domain.timers import sessions_at_stake
 from switchboard.journal.codec import BadInput
 from switchboard.journal.frames import JOURNAL_HEADERS, encode_frame
 from switchboard.kafka.ledger import CLEAN_COMMIT_SECONDS, CommitBatch
-from switchboard.kafka.merged_reader import Taken, shard_of
-from switchboard.kafka.positions import Offsets
+from switchboard.kafka.merged_reader import Taken
+from switchboard.kafka.reading import Offsets
 from switchboard.kafka.topics import Topic
 from switchboard.router import commits
 from switchboard.router.admission import Admission
@@ -80,7 +80,6 @@ class ShardLoop:
         admission: checks events against the limits of the shard.
         offsets: restored source offsets; empty before a first start.
         history: what outlives the reopening of the shard.
-        shards: number of shards that the pools are shared among.
         frames: the bounds of a frame.
     """
 
@@ -90,13 +89,11 @@ class ShardLoop:
         admission: Admission,
         offsets: Offsets,
         history: ShardHistory,
-        shards: int,
         frames: FrameLimits,
     ) -> None:
         self._engine = engine
         self._admission = admission
         self._history = history
-        self._shards = shards
         self._frames = frames
         self._seen = Seen(0.0, 0)
         """What was known when the shell last asked for an action."""
@@ -196,26 +193,23 @@ class ShardLoop:
         taken = self._seen.taken
         yield from self._check_commits()
         # 2. Set aside events beyond a limit, before a frame is made.
-        mine = self._mine(taken)
-        self._admission.check(mine, self._seen.now)
+        self._admission.check(taken, self._seen.now)
         # 3. Frame, apply and commit.
-        if self._history.failures.concern(mine):
+        if self._history.failures.concern(taken):
             yield from self._step_by_step(taken)
-        elif any(isinstance(each.what, Event) for each in mine) or self._is_due():
+        elif any(isinstance(each.what, Event) for each in taken) or self._is_due():
             yield from self._step(taken)
-        elif mine:
+        elif taken:
             # Only bad records, for `dead-letter`.
             yield from self._commit_without_frame(taken)
-        else:
-            # Nothing, or records of other shards: their offsets can wait.
-            self._note_moved(taken)
-            if self._moved and self._seen.now - self._committed > TICK_SECONDS:
-                yield from self._commit_without_frame([])
+        elif self._moved and self._seen.now - self._committed > TICK_SECONDS:
+            # Only offsets, past markers and records of other shards. They can wait.
+            yield from self._commit_without_frame([])
         # 4. Report once a second.
         if self._seen.now - self._reported >= REPORT_SECONDS:
             yield from self._report()
         # 5. After a small frame wait for its commit: records that come meanwhile make one frame, for the next commit.
-        if len(mine) < SMALL_FRAME and self._queue.is_under_way:
+        if len(taken) < SMALL_FRAME and self._queue.is_under_way:
             yield from self._settle()
             yield Gather(GATHER_SECONDS)
 
@@ -245,19 +239,12 @@ class ShardLoop:
         """Whether pending timers ask for a frame now."""
         return self._engine.next_due() is not None and self._wait() <= 0
 
-    def _mine(self, taken: list[Taken]) -> list[Taken]:
-        """Those of the records that are about this shard's pools."""
-        shards = self._shards
-        if shards == 1:
-            return taken
-        return [each for each in taken if shard_of(each.what.pool, shards) == self._engine.shard]
-
     def _report(self) -> Iterator[ServingAction]:
-        """Report, and take in what the report found: lag, and markers that end a partition."""
+        """Report, and take in what the report found: lag, and offsets past dropped records and markers."""
         yield Report(dict(self._offsets))
         seen = self._seen
         self._reported = seen.now
-        self._moved.update(seen.markers)
+        self._moved.update(seen.passed)
         if not seen.has_lag:
             self._without_lag = seen.now
         if seen.read_to_end and self._queue.is_settled and not self._moved:
@@ -293,7 +280,7 @@ class ShardLoop:
             yield from self._frame([], run)
         # 2. Each event alone. The event at fault fails again, and goes to `dead-letter` when the shard reads it next.
         for each in taken:
-            if isinstance(each.what, Event) and self._mine([each]):
+            if isinstance(each.what, Event):
                 yield from self._frame([each], 0)
             else:
                 yield from self._commit_without_frame([each])
@@ -304,11 +291,11 @@ class ShardLoop:
         """Make one frame, or two if one is too large; apply it, and put it into the next commit.
 
         Args:
-            taken: records of all shards; their offsets are committed with the frame.
+            taken: the records; their offsets are committed with the frame.
             run: service time that passes before the events, ms.
         """
         engine = self._engine
-        events = [each.what for each in self._mine(taken) if isinstance(each.what, Event)]
+        events = [each.what for each in taken if isinstance(each.what, Event)]
         frame = Frame(engine.frame + 1, self._seen.clock, run, events)
         try:
             # 1. Apply the frame, unless it is too large, and pack what it makes visible.
@@ -330,7 +317,7 @@ class ShardLoop:
             yield from self._frame(taken[:half], run)
             yield from self._frame(taken[half:], 0)
         else:
-            yield from self._put(batch, Visible(offsets, self._mine(taken), outcome))
+            yield from self._put(batch, Visible(offsets, taken, outcome))
 
     def _is_too_large(self, events: list[Event], encoded: bytes) -> bool:
         """Whether a frame is to be halved. A frame of one event is never too large: each event fits."""
@@ -345,7 +332,7 @@ class ShardLoop:
         """Commit dead letters and offsets of records that make no frame."""
         batch = CommitBatch()
         offsets = yield from self._pack_records(batch, taken)
-        yield from self._put(batch, Visible(offsets, self._mine(taken), None))
+        yield from self._put(batch, Visible(offsets, taken, None))
 
     def _pack_frame(self, batch: CommitBatch, encoded: bytes, outcome: Outcome) -> Iterator[ServingAction]:
         """Pack the frame, its decisions and the rows that it changed."""
@@ -361,7 +348,7 @@ class ShardLoop:
 
     def _pack_records(self, batch: CommitBatch, taken: list[Taken]) -> Generator[ServingAction, None, Offsets]:
         """Pack the dead letters of bad records, and all offsets that moved; returns the offsets."""
-        for number, each in enumerate(self._mine(taken), start=1):
+        for number, each in enumerate(taken, start=1):
             if isinstance(each.what, BadInput):
                 commits.pack_dead_letter(batch, each, each.what)
                 if number % PAUSE_RECORDS == 0:
@@ -374,7 +361,7 @@ class ShardLoop:
     def _note_moved(self, taken: list[Taken]) -> None:
         """Note the offsets after these records; the batch with the records' effects commits them."""
         for each in taken:
-            self._moved[each.record.topic, each.record.partition] = each.record.offset + 1
+            self._moved[each.record.topic, each.record.partition] = each.next_offset
 
     def _put(self, batch: CommitBatch, part: Visible) -> Iterator[ServingAction]:
         """Commit a batch: at once, or with the next commit while one is under way."""

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from switchboard.journal.frames import MAX_FRAME_BYTES
 from switchboard.kafka.ledger import CommitBatch
 from switchboard.kafka.merged_reader import Taken
-from switchboard.kafka.positions import Offsets
+from switchboard.kafka.reading import Offsets
 from switchboard.router.commits import MAX_ROW_BYTES, Visible
 
 FRAME_BYTES: Final = 400_000
@@ -52,8 +52,8 @@ class Seen:
     """Result of `Read`: the records, in merged order."""
     first_offsets: Offsets = field(default_factory=dict)
     """Result of `FindFirstOffsets`."""
-    markers: Offsets = field(default_factory=dict)
-    """Result of `Report`: new offsets of fully read partitions whose tail is only transaction markers."""
+    passed: Offsets = field(default_factory=dict)
+    """Result of `Report`: new offsets past records of other shards' pools, and past the markers of transactions."""
     has_lag: bool = False
     """Result of `Report`: whether a source partition holds records that were not taken."""
 

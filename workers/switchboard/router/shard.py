@@ -19,8 +19,8 @@ from switchboard.kafka.ledger import CommitBatch, Ledger
 from switchboard.kafka.library_logs import Thinned, raised
 from switchboard.kafka.merged_reader import Taken
 from switchboard.kafka.open_transactions import log_change
-from switchboard.kafka.positions import Offsets, Start, first_offsets
-from switchboard.kafka.reading import restore
+from switchboard.kafka.positions import Start, first_offsets
+from switchboard.kafka.reading import Offsets, restore
 from switchboard.kafka.topics import Topic, TopicNames, shard_id
 from switchboard.router.admission import Admission
 from switchboard.router.background_work import Committer
@@ -47,7 +47,7 @@ from switchboard.router.loop_actions import (
     Stop,
 )
 from switchboard.router.shard_history import EngineFailedError, ShardHistory
-from switchboard.router.sources import Sources
+from switchboard.router.sources import SourceDecoder, Sources
 
 log = logging.getLogger(__name__)
 set_aside = logging.getLogger("switchboard.dead-letter")
@@ -119,9 +119,8 @@ class Shard:
         self._history = history
         group = shard_id(config.group, index)
         self._ledger = Ledger(config.conn, group, config.names, index)
-        self._sources = Sources(
-            config.conn, config.names, group, config.merge_wait, config.longest_outage, history.failures.poison
-        )
+        decoder = SourceDecoder(index, config.shards, history.failures.poison)
+        self._sources = Sources(config.conn, config.names, group, config.merge_wait, config.longest_outage, decoder)
         self._committer = Committer(self._ledger, self._commit_made, self._commit_failed)
         self._pool_gauges = PoolGauges(index, config.labels)
         self._shard_gauges = GaugeSet()
@@ -132,7 +131,7 @@ class Shard:
         """Make the loop for an engine, reading on from these source offsets."""
         config = self._config
         admission = Admission(engine, config.limits, time.monotonic())
-        loop = ShardLoop(engine, admission, offsets, self._history, config.shards, config.frames)
+        loop = ShardLoop(engine, admission, offsets, self._history, config.frames)
         self._restored = _Restored(engine, admission, Tally(engine, config.labels), loop)
 
     async def open(self) -> None:
@@ -265,7 +264,7 @@ class Shard:
         *,
         taken: list[Taken] | None = None,
         first_offsets: Offsets | None = None,
-        markers: Offsets | None = None,
+        passed: Offsets | None = None,
         has_lag: bool = False,
     ) -> Seen:
         """The time and the reader's state now, and the result of an action."""
@@ -275,7 +274,7 @@ class Shard:
             self._sources.read_to_end,
             taken or [],
             first_offsets or {},
-            markers or {},
+            passed or {},
             has_lag,
         )
 
@@ -316,8 +315,8 @@ class Shard:
     def _report(self, offsets: Offsets) -> Seen:
         """Report lags and gauges, and commit the visible offsets to the group."""
         sources, transactions = self._sources, self._history.transactions
-        markers = sources.pass_markers()
-        sources.tell_group(offsets)
+        passed = sources.pass_offsets()
+        sources.commit_to_group(offsets)
         lags = sources.lag
         now = time.monotonic()
         log_change(transactions.see(now, sources.ends), self.index)
@@ -329,7 +328,7 @@ class Shard:
             }
         )
         self._pool_gauges.start(self._restored.engine, self._restored.admission)
-        return self._see(markers=markers, has_lag=any(lags.values()))
+        return self._see(passed=passed, has_lag=any(lags.values()))
 
 
 async def restored_engine(shard: int, rows: dict[Topic, dict[bytes, bytes]]) -> Engine:

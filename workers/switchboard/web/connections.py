@@ -8,7 +8,7 @@ import socket
 import struct
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -83,29 +83,6 @@ def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
     return mapped or found
 
 
-@dataclass(slots=True, frozen=True)
-class Deadlines:
-    """Deadlines of the clients of a web server, in s."""
-
-    request: float = 10.0
-    """Time for a client to send a whole request, from the connection or from the first byte of the request."""
-    body: float = 5.0
-    """Time for the body of a request to arrive."""
-    idle: float = 75.0
-    """Time that a connection may stay open between requests. Proxies commonly use 60 s: with more, a proxy never sends
-    a request into a connection that is being closed."""
-    write: float = 20.0
-    """Time for a client to read the pending bytes, at most 64 KiB: a client that reads 3.3 KB/s keeps up."""
-    slow: float = 5.0
-    """Time without reading after which a client may be closed for a new one, when all connections are in use."""
-    lingering: float = 1.0
-    """Time that the rest of an unwanted body is read after the answer, so that the client can read the answer."""
-    sweep: float = 1.0
-    """Interval between checks of the deadlines."""
-
-
-DEADLINES: Final = Deadlines()
-
 WRITE_BUFFER_BYTES: Final = 64 * 1024
 """Bytes that wait to be sent on a connection before its writer is paused."""
 SEND_BUFFER_BYTES: Final = 128 * 1024
@@ -125,19 +102,43 @@ log.addFilter(Thinned(seconds=60))
 
 
 @dataclass(slots=True, frozen=True)
+class Deadlines:
+    """Deadlines of the clients of a web server, in s."""
+
+    request: float = 10.0
+    """Time for a client to send a whole request, from the connection or from the first byte of the request."""
+    body: float = 5.0
+    """Time for a client to send the body, after the headers."""
+    idle: float = 75.0
+    """Time that a connection may stay open between requests. Proxies commonly use 60 s: with more, a proxy never sends
+    a request into a connection that is being closed."""
+    write: float = 20.0
+    """Time for a client to read the pending bytes, at most 64 KiB: a client that reads 3.3 KB/s keeps up."""
+    slow: float = 5.0
+    """Time without reading after which a client may be closed for a new one, when all connections are in use."""
+    lingering: float = 1.0
+    """Time that the rest of an unwanted body is read after the answer, so that the client can read the answer."""
+    sweep: float = 1.0
+    """Interval between checks of the deadlines."""
+    stop: float = 1.0
+    """Time for answers that have begun, when the server stops."""
+
+
+@dataclass(slots=True, frozen=True)
 class Limits:
     """Limits on the open connections of a web server."""
 
     connections: int
     by_address: int
     """Connections of one client address."""
+    deadlines: Deadlines = Deadlines()
 
     def within_descriptors(self) -> "Limits":
         """These limits, lowered if the process may have few file descriptors (`ulimit -n`)."""
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         most = self.connections if soft == resource.RLIM_INFINITY else soft // DESCRIPTOR_SHARE
         connections = max(LEAST_CONNECTIONS, min(self.connections, most))
-        return Limits(connections, min(self.by_address, connections))
+        return replace(self, connections=connections, by_address=min(self.by_address, connections))
 
 
 class Connections:
@@ -151,15 +152,12 @@ class Connections:
     Args:
         limits: on the number of connections.
         is_proxy: True for the address of a proxy, which has many clients behind it and no limit of its own.
-        deadlines: of the clients.
     """
 
-    def __init__(
-        self, limits: Limits, is_proxy: Callable[[str], bool] = lambda _: False, deadlines: Deadlines = DEADLINES
-    ) -> None:
+    def __init__(self, limits: Limits, is_proxy: Callable[[str], bool] = lambda _: False) -> None:
+        self.deadlines = limits.deadlines
         self._limits = limits
         self._is_proxy = is_proxy
-        self.deadlines = deadlines
         self._all: set[ClientConnection] = set()
         self._by_address: Counter[str] = Counter()
         self._waiting: defaultdict[str, dict[ClientConnection, None]] = defaultdict(dict)
@@ -256,7 +254,8 @@ class ClientConnection(web.RequestHandler):
     """
 
     def __init__(self, connections: Connections, manager: web.Server, **options: Any) -> None:
-        super().__init__(manager, **options)
+        deadlines = connections.deadlines
+        super().__init__(manager, keepalive_timeout=deadlines.idle, lingering_time=deadlines.lingering, **options)
         self.address = ""
         """As `client_address` returns it."""
         self._connections = connections
@@ -305,9 +304,9 @@ class ClientConnection(web.RequestHandler):
         super().resume_writing()
 
     @property
-    def deadlines(self) -> Deadlines:
-        """The deadlines of the server's clients."""
-        return self._connections.deadlines
+    def body_seconds(self) -> float:
+        """Time for the body of a request to arrive, s."""
+        return self._connections.deadlines.body
 
     def begin(self) -> None:
         """Note that a whole request has arrived."""
@@ -358,7 +357,7 @@ class ClientConnection(web.RequestHandler):
             self._unread_since = None
         elif self._unread_since is None:
             self._unread_since = now
-        deadlines = self.deadlines
+        deadlines = self._connections.deadlines
         is_waiting = self._connections.is_waiting(self)
         is_late = is_waiting and self._request_since is not None and now - self._request_since > deadlines.request
         return is_late or (self._unread_since is not None and now - self._unread_since > deadlines.write)

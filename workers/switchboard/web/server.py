@@ -6,14 +6,7 @@ from typing import Any, Final
 
 from aiohttp import HttpVersion10, HttpVersion11, web
 
-from switchboard.web.connections import (
-    DEADLINES,
-    ClientConnection,
-    Connections,
-    Deadlines,
-    Limits,
-    Proxies,
-)
+from switchboard.web.connections import ClientConnection, Connections, Deadlines, Limits, Proxies
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -39,22 +32,19 @@ async def whole(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise web.HTTPBadRequest
     if request.content_length is not None and request.content_length > MOST_BODY_BYTES:
         raise web.HTTPRequestEntityTooLarge(MOST_BODY_BYTES, request.content_length)
-    connection = request.protocol if isinstance(request.protocol, ClientConnection) else None
-    deadlines = DEADLINES if connection is None else connection.deadlines
+    client = request.protocol if isinstance(request.protocol, ClientConnection) else None
     try:
-        async with asyncio.timeout(deadlines.body):
+        async with asyncio.timeout(client.body_seconds if client else Deadlines().body):
             await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
     except web.RequestPayloadError:
         raise web.HTTPBadRequest from None
-    if connection is not None:
-        connection.begin()
+    if client:
+        client.begin()
     return await handler(request)
 
 
-STOP_SECONDS: Final = 1.0
-"""Time for answers that have begun, when the server stops."""
 BACKLOG: Final = 128
 """Connections that wait to be accepted. The loop may accept all of them in one step, before replaced connections are
 closed: so many file descriptors are needed beside those of `Limits`."""
@@ -77,19 +67,14 @@ class WebServer:
         """As `socket.getsockname` returns them: (host, port, …)."""
 
     async def cleanup(self) -> None:
-        """Stop: accept no more connections, and give answers that have begun STOP_SECONDS to end."""
+        """Stop: accept no more connections, and give answers that have begun `Deadlines.stop` to end."""
         self._server.close()
         await self._runner.cleanup()
         self._sweeping.cancel()
 
 
 async def serve(
-    app: web.Application,
-    host: str,
-    port: int,
-    limits: Limits,
-    proxies: Proxies | None = None,
-    deadlines: Deadlines = DEADLINES,
+    app: web.Application, host: str, port: int, limits: Limits, proxies: Proxies | None = None
 ) -> WebServer:
     """Start a web server.
 
@@ -97,17 +82,16 @@ async def serve(
         app: the application; `switchboard.web.server.whole` is the first of its middlewares.
         host: the address to listen at.
         port: the port to listen at; 0 for any free port.
-        limits: on connections; lowered if the process may have few file descriptors.
+        limits: on connections, with the deadlines of clients; lowered if the process may have few file descriptors.
         proxies: in front of the server.
-        deadlines: of the clients.
 
     Raises:
         OSError: the address is in use or invalid.
     """
     loop = asyncio.get_running_loop()
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=limits.deadlines.stop)
     await runner.setup()
-    connections = Connections(limits.within_descriptors(), (proxies or Proxies()).hold, deadlines)
+    connections = Connections(limits.within_descriptors(), (proxies or Proxies()).hold)
 
     def connect() -> ClientConnection:
         assert runner.server is not None  # noqa: S101 - set up above
@@ -116,8 +100,6 @@ async def serve(
             runner.server,
             loop=loop,
             access_log=None,
-            keepalive_timeout=deadlines.idle,
-            lingering_time=deadlines.lingering,
             # No route accepts a compressed body, and the sender would decide how much memory unpacking takes.
             auto_decompress=False,
         )
@@ -131,7 +113,6 @@ async def serve(
 
 
 async def _sweep(connections: Connections) -> None:
-    """Check the deadlines again and again."""
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(connections.deadlines.sweep)
