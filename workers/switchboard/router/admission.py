@@ -4,12 +4,12 @@ An event beyond a limit becomes bad input (`over-limit`) before a frame is made 
 and every replay know nothing of limits. What exists is always served: only an event that would add a pool, an agent, a
 chat, a remembered ending or a remembered pass is ever refused.
 
-Counts are exact between frames. Among events that are checked together, what an event adds counts, and what an event
-ends still counts, so that no limit is ever exceeded.
+Counts are exact between frames. Among events that are checked together, additions count at once and endings only when
+the events are applied, so that no limit is ever exceeded.
 
 Measured on one core of the build machine: 0.1 us an event. Where the events at hand could reach a limit, and for agents
-of pools with more than 1,900: 0.5 us an event about what exists, 2 us one that adds something, 1.2 us one that is
-refused.
+of pools with more than 1,900 agents: 0.5 us an event about something that exists, 2 us an event that adds something,
+1.2 us a refused event.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -114,7 +114,7 @@ class Admission:
                 each.what = refusal
 
     def usage(self) -> Generator[None, None, dict[Limit, tuple[int, int]]]:
-        """What is used of each limit, and the limit; yields now and then, so that the caller may pause."""
+        """The usage of each limit, as `limit_usage`; yields now and then, so that the caller may pause."""
         return limit_usage(self._engine.pools, self._configured, self._limits)
 
     def _begin(self, number: int, now: float) -> None:
@@ -130,7 +130,7 @@ class Admission:
         self._shard_has_room = self._shard.have_room(number, now)
 
     def _find_room(self, pool: Pool, addition: Addition) -> bool:
-        """Whether all of the events may add this to a pool, so that none of them needs to be counted."""
+        """Whether a pool has room even if all of the events add this, so that no event needs to be counted."""
         found = False
         if self._shard_has_room and addition == "agents":
             found = self._pools.have_room_for_agents(pool, self._number)
@@ -140,7 +140,7 @@ class Admission:
         return found
 
     def _refusal(self, event: Event, pool: Pool | None) -> OverLimit | None:
-        """Why an event is beyond a limit; None: it is not, and what it adds is counted."""
+        """The refusal of an event beyond a limit; None: within the limits, and counted."""
         if pool is None and event.pool not in self._new_pools and event.type != "pool-configured":
             if (refusal := self._pool_refusal(event.pool)) is not None:
                 return refusal
@@ -166,7 +166,7 @@ class Admission:
         return None
 
     def _pool_refusal(self, pool: str) -> OverLimit | None:
-        """Why a pool can't be added; None: it can."""
+        """The refusal of a new pool; None if there is room."""
         if pool in self._configured:
             return None  # a configuration among the events adds it
         if (refusal := self._pools.unconfigured_refusal(pool)) is not None:

@@ -1,4 +1,4 @@
-"""What one commit makes visible: a frame, decisions, changed rows, dead letters and source offsets."""
+"""The contents of a commit: frames, decisions, changed rows, dead letters and source offsets."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -114,7 +114,7 @@ class CommitQueue:
         return visible, self._begin() if self._waiting.parts else None
 
     def failed(self, error: Exception) -> None:
-        """Note that the commit under way failed; what waits behind it is never committed."""
+        """Note that the commit under way failed; the frames that wait are never committed."""
         self._under_way, self.error = None, error
 
     def _begin(self) -> CommitBatch:

@@ -1,4 +1,4 @@
-"""Counters of what a shard's commits make visible."""
+"""Counters of the events and decisions that a shard's commits make visible."""
 
 from collections import Counter, defaultdict
 from functools import cache
@@ -32,7 +32,7 @@ def series(counter: prometheus_client.Counter, *labels: str) -> prometheus_clien
 
 
 class Tally:
-    """Counts what one shard's commits have made visible.
+    """Counts the events and decisions of one shard's commits.
 
     A chat that waits or is offered in the restored engine counts as not yet answered. So does a chat that an agent held
     and transferred before the restore: its next wait counts again, from its arrival. The queue of a chat is the queue

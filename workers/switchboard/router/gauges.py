@@ -1,4 +1,4 @@
-"""Gauges of a shard: how many chats, agents and records it has now. They go when another router takes the shard."""
+"""Gauges of a shard: its present chats, agents and records. Removed when another router takes the shard."""
 
 import asyncio
 import time

@@ -9,7 +9,8 @@ from typing import Final
 MOST_POOLS: Final = 200
 """Pools that are labels, configured and made-up ones together."""
 MOST_MADE_UP: Final = 100
-"""Of these, pools that were not known to be configured when they were first named."""
+"""Labels for pools that were not known to be configured when first named. The others of `MOST_POOLS` are for
+configured pools."""
 MOST_QUEUES: Final = 1_000
 """Queues that are labels, unless the setting `metrics_queues` says otherwise. A queue has 57 series, which take about
 40 KB."""

@@ -1,4 +1,4 @@
-"""How much of each limit a shard uses, for the gauges."""
+"""The usage of each limit of a shard, for the gauges."""
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ _PAUSE_POOLS: Final = 500
 
 @dataclass(slots=True)
 class _Counts:
-    """What all pools hold, and what the fullest pool of each kind holds."""
+    """Totals of all pools, and the highest count of a single pool."""
 
     agents: int = 0
     chats: int = 0
@@ -48,7 +48,7 @@ class _Counts:
 
 
 def limit_usage(pools: Mapping[str, Pool], configured: ConfiguredPools, limits: Limits) -> Generator[None, None, Usage]:
-    """What is used of each limit. Of a limit by pool it is the usage of the fullest pool.
+    """The usage of each limit; for a limit by pool, the usage of the fullest pool.
 
     Yields every 500 pools, so that other tasks may run; pools may change meanwhile.
 

@@ -202,8 +202,8 @@ class ShardLoop:
         elif taken:
             # Only bad records, for `dead-letter`.
             yield from self._commit_without_frame(taken)
-        # Offsets alone, past markers and records of other shards, can wait.
         elif self._moved and self._seen.now - self._committed > TICK_SECONDS:
+            # Only offsets, past markers and records of other shards. They can wait.
             yield from self._commit_without_frame([])
         # 4. Report once a second.
         if self._seen.now - self._reported >= REPORT_SECONDS:

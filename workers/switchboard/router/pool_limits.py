@@ -1,4 +1,4 @@
-"""The limits of each pool: what a pool holds and is about to add, and the refusal of more."""
+"""The limits of a pool: the agents, chats and passes that a pool holds or is about to add, and the refusal of more."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,7 +16,7 @@ _BYTES_BESIDE_ID: Final = 16
 MAX_ID_BYTES: Final = MAX_ROW_BYTES - 8_192
 """Bytes of agent ids in a chat's row. The rest of the row takes 4 KB at most."""
 ANY_IDS: Final = MAX_ID_BYTES // (4 * 128 + 2 + _BYTES_BESIDE_ID)
-"""Number of agents whose ids fit into a row whatever they are: ids have up to 128 characters of up to 4 bytes."""
+"""Number of agents whose ids always fit into a row. An id has up to 128 characters of up to 4 bytes."""
 
 
 _UNCONFIGURED: Final = configuration.read(configuration.UNCONFIGURED)
@@ -29,7 +29,7 @@ def pool_to_be(name: str) -> Pool:
 
 @dataclass(slots=True)
 class CheckedPool:
-    """A pool before the events that are checked together, and what the events checked so far add to it."""
+    """A pool as the engine has it, and what the events checked so far are about to add."""
 
     name: str
     """The pool's id."""
@@ -39,7 +39,7 @@ class CheckedPool:
     chats: set[str] = field(default_factory=set)
     """Ids of chats to be opened."""
     endings: set[str] = field(default_factory=set)
-    """Ids of chats whose ending is to be remembered until they arrive (R13)."""
+    """Ids of chats that ended before their arrival, and are to be remembered (R13)."""
     passes_by_agent: dict[str, int] = field(default_factory=dict)
     """Agent id → number of passes to be remembered (R5)."""
     passes_by_chat: dict[str, int] = field(default_factory=dict)
@@ -74,7 +74,9 @@ class CheckedPool:
 
 
 class PoolLimits:
-    """Refuses what is beyond the limits of a pool.
+    """Refuses events beyond the limits of a pool.
+
+    Methods that return a refusal return None if there is room.
 
     Args:
         limits: what each pool may hold.
@@ -88,7 +90,7 @@ class PoolLimits:
         self._ids = AgentIds(item_seconds)
 
     def have_room_for_agents(self, pool: Pool, number: int) -> bool:
-        """Whether a pool may add so many agents, whatever their ids. They are not counted one by one then."""
+        """Whether a pool may add so many agents, whatever their ids. If so, the caller need not count each of them."""
         agents, passers = len(pool.agents), len(pool.index.passings)
         if (
             max(agents, passers) + number > self._limits.max_agents
@@ -100,7 +102,7 @@ class PoolLimits:
         return True
 
     def have_room_for_chats(self, pool: Pool, number: int) -> bool:
-        """Whether a pool may add so many chats and endings. They are not counted one by one then."""
+        """Whether a pool may add so many chats and endings. If so, the caller need not count each of them."""
         limits = self._limits
         chats = len(pool.chats) + number
         return (
@@ -111,14 +113,14 @@ class PoolLimits:
         )
 
     def unconfigured_refusal(self, pool: str) -> OverLimit | None:
-        """Why a pool that was never configured can't add anything; None: it can, or was configured."""
+        """The refusal of anything in a pool that was never configured, if `unconfigured_pools` is `refuse`."""
         if not self._is_refused(pool):
             return None
         detail = f"unconfigured-pools: pool {pool} was never configured, and unconfigured_pools is refuse"
         return OverLimit("over-limit", detail, pool, "unconfigured-pools")
 
     def agent_refusal(self, checked: CheckedPool) -> OverLimit | None:
-        """Why a pool can't add one more agent; None: it can."""
+        """The refusal of one more agent."""
         if (refusal := self.unconfigured_refusal(checked.name)) is not None:
             return refusal
         # Agents who passed over an open chat are remembered with the chat, logged in or not (R5).
@@ -129,7 +131,13 @@ class PoolLimits:
         return over_limit(checked.name, "agents", held, most, f"agents in pool {checked.name}", "max_agents")
 
     def agent_id_refusal(self, agent_id: str, checked: CheckedPool, now: float) -> OverLimit | None:
-        """Why the agent's id does not fit into the rows of a pool's chats; None: it fits, and is counted."""
+        """The refusal of an agent whose id does not fit into the rows of the pool's chats. An id that fits is counted.
+
+        Args:
+            agent_id: of the agent to be added.
+            checked: the pool.
+            now: monotonic, s.
+        """
         held = self._ids.excess(agent_id, checked, now)
         if held is None:
             return None
@@ -137,7 +145,7 @@ class PoolLimits:
         return over_limit(checked.name, "agent-ids", held, MAX_ID_BYTES, what, setting)
 
     def chat_refusal(self, checked: CheckedPool) -> OverLimit | None:
-        """Why a pool can't open one more chat; None: it can."""
+        """The refusal of one more open chat."""
         if (refusal := self.unconfigured_refusal(checked.name)) is not None:
             return refusal
         held, most = len(checked.pool.chats) + len(checked.chats), self._limits.max_chats
@@ -146,7 +154,7 @@ class PoolLimits:
         return self._remembered_refusal(checked)
 
     def ending_refusal(self, checked: CheckedPool) -> OverLimit | None:
-        """Why a pool can't remember one more ending of a chat that has not arrived; None: it can."""
+        """The refusal of one more ending to remember until its chat arrives."""
         if (refusal := self.unconfigured_refusal(checked.name)) is not None:
             return refusal
         held = len(checked.pool.index.early_forgets) + len(checked.endings)
@@ -159,7 +167,7 @@ class PoolLimits:
         return self._remembered_refusal(checked)
 
     def pass_refusal(self, agent_id: str, chat_id: str, checked: CheckedPool) -> OverLimit | None:
-        """Why a pool can't remember that an agent passed over an open chat; None: it can."""
+        """The refusal of one more pass by this agent, or on this chat."""
         chat = checked.pool.chats.get(chat_id)
         by_agent = len(checked.pool.index.passings.get(agent_id, ())) + checked.passes_by_agent.get(agent_id, 0)
         by_chat = (0 if chat is None else len(chat.passed or ())) + checked.passes_by_chat.get(chat_id, 0)
@@ -172,7 +180,7 @@ class PoolLimits:
         return None
 
     def _remembered_refusal(self, checked: CheckedPool) -> OverLimit | None:
-        """Why a pool can't hold one more chat, open or remembered; None: it can."""
+        """The refusal of one more chat, open or remembered."""
         held = len(checked.pool.chats) + len(checked.pool.remembered) + len(checked.chats) + len(checked.endings)
         most = self._limits.max_remembered
         if held < most:
@@ -205,7 +213,7 @@ class AgentIds:
         self._bytes.pop(pool, None)
 
     def excess(self, agent_id: str, checked: CheckedPool, now: float) -> int | None:
-        """The bytes of a pool's ids, if they leave no room for one more id.
+        """The bytes that the ids of a pool take, if there is no room for one more id.
 
         Args:
             agent_id: the id to be added.
@@ -228,6 +236,7 @@ class AgentIds:
         return None
 
     def _recount(self, checked: CheckedPool, now: float) -> int:
+        """The bytes that the ids of a pool take, counted anew."""
         ids = checked.agents | checked.pool.agents.keys() | checked.pool.index.passings.keys()
         self._recount_due = now + len(ids) * self._item_seconds / RECOUNT_SHARE
         return sum(map(_bytes_in_row, ids))

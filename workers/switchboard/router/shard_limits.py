@@ -1,6 +1,6 @@
-"""The limits of a shard: what all pools hold together, counted as it changes, and the refusal of more.
+"""The limits of a shard: the totals of all pools, and the refusal of more.
 
-A shard may have 10,000 pools, so the totals are not added up anew for each event.
+A shard may have 10,000 pools, so the totals are kept up to date and not added up for each event.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,8 @@ from switchboard.journal.limits import (
 )
 
 Counted: TypeAlias = Literal["agents", "chats", "remembered", "passes"]
-"""What is counted: agents, open chats, chats open or remembered, and passes (pairs of an agent and an open chat)."""
+"""The kinds of things that are counted: agents, open chats, chats open or remembered, and passes (pairs of an agent and
+an open chat)."""
 Totals: TypeAlias = dict[Counted, int]
 
 RECOUNT_SHARE: Final = 0.05
@@ -62,11 +63,11 @@ def over_limit(pool: str, limit: Limit, held: int, most: int, what: str, setting
 
 
 class ShardLimits:
-    """Counts what the pools of a shard hold together, and refuses what is beyond the limits of the shard.
+    """Counts what the pools of a shard hold together, and refuses events beyond the limits of the shard.
 
-    The pools that were never configured may use half of each limit. No total is less than what the pools hold, with
-    one exception: an offer that expires in a pool adds a pass, which is counted after the next event of that pool.
-    What timers end lowers a total when the pool is counted after its next event, or at a recount.
+    The pools that were never configured may use half of each limit. Changes by events are counted at once. Changes by
+    timers are counted after the next event of their pool, or at a recount: until then a total may be too high, or too
+    low by the passes of offers that have expired.
 
     Args:
         engine: the shard's; only read.
@@ -134,7 +135,7 @@ class ShardLimits:
         return self._have_room(number) or (now >= self._recount_due and self._recount(now) and self._have_room(number))
 
     def refusal(self, counted: Counted, pool: str) -> OverLimit | None:
-        """Why a pool can't add one more; None: it can."""
+        """The refusal of one more in this pool; None if there is room."""
         setting, what, limit = _NAMES[counted]
         held, most = self._all[counted], self._most[counted]
         if held >= most:
@@ -152,13 +153,14 @@ class ShardLimits:
         return (self._all,) if pool in self._configured else (self._all, self._unconfigured)
 
     def _have_room(self, number: int) -> bool:
+        """Whether the present totals leave room for so many more of each."""
         return all(
             self._all[counted] + number <= most and UNCONFIGURED_SHARE * (self._unconfigured[counted] + number) <= most
             for counted, most in self._most.items()
         )
 
     def _recount(self, now: float) -> bool:
-        """Count all pools; always True. At a limit each frame would ask for it, so the next one has to be due."""
+        """Count all pools; returns True. The next recount is due later, since at a limit each frame asks for one."""
         self._all, self._unconfigured = nothing(), nothing()
         self._by_pool = {name: held_by(pool) for name, pool in self._engine.pools.items()}
         for name, held in self._by_pool.items():
@@ -169,7 +171,7 @@ class ShardLimits:
 
 
 def made_up_pools(number: int, configured: ConfiguredPools, *, has_default: bool) -> int:
-    """How many pools were never configured. `default` does not count: made-up names must not shut it out.
+    """How many pools were never configured. `default` is not counted: made-up names must not keep `default` out.
 
     Args:
         number: of all pools.
@@ -198,5 +200,6 @@ def add(totals: Totals, held: Totals) -> None:
 
 
 def _subtract(totals: Totals, held: Totals) -> None:
+    """Subtract what a pool held from the totals."""
     for counted, number in held.items():
         totals[counted] -= number
