@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from switchboard.cli.params import Duration, OutFile, refuse_as_out
-from switchboard.whatif.rule_variants import Setting, Variant, named_by, setting, variant
+from switchboard.whatif.rule_variants import Setting, Variant, default_name, parse_setting, parse_variant
 
 BASE: Final = "unchanged"
 """Name of the variant with the rules as they were."""
@@ -92,11 +92,11 @@ def whatif(
 
 def _variants(sets: tuple[str, ...], agents: str | None, named: tuple[str, ...]) -> list[Variant]:
     """The variants: one of --set and --agents together, and each --variant."""
-    settings: list[Setting] = [setting(each) for each in sets]
+    settings: list[Setting] = [parse_setting(each) for each in sets]
     if agents is not None:
-        settings.append(setting(f"agents={agents}"))
-    variants = [Variant(named_by(settings), tuple(settings))] if settings else []
-    variants += [variant(each) for each in named]
+        settings.append(parse_setting(f"agents={agents}"))
+    variants = [Variant(default_name(settings), tuple(settings))] if settings else []
+    variants += [parse_variant(each) for each in named]
     if not variants:
         raise click.UsageError("there is nothing to compare: give --set, --agents or --variant")
     names = [each.name for each in variants]

@@ -20,10 +20,10 @@ from switchboard.journal.routing_file import read_routing_file
 from switchboard.simulation.people import Behaviour
 from switchboard.simulation.recorded_days import shipped_days
 from switchboard.whatif.comparison import Interval, Result, compare
-from switchboard.whatif.report_page import Told, page
+from switchboard.whatif.report_page import ComparisonReport, page
 from switchboard.whatif.report_texts import FIGURES, Figure, assumptions, calibration, cell, change, few_runs, summary
 from switchboard.whatif.rule_variants import Variant
-from switchboard.whatif.scenario import OFFICE, AssumedDay, Recorded, read_recorded, shift_workers
+from switchboard.whatif.scenario import OFFICE, AssumedScenario, RecordedScenario, read_recorded, shift_workers
 
 AGENTS: Final = 15
 """Agents for a recorded day of arrivals, unless given: few enough that the rules make a difference."""
@@ -72,10 +72,12 @@ def run(question: Question, *, report: Path | None, as_json: bool) -> None:
             scenario, question.variants, seeds, round(question.threshold * 1000), lambda: bar.advance(task)
         )
     recorded = None
-    if isinstance(scenario, Recorded):
+    if isinstance(scenario, RecordedScenario):
         recorded = scenario.measures.figures(round(question.threshold * 1000))
         _print_doubts(scenario, console)
-    comparison = Told(question.title, results, recorded, assumptions(scenario, question.seeds), question.threshold)
+    comparison = ComparisonReport(
+        question.title, results, recorded, assumptions(scenario, question.seeds), question.threshold
+    )
     if report is not None:
         with replacing(report, SHARED) as file:
             file.write(page(comparison).encode())
@@ -86,7 +88,7 @@ def run(question: Question, *, report: Path | None, as_json: bool) -> None:
         _print(comparison)
 
 
-def _print_doubts(scenario: Recorded, console: Console) -> None:
+def _print_doubts(scenario: RecordedScenario, console: Console) -> None:
     """Print what a log lacks: bad lines, and the decisions where it is a bus log."""
     for reason, number in sorted(scenario.tally.bad.items()):
         console.print(
@@ -100,7 +102,7 @@ def _print_doubts(scenario: Recorded, console: Console) -> None:
         )  # fmt: skip
 
 
-def _scenario(question: Question, progress: Callable[[], None]) -> Recorded | AssumedDay:
+def _scenario(question: Question, progress: Callable[[], None]) -> RecordedScenario | AssumedScenario:
     """Read the log, or put the agents of a shipped day together."""
     median = question.click_median or Behaviour().click_median
     if question.log is not None:
@@ -113,10 +115,10 @@ def _scenario(question: Question, progress: Callable[[], None]) -> Recorded | As
     rules = read_routing_file(question.routing) if question.routing is not None else ()
     configs = {each["pool"]: each["config"] for each in rules} or OFFICE
     agents = shift_workers(question.staff or AGENTS, configs)
-    return AssumedDay(days[question.day], configs, agents, replace(Behaviour(), click_median=median))
+    return AssumedScenario(days[question.day], configs, agents, replace(Behaviour(), click_median=median))
 
 
-def as_data(comparison: Told) -> dict[str, Any]:
+def as_data(comparison: ComparisonReport) -> dict[str, Any]:
     """The figures, as `--json` prints them: seconds, shares from 0 to 1, counts."""
     base = comparison.results[0]
     return {
@@ -140,19 +142,22 @@ def as_data(comparison: Told) -> dict[str, Any]:
 
 def _figures(result: Result, base: Result, queue: str | None) -> dict[str, Any]:
     """Figures of a variant, of one queue or of all, each with the difference from the base."""
-    return {
-        figure.name: _span(span)
-        | ({"difference": _span(against)} if (against := result.against(base, figure.name, queue)) is not None else {})
-        for figure in FIGURES
-        if (span := result.interval(figure.name, queue)) is not None
-    }
+    fields: dict[str, Any] = {}
+    for figure in FIGURES:
+        value = result.interval(figure.name, queue)
+        difference = result.difference(base, figure.name, queue)
+        if value is not None:
+            fields[figure.name] = _interval(value)
+            if difference is not None:
+                fields[figure.name]["difference"] = _interval(difference)
+    return fields
 
 
-def _span(span: Interval) -> dict[str, Any]:
-    return {"mean": span.mean, "low": span.low, "high": span.high}
+def _interval(interval: Interval) -> dict[str, Any]:
+    return {"mean": interval.mean, "low": interval.low, "high": interval.high}
 
 
-def _print(comparison: Told) -> None:
+def _print(comparison: ComparisonReport) -> None:
     """Print the summary, then a table with a column for each variant."""
     console = wide_console()
     base, *others = comparison.results
@@ -184,5 +189,5 @@ def _print(comparison: Told) -> None:
 
 def _cell(figure: Figure, result: Result, base: Result) -> str:
     """A figure of a variant; below, the difference from the base."""
-    against = change(figure, result.against(base, figure.name)) if result is not base else None
-    return "\n".join(filter(None, (cell(figure, result.interval(figure.name)), against)))
+    difference = change(figure, result.difference(base, figure.name)) if result is not base else None
+    return "\n".join(filter(None, (cell(figure, result.interval(figure.name)), difference)))
