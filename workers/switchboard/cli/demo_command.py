@@ -93,7 +93,7 @@ async def _demo(
         say("waiting for the router, then comparing the journal with what was published and decided …")
         in_time = await caught_up(conn, running.names, 1, within=CATCH_UP_SECONDS)
         await asyncio.to_thread(running.router.stop)
-        await bus.listen_on(LAST_SECONDS)
+        await bus.observe_for(LAST_SECONDS)
         await bus.close()
         check = await final_check(conn, running.names, 1)
         if not in_time:

@@ -168,8 +168,8 @@ async def _simulate(settings: Settings, plan: Plan, console: Console) -> dict[st
         with console.status("simulating; Ctrl-C ends it") as status:
             await bus.play(stop, _reporter(status, console, tally, crowd))
         figures = summary_of(tally, crowd, time.monotonic() - began)
-        await bus.send_home()
-        await bus.listen_on(PARTING_SECONDS)
+        await bus.end_simulation()
+        await bus.observe_for(PARTING_SECONDS)
     finally:
         await bus.close()
     return figures

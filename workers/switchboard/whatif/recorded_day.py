@@ -14,7 +14,7 @@ from switchboard.domain.events import Event, Frame
 from switchboard.domain.rfc3339 import parse_ms
 from switchboard.domain.state import Agent
 from switchboard.errors import NothingToCompareError
-from switchboard.simulation.cast import Planned
+from switchboard.simulation.cast import PlannedEvent
 
 AgentKey: TypeAlias = tuple[str, str]
 """(pool, agent id)."""
@@ -52,7 +52,7 @@ class RecordedAgent:
     """One agent of the log."""
 
     key: AgentKey
-    plan: list[Planned] = field(default_factory=list)
+    plan: list[PlannedEvent] = field(default_factory=list)
     accept_delays: list[int] = field(default_factory=list)
     """From each offer to the acceptance."""
     declined: int = 0
@@ -138,7 +138,7 @@ class AgentReader:
     def finished(self) -> dict[AgentKey, RecordedAgent]:
         """All agents. Adds a logout to the plans of `departed` agents; call once."""
         for key in self.departed():
-            self.agents[key].plan.append(Planned(self._last_seen[key] - self.start, "agent-logged-out", {}))
+            self.agents[key].plan.append(PlannedEvent(self._last_seen[key] - self.start, "agent-logged-out", {}))
         return self.agents
 
     def _happened(self, engine: Engine, event: Event, at: int) -> None:
@@ -164,7 +164,7 @@ class AgentReader:
         if returns and key in self._unavailable_since:
             return
         data = {name: value for name, value in event.data.items() if name not in ("agent_id", "reason")}
-        self._agent(*key).plan.append(Planned(at - self.start, event.type, data))
+        self._agent(*key).plan.append(PlannedEvent(at - self.start, event.type, data))
 
     def _decided(self, decision: Decision) -> None:
         """Count the answer to an offer."""
@@ -200,7 +200,8 @@ class AgentReader:
         # No login event: the agent logged in by a request (R12).
         if key not in self._logged_in:
             self._logged_in.add(key)
-            recorded.plan.append(Planned(at - self.start, "agent-logged-in", {"profile": agent.profile.config.name}))
+            data = {"profile": agent.profile.config.name}
+            recorded.plan.append(PlannedEvent(at - self.start, "agent-logged-in", data))
         if key in self._unavailable_since and agent.available:
             self.return_delays.append(at - self._unavailable_since.pop(key))
         free = agent.ready and agent.request is None and len(agent.sessions) < agent.max_sessions

@@ -10,7 +10,7 @@ from statistics import NormalDist
 from typing import Final, TypeVar
 
 from switchboard.simulation.cast import Line
-from switchboard.simulation.people import Answer, Away, Behaviour, End, exponential_ms
+from switchboard.simulation.people import Absence, Answer, Behaviour, ConversationEnd, exponential_ms
 from switchboard.whatif.recorded_day import AgentKey, Handling, RecordedAgent, RecordedChat, RecordedDay
 
 T = TypeVar("T")
@@ -178,7 +178,7 @@ class RecordedPeople:
         """Invert `agents`."""
         self._ids = {recorded.key: agent_id for agent_id, recorded in self.agents.items()}
 
-    def newcomer(self, number: int) -> tuple[str, Line]:
+    def new_chat(self, number: int) -> tuple[str, Line]:
         """The `number`-th chat of the log."""
         chat = self.statistics.order[number - 1]
         return chat.chat_id, Line(chat.queue, chat.pool)
@@ -196,12 +196,12 @@ class RecordedPeople:
         rest = exponential(mean, uniform(self.seed, "patience", chat_id, waits))
         return None if rest is None else recorded + rest
 
-    def talk(self, chat_id: str, stint: int) -> int:
+    def handling_time(self, chat_id: str, handling: int) -> int:
         """The recorded duration; without one, that of another chat of the queue."""
-        chat, recorded = self.statistics.chats[chat_id], self._handling(chat_id, stint)
+        chat, recorded = self.statistics.chats[chat_id], self._handling(chat_id, handling)
         if recorded is not None and recorded.end != "cut":
             return recorded.duration
-        drawn = uniform(self.seed, "talk", chat_id, stint)
+        drawn = uniform(self.seed, "talk", chat_id, handling)
         others = self.statistics.handling_times.get(_queue_of(chat), self.statistics.handling_times[""])
         # A cut handling took longer than its recorded duration.
         if recorded is not None:
@@ -209,23 +209,23 @@ class RecordedPeople:
             return resample(longer, drawn) if longer else recorded.duration
         return _draw(others, drawn, DEFAULTS.handling_median, DEFAULTS.handling_sigma)
 
-    def end(self, chat_id: str, stint: int, transfers: int) -> End:
+    def conversation_end(self, chat_id: str, handling: int, transfers: int) -> ConversationEnd:
         """The recorded end: a transfer, or an end by the customer."""
         del transfers
-        recorded = self._handling(chat_id, stint)
+        recorded = self._handling(chat_id, handling)
         return "transfer" if recorded is not None and recorded.end in ("to_queue", "to_agent") else "customer"
 
-    def pass_on(self, chat_id: str, stint: int, pool: str, colleagues: list[str]) -> Mapping[str, str]:
+    def transfer_target(self, chat_id: str, handling: int, pool: str, colleagues: list[str]) -> Mapping[str, str]:
         """The recorded target."""
         del colleagues
-        recorded = self._handling(chat_id, stint)
+        recorded = self._handling(chat_id, handling)
         if recorded is None or recorded.end not in ("to_queue", "to_agent"):
             return {}
         # An agent removed by the variant keeps the recorded id; the router rejects the transfer.
         to_queue = recorded.end == "to_queue"
         return {recorded.end: recorded.target if to_queue else self._ids.get((pool, recorded.target), recorded.target)}
 
-    def wrap_up(self, agent_id: str, chat_id: str) -> int:
+    def wrap_up_time(self, agent_id: str, chat_id: str) -> int:
         """The recorded duration; without one, that of another chat of the queue."""
         del agent_id
         chat = self.statistics.chats[chat_id]
@@ -245,16 +245,16 @@ class RecordedPeople:
             return "decline"
         return "lapse" if drawn < sum(shares) else "accept"
 
-    def answer_after(self, agent_id: str, chat_id: str, attempt: int, lasts: int) -> int:
+    def answer_delay(self, agent_id: str, chat_id: str, attempt: int, offer_time: int) -> int:
         """Drawn from the agent's recorded delays. A delay beyond the offer's expiry is a miss."""
-        del lasts
+        del offer_time
         recorded = self.agents.get(agent_id)
         own = [] if recorded is None else recorded.accept_delays
         drawn = uniform(self.seed, "accept", agent_id, chat_id, attempt)
         delays = own if len(own) >= ENOUGH else self.statistics.accept_delays
         return _draw(delays, drawn, DEFAULTS.accept_median, DEFAULTS.accept_sigma)
 
-    def click_after(self, agent_id: str, clicks: int) -> int:
+    def click_delay(self, agent_id: str, clicks: int) -> int:
         """Drawn from the agent's recorded delays."""
         recorded = self.agents.get(agent_id)
         own = [] if recorded is None else recorded.click_delays
@@ -262,26 +262,26 @@ class RecordedPeople:
         delays = own if len(own) >= ENOUGH else self.statistics.click_delays
         return _draw(delays, drawn, self.statistics.click_median, DEFAULTS.click_sigma)
 
-    def works(self, dice: Random) -> int | None:
+    def work_time(self, rng: Random) -> int | None:
         """None: the agents' plans have the absences."""
-        del dice
+        del rng
         return None
 
-    def goes_away(self, dice: Random) -> Away:
+    def absence(self, rng: Random) -> Absence:
         """Not called, because the agents' plans have the absences."""
-        del dice
+        del rng
         return "break"
 
-    def comes_back_after(self, dice: Random) -> int:
+    def absence_time(self, rng: Random) -> int:
         """Not called, because the agents' plans have the absences."""
-        del dice
+        del rng
         return 0
 
-    def notices_after(self, dice: Random) -> int:
+    def return_delay(self, rng: Random) -> int:
         """Drawn from the recorded times of all agents."""
         if self.statistics.return_delays:
-            return resample(self.statistics.return_delays, dice.random())
-        return exponential_ms(dice, DEFAULTS.return_mean)
+            return resample(self.statistics.return_delays, rng.random())
+        return exponential_ms(rng, DEFAULTS.return_mean)
 
     def _handling(self, chat_id: str, number: int) -> Handling | None:
         """The `number`-th recorded handling of a chat, from 1."""

@@ -15,7 +15,7 @@ from switchboard.errors import RulesError
 from switchboard.journal import bounded_json
 from switchboard.journal.routing_file import reference_faults
 from switchboard.journal.schemas import EVENT_SHAPES, Shape, event_faults
-from switchboard.simulation.cast import Planned, Post
+from switchboard.simulation.cast import PlannedEvent, Post
 from switchboard.whatif.recorded_day import AgentKey, RecordedAgent
 from switchboard.whatif.recorded_people import uniform
 
@@ -245,7 +245,7 @@ def names_of(agents: Iterable[AgentKey]) -> dict[AgentKey, str]:
     return names
 
 
-def _post(name: str, pool: str, plan: Sequence[Planned], config: Mapping[str, Any], variant: Variant) -> Post:
+def _post(name: str, pool: str, plan: Sequence[PlannedEvent], config: Mapping[str, Any], variant: Variant) -> Post:
     """An agent whose plan no longer has the values that the variant overrides."""
     profiles = {row["name"]: row for row in config["profiles"]}
     default = profiles.get(config.get("default_profile"), config["profiles"][0])
@@ -264,7 +264,7 @@ def _post(name: str, pool: str, plan: Sequence[Planned], config: Mapping[str, An
             data.setdefault("mode", profile.get("mode", "push"))
         elif each.type == "agent-capacity-changed" and not data:
             continue
-        planned.append(Planned(each.after, each.type, data))
+        planned.append(PlannedEvent(each.after, each.type, data))
     return Post(name, profile.get("mode", "push"), pool, plan=tuple(planned))
 
 

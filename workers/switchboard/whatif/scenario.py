@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from switchboard.journal.log_frames import Tally
-from switchboard.simulation.cast import Cast, Line, Planned, agent_name
-from switchboard.simulation.people import Behaviour, Dice, Drawn, People
+from switchboard.simulation.cast import Cast, Line, PlannedEvent, agent_name
+from switchboard.simulation.people import Behaviour, DrawnPeople, People, SeededRandom
 from switchboard.simulation.recorded_days import Day, arrival_times
 from switchboard.tools import offline_replay
 from switchboard.whatif.measures import Measures
@@ -66,7 +66,7 @@ class AssumedScenario:
             for pool, config in self.configs.items()
             for index, queue in enumerate(config["queues"])
         ]
-        return Drawn(self.behaviour, Dice(seed), Cast(lines, ()), "chat")
+        return DrawnPeople(self.behaviour, SeededRandom(seed), Cast(lines, ()), "chat")
 
 
 def shift_workers(number: int, configs: Mapping[str, Mapping[str, Any]]) -> dict[AgentKey, RecordedAgent]:
@@ -95,8 +95,8 @@ def shift_workers(number: int, configs: Mapping[str, Mapping[str, Any]]) -> dict
     return agents
 
 
-def _planned(minute: int, event_type: str, **data: str) -> Planned:
-    return Planned((minute - OPENS) * 60_000, event_type, data)
+def _planned(minute: int, event_type: str, **data: str) -> PlannedEvent:
+    return PlannedEvent((minute - OPENS) * 60_000, event_type, data)
 
 
 class Scenario(Protocol):
