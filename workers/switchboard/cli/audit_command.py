@@ -1,4 +1,4 @@
-"""`switchboard audit`: the auditor, fed from files or from the live topics."""
+"""`switchboard audit`: check decisions of files or of the live topics against the rules."""
 
 import asyncio
 import sys

@@ -57,7 +57,7 @@ def explain(log: Path, chat_id: str | None, agent_id: str | None, pool: str | No
 
 
 def agent_lines(story: AgentStory) -> list[Line]:
-    """An agent's day: totals, then each moment."""
+    """The day of an agent as lines: totals, then each event or timer that concerned the agent."""
     return list(_agent(story))
 
 
@@ -97,6 +97,7 @@ def _totals(totals: Totals) -> Iterator[Line]:
 
 
 def _share(part: float, whole: float) -> str:
+    """A duration in seconds, and its share of the whole."""
     return f"{duration_text(part)} ({100 * part / whole:.0f} %)"
 
 

@@ -24,7 +24,7 @@ from switchboard.tools import offline_replay
 from switchboard.tools.publisher import LogSummary, Published, publish, records_to_send, summarize
 
 REPORT_SECONDS: Final = 0.1
-"""Between two updates of the bar of a sending: it is called for each record."""
+"""Seconds between two updates of the progress bar, because `report` is called for each record."""
 
 
 @click.command()
@@ -120,11 +120,11 @@ def replay_offline(log: Path, out: Path, *, skip_bad: bool, as_json: bool) -> No
 
 
 def _write(log: Path, out: Path, tally: Tally, report: Callable[[], None], *, skip_bad: bool) -> int:
-    """Write the decision log; the number of decisions."""
+    """Write the decision log. Returns the number of decisions."""
     if str(out) == "-":
         write = sys.stdout.buffer.write
         if sys.stdout.isatty():
-            # Printable on a terminal only: elsewhere the bytes of a decision log are those of the live topics.
+            # Escaped on a terminal only: in a file, the bytes must be those of the live topics.
             return offline_replay.replay(
                 log, lambda lines: write(printable_json(lines)), tally, report, skip_bad=skip_bad
             )
