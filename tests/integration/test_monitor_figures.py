@@ -18,8 +18,8 @@ from tests.waiting import eventually
 
 HOUR = 3600
 OFFERED = (
-    "Offered to ann 1.0 s after it arrived: ann was the only agent asking; of 3 chats waiting, this was the one that had waited "
-    "longest."
+    "Offered to ann 1.0 s after it arrived: ann was the only agent asking; of 3 chats waiting, this was the one that "
+    "had waited longest."
 )
 
 
