@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from switchboard.monitor.public_rows import Decided, decided
+from switchboard.monitor.public_rows import DecisionRecord, decision_record
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC).timestamp()
 
@@ -35,16 +35,18 @@ class Floor:
         head = {"id": number, "type": kind, "pool": self.pool, "at": self.rfc3339(second)}
         return orjson.dumps(head | fields)
 
-    def made(self, kind: str, second: float, **fields: Any) -> Decided:
+    def made(self, kind: str, second: float, **fields: Any) -> DecisionRecord:
         """The same, as the monitor reads it."""
-        return decided(self.value(kind, second, **fields))
+        return decision_record(self.value(kind, second, **fields))
 
-    def queued(self, second: float, chat_id: str = "c1", queue: str = "sales", arrived: float | None = None) -> Decided:
+    def queued(
+        self, second: float, chat_id: str = "c1", queue: str = "sales", arrived: float | None = None
+    ) -> DecisionRecord:
         """A chat comes to wait."""
         arrived_at = self.rfc3339(second if arrived is None else arrived)
         return self.made("chat-queued", second, chat_id=chat_id, queue=queue, arrived_at=arrived_at)
 
-    def assigned(self, second: float, chat_id: str = "c1", queue: str = "sales", **fields: Any) -> Decided:
+    def assigned(self, second: float, chat_id: str = "c1", queue: str = "sales", **fields: Any) -> DecisionRecord:
         """It is offered to ann."""
         usual = {
             "offer_id": f"offer-{chat_id}", "chat_id": chat_id, "agent_id": "ann", "queue": queue, "profile": "all",
@@ -57,24 +59,24 @@ class Floor:
 
     def confirmed(
         self, second: float, chat_id: str = "c1", queue: str = "sales", *, automatic: bool = False
-    ) -> Decided:
+    ) -> DecisionRecord:
         """Ann accepts it."""
         return self.made(
             "assignment-confirmed", second, offer_id=f"offer-{chat_id}", chat_id=chat_id, agent_id="ann", queue=queue,
             automatic=automatic, seconds_to_accept=2.0,
         )  # fmt: skip
 
-    def ended(self, second: float, reason: str, chat_id: str = "c1", queue: str = "sales") -> Decided:
+    def ended(self, second: float, reason: str, chat_id: str = "c1", queue: str = "sales") -> DecisionRecord:
         """The offer ends otherwise."""
         return self.made(
             "assignment-ended", second, offer_id=f"offer-{chat_id}", chat_id=chat_id, agent_id="ann", queue=queue,
             reason=reason,
         )  # fmt: skip
 
-    def requeued(self, second: float, reason: str, chat_id: str = "c1", queue: str = "sales") -> Decided:
+    def requeued(self, second: float, reason: str, chat_id: str = "c1", queue: str = "sales") -> DecisionRecord:
         """It waits again, or in another queue."""
         return self.made("chat-requeued", second, chat_id=chat_id, queue=queue, reason=reason)
 
-    def closed(self, second: float, reason: str, chat_id: str = "c1", queue: str = "sales") -> Decided:
+    def closed(self, second: float, reason: str, chat_id: str = "c1", queue: str = "sales") -> DecisionRecord:
         """It is over."""
         return self.made("chat-closed", second, chat_id=chat_id, queue=queue, agent_id=None, reason=reason)

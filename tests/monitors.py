@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import CommitBatch, Ledger
 from switchboard.kafka.topics import Topic, TopicNames, routers_group
-from switchboard.monitor.public_rows import Decided
+from switchboard.monitor.public_rows import DecisionRecord
 from tests.routers import Worker, a_process, environment
 from tests.waiting import eventually
 
@@ -202,6 +202,6 @@ def gone(row: tuple[Topic, bytes, object]) -> tuple[Topic, bytes, None]:
     return row[0], row[1], None
 
 
-def decision(made: Decided) -> tuple[Topic, bytes, bytes]:
+def decision(made: DecisionRecord) -> tuple[Topic, bytes, bytes]:
     """A decision as it goes to its topic."""
     return Topic.ASSIGNMENT, made.fields["chat_id"].encode(), made.value

@@ -8,7 +8,7 @@ from switchboard import metrics
 from switchboard.journal.codec import encode
 from switchboard.journal.log_frames import Tally as Lines
 from switchboard.monitor.figures import Figures, OutcomeCounts
-from switchboard.monitor.public_rows import decided
+from switchboard.monitor.public_rows import decision_record
 from switchboard.router.counters import Tally
 from switchboard.router.label_names import LabelNames
 from switchboard.tools import offline_replay
@@ -50,7 +50,7 @@ def test_arrivals_waits_and_service_level_are_those_of_the_metrics(name: str) ->
         outcome = engine.apply(frame)
         tally.count([], outcome, frame.at)
         for decision in outcome.decisions:
-            counting.count(decided(encode(decision)))
+            counting.count(decision_record(encode(decision)))
     after = by_router()
     figures = by_monitor(counting)
     assert sum(each.answered for each in figures.values()) > 40

@@ -14,7 +14,7 @@ from switchboard import metrics
 from switchboard.kafka import open_transactions
 from switchboard.kafka.clients import transactional_producer
 from switchboard.kafka.topics import Topic
-from switchboard.monitor.bus_watch import Routing, watch
+from switchboard.monitor.bus_watch import RoutingStatus, watch_routing
 from switchboard.router.endpoints import serve_endpoints
 from tests.routers import Bus, a_bus
 from tests.waiting import eventually
@@ -114,11 +114,11 @@ async def test_the_monitor_says_which_partition_an_open_transaction_holds_up_unt
     monkeypatch.setattr(open_transactions, "HELD_UP_SECONDS", HELD_UP_SECONDS)
     async with a_bus(broker_bootstrap, bus_prefix) as bus, bus.router_here():
         await bus.serves()
-        routing = Routing(bus.plan.shards, bus.names.of(Topic.CHAT_ARRIVAL))
-        watching = asyncio.create_task(watch(bus.conn, bus.group, routing, bus.plan.shards))
+        routing = RoutingStatus(bus.plan.shards, bus.names.of(Topic.CHAT_ARRIVAL))
+        watching = asyncio.create_task(watch_routing(bus.conn, bus.group, routing))
 
         async def told() -> Any:
-            return routing.told(time.time())
+            return routing.as_json(time.time())
 
         try:
             await eventually(told, lambda seen: seen["seen_at"] is not None)

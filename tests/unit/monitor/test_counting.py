@@ -7,13 +7,13 @@ import pytest
 
 from switchboard.kafka.positions import LEAD_SECONDS
 from switchboard.monitor.figures import OutcomeCounts
-from switchboard.monitor.public_rows import Decided
+from switchboard.monitor.public_rows import DecisionRecord
 from tests.floors import NOON, Floor
 
 FLOOR = Floor()
 
 
-def figures(*decisions: Decided, queue: str = "sales") -> dict[str, Any]:
+def figures(*decisions: DecisionRecord, queue: str = "sales") -> dict[str, Any]:
     """What is told of a queue after the decisions; what is nothing is left out."""
     counting = OutcomeCounts()
     for each in decisions:
@@ -142,7 +142,9 @@ BEFORE = MIDNIGHT - 2 * 3600
         (FLOOR.confirmed(BEFORE + 1), FLOOR.closed(MIDNIGHT + 1, "concluded")),
     ],
 )  # fmt: skip
-def test_a_monitor_that_starts_after_midnight_counts_the_day_as_one_that_ran_on(story: tuple[Decided, ...]) -> None:
+def test_a_monitor_that_starts_after_midnight_counts_the_day_as_one_that_ran_on(
+    story: tuple[DecisionRecord, ...],
+) -> None:
     """Also of chats that had waited for more than the hour from which on the decisions are read."""
     arrived = FLOOR.rfc3339(BEFORE)
     queued = FLOOR.made("chat-queued", BEFORE, chat_id="c1", queue="sales", arrived_at=arrived)
@@ -157,7 +159,7 @@ def test_a_monitor_that_starts_after_midnight_counts_the_day_as_one_that_ran_on(
     assert told[0] == told[1]
 
 
-def _arrived(decided: Decided, arrived: str) -> Decided:
+def _arrived(decided: DecisionRecord, arrived: str) -> DecisionRecord:
     return replace(decided, fields=decided.fields | {"arrived_at": arrived})
 
 

@@ -11,8 +11,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from switchboard.kafka.topics import Topic
-from switchboard.monitor.access import Door, guard
-from switchboard.monitor.bus_watch import Pulse, Routing
+from switchboard.monitor.access import AccessControl, access_middleware
+from switchboard.monitor.bus_watch import BusContact, RoutingStatus
 from switchboard.monitor.live_stream import Stream
 from switchboard.monitor.tables import Record, Tables, apply
 from switchboard.monitor.web_api import OPENAPI, add_routes, strict_json
@@ -61,9 +61,9 @@ def check(schema: dict[str, Any], value: Any) -> None:
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     """A client of the API."""
-    app = web.Application(middlewares=[strict_json, guard(Door("127.0.0.1", None))])
+    app = web.Application(middlewares=[strict_json, access_middleware(AccessControl("127.0.0.1", None))])
     made = tables()
-    stream = Stream(made, Pulse(1.0), Routing(1, "chat-arrival"), BOARD)
+    stream = Stream(made, BusContact(1.0), RoutingStatus(1, "chat-arrival"), BOARD)
     add_routes(app, made, stream, lambda: True)
     async with TestClient(TestServer(app)) as each:
         yield each

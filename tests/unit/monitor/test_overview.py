@@ -6,12 +6,11 @@ from typing import Any, Self
 
 import pytest
 
-from switchboard.monitor import overview as overviews
-from switchboard.monitor.live_stream import look
 from switchboard.monitor.overview import Overviews, overview
+from switchboard.monitor.page_rows import page_rows
 from switchboard.monitor.public_rows import ChatRow
 from switchboard.monitor.tables import Tables
-from switchboard.monitor.views import agents_named, pools_of_chat
+from switchboard.monitor.views import agents_with_id, pools_of_chat
 from switchboard.web.answers import SLICE_ROWS, first, in_order
 from tests.floors import Floor
 
@@ -65,11 +64,11 @@ async def test_the_loop_goes_on_while_a_large_floor_is_counted() -> None:
         assert beside.turns >= 3 * MANY / SLICE_ROWS
     assert len(taken.queues) == MANY + 10
     async with Beside() as beside:
-        seen = await look(tables, taken, NOW)
+        seen = await page_rows(tables, taken, NOW)
         assert beside.turns >= MANY / SLICE_ROWS
     assert (len(seen.queues), len(seen.agents)) == (1_000, 10_000)
     async with Beside() as beside:
-        assert len(await agents_named(tables, "a7", None)) == 1
+        assert len(await agents_with_id(tables, "a7", None)) == 1
         assert await pools_of_chat(tables, "c7") == ["made-up-7"]
         assert beside.turns >= 2 * (MANY / SLICE_ROWS - 1)
 
@@ -82,33 +81,23 @@ async def test_rows_may_change_while_they_are_counted() -> None:
         for number in range(MANY):
             del tables.chats[f"made-up-{number}/c{number}"], tables.agents[f"p{number % 10}/a{number}"]
             tables.agents[f"new/a{number}"] = agent(number)
-            tables.history.take(0, Floor("new").queued(number, f"c{number}"))
+            tables.history.add(0, Floor("new").queued(number, f"c{number}"))
             await asyncio.sleep(0)
 
     changing = asyncio.create_task(change())
     for _ in range(3):
         await overview(tables, NOW)
-        await agents_named(tables, "a7", None)
+        await agents_with_id(tables, "a7", None)
         await pools_of_chat(tables, "c7")
     changing.cancel()
 
 
-async def test_who_asks_at_once_shares_one_overview_and_a_large_one_is_reused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_concurrent_callers_share_one_overview_and_a_large_one_is_reused() -> None:
     """However many ask, the rows are counted once."""
-    taken = 0
-    count = overviews.overview
-
-    async def counting(tables: Tables, now: float) -> overviews.Overview:
-        nonlocal taken
-        taken += 1
-        return await count(tables, now)
-
-    monkeypatch.setattr(overviews, "overview", counting)
-    monkeypatch.setattr(overviews, "REUSE_SECONDS_PER_ROW", 1.0)
-    shared = Overviews(floor())
-    await asyncio.gather(*(shared.latest() for _ in range(50)))
-    await shared.latest()
-    assert taken == 1
+    shared = Overviews(floor(), reuse_seconds_per_row=1.0)
+    made = await asyncio.gather(*(shared.latest() for _ in range(50)))
+    made.append(await shared.latest())
+    assert len({id(each) for each in made}) == 1
 
 
 async def test_an_overview_of_a_real_floor_is_of_now() -> None:

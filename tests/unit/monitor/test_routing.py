@@ -6,25 +6,29 @@ import pytest
 from aiokafka import TopicPartition
 
 from switchboard.kafka.open_transactions import HELD_UP_SECONDS, Ends
-from switchboard.monitor.bus_watch import TOLD_AFTER_SECONDS, Offsets, Routing
+from switchboard.monitor.bus_watch import REPORT_AFTER_SECONDS, Offsets, RoutingStatus
 
 ARRIVALS, ACCEPTED = TopicPartition("bus.chat-arrival", 0), TopicPartition("bus.chat-accepted", 0)
 BEHIND: Mapping[int, Offsets] = {0: {ARRIVALS: 3}}
 END: Offsets = {ARRIVALS: 5}
 
 
-def a_routing(shards: int = 1) -> Routing:
+def a_routing(shards: int = 1) -> RoutingStatus:
     """Nothing was seen yet."""
-    return Routing(shards, "bus.chat-arrival")
+    return RoutingStatus(shards, "bus.chat-arrival")
 
 
 def look(
-    routing: Routing, seconds: range, owned: Collection[int], read: Mapping[int, Offsets] | None = None, **ends: Offsets
+    routing: RoutingStatus,
+    seconds: range,
+    owned: Collection[int],
+    read: Mapping[int, Offsets] | None = None,
+    **ends: Offsets,
 ) -> list[int]:
     """A look every 2 s; when anything was told."""
     told = []
     for now in seconds[::2]:
-        routing.see(now, owned, read or {}, ends.get("ends", {}))
+        routing.observe(now, owned, read or {}, ends.get("ends", {}))
         if routing.unrouted(now):
             told.append(now)
     return told
@@ -32,7 +36,7 @@ def look(
 
 def test_nothing_is_said_before_anything_was_seen() -> None:
     """And when it was seen last is told, so that not to know does not pass for all being well."""
-    assert a_routing(2).told(1e9) == {
+    assert a_routing(2).as_json(1e9) == {
         "seen_at": None, "shards": 2, "not_known_yet": 2, "without_router": [], "standing_still": [], "since": None,
         "since_before": False, "arrivals": 0, "held_up": [],
     }  # fmt: skip
@@ -42,15 +46,15 @@ def test_a_shard_without_a_router_is_told_once_it_is_no_takeover() -> None:
     """With since when, and how many chats nobody has read; and no more once it has had a router for some looks."""
     routing = a_routing(2)
     read, ends = {0: {ARRIVALS: 5}, 1: {ARRIVALS: 3}}, {ARRIVALS: 5}
-    assert look(routing, range(100, 200), {0}, read, ends=ends)[0] == 100 + TOLD_AFTER_SECONDS + 1
-    assert routing.told(198) == {
+    assert look(routing, range(100, 200), {0}, read, ends=ends)[0] == 100 + REPORT_AFTER_SECONDS + 1
+    assert routing.as_json(198) == {
         "seen_at": "1970-01-01T00:03:18.000Z", "shards": 2, "not_known_yet": 0, "without_router": [1],
         "standing_still": [], "since": "1970-01-01T00:01:40.000Z", "since_before": True, "arrivals": 2,
         "held_up": [],
     }  # fmt: skip
     assert look(routing, range(200, 206), {0, 1}, {**read, 1: {ARRIVALS: 5}}, ends=ends) == []  # it got on at once
-    assert look(routing, range(206, 240), {0}, read, ends=ends)[0] == 206 + TOLD_AFTER_SECONDS + 1
-    assert routing.told(240)["since_before"] is False
+    assert look(routing, range(206, 240), {0}, read, ends=ends)[0] == 206 + REPORT_AFTER_SECONDS + 1
+    assert routing.as_json(240)["since_before"] is False
 
 
 def test_a_router_that_comes_and_has_nothing_to_do_is_believed_after_some_looks() -> None:
@@ -64,12 +68,12 @@ def test_a_monitor_that_has_just_started_does_not_know_yet() -> None:
     """Until it has seen the shard routed, or has missed a router for long enough."""
     routing = a_routing()
     look(routing, range(100, 110), (), BEHIND, ends=END)
-    assert routing.told(110)["not_known_yet"] == 1
+    assert routing.as_json(110)["not_known_yet"] == 1
     look(routing, range(110, 120), (), BEHIND, ends=END)
-    assert routing.told(120)["not_known_yet"] == 0
+    assert routing.as_json(120)["not_known_yet"] == 0
     routing = a_routing()
     look(routing, range(100, 102), {0}, {0: END}, ends=END)
-    assert routing.told(102)["not_known_yet"] == 0
+    assert routing.as_json(102)["not_known_yet"] == 0
 
 
 def test_a_router_that_reads_nothing_of_what_is_there_stands_still() -> None:
@@ -77,10 +81,10 @@ def test_a_router_that_reads_nothing_of_what_is_there_stands_still() -> None:
     routing = a_routing()
     ends = {ARRIVALS: 5, ACCEPTED: 40}
     for now in range(100, 130, 2):
-        routing.see(now, {0}, {0: {ARRIVALS: 5, ACCEPTED: now - 99}}, ends)
+        routing.observe(now, {0}, {0: {ARRIVALS: 5, ACCEPTED: now - 99}}, ends)
         assert routing.unrouted(now) == {}
     assert look(routing, range(130, 160), {0}, {0: {ARRIVALS: 5, ACCEPTED: 30}}, ends=ends)
-    assert routing.told(160)["standing_still"] == [0]
+    assert routing.as_json(160)["standing_still"] == [0]
     assert look(routing, range(160, 200), {0}, {0: {ARRIVALS: 5, ACCEPTED: 40}}, ends=ends) == []
 
 
@@ -100,7 +104,7 @@ def test_since_when_does_not_change_with_what_is_the_matter() -> None:
     routing = a_routing()
     look(routing, range(100, 200), (), BEHIND, ends=END)
     look(routing, range(200, 220), {0}, BEHIND, ends=END)
-    told = routing.told(220)
+    told = routing.as_json(220)
     assert (told["without_router"], told["standing_still"], told["since"]) == ([], [0], "1970-01-01T00:01:40.000Z")
 
 
@@ -127,12 +131,12 @@ def test_partitions_that_an_open_transaction_holds_up_are_told_with_since_when()
         "topic": "bus.chat-arrival", "partition": 0, "since": "1970-01-01T00:01:40.000Z", "since_before": True,
         "records": 5,
     }  # fmt: skip
-    assert routing.told(131)["held_up"] == [arrivals]
+    assert routing.as_json(131)["held_up"] == [arrivals]
     routing.transactions.see(132, {ARRIVALS: Ends(7, 13), ACCEPTED: Ends(9, 10)})
     accepted = {
         "topic": "bus.chat-accepted", "partition": 0, "since": "1970-01-01T00:01:42.000Z", "since_before": False,
         "records": 1,
     }  # fmt: skip
-    assert routing.told(132)["held_up"] == [arrivals | {"records": 6}, accepted]
+    assert routing.as_json(132)["held_up"] == [arrivals | {"records": 6}, accepted]
     routing.transactions.see(134, {ARRIVALS: Ends(14, 14), ACCEPTED: Ends(11, 11)})
-    assert routing.told(134)["held_up"] == []
+    assert routing.as_json(134)["held_up"] == []

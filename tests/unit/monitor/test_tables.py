@@ -151,7 +151,7 @@ def test_what_is_wrong_with_a_row_is_told_with_and_without_what_it_holds() -> No
     """The whole message is for debug."""
     with pytest.raises(MalformedRowError, match=r"not a row of a chat: .*eve-4711") as told:
         apply(Tables(), record(Topic.OPEN_CHATS, 0, "default/x", CHAT | {"arrived_at": "eve-4711"}))
-    assert told.value.what == "not a row of a chat"
+    assert told.value.summary == "not a row of a chat"
 
 
 def test_the_queues_of_a_pool_are_those_of_its_latest_configuration() -> None:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from switchboard.monitor.figures import Figures
-from switchboard.monitor.overview import Overviews, overview, part_of
+from switchboard.monitor.overview import Overviews, overview, page_of
 from switchboard.monitor.public_rows import ChatRow
 from switchboard.monitor.tables import Tables
-from switchboard.monitor.views import Page, Views, Wanted, queue_rows
+from switchboard.monitor.views import Page, PageRequest, Views, queue_rows
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
@@ -22,13 +22,13 @@ def at(second: float) -> datetime:
 
 async def agents_view(tables: Tables, pool: str | None) -> list[dict[str, Any]]:
     """The agents, of one pool or of all."""
-    return (await Views(tables, Overviews(tables)).agents(Wanted(pool, None, 1_000))).rows
+    return (await Views(tables, Overviews(tables)).agents(PageRequest(pool, None, 1_000))).rows
 
 
 async def queues_view(tables: Tables, pool: str | None, now: datetime) -> list[dict[str, Any]]:
     """The queues at a moment, of one pool or of all."""
     taken = await overview(tables, now.timestamp())
-    keys = part_of(taken.queues, pool, None, 1_000)
+    keys = page_of(taken.queues, pool, None, 1_000)
     return await queue_rows(taken, keys, tables.history.outcomes.windows, now)
 
 
@@ -166,7 +166,7 @@ async def test_pages_follow_each_other_without_a_gap_or_a_repetition() -> None:
     for pool, wanted in ((None, sorted(keys)), ("a", sorted(key for key in keys if key[0] == "a"))):
         page, found = Page([], ("", "")), []
         while page.next_after is not None:
-            page = await views.agents(Wanted(pool, page.next_after, 2))
+            page = await views.agents(PageRequest(pool, page.next_after, 2))
             assert len(page.rows) <= 2
             found += [(row["pool"], row["agent_id"]) for row in page.rows]
         assert found == wanted
@@ -177,5 +177,5 @@ async def test_a_page_behind_a_row_that_is_gone_begins_with_the_next() -> None:
     tables = Tables(agents={f"p/{n}": {"pool": "p", "agent_id": str(n), **IDLE} for n in range(5)})
     views = Views(tables, Overviews(tables))
     del tables.agents["p/2"]
-    page = await views.agents(Wanted(None, ("p", "2"), 1))
+    page = await views.agents(PageRequest(None, ("p", "2"), 1))
     assert ([row["agent_id"] for row in page.rows], page.next_after) == (["3"], ("p", "3"))

@@ -11,10 +11,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr
 
 from switchboard.errors import ExposedError
-from switchboard.monitor.access import Door
-from switchboard.monitor.bus_watch import Pulse, Routing
+from switchboard.monitor.access import AccessControl
+from switchboard.monitor.bus_watch import BusContact, RoutingStatus
 from switchboard.monitor.live_stream import Stream
-from switchboard.monitor.site import site
+from switchboard.monitor.site import web_application
 from switchboard.monitor.tables import Tables
 from tests.floors import Floor
 
@@ -24,11 +24,11 @@ TOKEN = "a-long-secret-of-readers"  # noqa: S105 - of this test
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
-def application(tables: Tables, door: Door, restored: list[bool]) -> web.Application:
+def application(tables: Tables, door: AccessControl, restored: list[bool]) -> web.Application:
     """The web server as the monitor makes it, without Faust."""
-    pulse = Pulse(1_700_000_000.5)
-    stream = Stream(tables, pulse, Routing(1, "chat-arrival"), {}, may_read=door.still_admits)
-    return site(door, tables, stream, pulse, lambda: bool(restored))
+    pulse = BusContact(1_700_000_000.5)
+    stream = Stream(tables, pulse, RoutingStatus(1, "chat-arrival"), {}, may_read=door.still_admits)
+    return web_application(door, tables, stream, pulse, lambda: bool(restored))
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def restored() -> list[bool]:
 @pytest.fixture
 async def client(tables: Tables, restored: list[bool]) -> AsyncIterator[Client]:
     """A client of the API."""
-    app = application(tables, Door("127.0.0.1", None), restored)
+    app = application(tables, AccessControl("127.0.0.1", None), restored)
     async with TestClient(TestServer(app)) as each:
         yield each
 
@@ -195,7 +195,7 @@ async def test_an_agent_is_found_by_any_id(client: Client, tables: Tables) -> No
 async def test_a_chat_is_found_by_any_id(client: Client, tables: Tables, chat_id: str) -> None:
     """By query: a path ends where its steps lead, and `.` and `..` are steps."""
     for pool in ("a", "b"):
-        tables.history.take(0, Floor(pool).queued(0, chat_id))
+        tables.history.add(0, Floor(pool).queued(0, chat_id))
     async with client.get("/api/chats", params={"chat_id": chat_id, "pool": "a"}) as answer:
         assert answer.status == 200
         told = await answer.json()
@@ -235,7 +235,7 @@ async def test_without_a_token_another_hosts_name_is_refused(client: Client, hos
 @pytest.fixture
 async def guarded(tables: Tables) -> AsyncIterator[Client]:
     """A client of a server that wants the token."""
-    app = application(tables, Door("0.0.0.0", SecretStr(TOKEN)), [True])  # noqa: S104 - what is tested
+    app = application(tables, AccessControl("0.0.0.0", SecretStr(TOKEN)), [True])  # noqa: S104 - what is tested
     async with TestClient(TestServer(app)) as each:
         yield each
 
@@ -274,4 +274,4 @@ async def test_the_token_opens_the_api_and_probes_need_none(guarded: Client) -> 
 def test_an_address_that_others_reach_needs_a_token(host: str) -> None:
     """The monitor does not start, and says what to set."""
     with pytest.raises(ExposedError, match="SWITCHBOARD_WEB_TOKEN"):
-        Door(host, None)
+        AccessControl(host, None)

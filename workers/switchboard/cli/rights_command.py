@@ -23,7 +23,7 @@ from switchboard.kafka.acl import (
     simulating_rights,
 )
 from switchboard.kafka.topics import ROWS, SOURCES, Topic
-from switchboard.monitor.worker import READ
+from switchboard.monitor.worker import TABLE_TOPICS
 from switchboard.settings import Settings, load
 
 
@@ -66,7 +66,7 @@ def rights_of(settings: Settings) -> dict[str, list[Right]]:
     writing_sources = on_topics(names, Operation.WRITE, SOURCES)
     return {
         "router": router_rights(names, group),
-        "monitor": monitor_rights(names, group, READ),
+        "monitor": monitor_rights(names, group, TABLE_TOPICS),
         "topics create": creating_rights(names, OWN),
         "topics create --sources": creating_rights(names, Topic),
         "topics check": checking_rights(names),

@@ -11,7 +11,7 @@ import uvloop
 
 from switchboard.cli.process import LEVEL_SIGNALS, MONITOR_THRESHOLDS, relax_collector, set_up_logs, stop_on_signal
 from switchboard.kafka.positions import Start
-from switchboard.monitor.worker import Serving, serve_monitor
+from switchboard.monitor.worker import MonitorConfig, serve_monitor
 from switchboard.router.endpoints import serve_endpoints
 from switchboard.router.label_names import LabelNames
 from switchboard.router.loop_actions import FrameLimits
@@ -118,24 +118,22 @@ async def _route(settings: Settings, start: Start | None) -> None:
 async def _monitor(settings: Settings) -> None:
     """Run the monitor until SIGTERM or Ctrl-C."""
     stop = stop_on_signal()
-    await serve_monitor(
-        settings.connection(),
-        settings.topic_names(),
-        Serving(
-            host=settings.web_host,
-            port=settings.web_port,
-            token=settings.reader_token(),
-            service_level_seconds=settings.service_level_seconds,
-            zone=settings.time_zone,
-            max_pools=settings.max_pools,
-            session_seconds=settings.web_session_hours * 3600,
-            proxies=settings.proxy_networks(),
-        ),
+    config = MonitorConfig(
+        conn=settings.connection(),
+        names=settings.topic_names(),
         group_id=settings.group_id,
         replication=settings.replication,
         broker_wait_seconds=settings.broker_wait_seconds,
-        stop=stop,
+        host=settings.web_host,
+        port=settings.web_port,
+        token=settings.reader_token(),
+        service_level_seconds=settings.service_level_seconds,
+        zone=settings.time_zone,
+        max_pools=settings.max_pools,
+        session_seconds=settings.web_session_hours * 3600,
+        proxies=settings.proxy_networks(),
     )
+    await serve_monitor(config, stop)
 
 
 def _start(*worker: str) -> subprocess.Popen[bytes]:

@@ -6,7 +6,7 @@ import pytest
 
 from switchboard.errors import RulesError
 from switchboard.whatif.comparison import Result, compare
-from switchboard.whatif.rule_variants import Variant
+from switchboard.whatif.rule_variants import Variant, parse_variant
 from switchboard.whatif.scenario import RecordedScenario, read_recorded
 from tests.unit.replay.whatif.office import write_day
 
