@@ -14,7 +14,7 @@ import click
 
 from switchboard.cli.process import relax_collector
 from switchboard.dev.local_broker import LocalBroker, bootstrap_from_environment
-from tests.benchmarks import measure_bus, measure_engine, measure_memory, measure_replay
+from tests.benchmarks import measure_bus, measure_engine, measure_memory, measure_replay, measure_sharding
 from tests.benchmarks.traffic import Shape
 
 REPORT: Final = Path(__file__).parents[2] / "docs" / "benchmarks.md"
@@ -27,7 +27,9 @@ LATENCY_SECONDS: Final = 20.0
 
 
 @click.command()
-@click.option("--only", type=click.Choice(["engine", "replay", "memory", "drain", "latency"]), help="One part of it.")
+@click.option(
+    "--only", type=click.Choice(["engine", "replay", "memory", "drain", "shards", "latency"]), help="One part of it."
+)
 @click.option("--runs", default=3, show_default=True, help="Runs of each figure but memory: the median counts.")
 @click.option("--write", is_flag=True, help="Also write docs/benchmarks.md.")
 def main(only: str | None, runs: int, *, write: bool) -> None:
@@ -38,6 +40,7 @@ def main(only: str | None, runs: int, *, write: bool) -> None:
         "replay": lambda: _replay(runs),
         "memory": _memory,
         "drain": lambda: _drain(runs),
+        "shards": lambda: _shards(runs),
         "latency": lambda: _latency(runs),
     }
     lines = list(_head())
@@ -145,6 +148,35 @@ def _drain(runs: int) -> Iterator[str]:
     yield ""
     yield "What limits it is the router's one core. Where its time goes, by samples: reading and checking a quarter,"
     yield "packing decisions and rows a quarter, the engine a sixth, commits a fifth, the client libraries the rest."
+    yield ""
+
+
+def _shards(runs: int) -> Iterator[str]:
+    yield "## Shards on one bus"
+    yield ""
+    yield "Every shard reads all source topics, and drops the records of other shards' pools before it decodes them."
+    yield ""
+    costs = [measure_sharding.measure_records() for _ in range(runs)]
+    own, foreign = statistics.median(each.own for each in costs), statistics.median(each.foreign for each in costs)
+    yield f"Processor time for a record without the client: {own:.1f} us to decode an own one, {foreign:.1f} us to drop"
+    yield f"a foreign one ({foreign / own:.2f} of it)."
+    yield ""
+    yield f"Draining the same {measure_sharding.SHARDS} pools, one router with one shard and with one a pool:"
+    yield ""
+    yield "| run | shards | events | frames | events/s |"
+    yield "|---:|---:|---:|---:|---:|"
+    events = measure_sharding.events_of_shards(DRAIN_EVENTS)
+    rates: dict[int, list[float]] = {1: [], measure_sharding.SHARDS: []}
+    with _broker() as bootstrap:
+        for run in range(runs):
+            for shards, of_shards in rates.items():
+                prefix = f"shards-{shards}-{run}-{datetime.now(UTC):%H%M%S}"
+                found = asyncio.run(measure_bus.drain(bootstrap, prefix, events, shards))
+                of_shards.append(found.rate)
+                yield f"| {run + 1} | {shards} | {found.events:,} | {found.frames} | {found.rate:,.0f} |"
+    yield ""
+    one, several = (statistics.median(each) for each in rates.values())
+    yield f"With {measure_sharding.SHARDS} shards in one process {several / one:.2f} times the rate of one shard."
     yield ""
 
 

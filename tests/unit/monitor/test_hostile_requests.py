@@ -9,7 +9,7 @@ import pytest
 
 from switchboard.monitor.access import Door
 from switchboard.monitor.bus_watch import Pulse, Routing
-from switchboard.monitor.live_stream import Stream
+from switchboard.monitor.live_stream import Stream, Times
 from switchboard.monitor.site import site
 from switchboard.monitor.tables import Tables
 from switchboard.web.connections import Limits
@@ -20,7 +20,7 @@ from tests.sockets import an_app, connected, rest
 async def port() -> AsyncIterator[int]:
     """A monitor without a token, for this machine only."""
     tables, pulse = Tables(), Pulse(1.0)
-    stream = Stream(tables, pulse, Routing(1, "chat-arrival"), {})
+    stream = Stream(tables, pulse, Routing(1, "chat-arrival"), {}, times=Times(heartbeat=0.4))
     running = asyncio.create_task(stream.run())
     app = site(Door("127.0.0.1", None), tables, stream, pulse, lambda: True)
     async with an_app(Limits(50, 50), app) as listening:
@@ -101,7 +101,7 @@ async def test_a_stream_of_a_client_that_goes_on_sending_is_a_stream(port: int) 
     endless = asyncio.create_task(_send_on(client))
     while b"event: heartbeat" not in first:
         first += await loop.sock_recv(client, 65_536)
-    # It goes on: with the second heartbeat, after 2 s, what is sent has long filled all buffers.
+    # It goes on: with the second heartbeat, after 0.4 s, what is sent has long filled all buffers.
     second = await loop.sock_recv(client, 65_536)
     assert b"event: heartbeat" in second
     assert not endless.done()

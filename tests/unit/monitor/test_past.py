@@ -178,7 +178,7 @@ def test_a_story_that_began_before_the_reading_says_so() -> None:
     assert chat is not None
     assert (chat["is_whole"], len(chat["decisions"]), chat["open"]) == (False, 1, None)
     assert chat["decisions"][0]["words"] == (
-        "Offered to ann after 5.0 s: ann was the only agent asking; "
+        "Offered to ann 5.0 s after it arrived: ann was the only agent asking; "
         "of 3 chats waiting, this was the one that had waited longest."
     )
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from switchboard.monitor.access import MOST_SESSIONS, STRANGER, Attempts, Door, Sessions
 from switchboard.monitor.bus_watch import Pulse, Routing
-from switchboard.monitor.live_stream import Stream
+from switchboard.monitor.live_stream import Stream, Times
 from switchboard.monitor.site import site
 from switchboard.monitor.tables import Tables
 from switchboard.web.connections import Limits, Proxies
@@ -81,7 +81,9 @@ def door(clock: Clock) -> Door:
 async def monitor(door: Door) -> AsyncIterator[Monitor]:
     """The web server."""
     tables, pulse = Tables(), Pulse(1.0)
-    stream = Stream(tables, pulse, Routing(1, "chat-arrival"), {}, may_read=door.still_admits)
+    stream = Stream(
+        tables, pulse, Routing(1, "chat-arrival"), {}, may_read=door.still_admits, times=Times(heartbeat=0.2)
+    )
     running = asyncio.create_task(stream.run())
     async with an_app(Limits(200, 200), site(door, tables, stream, pulse, lambda: True)) as port:
         yield Monitor(port, stream)

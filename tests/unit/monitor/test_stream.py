@@ -18,15 +18,17 @@ from switchboard.kafka.topics import Topic
 from switchboard.monitor import live_stream
 from switchboard.monitor import live_stream as streams
 from switchboard.monitor.bus_watch import Pulse, Routing
-from switchboard.monitor.live_stream import Look, Stream, whole
+from switchboard.monitor.live_stream import Look, Stream, Times, whole
 from switchboard.monitor.tables import Record, Tables, apply
 from switchboard.monitor.web_api import add_routes
-from switchboard.web import connections, server
-from switchboard.web.connections import Limits
+from switchboard.web import server
+from switchboard.web.connections import Deadlines, Limits
 from tests.floors import Floor
 from tests.sockets import an_app, connected
 from tests.unit.monitor.test_openapi import AGENT
 from tests.waiting import eventually
+
+QUICK = Times(tick=0.02, heartbeat=0.1)
 
 
 @contextmanager
@@ -70,7 +72,7 @@ async def test_a_page_is_told_all_there_is_and_then_what_changes() -> None:
     agent_row(tables, 0, "ann")
     agent_row(tables, 1, "bob")
     async with (
-        serving(tables, Stream(tables, Pulse(), Routing(1, "chat-arrival"), {})) as client,
+        serving(tables, Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}, times=QUICK)) as client,
         client.get("/api/stream") as answer,
     ):
         first = await event(answer, "agents")
@@ -87,9 +89,8 @@ async def test_a_page_is_told_all_there_is_and_then_what_changes() -> None:
 async def test_a_page_that_does_not_keep_up_is_cut_off_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits for it has a bound: it comes back, and is shown all there is."""
     monkeypatch.setattr(streams, "MOST_WAITING", 2)
-    monkeypatch.setattr(streams, "TICK_SECONDS", 0.01)
     tables = Tables()
-    stream = Stream(tables, Pulse(), Routing(1, "chat-arrival"), {})
+    stream = Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}, times=Times(tick=0.01))
     async with serving(tables, stream) as client, client.get("/api/stream") as slow, client.get("/api/stream") as quick:
         await event(slow, "heartbeat")
         reading = asyncio.create_task(_read_on(quick))
@@ -122,7 +123,7 @@ async def test_pages_that_come_while_nothing_changes_are_told_the_same_bytes(mon
     tables = Tables()
     agent_row(tables, 0, "ann")
     async with (
-        serving(tables, Stream(tables, Pulse(), Routing(1, "chat-arrival"), {})) as client,
+        serving(tables, Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}, times=QUICK)) as client,
         AsyncExitStack() as leaving,
     ):
         pages = [await leaving.enter_async_context(client.get("/api/stream")) for _ in range(5)]
@@ -157,7 +158,7 @@ async def test_a_large_message_is_sent_by_pieces_and_the_loop_goes_on_between(mo
     agent_row(tables, 0, "ann", profile="x" * 10_240)
     others = asyncio.create_task(beside())
     async with (
-        serving(tables, Stream(tables, Pulse(), Routing(1, "chat-arrival"), {})) as client,
+        serving(tables, Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}, times=QUICK)) as client,
         client.get("/api/stream") as page,
     ):
         assert len((await event(page, "agents"))["changed"]) == 1
@@ -171,7 +172,7 @@ async def test_a_large_message_is_sent_by_pieces_and_the_loop_goes_on_between(mo
 async def test_closing_ends_every_stream() -> None:
     """So that a monitor that is told to stop need not wait for pages."""
     tables = Tables()
-    stream = Stream(tables, Pulse(), Routing(1, "chat-arrival"), {})
+    stream = Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}, times=QUICK)
     async with serving(tables, stream) as client:
         async with client.get("/api/stream") as answer:
             await event(answer, "heartbeat")
@@ -194,7 +195,7 @@ async def test_what_is_over_is_dropped_while_no_page_is_open() -> None:
         windows = tables.history.outcomes.windows
         return len(tables.history.stories.ended), len(windows.days), len(windows.minutes)
 
-    with running(Stream(tables, Pulse(), Routing(1, "chat-arrival"), {})):
+    with running(Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}, times=QUICK)):
         await eventually(left, lambda kept: kept == (0, 0, 0))
 
 
@@ -229,11 +230,11 @@ class Streams:
 
 
 @asynccontextmanager
-async def bounded(most: int, *, row_bytes: int = 0) -> AsyncIterator[Streams]:
+async def bounded(most: int, *, row_bytes: int = 0, times: Times = QUICK) -> AsyncIterator[Streams]:
     """A server for so many pages, whose messages hold a row that changes and is so large."""
     tables = Tables()
     agent_row(tables, 0, "ann")
-    stream = Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}, most=most)
+    stream = Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}, most=most, times=times)
     app = web.Application(middlewares=[server.whole])
     add_routes(app, tables, stream, lambda: True)
 
@@ -243,7 +244,7 @@ async def bounded(most: int, *, row_bytes: int = 0) -> AsyncIterator[Streams]:
             await asyncio.sleep(0.01)
 
     changing = asyncio.create_task(change()) if row_bytes else None
-    async with an_app(Limits(1_000, 1_000), app) as port:
+    async with an_app(Limits(1_000, 1_000, Deadlines(write=1_000, stop=0.1)), app) as port:
         with running(stream):
             yield Streams(port, stream)
         if changing:
@@ -266,11 +267,8 @@ async def test_readers_who_don_t_read_give_their_places_to_one_who_does(
     addresses: int, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All places are taken by pages that read nothing: the one that is furthest behind goes for each that comes."""
-    monkeypatch.setattr(streams, "BEHIND_SECONDS", 0.2)
-    monkeypatch.setattr(streams, "TICK_SECONDS", 0.02)
     monkeypatch.setattr(streams, "MOST_WAITING", 100_000)  # so that nothing else cuts them off
-    monkeypatch.setattr(connections, "WRITE_SECONDS", 1_000)
-    async with bounded(20, row_bytes=400_000) as served:
+    async with bounded(20, row_bytes=400_000, times=Times(tick=0.02, behind=0.2)) as served:
         held = [await served.open(f"127.0.0.{2 + n % addresses}") for n in range(20)]
 
         async def status() -> int:
@@ -298,7 +296,7 @@ async def test_a_page_whose_session_is_over_is_ended() -> None:
     """Within a heartbeat; the others go on."""
     may_read = True
     tables = Tables()
-    stream = Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}, may_read=lambda _: may_read)
+    stream = Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}, may_read=lambda _: may_read, times=QUICK)
     async with serving(tables, stream) as client, client.get("/api/stream") as answer:
         await event(answer, "heartbeat")
         may_read = False
@@ -316,7 +314,7 @@ async def test_a_floor_of_more_rows_than_a_wall_shows_is_bounded(monkeypatch: py
         arrived = f"2024-05-01T12:00:0{number}.000Z"
         row = {"pool": pool, "queue": queue, "stage": "waiting", "arrived_at": arrived}
         apply(tables, Record(Topic.OPEN_CHATS, 0, number, f"{pool}/c{queue}".encode(), orjson.dumps(row)))
-    stream = Stream(tables, Pulse(), Routing(1, "chat-arrival"), {})
+    stream = Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}, times=QUICK)
     async with serving(tables, stream) as client, client.get("/api/stream") as answer:
         queues = await event(answer, "queues")
         agents = await event(answer, "agents")

@@ -13,8 +13,8 @@ from switchboard.errors import LedgerLostError
 from switchboard.journal.codec import BadInput
 from switchboard.journal.limits import Limits
 from switchboard.kafka.ledger import CLEAN_COMMIT_SECONDS, CommitBatch
-from switchboard.kafka.merged_reader import Taken, rank_of, shard_of
-from switchboard.kafka.positions import Offsets
+from switchboard.kafka.merged_reader import Taken, rank_of
+from switchboard.kafka.reading import Offsets
 from switchboard.kafka.topics import Topic
 from switchboard.router.admission import Admission
 from switchboard.router.commits import GROUP_EVENTS, offsets_in
@@ -50,7 +50,6 @@ class Shell:
         offsets: restored ones.
         history: of earlier openings.
         frames: the bounds of a frame.
-        shards: how many there are.
     """
 
     def __init__(
@@ -59,15 +58,14 @@ class Shell:
         offsets: Offsets = START,
         history: ShardHistory | None = None,
         frames: FrameLimits = FrameLimits(2_000),  # noqa: B008 - immutable
-        shards: int = 1,
     ) -> None:
         self.now = 100.0
         self.engine = engine or Engine(0)
         self.history = history or ShardHistory(0.0)
-        admission = Admission(self.engine, Limits(), lambda: self.now)
-        self.loop = ShardLoop(self.engine, admission, dict(offsets), self.history, shards, frames)
+        admission = Admission(self.engine, Limits(), self.now)
+        self.loop = ShardLoop(self.engine, admission, dict(offsets), self.history, frames)
         self.read_to_end = True
-        self.markers: Offsets = {}
+        self.passed: Offsets = {}
         self.has_lag = False
         self.reads: deque[list[Taken]] = deque()
         """What the next reads hand out."""
@@ -105,7 +103,7 @@ class Shell:
             if isinstance(what, Event):
                 what.source = ("t", 0, self._next_offset)
             record = ConsumerRecord("t", 0, self._next_offset, 0, 0, None, b"{}", None, 0, 2, ())
-            taken.append(Taken(self.clock, rank_of(what), what, record))
+            taken.append(Taken(self.clock, rank_of(what), what, record, next_offset=self._next_offset + 1))
             self._next_offset += 1
         self.reads.append(taken)
         return taken
@@ -131,7 +129,7 @@ class Shell:
             case Gather(seconds):
                 self.now += seconds
             case Report():
-                return self.see(markers=self.markers, has_lag=self.has_lag)
+                return self.see(passed=self.passed, has_lag=self.has_lag)
         return self.see()
 
     def end_commit(self) -> None:
@@ -357,23 +355,10 @@ def test_a_frame_that_may_end_too_many_sessions_is_halved() -> None:
     assert [len(frame["events"]) for frame in shell.frames] == [4, 1, 1]
 
 
-def test_records_of_other_shards_are_passed_and_their_offsets_committed_once_a_second() -> None:
-    """No frame is made of them."""
-    other = next(f"p-{number}" for number in range(99) if shard_of(f"p-{number}", 2) == 1)
-    shell = opened(shards=2)
-    shell.publish(arrival(0, other))
-    shell.turn()
-    assert shell.committed == []
-    shell.turn(2.5)
-    [batch] = shell.committed
-    assert offsets_of(batch) == {("t", 0): 1}
-    assert shell.frames == []
-
-
-def test_markers_at_the_end_of_a_partition_are_passed() -> None:
-    """Their offsets are committed though there is nothing to decide, or the partition would seem to lag for ever."""
+def test_offsets_past_markers_and_dropped_records_are_committed_once_a_second() -> None:
+    """Although no frame is made of them: the partition would seem to lag for ever."""
     shell = opened()
-    shell.markers = {("t", 3): 9}
+    shell.passed = {("t", 3): 9}
     shell.turn(2.5)
     assert offsets_of(shell.committed[-1]) == {("t", 3): 9}
 

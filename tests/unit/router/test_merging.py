@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from switchboard.domain.events import EVENT_TYPES, Event
 from switchboard.journal.codec import BadInput
-from switchboard.kafka.merged_reader import SHARE, Partition, Taken, fair_merge, merge, rank_of
+from switchboard.kafka.merged_reader import DroppedRun, PartitionBuffer, Taken, merge, rank_of
+from switchboard.router.fair_merge import SHARE, fair_merge
 
 TYPES = st.sampled_from(EVENT_TYPES)
 HELD = st.lists(st.lists(st.tuples(st.integers(0, 9), TYPES), max_size=6), min_size=1, max_size=5)
@@ -23,23 +24,23 @@ def taken(tp: TopicPartition, offset: int, timestamp: int, event_type: str = "ch
     return Taken(timestamp, rank_of(event), event, record, size)
 
 
-def records(order: int, *timestamps: int, lag: bool = False, read_at: float = 0.0, size: int = 10) -> Partition:
+def records(order: int, *timestamps: int, lag: bool = False, read_at: float = 0.0, size: int = 10) -> PartitionBuffer:
     """A partition that holds arrivals of these timestamps, all read at one moment."""
     held = partition(order, lag=lag)
-    held.buffer.extend(taken(held.tp, offset, each, size=size) for offset, each in enumerate(timestamps))
-    for each in held.buffer:
+    held.records.extend(taken(held.tp, offset, each, size=size) for offset, each in enumerate(timestamps))
+    for each in held.records:
         each.read_at = read_at
     return held
 
 
-def partition(order: int, *heads: tuple[int, str], lag: bool = False) -> Partition:
+def partition(order: int, *heads: tuple[int, str], lag: bool = False) -> PartitionBuffer:
     """A partition that holds records of these timestamps and types, in this order."""
     tp = TopicPartition("t", order)
     buffer = deque(taken(tp, offset, timestamp, kind) for offset, (timestamp, kind) in enumerate(heads))
-    return Partition(tp, order, buffer, lag=lag)
+    return PartitionBuffer(tp, order, buffer, lag=lag)
 
 
-def all_of(held: list[Partition]) -> list[Taken]:
+def all_of(held: list[PartitionBuffer]) -> list[Taken]:
     """All that they hold, frame by frame."""
     found: list[Taken] = []
     while some := merge(held, 1000, 10**6):
@@ -55,7 +56,7 @@ def times(found: list[Taken]) -> list[int]:
 def test_a_partition_is_read_on_until_enough_records_or_bytes_are_at_hand() -> None:
     """By records alone 200 with keys, values and headers of 64 KiB each would take 40 MB, in each partition."""
     held = records(0, 1, 2, 3)
-    for each in held.buffer:
+    for each in held.records:
         each.held = 100
     assert held.is_low(4, 301)
     assert not held.is_low(3, 301)
@@ -107,7 +108,7 @@ def test_a_partition_is_awaited_while_it_has_lag_and_nothing_at_hand() -> None:
     behind, given_up = partition(0, lag=True), partition(0, lag=True)
     given_up.given_up = True
     held = [behind, given_up, partition(0, (1, "chat-arrival"), lag=True), partition(0)]
-    assert [each.awaited for each in held] == [True, False, False, False]
+    assert [each.is_awaited for each in held] == [True, False, False, False]
 
 
 def test_as_much_is_taken_as_a_frame_holds_and_one_record_at_least() -> None:
@@ -164,7 +165,7 @@ def test_records_that_no_outage_explains_do_not_come_first() -> None:
     found = fair_merge([old, recent], 400, PLENTY, oldest=4000, overdue=None)
     assert partitions_of(found)[:100] == [1] * 100
     assert partitions_of(found)[100:] == [0] * 300
-    recent.buffer.extend(records(1, *range(5100, 6100)).buffer)
+    recent.records.extend(records(1, *range(5100, 6100)).records)
     found = fair_merge([old, recent], 400, PLENTY, oldest=4000, overdue=None)
     assert partitions_of(found) == [1] * 300 + [0] * (400 // SHARE)
 
@@ -201,3 +202,23 @@ def test_where_all_is_old_the_order_is_that_of_time(held: list[list[tuple[int, s
     plain = [partition(order, *heads) for order, heads in enumerate(held)]
     found = fair_merge(fair, 1000, PLENTY, oldest=1000, overdue=None)
     assert [each.record for each in found] == [each.record for each in merge(plain, 1000, PLENTY)]
+
+
+def test_dropped_records_are_passed_with_the_record_before_them() -> None:
+    """A run of its own only where no record is in the buffer."""
+    held = records(0, 5)
+    held.records[0].next_offset = 1
+    for offset in (1, 2):
+        held.drop(taken(held.tp, offset, 7).record, 0.0)
+    [only] = held.records
+    assert (only.timestamp, only.next_offset) == (5, 3)
+
+
+def test_a_run_of_dropped_records_lets_the_merge_go_on() -> None:
+    """Up to the run's last timestamp the partition holds nothing older, so the others' records need not wait for it."""
+    foreign, own = partition(0, lag=True), records(1, 6, 8)
+    for offset, timestamp in enumerate((5, 7)):
+        foreign.drop(taken(foreign.tp, offset, timestamp).record, 0.0)
+    found = merge([foreign, own], 1000, 10**6)
+    assert [(type(each), each.timestamp) for each in found] == [(Taken, 6), (DroppedRun, 7)]
+    assert found[1].next_offset == 2

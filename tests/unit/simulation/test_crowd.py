@@ -13,6 +13,7 @@ from switchboard.journal.schemas import check_event
 from switchboard.simulation.cast import Cast, Line, Post, agent_name, cast_of, mixed_team
 from switchboard.simulation.people import Behaviour
 from switchboard.simulation.scene import Outgoing
+from tests.depth import examples
 from tests.unit.simulation.office import CAST, RETAIL, START, Record, crowd_of, play
 
 BUSY = Behaviour(decline_chance=0.1, lapse_chance=0.1, transfer_chance=0.2, work_mean=1200.0, break_mean=120.0)
@@ -54,7 +55,7 @@ def test_every_event_is_as_the_schemas_ask() -> None:
     assert [(event, fault) for event in record.sent if (fault := check_event(event.type, event.body))] == []
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(8, 25), deadline=None)
 @given(behaviour=behaviours, seed=st.text(max_size=3), every_ms=st.integers(5_000, 120_000))
 def test_only_standing_offers_are_answered_and_each_but_once(behaviour: Behaviour, seed: str, every_ms: int) -> None:
     """Nobody accepts or declines what was not offered to them, what has ended as far as they know, or twice."""
@@ -71,7 +72,7 @@ def test_only_standing_offers_are_answered_and_each_but_once(behaviour: Behaviou
             standing.pop((told["agent_id"], told["chat_id"]), None)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(8, 25), deadline=None)
 @given(behaviour=behaviours, seed=st.text(max_size=3))
 def test_the_routing_rules_are_never_strained(behaviour: Behaviour, seed: str) -> None:
     """Nothing that people do in good faith is refused, but for what they could not know when they did it."""

@@ -10,7 +10,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from switchboard.cli.explain_sentences import after, clock, sentences, span
+from switchboard.cli.explain_sentences import clock, sentences
 from switchboard.domain.decisions import (
     AcceptRejected,
     AgentMadeUnavailable,
@@ -25,6 +25,7 @@ from switchboard.domain.decisions import (
 )
 from switchboard.domain.rfc3339 import parse_ms
 from switchboard.journal.printable_text import counted, printable
+from switchboard.projections.decision_texts import CLOSURES, PULL_POLICIES, STAGES, duration_text, waited_text
 from switchboard.tools.chat_story import ChatStory, Life, Moment
 from switchboard.tools.choices import Choice, EligibleAgent, HinderedAgent, Hindrance, Unserved
 
@@ -37,7 +38,7 @@ NAMED: Final = 6
 """Agents named for each hindrance, and requests listed, at most."""
 
 _KINDS: Final[dict[Hindrance, tuple[str, str]]] = {
-    "absent": ("is away", "are away"),
+    "absent": ("is absent", "are absent"),
     "unavailable": ("is not available", "are not available"),
     "full": ("has as many chats as allowed", "have as many chats as allowed"),
     "declined": ("has just declined this chat", "have just declined this chat"),
@@ -107,19 +108,17 @@ def _summary(life: Life, ends_at: str, *, last: bool) -> str:
     if offers:
         times = {1: "once", 2: "twice"}.get(len(offers), f"{len(offers)} times")
         first = "first " if len(offers) > 1 else ""
-        parts.append(f"Offered {times}, {first}{after(offers[0].waited_seconds)}.")
+        parts.append(f"Offered {times}, {first}{waited_text(offers[0].waited_seconds)}.")
     else:
         parts.append("Never offered.")
     confirmed = [each for each in made if isinstance(each, AssignmentConfirmed)]
     if confirmed:
         waited = (parse_ms(confirmed[0].at) - parse_ms(arrived.arrived_at)) / 1000
         later = "".join(f", later by {each.agent_id}" for each in confirmed[1:])
-        parts.append(f"Accepted by {confirmed[0].agent_id} {span(waited)} after arriving{later}.")
+        parts.append(f"Accepted by {confirmed[0].agent_id} {duration_text(waited)} after arriving{later}.")
     closed = next((each for each in made if isinstance(each, ChatClosed)), None)
     if closed is not None:
-        parts.append(
-            f"Closed at {clock(closed.at)} ({closed.reason.replace('queue-timed-out', 'nobody took it in time')})."
-        )
+        parts.append(f"Closed at {clock(closed.at)} ({CLOSURES[closed.reason].label}).")
     elif last:
         parts.append(_as_it_ends(life, arrived, ends_at))
     return " ".join(parts)
@@ -133,9 +132,8 @@ def _as_it_ends(life: Life, arrived: ChatQueued, ends_at: str) -> str:
     if chat["stage"] == "waiting":
         waited = (parse_ms(ends_at) - parse_ms(arrived.arrived_at)) / 1000
         still = f"Still waiting in queue {chat['queue']} when the log ends at {clock(ends_at)}"
-        return f"{still}, {span(waited)} after arriving."
-    doing = {"offered": "offered to", "active": "with", "wrapping": "being wrapped up by"}[chat["stage"]]
-    return f"Still {doing} {chat['agent_id']} when the log ends at {clock(ends_at)}."
+        return f"{still}, {duration_text(waited)} after arriving."
+    return f"Still {STAGES[chat['stage']]} {chat['agent_id']} when the log ends at {clock(ends_at)}."
 
 
 def _moment(moment: Moment, life: Life, own: str) -> Iterator[Line]:
@@ -170,8 +168,7 @@ def _state_words(moment: Moment, life: Life) -> Iterator[str]:
         elif chat["stage"] == "waiting":
             yield f"The chat waits in queue {chat['queue']}."
         else:
-            doing = {"offered": "is offered to", "active": "is with", "wrapping": "is being wrapped up by"}
-            yield f"The chat {doing[chat['stage']]} {chat['agent_id']} (offer {chat['offer_id']})."
+            yield f"The chat is {STAGES[chat['stage']]} {chat['agent_id']} (offer {chat['offer_id']})."
     elif chat is None and not moment.decisions and moment.cause.ignored is None:
         yield "No such chat was known: should it arrive within a minute, it is closed at once. [R13]"
 
@@ -261,15 +258,17 @@ def why_chat(choice: Choice) -> Iterator[Line]:
             f"Why this chat: it had waited for {choice.starvation_limit_seconds:g} s or longer, the limit beyond which "
             f"the oldest comes first, whatever its queue's rank. Waiting, best-ranked first: {held}. [R8]"
         )
-    elif choice.policy == "strict-priority":
-        yield Line(
-            f"Why this chat: the oldest in the best-ranked queue that held one for {agent} (strict priority). Waiting, "
-            f"best-ranked first: {held}. [R8]"
-        )
     else:
-        yield Line(
-            f"Why this chat: the oldest for {agent} over all of {agent}'s queues (first due). Waiting: {held}. [R8]"
-        )
+        policy = PULL_POLICIES[choice.policy].name.lower()
+        if choice.policy == "strict-priority":
+            yield Line(
+                f"Why this chat: the oldest in the best-ranked queue that held one for {agent} ({policy}). Waiting, "
+                f"best-ranked first: {held}. [R8]"
+            )
+        else:
+            yield Line(
+                f"Why this chat: the oldest for {agent} over all of {agent}'s queues ({policy}). Waiting: {held}. [R8]"
+            )
     for each in choice.earlier:
         why = (
             f"{agent} turned it down a short while ago [R5]"
@@ -326,9 +325,9 @@ def _detail(each: HinderedAgent) -> str:
         case "full" | "not-asking" | "deciding":
             return f" ({each.sessions} of {each.max_sessions})"
         case "declined" | "missed" if each.seconds_ago is not None and each.seconds_more is not None:
-            return f" ({span(each.seconds_ago)} ago, again in {span(each.seconds_more)})"
+            return f" ({duration_text(each.seconds_ago)} ago, again in {duration_text(each.seconds_more)})"
         case "delay" if each.seconds_more is not None:
-            return f" (for {span(each.seconds_more)} more)"
+            return f" (for {duration_text(each.seconds_more)} more)"
         case _:
             return ""
 

@@ -21,6 +21,7 @@ from switchboard.journal.printable_text import counted, printable
 from switchboard.kafka.clients import Connection, reader
 from switchboard.kafka.reading import partitions_of
 from switchboard.kafka.topics import Topic, TopicNames
+from switchboard.projections.decision_texts import PULL_POLICIES, assignment_label
 from switchboard.simulation.tally import Tally
 
 SHOWN_ASSIGNMENTS: Final = 8
@@ -29,9 +30,8 @@ SHOWN_ASSIGNMENTS: Final = 8
 SLOTS: Final = {"active": ("●", "green"), "wrapping": ("◐", "cyan"), "offered": ("◌", "yellow")}
 """Mark and style of a session by its stage."""
 FREE: Final = ("○", "dim")
-LEGEND: Final = "● talking  ◐ wrapping up  ◌ offered  ○ free"
+LEGEND: Final = "● active  ◐ wrapping  ◌ offered  ○ free"
 STATUS_STYLE: Final = {"available": "green", "unavailable": "dim", "absent": "red"}
-POLICY: Final = {"first-due": "First Due", "strict-priority": "Strict Priority"}
 REFRESH_SECONDS: Final = 0.25
 """Seconds between two updates on a terminal."""
 PLAIN_SECONDS: Final = 5.0
@@ -194,7 +194,7 @@ def _queues(board: Board, policies: Mapping[str, str], now: int) -> Table:
         first = line.pool != before
         oldest = "" if line.oldest_seconds is None else f"{line.oldest_seconds:.1f} s"
         waiting = Text(str(line.waiting), style="bold yellow" if line.waiting else "dim")
-        policy = POLICY[policies[line.pool]] if first else ""
+        policy = PULL_POLICIES[policies[line.pool]].name if first else ""
         table.add_row(line.pool if first else "", printable(line.queue), policy, waiting, oldest)
         before = line.pool
     return table
@@ -235,14 +235,5 @@ def _assignments(board: Board) -> Table:
     for each in board.assignments:
         waited = f"{each['waited_seconds']:.1f} s"
         names = (printable(each[name]) for name in ("chat_id", "queue", "agent_id"))
-        table.add_row(*names, waited, why(each))
+        table.add_row(*names, waited, assignment_label(each))
     return table
-
-
-def why(assigned: Mapping[str, Any]) -> str:
-    """The reason of an assignment: which of the waiting chats, and which of the requests."""
-    reason = assigned["why"]
-    if reason["agent_order"] == "transfer":
-        return "handed over by a colleague"
-    agent = "a newcomer, by lot," if reason["agent_order"] == "lot" else "who asked first"
-    return f"{POLICY[reason['policy']]} of {reason['waiting']} waiting, to {agent} of {reason['requests']}"

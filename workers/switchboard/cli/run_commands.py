@@ -12,8 +12,8 @@ import uvloop
 from switchboard.cli.process import LEVEL_SIGNALS, MONITOR_THRESHOLDS, relax_collector, set_up_logs, stop_on_signal
 from switchboard.kafka.positions import Start
 from switchboard.monitor.worker import Serving, serve_monitor
-from switchboard.router.counters import set_most_queues
 from switchboard.router.endpoints import serve_endpoints
+from switchboard.router.label_names import LabelNames
 from switchboard.router.loop_actions import FrameLimits
 from switchboard.router.router import Router
 from switchboard.router.shard import RouterConfig
@@ -99,8 +99,8 @@ async def _route(settings: Settings, start: Start | None) -> None:
         longest_outage=settings.longest_outage_hours * 3600,
         start=start,
         limits=settings.limits(),
+        labels=LabelNames(settings.metrics_queues),
     )
-    set_most_queues(settings.metrics_queues)
     worker = Router(
         config,
         settings.topic_plan(),
@@ -108,7 +108,7 @@ async def _route(settings: Settings, start: Start | None) -> None:
         settings.broker_wait_seconds,
         settings.instance_id,
     )
-    web = await serve_endpoints(worker, settings.metrics_host, settings.metrics_port)
+    web = await serve_endpoints(worker.status, settings.metrics_host, settings.metrics_port)
     try:
         await worker.run(stop)
     finally:

@@ -126,19 +126,26 @@ def heartbeat(tables: Tables, now: float, bus_answered_at: float | None, routing
     }
 
 
-TICK_SECONDS: Final = 0.25
-"""The least between two looks at the tables. Four times as long as the last look took, if that is more."""
-MOST_TICK_SECONDS: Final = 2.0
-"""The most. A look that took long because the machine was busy with something else must not keep the page waiting."""
-HEARTBEAT_SECONDS: Final = 2.0
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Intervals of a stream, in seconds."""
+
+    tick: float = 0.25
+    """The least between two looks at the tables. Four times as long as the last look took, if that is more."""
+    most_tick: float = 2.0
+    """The most between two looks. A look that took long because the machine was busy with something else must not keep
+    the page waiting."""
+    heartbeat: float = 2.0
+    behind: float = 2.0
+    """A client that has not taken a message for so long is behind, and gives its place to a new one if there is no
+    other. It is cut off without that after `Deadlines.write`, or with MOST_WAITING messages."""
+
+
 RETRY_MS: Final = 1_000
 """How long a page waits before it comes back."""
 MOST_CLIENTS: Final = 200
 MOST_BY_ADDRESS: Final = 100
 """Clients of one address, or half of all if that is less: no one address has all places."""
-BEHIND_SECONDS: Final = 2.0
-"""A client that has not taken a message for so long is behind, and gives its place to a new one if there is no other.
-It is cut off without that after `WRITE_SECONDS`, or with MOST_WAITING messages."""
 MOST_WAITING: Final = 40
 """Messages that wait for one client; with one more it is cut off. At four a second, it is then 10 s behind."""
 
@@ -190,6 +197,7 @@ class Stream:
         most: how many clients there may be.
         client_of: tells the address that a request counts for.
         may_read: whether who sent a request may still read: asked with each heartbeat.
+        times: between looks and heartbeats.
     """
 
     def __init__(
@@ -202,6 +210,7 @@ class Stream:
         most: int = MOST_CLIENTS,
         client_of: Callable[[web.Request], str] = lambda request: request.remote or "",
         may_read: Callable[[web.Request], bool] = lambda _: True,
+        times: Times = Times(),
     ) -> None:
         self.overviews = Overviews(tables)
         """Of the tables; the web API looks at the same."""
@@ -212,6 +221,7 @@ class Stream:
         self._most = most
         self._client_of = client_of
         self._may_read = may_read
+        self._times = times
         self._clients: set[Client] = set()
         self._run = uuid4().hex[:8]
         self._number = 0
@@ -280,10 +290,11 @@ class Stream:
         address, most = counts.most_common(1)[0]
         return most > own + 1 and self._cut_off_one([each for each in self._clients if each.address == address], 0.0)
 
-    def _cut_off_one(self, clients: Iterable[Client], behind_seconds: float = BEHIND_SECONDS) -> bool:
-        """Cut off the one that is furthest behind, if it is so far; whether there was one."""
+    def _cut_off_one(self, clients: Iterable[Client], behind_seconds: float | None = None) -> bool:
+        """Cut off the one that is furthest behind, if it is so far (default: `Times.behind`); whether there was one."""
         slowest = max(clients, key=Client.behind_seconds, default=None)
-        if slowest is None or slowest.behind_seconds() < behind_seconds:
+        least = self._times.behind if behind_seconds is None else behind_seconds
+        if slowest is None or slowest.behind_seconds() < least:
             return False
         self._clients.discard(slowest)
         slowest.cut_off()
@@ -310,12 +321,13 @@ class Stream:
             began = time.monotonic()
             if self._clients:
                 await self._tell_changes()
-            await asyncio.sleep(max(TICK_SECONDS, min(4 * (time.monotonic() - began), MOST_TICK_SECONDS)))
+            taken = time.monotonic() - began
+            await asyncio.sleep(max(self._times.tick, min(4 * taken, self._times.most_tick)))
 
     async def _keep_beating(self) -> None:
         """Tell the pages that the monitor lives, and end those whose sessions are over."""
         while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await asyncio.sleep(self._times.heartbeat)
             for client in [client for client in self._clients if not client.may_read()]:
                 client.tell(None)
             if self._clients:

@@ -12,10 +12,10 @@ from urllib.parse import urlencode
 import orjson
 from aiohttp import web
 
-from switchboard.monitor.day_history import decision_words
 from switchboard.monitor.figures import Queue, Windows
 from switchboard.monitor.overview import Availability, Overview, Overviews, QueueCount, part_of
 from switchboard.monitor.tables import Tables
+from switchboard.projections.decision_texts import story_sentence
 from switchboard.web.answers import slices
 
 ROW_SLICE: Final = 200
@@ -209,5 +209,5 @@ def chat_named(tables: Tables, pool: str, chat_id: str) -> dict[str, Any] | None
         if row is None
         else {"queue": row.queue, "stage": row.stage, "arrived_at": rfc3339(row.arrived_at)},
         "is_whole": story is not None and story.is_whole,
-        "decisions": [fields | {"words": decision_words(fields)} for fields in decisions],
+        "decisions": [fields | {"words": story_sentence(fields)} for fields in decisions],
     }
