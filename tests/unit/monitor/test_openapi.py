@@ -1,4 +1,4 @@
-"""The description of the web API, held against its answers."""
+"""The OpenAPI description, compared with the answers of the web API."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -39,7 +39,7 @@ EVENTS = {
 
 
 def tables() -> Tables:
-    """A floor where something has happened."""
+    """Tables with an agent, an open chat, and a chat that has closed."""
     floor, made = Floor(), Tables()
     rows = [(Topic.AGENT_CAPACITY, "default/ann", AGENT), (Topic.OPEN_CHATS, "default/c2", CHAT)]
     for topic, key, row in rows:
@@ -52,7 +52,7 @@ def tables() -> Tables:
 
 
 def check(schema: dict[str, Any], value: Any) -> None:
-    """Hold a value against a schema of the description."""
+    """Validate a value against a schema of the description."""
     jsonschema_rs.Draft202012Validator(schema | {"components": OPENAPI["components"]}, validate_formats=True).validate(
         value
     )
@@ -69,13 +69,13 @@ async def client() -> AsyncIterator[Client]:
         yield each
 
 
-def test_it_is_openapi_3_1() -> None:
-    """Any tool that reads OpenAPI reads it."""
+def test_the_description_is_openapi_3_1() -> None:
+    """Tools that read OpenAPI read the description."""
     OpenAPIV31SpecValidator(OPENAPI).validate()
 
 
 async def test_every_answer_is_as_described(client: Client) -> None:
-    """All paths, with the fields that are named and no others; refusals too."""
+    """The answers of all paths, refusals included, have the described fields and no others."""
     paths = {
         "/api/queues": ["/api/queues", "/api/queues?pool=none"],
         "/api/agents": ["/api/agents", "/api/agents?limit=1", "/api/agents?limit=0", "/api/agents?cursor=x"],
@@ -97,7 +97,7 @@ async def test_every_answer_is_as_described(client: Client) -> None:
 
 
 async def test_every_event_of_the_stream_is_as_described(client: Client) -> None:
-    """Whoever comes is told the settings, then all there is, then that it is live."""
+    """A client receives the settings, then all rows, then a heartbeat."""
     seen: dict[str, Any] = {}
     async with client.get("/api/stream") as answer:
         assert answer.content_type == "text/event-stream"

@@ -100,9 +100,9 @@ async def test_a_page_is_told_all_there_is_and_then_what_changes() -> None:
         agent_row(tables, 2, "ann")
         agent_row(tables, 3, "bob", gone=True)
         agent_row(tables, 4, "cid")
-        told = await event(answer, "agents")
-        assert [row["agent_id"] for row in told["changed"]] == ["cid"]
-        assert told["gone"] == [{"pool": "default", "agent_id": "bob"}]
+        changes = await event(answer, "agents")
+        assert [row["agent_id"] for row in changes["changed"]] == ["cid"]
+        assert changes["gone"] == [{"pool": "default", "agent_id": "bob"}]
         assert (await event(answer, "heartbeat"))["bus_answered_at"] is None
 
 

@@ -109,7 +109,7 @@ TIMERS: Final = {
     "agent-absent": "gave no sign for too long, and counts as absent",
     "agent-lost": "gave no sign for too long, and counts as lost",
 }
-"""What happened as a timer fired (R1). The agent, the chat or the time for wrapping up stands before it."""
+"""What happened as a timer fired (R1). Follows the agent, the chat, or the time for wrapping up."""
 
 
 class AgentOrderText(NamedTuple):
@@ -161,7 +161,7 @@ def ordinal_offer(attempt: int) -> str:
 
 
 def requeue_clause(reason: str, queue: str) -> str:
-    """What a `chat-requeued` says of its chat, whose name stands before it."""
+    """A `chat-requeued` as a clause that follows its chat."""
     return REQUEUES.get(reason, WAITS_AGAIN).format(queue=queue)
 
 

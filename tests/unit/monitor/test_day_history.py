@@ -1,4 +1,4 @@
-"""What is kept of the decisions: each counts once, and memory has a bound."""
+"""What is kept of decisions: each decision counts once, and memory is limited."""
 
 from dataclasses import replace
 
@@ -20,8 +20,8 @@ from switchboard.monitor.views import chat_with_story
 from tests.floors import NOON, Floor
 
 
-def test_a_decision_that_stands_twice_on_the_topic_counts_once() -> None:
-    """By its id, which ascends for each pool within a partition; another pool's and another partition's are others."""
+def test_a_decision_that_is_read_twice_counts_once() -> None:
+    """Ids ascend for each pool within a partition. Decisions of other pools and partitions count by themselves."""
     floor, history = Floor(), DayHistory()
     first, second = floor.queued(0, "c1"), floor.queued(1, "c2")
     for partition, decision in (
@@ -37,8 +37,8 @@ def test_a_decision_that_stands_twice_on_the_topic_counts_once() -> None:
     assert history.outcomes.windows.today(("b", "sales"), NOON).arrived == 1
 
 
-def test_pools_without_end_are_not_all_remembered_and_yet_none_of_their_decisions_counts_twice() -> None:
-    """Of those that were dropped the frames tell, which ascend over all pools of a partition."""
+def test_decisions_of_forgotten_pools_count_once_too() -> None:
+    """Frames ascend over all pools of a partition, so the latest frame of the dropped pools decides."""
     history = DayHistory(most_pools=3)
     made = [Floor(f"pool{number}").queued(0) for number in range(8)]
     in_order = [replace(each, order=(frame, 0)) for frame, each in zip((1, 2, 3, 4, 5, 6, 6, 7), made, strict=True)]
@@ -50,8 +50,8 @@ def test_pools_without_end_are_not_all_remembered_and_yet_none_of_their_decision
     assert counted == [2, 1, 1, 1, 1, 1, 1, 1]
 
 
-def test_a_frame_of_more_pools_than_are_remembered_is_counted_whole() -> None:
-    """Pools of the frame that is being taken are never dropped: more of their decisions are to come."""
+def test_all_decisions_of_a_frame_with_more_pools_than_the_limit_count() -> None:
+    """Pools of the present frame are not dropped, since more of their decisions may follow."""
     history = DayHistory(most_pools=2)
     for number in (0, 1):
         for pool in "abcd":
@@ -62,7 +62,7 @@ def test_a_frame_of_more_pools_than_are_remembered_is_counted_whole() -> None:
 
 
 def test_a_record_that_is_read_twice_counts_once() -> None:
-    """As around a rebalance."""
+    """Faust reads records twice around a rebalance."""
     tables, value = (
         Tables(),
         Floor().value("chat-queued", 0, chat_id="c", queue="sales", arrived_at="2024-05-01T12:00:00Z"),
@@ -72,8 +72,8 @@ def test_a_record_that_is_read_twice_counts_once() -> None:
     assert tables.history.outcomes.windows.today(("default", "sales"), NOON).arrived == 1
 
 
-def test_what_is_no_decision_is_refused_with_what_is_wrong() -> None:
-    """Whatever it is; the tables stay as they were."""
+def test_a_record_that_is_no_decision_is_malformed() -> None:
+    """Malformed records leave the figures as they were."""
     tables = Tables()
     bad = [b"{", b"[]", b"{}", b'{"id":"x","type":"chat-queued","at":"2024-05-01T12:00:00Z"}']
     bad.append(orjson.dumps({"id": "default/0/1/0", "type": "chat-queued", "at": "2024-05-01T12:00:00Z"}))
@@ -87,7 +87,7 @@ def test_what_is_no_decision_is_refused_with_what_is_wrong() -> None:
 
 
 def test_a_story_is_kept_while_its_chat_is_open_and_half_an_hour_beyond() -> None:
-    """All decisions about it, in order; then it is gone."""
+    """A story has all decisions about its chat, in order, and is dropped 30 minutes after the chat closed."""
     floor, stories = Floor(), Stories()
     for each in (floor.queued(0), floor.assigned(1), floor.confirmed(2), floor.closed(3, "concluded")):
         stories.add(each)
@@ -103,8 +103,8 @@ def test_a_story_is_kept_while_its_chat_is_open_and_half_an_hour_beyond() -> Non
     assert stories.of("default", "c1") is None
 
 
-def test_stories_have_a_bound_and_those_that_ended_go_first() -> None:
-    """Chats without end, refusals of ids that are made up, and decisions without end about one chat."""
+def test_stories_are_limited_and_those_of_closed_chats_are_dropped_first() -> None:
+    """Many chats, refusals of made-up ids, and many decisions about one chat stay within the limits."""
     floor, stories = Floor(), Stories(most_chats=3)
     stories.add(floor.queued(0, "open"))
     for number in range(10):
@@ -120,8 +120,8 @@ def test_stories_have_a_bound_and_those_that_ended_go_first() -> None:
     assert (len(story.decisions), story.is_whole) == (MOST_DECISIONS, False)
 
 
-def test_stories_have_a_bound_in_bytes_too() -> None:
-    """Those that ended first go first, then the open ones about which nothing was decided for longest."""
+def test_the_size_of_stories_is_limited() -> None:
+    """The story of the chat that closed first is dropped first, then that with the oldest latest decision."""
     floor, stories = Floor(), Stories(most_bytes=1_000_000)
     for number in range(200):
         stories.add(floor.queued(0, f"c{number}"))
@@ -134,8 +134,8 @@ def test_stories_have_a_bound_in_bytes_too() -> None:
     assert stories.size == sum(story.size for story in kept)
     assert 0.9 * stories.most_bytes < stories.size <= stories.most_bytes
     assert len(stories.open) == 100
-    kept_ended = [int(chat_id.removeprefix("c")) for _, chat_id in stories.closed]
-    assert kept_ended == list(range(kept_ended[0], 200, 2))
+    kept_closed = [int(chat_id.removeprefix("c")) for _, chat_id in stories.closed]
+    assert kept_closed == list(range(kept_closed[0], 200, 2))
 
     for number in range(200):
         stories.add(floor.assigned(60, f"d{number}", profile="x" * 8000))
@@ -150,8 +150,8 @@ def test_stories_have_a_bound_in_bytes_too() -> None:
     assert stories.size == 0
 
 
-def test_refusals_about_a_chat_that_ended_push_nothing_out() -> None:
-    """Who accepts again and again what is over: the first times are in its story, and no more."""
+def test_refusals_about_a_closed_chat_displace_no_decisions() -> None:
+    """Of repeated accepts of a closed chat only the first are in its story."""
     floor, stories = Floor(), Stories()
     for each in (floor.queued(0), floor.assigned(1), floor.closed(2, "abandoned")):
         stories.add(each)
@@ -164,8 +164,8 @@ def test_refusals_about_a_chat_that_ended_push_nothing_out() -> None:
     assert story.is_whole
 
 
-def test_a_story_that_began_before_the_reading_says_so() -> None:
-    """Its first decisions are not kept here."""
+def test_a_story_without_its_arrival_says_so() -> None:
+    """Its first decisions came before the first one read."""
     tables = Tables()
     tables.history.add(0, Floor().assigned(5))
     chat = chat_with_story(tables, "default", "c1")
@@ -177,13 +177,13 @@ def test_a_story_that_began_before_the_reading_says_so() -> None:
     )
 
 
-def test_an_offer_tells_how_it_ended_and_the_latest_are_kept() -> None:
-    """Accepted, or why not; a row that was handed out before stays as it was."""
+def test_an_offer_has_its_outcome_and_the_latest_offers_are_kept() -> None:
+    """The outcome is `accepted` or the reason of the end; a row that was read before stays as it was."""
     floor, offers = Floor(), LatestOffers()
     offers.add(floor.assigned(1, "c1"))
-    handed_out = offers.rows["offer-c1"]
+    read_before = offers.rows["offer-c1"]
     offers.add(floor.confirmed(2, "c1"))
-    assert (handed_out["outcome"], offers.rows["offer-c1"]["outcome"]) == (None, "accepted")
+    assert (read_before["outcome"], offers.rows["offer-c1"]["outcome"]) == (None, "accepted")
     for number in range(MOST_OFFERS):
         offers.add(floor.assigned(3, f"d{number}"))
     assert len(offers.rows) == MOST_OFFERS

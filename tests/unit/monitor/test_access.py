@@ -266,7 +266,7 @@ async def test_guesses_from_one_address_are_limited_and_others_sign_in(monitor: 
     assert "Set-Cookie" in (await monitor.sign_in("X-Forwarded-For: 203.0.113.1"))[1]
 
 
-async def test_a_session_goes_on_whoever_guesses_at_its_address(monitor: Monitor) -> None:
+async def test_guesses_from_its_address_do_not_end_a_session(monitor: Monitor) -> None:
     """A request with the cookie of a session is no guess."""
     cookie = cookie_of((await monitor.sign_in("X-Forwarded-For: 203.0.113.1"))[1])
     for number in range(150):
@@ -275,7 +275,7 @@ async def test_a_session_goes_on_whoever_guesses_at_its_address(monitor: Monitor
     assert await monitor.reads(cookie, "X-Forwarded-For: 203.0.113.1") == 200
 
 
-async def test_a_program_with_an_old_token_keeps_nobody_out(monitor: Monitor) -> None:
+async def test_a_program_with_an_outdated_token_locks_out_no_client_at_its_address(monitor: Monitor) -> None:
     """The program retries one token, which counts as one guess."""
     for _ in range(30):
         assert await monitor.reads("X-Forwarded-For: 203.0.113.1", "Authorization: Bearer the-token-of-old") == 401
