@@ -68,6 +68,8 @@ class Shell:
         admission = Admission(self.engine, Limits(), lambda: self.now)
         self.loop = ShardLoop(self.engine, admission, dict(offsets), self.history, shards, frames)
         self.read_to_end = True
+        self.passed: Offsets = {}
+        """Offsets past dropped records that the next read hands out."""
         self.markers: Offsets = {}
         self.has_lag = False
         self.reads: deque[list[Taken]] = deque()
@@ -120,8 +122,9 @@ class Shell:
     def _do(self, action: ServingAction) -> Seen:
         match action:
             case Read(wait=wait):
-                if self.reads:
-                    return self.see(taken=self.reads.popleft())
+                if self.reads or self.passed:
+                    passed, self.passed = self.passed, {}
+                    return self.see(taken=self.reads.popleft() if self.reads else [], passed=passed)
                 self.now = max(self.now, min(self.now + max(wait, 0.001), self.until))
             case Commit(batch):
                 assert self.under_way is None, "one commit at a time"
@@ -153,7 +156,7 @@ class Shell:
         seen = self.see()
         while True:
             action, seen = self.step(seen)
-            in_vain = isinstance(action, Read) and not seen.taken
+            in_vain = isinstance(action, Read) and not seen.taken and not seen.passed
             if isinstance(action, Stop) or (in_vain and self.now >= self.until):
                 return self.actions[first:]
             if in_vain:
@@ -369,6 +372,30 @@ def test_records_of_other_shards_are_passed_and_their_offsets_committed_once_a_s
     [batch] = shell.committed
     assert offsets_of(batch) == {("t", 0): 1}
     assert shell.frames == []
+
+
+def test_offsets_past_records_that_the_reader_dropped_are_committed_once_a_second() -> None:
+    """No frame is made of them."""
+    shell = opened(shards=2)
+    shell.passed = {("t", 5): 40}
+    shell.turn()
+    assert shell.committed == []
+    shell.turn(2.5)
+    [batch] = shell.committed
+    assert offsets_of(batch) == {("t", 5): 40}
+    assert shell.frames == []
+
+
+def test_offsets_past_dropped_records_are_committed_with_the_next_frame() -> None:
+    """Those between its records with these records, the others with all of it."""
+    shell = opened(frames=FrameLimits(2_000, encoded_bytes=200))
+    first, second = shell.publish(arrival(0), arrival(1))
+    first.dropped_to, second.record.offset = 7, 7
+    shell.passed = {("t", 5): 40}
+    shell.turn()
+    shell.settle()
+    assert [frame["n"] for frame in shell.frames] == [0, 1]
+    assert [offsets_of(each) for each in shell.committed] == [{("t", 0): 7, ("t", 5): 40}, {("t", 0): 8}]
 
 
 def test_markers_at_the_end_of_a_partition_are_passed() -> None:

@@ -200,6 +200,7 @@ class ShardLoop:
         # 1. Read. A failed commit is noticed here, or it would be noticed at the next event only.
         yield Read(self._frames.events, self._frames.value_bytes, self._wait())
         taken = self._seen.taken
+        self._moved.update(self._seen.passed)
         yield from self._check_commits()
         # 2. Set aside events beyond a limit, before a frame is made.
         mine = self._mine(taken)
@@ -376,7 +377,7 @@ class ShardLoop:
     def _note_moved(self, taken: list[Taken]) -> None:
         """Commit the offsets behind these records with the next batch, together with their effects, never earlier."""
         for each in taken:
-            self._moved[each.record.topic, each.record.partition] = each.record.offset + 1
+            self._moved[each.place] = each.next_offset
 
     def _put(self, batch: CommitBatch, part: Visible) -> Iterator[ServingAction]:
         """Commit a batch: at once, or with the next commit while one is under way."""

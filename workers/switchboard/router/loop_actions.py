@@ -50,6 +50,8 @@ class Seen:
     """Whether every source partition was read to its end within the last second."""
     taken: list[Taken] = field(default_factory=list)
     """Result of `Read`: the records, in merged order."""
+    passed: Offsets = field(default_factory=dict)
+    """Result of `Read`: next offset of each partition of which only records of other shards were read."""
     first_offsets: Offsets = field(default_factory=dict)
     """Result of `FindFirstOffsets`."""
     markers: Offsets = field(default_factory=dict)

@@ -18,7 +18,6 @@ from switchboard.journal.limits import Limits
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import CommitBatch, Ledger
 from switchboard.kafka.library_logs import Thinned, raised
-from switchboard.kafka.merged_reader import Taken
 from switchboard.kafka.open_transactions import log_change
 from switchboard.kafka.positions import Start, first_offsets
 from switchboard.kafka.reading import Offsets, restore
@@ -46,6 +45,7 @@ from switchboard.router.loop_actions import (
     Stop,
 )
 from switchboard.router.shard_history import EngineFailedError, ShardHistory
+from switchboard.router.source_progress import Batch
 from switchboard.router.sources import SourceDecoder, Sources
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ class Shard:
         self._history = history
         group = shard_id(config.group, index)
         self._ledger = Ledger(config.conn, group, config.names, index)
-        decoder = SourceDecoder(history.failures.poison)
+        decoder = SourceDecoder(index, config.shards, history.failures.poison)
         self._sources = Sources(config.conn, config.names, group, config.merge_wait, config.longest_outage, decoder)
         self._committer = Committer(self._ledger, self._commit_made, self._commit_failed)
         self._survey = Survey(index)
@@ -217,7 +217,7 @@ class Shard:
         """Do an action; what is known afterwards."""
         match action:
             case Read(records, value_bytes, wait):
-                return self._see(taken=await self._sources.take(records, value_bytes, wait))
+                return self._see(batch=await self._sources.take(records, value_bytes, wait))
             case Commit(batch):
                 self._committer.start(batch)
             case AwaitCommit(within):
@@ -239,17 +239,19 @@ class Shard:
     def _see(
         self,
         *,
-        taken: list[Taken] | None = None,
+        batch: Batch | None = None,
         first_offsets: Offsets | None = None,
         markers: Offsets | None = None,
         has_lag: bool = False,
     ) -> Seen:
         """The time and the reader's state now, with the result of an action."""
+        read = batch or Batch()
         return Seen(
             time.monotonic(),
             int(time.time() * 1000),
             self._sources.read_to_end,
-            taken or [],
+            read.taken,
+            read.passed,
             first_offsets or {},
             markers or {},
             has_lag,
