@@ -66,6 +66,8 @@ class Shell:
         self.loop = ShardLoop(self.engine, admission, dict(offsets), self.history, frames)
         self.read_to_end = True
         self.passed: Offsets = {}
+        """Offsets past dropped records that the next read hands out."""
+        self.markers: Offsets = {}
         self.has_lag = False
         self.reads: deque[list[Taken]] = deque()
         """What the next reads hand out."""
@@ -103,7 +105,7 @@ class Shell:
             if isinstance(what, Event):
                 what.source = ("t", 0, self._next_offset)
             record = ConsumerRecord("t", 0, self._next_offset, 0, 0, None, b"{}", None, 0, 2, ())
-            taken.append(Taken(self.clock, rank_of(what), what, record, next_offset=self._next_offset + 1))
+            taken.append(Taken(self.clock, rank_of(what), what, record))
             self._next_offset += 1
         self.reads.append(taken)
         return taken
@@ -117,8 +119,9 @@ class Shell:
     def _do(self, action: ServingAction) -> Seen:
         match action:
             case Read(wait=wait):
-                if self.reads:
-                    return self.see(taken=self.reads.popleft())
+                if self.reads or self.passed:
+                    passed, self.passed = self.passed, {}
+                    return self.see(taken=self.reads.popleft() if self.reads else [], passed=passed)
                 self.now = max(self.now, min(self.now + max(wait, 0.001), self.until))
             case Commit(batch):
                 assert self.under_way is None, "one commit at a time"
@@ -129,7 +132,7 @@ class Shell:
             case Gather(seconds):
                 self.now += seconds
             case Report():
-                return self.see(passed=self.passed, has_lag=self.has_lag)
+                return self.see(markers=self.markers, has_lag=self.has_lag)
         return self.see()
 
     def end_commit(self) -> None:
@@ -150,7 +153,7 @@ class Shell:
         seen = self.see()
         while True:
             action, seen = self.step(seen)
-            in_vain = isinstance(action, Read) and not seen.taken
+            in_vain = isinstance(action, Read) and not seen.taken and not seen.passed
             if isinstance(action, Stop) or (in_vain and self.now >= self.until):
                 return self.actions[first:]
             if in_vain:
@@ -355,10 +358,34 @@ def test_a_frame_that_may_end_too_many_sessions_is_halved() -> None:
     assert [len(frame["events"]) for frame in shell.frames] == [4, 1, 1]
 
 
-def test_offsets_past_markers_and_dropped_records_are_committed_once_a_second() -> None:
-    """Although no frame is made of them: the partition would seem to lag for ever."""
+def test_offsets_past_dropped_records_are_committed_once_a_second() -> None:
+    """No frame is made of them."""
     shell = opened()
-    shell.passed = {("t", 3): 9}
+    shell.passed = {("t", 5): 40}
+    shell.turn()
+    assert shell.committed == []
+    shell.turn(2.5)
+    [batch] = shell.committed
+    assert offsets_of(batch) == {("t", 5): 40}
+    assert shell.frames == []
+
+
+def test_offsets_past_dropped_records_are_committed_with_the_next_frame() -> None:
+    """Those between its records with these records, the others with all of it."""
+    shell = opened(frames=FrameLimits(2_000, encoded_bytes=200))
+    first, second = shell.publish(arrival(0), arrival(1))
+    first.dropped_to, second.record.offset = 7, 7
+    shell.passed = {("t", 5): 40}
+    shell.turn()
+    shell.settle()
+    assert [frame["n"] for frame in shell.frames] == [0, 1]
+    assert [offsets_of(each) for each in shell.committed] == [{("t", 0): 7, ("t", 5): 40}, {("t", 0): 8}]
+
+
+def test_markers_at_the_end_of_a_partition_are_passed() -> None:
+    """Their offsets are committed though there is nothing to decide, or the partition would seem to lag for ever."""
+    shell = opened()
+    shell.markers = {("t", 3): 9}
     shell.turn(2.5)
     assert offsets_of(shell.committed[-1]) == {("t", 3): 9}
 

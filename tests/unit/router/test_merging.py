@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from switchboard.domain.events import EVENT_TYPES, Event
 from switchboard.journal.codec import BadInput
-from switchboard.kafka.merged_reader import DroppedRun, PartitionBuffer, Taken, merge, rank_of
+from switchboard.kafka.merged_reader import Item, PartitionBuffer, Taken, merge, rank_of
 from switchboard.router.fair_merge import SHARE, fair_merge
 
 TYPES = st.sampled_from(EVENT_TYPES)
@@ -36,19 +36,19 @@ def records(order: int, *timestamps: int, lag: bool = False, read_at: float = 0.
 def partition(order: int, *heads: tuple[int, str], lag: bool = False) -> PartitionBuffer:
     """A partition that holds records of these timestamps and types, in this order."""
     tp = TopicPartition("t", order)
-    buffer = deque(taken(tp, offset, timestamp, kind) for offset, (timestamp, kind) in enumerate(heads))
+    buffer: deque[Item] = deque(taken(tp, offset, timestamp, kind) for offset, (timestamp, kind) in enumerate(heads))
     return PartitionBuffer(tp, order, buffer, lag=lag)
 
 
-def all_of(held: list[PartitionBuffer]) -> list[Taken]:
+def all_of(held: list[PartitionBuffer]) -> list[Item]:
     """All that they hold, frame by frame."""
-    found: list[Taken] = []
+    found: list[Item] = []
     while some := merge(held, 1000, 10**6):
         found += some
     return found
 
 
-def times(found: list[Taken]) -> list[int]:
+def times(found: list[Item]) -> list[int]:
     """Their timestamps."""
     return list(map(attrgetter("timestamp"), found))
 
@@ -69,7 +69,7 @@ def test_all_is_taken_once_in_each_partitions_order(held: list[list[tuple[int, s
     """Nothing is lost, nothing doubled, and offsets of one partition ascend whatever its timestamps."""
     found = all_of([partition(order, *heads) for order, heads in enumerate(held)])
     for order, heads in enumerate(held):
-        offsets = [each.record.offset for each in found if each.record.partition == order]
+        offsets = [each.next_offset - 1 for each in found if each.place[1] == order]
         assert offsets == list(range(len(heads)))
     assert len(found) == sum(map(len, held))
 
@@ -79,7 +79,7 @@ def test_partitions_in_order_of_time_are_merged_in_order_of_time_and_type(held: 
     """Where each partition ascends, so does all that is taken: by timestamp, then by type, then by partition."""
     ranked = [sorted(heads, key=lambda head: (head[0], rank_of(Event(head[1], "p", {})))) for heads in held]
     found = all_of([partition(order, *heads) for order, heads in enumerate(ranked)])
-    keys = [(each.timestamp, each.rank, each.record.partition) for each in found]
+    keys = [(each.timestamp, each.rank, each.place[1]) for each in found]
     assert keys == sorted(keys)
 
 
@@ -131,9 +131,9 @@ PLENTY = 10**6
 NOW = 100.0
 
 
-def partitions_of(found: list[Taken]) -> list[int]:
+def partitions_of(found: list[Item]) -> list[int]:
     """The partitions that records were taken from."""
-    return [each.record.partition for each in found]
+    return [each.place[1] for each in found]
 
 
 @given(HELD, st.integers(0, 10), st.booleans(), st.integers(1, 30))
@@ -142,12 +142,12 @@ def test_a_fair_merge_takes_all_in_the_end_in_each_partitions_order(
 ) -> None:
     """Nothing is lost, nothing doubled, whatever is old or overdue and however small the frames are."""
     partitions = [partition(order, *heads) for order, heads in enumerate(held)]
-    found: list[Taken] = []
+    found: list[Item] = []
     while some := fair_merge(partitions, most, PLENTY, oldest=oldest, overdue=NOW if is_live else None):
         assert len(some) <= most
         found += some
     for order, heads in enumerate(held):
-        assert [each.record.offset for each in found if each.record.partition == order] == list(range(len(heads)))
+        assert [each.next_offset - 1 for each in found if each.place[1] == order] == list(range(len(heads)))
 
 
 @given(HELD)
@@ -156,7 +156,7 @@ def test_while_nothing_is_old_or_overdue_a_fair_merge_is_a_merge(held: list[list
     fair = [partition(order, *heads) for order, heads in enumerate(held)]
     plain = [partition(order, *heads) for order, heads in enumerate(held)]
     found = fair_merge(fair, 1000, PLENTY, oldest=0, overdue=None)
-    assert [each.record for each in found] == [each.record for each in merge(plain, 1000, PLENTY)]
+    assert found == merge(plain, 1000, PLENTY)
 
 
 def test_records_that_no_outage_explains_do_not_come_first() -> None:
@@ -201,24 +201,4 @@ def test_where_all_is_old_the_order_is_that_of_time(held: list[list[tuple[int, s
     fair = [partition(order, *heads) for order, heads in enumerate(held)]
     plain = [partition(order, *heads) for order, heads in enumerate(held)]
     found = fair_merge(fair, 1000, PLENTY, oldest=1000, overdue=None)
-    assert [each.record for each in found] == [each.record for each in merge(plain, 1000, PLENTY)]
-
-
-def test_dropped_records_are_passed_with_the_record_before_them() -> None:
-    """A run of its own only where no record is in the buffer."""
-    held = records(0, 5)
-    held.records[0].next_offset = 1
-    for offset in (1, 2):
-        held.drop(taken(held.tp, offset, 7).record, 0.0)
-    [only] = held.records
-    assert (only.timestamp, only.next_offset) == (5, 3)
-
-
-def test_a_run_of_dropped_records_lets_the_merge_go_on() -> None:
-    """Up to the run's last timestamp the partition holds nothing older, so the others' records need not wait for it."""
-    foreign, own = partition(0, lag=True), records(1, 6, 8)
-    for offset, timestamp in enumerate((5, 7)):
-        foreign.drop(taken(foreign.tp, offset, timestamp).record, 0.0)
-    found = merge([foreign, own], 1000, 10**6)
-    assert [(type(each), each.timestamp) for each in found] == [(Taken, 6), (DroppedRun, 7)]
-    assert found[1].next_offset == 2
+    assert found == merge(plain, 1000, PLENTY)

@@ -186,8 +186,7 @@ def _event(
 
 def pool_of(headers: Headers, value: bytes | None, timestamp: int = 0) -> str:
     """The pool that `decode_event` gives a record, without a mapping, whether the record is an event or bad input."""
-    named = named_pool(headers, value, timestamp)
-    return named if named is not None and _is_pool(named) else DEFAULT_POOL
+    return usable_pool(named_pool(headers, value, timestamp))
 
 
 def named_pool(headers: Headers, value: bytes | None, timestamp: int = 0) -> str | None:
@@ -308,10 +307,14 @@ def _is_id(value: Any) -> bool:
 _is_pool: Final = re.compile("[A-Za-z0-9._-]{1,64}").fullmatch
 
 
+def usable_pool(name: Any) -> str:
+    """The pool of this name; `DEFAULT_POOL` if the value can't be the name of a pool."""
+    return name if isinstance(name, str) and _is_pool(name) else DEFAULT_POOL
+
+
 def _pool(body: dict[str, Any]) -> str:
     """The pool of an unchecked body; `DEFAULT_POOL` where the body has no usable pool."""
-    pool = body.get("pool")
-    return pool if isinstance(pool, str) and _is_pool(pool) else DEFAULT_POOL
+    return usable_pool(body.get("pool"))
 
 
 def _unknown_type(event_type: str | None) -> str:

@@ -66,19 +66,48 @@ class Taken:
     """Bytes of memory that the record takes, about."""
     read_at: float = 0.0
     """When the record was read; monotonic, s."""
-    next_offset: int = 0
-    """The offset after this record, and after the dropped records that follow it in its partition."""
+    dropped_to: int = -1
+    """Next offset past the dropped records that follow this one; -1 if none were."""
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """(topic, partition)."""
+        return self.record.topic, self.record.partition
+
+    @property
+    def next_offset(self) -> int:
+        """Where to read on once this record has had its effect."""
+        offset: int = self.record.offset
+        return max(self.dropped_to, offset + 1)
 
 
 @dataclass(slots=True)
-class DroppedRun(Taken):
-    """Consecutive records that were dropped before they were decoded.
+class Dropped:
+    """Successive records of one partition that were dropped before they were decoded.
 
-    The merge places a run by the timestamp of its last record: the partition holds nothing older.
+    They keep their turn in the order of time: what follows them in their partition comes no earlier for their absence.
     """
 
+    place: tuple[str, int]
+    """(topic, partition)."""
+    timestamp: int
+    """The latest of their timestamps, ms since 1970: only then the record behind them would have had its turn."""
+    next_offset: int
+    """Past the last of them."""
+    read_at: float
+    """When the first of them was read; monotonic, s."""
+    rank: int = -1
+    """Before other records with their timestamp."""
+    held: int = 0
+    """Bytes of memory."""
 
-_DROPPED: Final = BadInput("unknown-type", "dropped before it was decoded")
+    def extend(self, timestamp: int, next_offset: int) -> None:
+        """Add records that follow."""
+        self.timestamp = max(self.timestamp, timestamp)
+        self.next_offset = next_offset
+
+
+Item: TypeAlias = Taken | Dropped
 
 
 def rank_of(what: Event | BadInput) -> int:
@@ -93,7 +122,7 @@ class PartitionBuffer:
     tp: TopicPartition
     order: int
     """Place among partitions whose next records have one timestamp and rank."""
-    records: deque[Taken] = field(default_factory=deque)
+    records: deque[Item] = field(default_factory=deque)
     position: int = 0
     """Next offset to fetch, past buffered records and transaction markers."""
     lag: bool = True
@@ -108,21 +137,6 @@ class PartitionBuffer:
         """Whether the next record is unknown, so that taking another record might be out of order."""
         return self.lag and not self.records and not self.given_up
 
-    def drop(self, record: ConsumerRecord, read_at: float) -> None:
-        """Note a record that is dropped, which comes after all records in the buffer.
-
-        Its offset is passed together with the record before it, or by a run of its own if the buffer is empty.
-        """
-        following = record.offset + 1
-        if not self.records:
-            run = DroppedRun(record.timestamp, _LAST, _DROPPED, record, read_at=read_at, next_offset=following)
-            self.records.append(run)
-            return
-        last = self.records[-1]
-        last.next_offset = following
-        if type(last) is DroppedRun:
-            last.timestamp = record.timestamp
-
     def is_low(self, records: int = LOW_RECORDS, held: int = LOW_BYTES) -> bool:
         """Whether the buffer holds fewer than `records` records that take less than `held` bytes of memory."""
         return len(self.records) < records and sum([each.held for each in self.records]) < held
@@ -130,6 +144,20 @@ class PartitionBuffer:
     def is_older_than(self, timestamp: int) -> bool:
         """Whether the next record is known and has a timestamp before this one, ms."""
         return bool(self.records) and self.records[0].timestamp < timestamp
+
+    def add(self, items: Iterable[Item]) -> None:
+        """Add what was read next."""
+        records = self.records
+        for item in items:
+            if isinstance(item, Taken):
+                records.append(item)
+                continue
+            if records and isinstance(last := records[-1], Dropped):
+                last.extend(item.timestamp, item.next_offset)
+            else:
+                records.append(item)
+            if len(records) > 1 and isinstance(before := records[-2], Taken):
+                before.dropped_to = item.next_offset
 
     def read_to(self, position: int, end: int | None, at: float) -> None:
         """Note how far the partition is read.
@@ -146,26 +174,28 @@ class PartitionBuffer:
             self.ended_at = max(self.ended_at, at)
 
 
-def merge(partitions: Iterable[PartitionBuffer], most: int, most_bytes: int) -> list[Taken]:
+def merge(partitions: Iterable[PartitionBuffer], most: int, most_bytes: int) -> list[Item]:
     """Take records, the earliest first, until there are enough or the next one is unknown.
 
     A record never comes before its predecessor in its partition, whatever their timestamps.
 
     Args:
         partitions: their buffers; what is taken is removed.
-        most: records taken at most.
+        most: records taken at most, beside dropped ones.
         most_bytes: bytes of records after which no more are taken; one record is always taken.
     """
     heads = [(each.records[0].timestamp, each.records[0].rank, each.order, each) for each in partitions if each.records]
     heapify(heads)
-    taken: list[Taken] = []
-    size = 0
-    while heads and not (taken and (len(taken) >= most or size >= most_bytes)):
+    taken: list[Item] = []
+    number = size = 0
+    while heads and not (number and (number >= most or size >= most_bytes)):
         partition = heads[0][3]
         records = partition.records
         item = records.popleft()
         taken.append(item)
-        size += room_of(item, most_bytes)
+        if isinstance(item, Taken):
+            number += 1
+            size += room_of(item, most_bytes)
         if records:
             head = records[0]
             heapreplace(heads, (head.timestamp, head.rank, partition.order, partition))
@@ -247,21 +277,20 @@ class Merge:
         return True
 
 
-Decode: TypeAlias = Callable[[str, Sequence[ConsumerRecord], PartitionBuffer], None]
-"""Decodes records of one partition into its buffer, given the topic's bare name."""
+Decode: TypeAlias = Callable[[str, Sequence[ConsumerRecord]], Iterable[Item]]
+"""Decodes or drops records of one partition, given the topic's bare name."""
 
 _NO_EVENT: Final = BadInput("unknown-type", "not of a topic that events are read from")
 
 
-def decode_all(topic: str, records: Sequence[ConsumerRecord], buffer: PartitionBuffer) -> None:
+def decode_all(topic: str, records: Sequence[ConsumerRecord]) -> Iterable[Taken]:
     """Decode records for a tool; records of other topics than source topics come last among those of one timestamp."""
     for record in records:
         what: Event | BadInput = _NO_EVENT
         if topic in SOURCE_TOPICS:
             source = (record.topic, record.partition, record.offset)
             what = decode_event(topic, record.headers, record.value, source=source, timestamp=record.timestamp)
-        size, held = len(record.value or b""), work_of(record)
-        buffer.records.append(Taken(record.timestamp, rank_of(what), what, record, size, held))
+        yield Taken(record.timestamp, rank_of(what), what, record, len(record.value or b""), work_of(record))
 
 
 class MergedReader:
@@ -317,10 +346,10 @@ class MergedReader:
         """
         while not stop.is_set() and (self._ends is None or self._has_more()):
             await self.fetch(TOOL_FETCH_SECONDS if self.merge.is_empty or self.merge.is_waiting else 0.0)
-            taken: list[Taken] = []
+            taken: list[Item] = []
             if self.merge.may_take(time.monotonic()):
                 taken = merge(self.merge.partitions.values(), TOOL_RECORDS, TOOL_BYTES)
-            yield [each.record for each in taken]
+            yield [each.record for each in taken if isinstance(each, Taken)]
 
     def _has_more(self) -> bool:
         return any(partition.lag or partition.records for partition in self.merge.partitions.values())
@@ -359,7 +388,7 @@ class MergedReader:
         for first in range(0, len(records), TURN_RECORDS):
             if first:
                 await asyncio.sleep(0)
-            self._decode(self._topics[tp.topic], records[first : first + TURN_RECORDS], partition)
+            partition.add(self._decode(self._topics[tp.topic], records[first : first + TURN_RECORDS]))
 
     async def _note_ends(self, tps: Iterable[TopicPartition]) -> None:
         """Note which partitions are read to their end.

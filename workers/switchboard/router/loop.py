@@ -191,6 +191,7 @@ class ShardLoop:
         # 1. Read. A failed commit stops the loop here: with no events coming, nothing would be put for long.
         yield Read(self._frames.events, self._frames.value_bytes, self._wait())
         taken = self._seen.taken
+        self._moved.update(self._seen.passed)
         yield from self._check_commits()
         # 2. Set aside events beyond a limit, before a frame is made.
         self._admission.check(taken, self._seen.now)
@@ -240,11 +241,11 @@ class ShardLoop:
         return self._engine.next_due() is not None and self._wait() <= 0
 
     def _report(self) -> Iterator[ServingAction]:
-        """Report, and take in what the report found: lag, and offsets past dropped records and markers."""
+        """Report, and take in what the report found: lag, and markers that end a partition."""
         yield Report(dict(self._offsets))
         seen = self._seen
         self._reported = seen.now
-        self._moved.update(seen.passed)
+        self._moved.update(seen.markers)
         if not seen.has_lag:
             self._without_lag = seen.now
         if seen.read_to_end and self._queue.is_settled and not self._moved:
@@ -361,7 +362,7 @@ class ShardLoop:
     def _note_moved(self, taken: list[Taken]) -> None:
         """Note the offsets after these records; the batch with the records' effects commits them."""
         for each in taken:
-            self._moved[each.record.topic, each.record.partition] = each.next_offset
+            self._moved[each.place] = each.next_offset
 
     def _put(self, batch: CommitBatch, part: Visible) -> Iterator[ServingAction]:
         """Commit a batch: at once, or with the next commit while one is under way."""

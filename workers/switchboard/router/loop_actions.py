@@ -50,10 +50,12 @@ class Seen:
     """Whether every source partition was read to its end within the last second."""
     taken: list[Taken] = field(default_factory=list)
     """Result of `Read`: the records, in merged order."""
+    passed: Offsets = field(default_factory=dict)
+    """Result of `Read`: next offset of each partition of which only records of other shards were read."""
     first_offsets: Offsets = field(default_factory=dict)
     """Result of `FindFirstOffsets`."""
-    passed: Offsets = field(default_factory=dict)
-    """Result of `Report`: new offsets past records of other shards' pools, and past the markers of transactions."""
+    markers: Offsets = field(default_factory=dict)
+    """Result of `Report`: new offsets of fully read partitions whose tail is only transaction markers."""
     has_lag: bool = False
     """Result of `Report`: whether a source partition holds records that were not taken."""
 

@@ -17,7 +17,6 @@ from switchboard.journal.limits import Limits
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import CommitBatch, Ledger
 from switchboard.kafka.library_logs import Thinned, raised
-from switchboard.kafka.merged_reader import Taken
 from switchboard.kafka.open_transactions import log_change
 from switchboard.kafka.positions import Start, first_offsets
 from switchboard.kafka.reading import Offsets, restore
@@ -47,6 +46,7 @@ from switchboard.router.loop_actions import (
     Stop,
 )
 from switchboard.router.shard_history import EngineFailedError, ShardHistory
+from switchboard.router.source_progress import Batch
 from switchboard.router.sources import SourceDecoder, Sources
 
 log = logging.getLogger(__name__)
@@ -240,7 +240,7 @@ class Shard:
         """Do an action; returns what is known afterwards."""
         match action:
             case Read(records, value_bytes, wait):
-                return self._see(taken=await self._sources.take(records, value_bytes, wait))
+                return self._see(batch=await self._sources.take(records, value_bytes, wait))
             case Commit(batch):
                 self._committer.start(batch)
             case AwaitCommit(within):
@@ -262,19 +262,21 @@ class Shard:
     def _see(
         self,
         *,
-        taken: list[Taken] | None = None,
+        batch: Batch | None = None,
         first_offsets: Offsets | None = None,
-        passed: Offsets | None = None,
+        markers: Offsets | None = None,
         has_lag: bool = False,
     ) -> Seen:
         """The time and the reader's state now, and the result of an action."""
+        read = batch or Batch()
         return Seen(
             time.monotonic(),
             int(time.time() * 1000),
             self._sources.read_to_end,
-            taken or [],
+            read.taken,
+            read.passed,
             first_offsets or {},
-            passed or {},
+            markers or {},
             has_lag,
         )
 
@@ -315,7 +317,7 @@ class Shard:
     def _report(self, offsets: Offsets) -> Seen:
         """Report lags and gauges, and commit the visible offsets to the group."""
         sources, transactions = self._sources, self._history.transactions
-        passed = sources.pass_offsets()
+        markers = sources.pass_markers()
         sources.commit_to_group(offsets)
         lags = sources.lag
         now = time.monotonic()
@@ -328,7 +330,7 @@ class Shard:
             }
         )
         self._pool_gauges.start(self._restored.engine, self._restored.admission)
-        return self._see(passed=passed, has_lag=any(lags.values()))
+        return self._see(markers=markers, has_lag=any(lags.values()))
 
 
 async def restored_engine(shard: int, rows: dict[Topic, dict[bytes, bytes]]) -> Engine:

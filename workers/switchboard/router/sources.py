@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -11,17 +11,16 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from switchboard.domain.events import Event
 from switchboard.errors import BrokerAwayError, SourceGoneError
-from switchboard.journal.codec import BadInput, decode_event, pool_of
+from switchboard.journal.codec import BadInput, decode_event
 from switchboard.kafka.clients import Connection, in_words, source_reader
-from switchboard.kafka.merged_reader import DroppedRun, MergedReader, PartitionBuffer, Taken, rank_of
+from switchboard.kafka.merged_reader import Dropped, Item, MergedReader, Taken, rank_of
 from switchboard.kafka.open_transactions import Ends
-from switchboard.kafka.positions import cut, not_there, past_markers, unreadable
+from switchboard.kafka.positions import cut, not_there, unreadable
 from switchboard.kafka.reading import Offsets, partitions_of
 from switchboard.kafka.record_batches import work_of
 from switchboard.kafka.topics import TopicNames
-from switchboard.router.fair_merge import fair_merge
-from switchboard.router.pool_shards import shard_of
-from switchboard.router.time_lags import TimeLags
+from switchboard.router.pool_shards import ShardPools
+from switchboard.router.source_progress import Batch, Moment, SourceProgress
 
 log = logging.getLogger(__name__)
 
@@ -29,14 +28,8 @@ RELIST_SECONDS: Final = 30.0
 """How often partitions are listed again."""
 WAITING_FETCH_SECONDS: Final = 0.05
 """A fetch lasts no longer while the merge waits for a partition."""
-OVERDUE_SECONDS: Final = 0.25
-"""A record that was read so long ago and not taken is taken in turns, whatever the timestamps of the others."""
-CATCH_UP_SECONDS: Final = 600.0
-"""A shard that opens, or whose brokers were away, merges by time alone until all is read, and at most for so long."""
 AWAY_SECONDS: Final = 5.0
-"""Brokers that have answered no fetch for so long were away."""
-FRESH_SECONDS: Final = 1.0
-"""How long a partition counts as read to its end after it was."""
+"""Brokers that have answered no fetch for so long are away."""
 STOP_SECONDS: Final = 2.0
 COMMIT_SECONDS: Final = 2.0
 DEADLINE_SECONDS: Final = 10.0
@@ -45,35 +38,40 @@ ANSWER_SECONDS: Final = 5.0
 
 
 class SourceDecoder:
-    """Decodes source records for one shard, and drops those of other shards' pools before it decodes them.
+    """Decodes source records for one shard, and drops those of other shards.
 
     Args:
-        shard: number of the shard.
-        shards: number of shards.
+        shard: the shard's index.
+        shards: number of shards; with one no record is dropped.
         poison: records that made the engine fail, with the error; they become bad input. The shard adds to it.
     """
 
     def __init__(self, shard: int, shards: int, poison: Mapping[tuple[str, int, int], str]) -> None:
-        self._shard = shard
-        self._shards = shards
+        self._pools = ShardPools(shard, shards) if shards > 1 else None
         self._poison = poison
 
-    def decode(self, topic: str, records: Sequence[ConsumerRecord], buffer: PartitionBuffer) -> None:
-        """Decode records of one partition into its buffer, given the topic's bare name."""
-        shards, now = self._shards, time.monotonic()
+    def decode(self, topic: str, records: Sequence[ConsumerRecord]) -> Iterable[Item]:
+        """Decode or drop records of one partition, given the topic's bare name."""
+        now = time.monotonic()
+        pools, dropped = self._pools, None
         for record in records:
-            if shards > 1:
-                pool = pool_of(record.headers, record.value, record.timestamp)
-                if shard_of(pool, shards) != self._shard:
-                    buffer.drop(record, now)
-                    continue
+            if pools is not None and pools.is_foreign(record):
+                if dropped is None:
+                    place = (record.topic, record.partition)
+                    dropped = Dropped(place, record.timestamp, record.offset + 1, now)
+                else:
+                    dropped.extend(record.timestamp, record.offset + 1)
+                continue
+            if dropped is not None:
+                yield dropped
+                dropped = None
             source = (record.topic, record.partition, record.offset)
             what = decode_event(topic, record.headers, record.value, source=source, timestamp=record.timestamp)
             if self._poison and source in self._poison:
                 what = BadInput("engine-error", self._poison[source], what.pool)
-            size, held = _size_of(what, record), work_of(record)
-            taken = Taken(record.timestamp, rank_of(what), what, record, size, held, now, record.offset + 1)
-            buffer.records.append(taken)
+            yield Taken(record.timestamp, rank_of(what), what, record, _size_of(what, record), work_of(record), now)
+        if dropped is not None:
+            yield dropped
 
 
 def _size_of(what: Event | BadInput, record: ConsumerRecord) -> int:
@@ -111,21 +109,10 @@ class Sources:
         self._topics = list(topics)
         self._consumer: AIOKafkaConsumer = source_reader(conn, group)
         self._reader = MergedReader(self._consumer, topics, merge_wait, decoder.decode)
-        self._longest_outage = longest_outage
-        self._catching_up_since: float | None = time.monotonic()
-        """None once all was read and taken."""
-        self._known: Offsets = {}
-        """Next offset to take of each partition; partitions never read are missing."""
-        self._passed: Offsets = {}
-        """Next offset of each partition whose last taken records were dropped ones; the loop has yet to commit it."""
-        self._time_lags = TimeLags(time.monotonic())
+        self._progress = SourceProgress(self._reader.merge, longest_outage, time.monotonic())
         self._relisted = 0.0
         self._group_commit: asyncio.Task[None] | None = None
         self._listing: asyncio.Future[list[TopicPartition]] | None = None
-
-    @property
-    def _partitions(self) -> Mapping[TopicPartition, PartitionBuffer]:
-        return self._reader.merge.partitions
 
     async def open(self, offsets: Offsets) -> None:
         """Read on from these offsets; partitions that are not among them are read from their beginning.
@@ -134,7 +121,7 @@ class Sources:
             SourceGoneError: an offset is no longer there.
             KafkaError, TimeoutError: no broker answers.
         """
-        self._known = {TopicPartition(*place): offset for place, offset in offsets.items()}
+        self._progress.known = {TopicPartition(*place): offset for place, offset in offsets.items()}
         async with asyncio.timeout(DEADLINE_SECONDS):
             await self._consumer.start()
             found = await partitions_of(self._conn, self._topics)
@@ -151,8 +138,8 @@ class Sources:
         except (TimeoutError, KafkaError) as error:
             log.warning("a source consumer did not stop: %s", in_words(error))
 
-    async def take(self, most: int, most_bytes: int, wait: float) -> list[Taken]:
-        """The next records in merged order; an empty list if none came within `wait` seconds.
+    async def take(self, most: int, most_bytes: int, wait: float) -> Batch:
+        """The next records; none if none came within `wait` seconds.
 
         Args:
             most: records taken at most.
@@ -165,113 +152,60 @@ class Sources:
         """
         await self._relist()
         until = time.monotonic() + wait
+        batch = Batch()
         while True:
             await self._fetch(0.0)
-            taken = self._take(most, most_bytes)
+            self._progress.take(batch, _now(), most, most_bytes, away=not self.answered_within(AWAY_SECONDS))
             left = until - time.monotonic()
-            if taken or left <= 0:
-                return taken
+            if batch.taken or left <= 0:
+                return batch
             await self._fetch(min(left, WAITING_FETCH_SECONDS) if self._reader.merge.is_waiting else left)
 
     async def _fetch(self, wait: float) -> None:
         try:
             await self._reader.fetch(wait)
         except OffsetOutOfRangeError as error:
-            gone = error.args[0] if error.args and isinstance(error.args[0], dict) else self._partitions
+            gone = error.args[0] if error.args and isinstance(error.args[0], dict) else self._progress.partitions
             raise SourceGoneError(str(unreadable(min(gone)))) from error
-
-    def _take(self, most: int, most_bytes: int) -> list[Taken]:
-        now = time.monotonic()
-        if not self._reader.merge.may_take(now):
-            return []
-        overdue = now - OVERDUE_SECONDS if self._catching_up_since is None else None
-        taken = fair_merge(list(self._partitions.values()), most, most_bytes, oldest=self._oldest, overdue=overdue)
-        self._note_catching_up(now)
-        self._time_lags.took(taken, time.time(), now)
-        own = []
-        for each in taken:
-            tp = TopicPartition(each.record.topic, each.record.partition)
-            self._known[tp] = each.next_offset
-            if type(each) is DroppedRun:
-                self._passed[tp] = each.next_offset
-            else:
-                self._passed.pop(tp, None)
-                own.append(each)
-        return own
-
-    def _note_catching_up(self, now: float) -> None:
-        """Note whether all partitions may hold old records: the shard was just opened, or the brokers were away."""
-        if not self.answered_within(AWAY_SECONDS):
-            self._catching_up_since = now
-        elif self._catching_up_since is not None:
-            is_read = all(map(self._is_read, self._partitions.values()))
-            if is_read or now - self._catching_up_since > CATCH_UP_SECONDS:
-                self._catching_up_since = None
 
     # How far the partitions are read
 
     @property
     def read_to_end(self) -> bool:
-        """Whether every partition was read to its end within the last second (the condition of service time).
-
-        A partition whose next record is older than the longest outage does not count: one producer with a wrong clock
-        that sends more than is taken would stop every limit of every chat.
-        """
-        fresh, oldest = time.monotonic() - FRESH_SECONDS, self._oldest
-        return all(each.ended_at >= fresh or each.is_older_than(oldest) for each in self._partitions.values())
-
-    @property
-    def _oldest(self) -> int:
-        """Records with an earlier timestamp (ms since 1970) are older than the longest outage."""
-        return int((time.time() - self._longest_outage) * 1000)
+        """As `SourceProgress.read_to_end`, now."""
+        return self._progress.read_to_end(_now())
 
     @property
     def lag(self) -> dict[TopicPartition, int]:
         """By partition, how many records are there and not taken, as far as is known."""
-        found = {}
-        for tp, partition in self._partitions.items():
-            stable = self._consumer.last_stable_offset(tp)
-            is_known = stable is not None and not self._is_read(partition)
-            found[tp] = max(0, stable - self._known.get(tp, 0)) if is_known else 0
-        return found
+        return self._progress.lag({tp: self._consumer.last_stable_offset(tp) for tp in self._progress.partitions})
 
     @property
     def time_lags(self) -> dict[TopicPartition, float]:
         """By partition, the clock less the timestamp of the next or last record, in s; negative: it is ahead."""
-        wall, now = time.time(), time.monotonic()
-        return {tp: self._time_lags.seconds(partition, wall, now) for tp, partition in self._partitions.items()}
+        return self._progress.time_lags(_now())
 
     @property
     def ends(self) -> dict[TopicPartition, Ends]:
         """Last stable offset and high watermark of the partitions whose leaders answered within ANSWER_SECONDS."""
         oldest = (time.time() - ANSWER_SECONDS) * 1000
         found = {}
-        for tp in self._partitions:
+        for tp in self._progress.partitions:
             stable, high = self._consumer.last_stable_offset(tp), self._consumer.highwater(tp)
             polled = self._consumer.last_poll_timestamp(tp)
             if stable is not None and high is not None and polled is not None and polled >= oldest:
                 found[tp] = Ends(stable, high)
         return found
 
-    @staticmethod
-    def _is_read(partition: PartitionBuffer) -> bool:
-        """Whether every record was read and taken, as far as is known."""
-        return not partition.lag and not partition.records
-
     def answered_within(self, seconds: float) -> bool:
         """Whether a broker has answered a fetch within this time."""
         oldest = (time.time() - seconds) * 1000
-        polls = (self._consumer.last_poll_timestamp(tp) for tp in self._partitions)
+        polls = (self._consumer.last_poll_timestamp(tp) for tp in self._progress.partitions)
         return any(poll is not None and poll >= oldest for poll in polls)
 
-    def pass_offsets(self) -> Offsets:
-        """New next offsets of partitions: past dropped records, and past a tail of transaction markers."""
-        read_to = {tp: each.position for tp, each in self._partitions.items() if self._is_read(each)}
-        passed = past_markers(self._known, read_to)
-        self._known.update(passed)
-        passed = self._passed | passed
-        self._passed = {}
-        return passed
+    def pass_markers(self) -> Offsets:
+        """New next offsets of fully read partitions whose tail is only transaction markers."""
+        return self._progress.pass_markers()
 
     def commit_to_group(self, offsets: Offsets) -> None:
         """Commit offsets to the group in the background, for lag tools and the monitor; no decision depends on them."""
@@ -309,9 +243,9 @@ class Sources:
             SourceGoneError: a partition that was read is no longer there, or no longer holds the next offset.
         """
         self._relisted = time.monotonic()
-        for gone in not_there(self._known, found):
+        for gone in not_there(self._progress.known, found):
             raise SourceGoneError(str(gone))
-        new = set(found) - self._partitions.keys()
+        new = set(found) - self._progress.partitions.keys()
         if new:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 await self._begin(new)
@@ -320,6 +254,10 @@ class Sources:
         beginnings = await self._consumer.beginning_offsets(list(new))
         ends = await self._consumer.end_offsets(list(new))
         positions = await self._reader.positions()
-        for gone in cut(self._known, beginnings, ends):
+        for gone in cut(self._progress.known, beginnings, ends):
             raise SourceGoneError(str(gone))
-        self._reader.assign(positions | {tp: self._known.get(tp, beginnings[tp]) for tp in new})
+        self._reader.assign(positions | {tp: self._progress.known.get(tp, beginnings[tp]) for tp in new})
+
+
+def _now() -> Moment:
+    return Moment(time.monotonic(), time.time())

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from switchboard.kafka.merged_reader import PartitionBuffer, Taken
+from switchboard.kafka.merged_reader import Item, PartitionBuffer
 
 RECENT_SECONDS: Final = 60.0
 """The age of the record taken last is the partition's time lag for so long; an idle partition is not behind. Alerts
@@ -34,15 +34,15 @@ class TimeLags:
         self._opened = now
         self._last: dict[tuple[str, int], _Last] = {}
 
-    def took(self, taken: Iterable[Taken], wall: float, now: float) -> None:
-        """Note records that were taken.
+    def took(self, taken: Iterable[Item], wall: float, now: float) -> None:
+        """Note records that were taken or dropped.
 
         Args:
-            taken: in the order in which they were taken.
+            taken: in merged order.
             wall: the time, in s since 1970.
             now: the same, monotonic.
         """
-        last = {(each.record.topic, each.record.partition): each.timestamp for each in taken}
+        last = {each.place: each.timestamp for each in taken}
         for place, timestamp in last.items():
             self._last[place] = _Last(wall - timestamp / 1000, now)
 
