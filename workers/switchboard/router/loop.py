@@ -376,8 +376,8 @@ class ShardLoop:
 
     def _note_moved(self, taken: list[Taken]) -> None:
         """Commit the offsets behind these records with the next batch, together with their effects, never earlier."""
-        for each in taken:
-            self._moved[each.place] = each.next_offset
+        last = {each.place: each for each in taken}
+        self._moved.update({place: each.next_offset for place, each in last.items()})
 
     def _put(self, batch: CommitBatch, part: Visible) -> Iterator[ServingAction]:
         """Commit a batch: at once, or with the next commit while one is under way."""
