@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -34,6 +35,8 @@ class DrainRun:
     frames: int
     seconds: float
     """From the first frame to the last, by the frames' own clock."""
+    processor_seconds: float = 0.0
+    """Of the router, its start and stop included."""
 
     @property
     def rate(self) -> float:
@@ -61,14 +64,22 @@ async def measure_drain(bootstrap: str, prefix: str, events: int) -> DrainRun:
 
 
 async def drain(bootstrap: str, prefix: str, events: list[Event], shards: int = 1) -> DrainRun:
-    """Publish events, then start a router that serves all shards and let it catch up."""
+    """Publish these events, then start a router with so many shards and let it catch up."""
     conn, names = Connection(bootstrap), TopicNames(f"{prefix}.", f"{prefix}.")
     await create_topics(conn, TopicPlan(names, shards, replication=1, min_insync=1), bus_partitions=PARTITIONS)
     await _publish(bootstrap, names, events)
+    used = _processor_seconds()
     async with _router(bootstrap, prefix, shards):
         frames = sorted(await _frames_until(conn, names, len(events), shards))
     begin, done = frames[0], frames[-1]
-    return DrainRun(sum(each[1] for each in frames[1:]), len(frames) - 1, (done[0] - begin[0]) / 1000)
+    seconds = (done[0] - begin[0]) / 1000
+    return DrainRun(sum(each[1] for each in frames[1:]), len(frames) - 1, seconds, _processor_seconds() - used)
+
+
+def _processor_seconds() -> float:
+    """Processor time of the child processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 async def _publish(bootstrap: str, names: TopicNames, events: list[Event]) -> None:
@@ -124,7 +135,7 @@ async def _router(bootstrap: str, prefix: str, shards: int = 1) -> AsyncIterator
 
 
 async def _frames_until(conn: Connection, names: TopicNames, events: int, shards: int) -> list[tuple[int, int]]:
-    """(at, number of events) of each frame with events, once all events are journaled.
+    """(at, number of events) of each frame with events, once all events are journaled; shard by shard in order.
 
     The journal is looked at twice a second and read at the end: a reader would take its share of two cores.
     """

@@ -50,6 +50,10 @@ _CONFIGURATION: Final = RANK["pool-configured"]
 assert set(RANK) < set(EVENT_TYPES)  # noqa: S101 - a misspelt type would only make the order wrong
 
 
+Place: TypeAlias = tuple[str, int]
+"""(topic, partition)."""
+
+
 @dataclass(slots=True)
 class Taken:
     """One record, read and decoded."""
@@ -70,8 +74,8 @@ class Taken:
     """Next offset past the dropped records that follow this one; -1 if none were."""
 
     @property
-    def place(self) -> tuple[str, int]:
-        """(topic, partition)."""
+    def place(self) -> Place:
+        """The record's partition."""
         return self.record.topic, self.record.partition
 
     @property
@@ -88,8 +92,8 @@ class Dropped:
     They keep their turn in the order of time: what follows them in their partition comes no earlier for their absence.
     """
 
-    place: tuple[str, int]
-    """(topic, partition)."""
+    place: Place
+    """Their partition."""
     timestamp: int
     """The latest of their timestamps, ms since 1970: only then the record behind them would have had its turn."""
     next_offset: int
@@ -108,6 +112,7 @@ class Dropped:
 
 
 Item: TypeAlias = Taken | Dropped
+"""What a buffer holds."""
 
 
 def rank_of(what: Event | BadInput) -> int:

@@ -361,8 +361,8 @@ class ShardLoop:
 
     def _note_moved(self, taken: list[Taken]) -> None:
         """Note the offsets after these records; the batch with the records' effects commits them."""
-        for each in taken:
-            self._moved[each.place] = each.next_offset
+        last = {each.place: each for each in taken}
+        self._moved.update({place: each.next_offset for place, each in last.items()})
 
     def _put(self, batch: CommitBatch, part: Visible) -> Iterator[ServingAction]:
         """Commit a batch: at once, or with the next commit while one is under way."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiokafka import TopicPartition
 
-from switchboard.kafka.merged_reader import Dropped, Merge, PartitionBuffer, Taken
+from switchboard.kafka.merged_reader import Item, Merge, PartitionBuffer, Place, Taken
 from switchboard.kafka.positions import past_markers
 from switchboard.kafka.reading import Offsets
 from switchboard.router.fair_merge import fair_merge
@@ -80,19 +80,17 @@ class SourceProgress:
         partitions = list(self.partitions.values())
         items = fair_merge(partitions, most, most_bytes, oldest=self._oldest(at), overdue=overdue)
         self._note_catching_up(at.now, away=away)
-        self._time_lags.took(items, at.wall, at.now)
         batch.taken = [each for each in items if isinstance(each, Taken)]
-        moved: Offsets = {each.place: each.next_offset for each in batch.taken}
+        # Of each partition the last record counts.
+        last: dict[Place, Item] = {each.place: each for each in items}
+        last_taken = {each.place: each for each in batch.taken}
+        self._time_lags.took(last.values(), at.wall, at.now)
         # Offsets past dropped records move with the record before them, or by themselves if the batch has none.
-        for each in items:
-            if (
-                isinstance(each, Dropped)
-                and each.place not in moved
-                and self.known.get(each.place, 0) < each.next_offset
-            ):
-                batch.passed[each.place] = each.next_offset
+        for place, item in last.items():
+            if place not in last_taken and self.known.get(place, 0) < item.next_offset:
+                batch.passed[place] = item.next_offset
         self.known.update(batch.passed)
-        self.known.update(moved)
+        self.known.update({place: item.next_offset for place, item in last_taken.items()})
 
     def _note_catching_up(self, now: float, *, away: bool) -> None:
         """Note whether all partitions may hold old records: the shard was just opened, or the brokers were away."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from switchboard.kafka.merged_reader import Item, PartitionBuffer
+from switchboard.kafka.merged_reader import Item, PartitionBuffer, Place
 
 RECENT_SECONDS: Final = 60.0
 """The age of the record taken last is the partition's time lag for so long; an idle partition is not behind. Alerts
@@ -32,19 +32,18 @@ class TimeLags:
 
     def __init__(self, now: float) -> None:
         self._opened = now
-        self._last: dict[tuple[str, int], _Last] = {}
+        self._last: dict[Place, _Last] = {}
 
     def took(self, taken: Iterable[Item], wall: float, now: float) -> None:
         """Note records that were taken or dropped.
 
         Args:
-            taken: in merged order.
+            taken: in merged order; of each partition the last record counts.
             wall: the time, in s since 1970.
             now: the same, monotonic.
         """
-        last = {each.place: each.timestamp for each in taken}
-        for place, timestamp in last.items():
-            self._last[place] = _Last(wall - timestamp / 1000, now)
+        for each in taken:
+            self._last[each.place] = _Last(wall - each.timestamp / 1000, now)
 
     def seconds(self, partition: PartitionBuffer, wall: float, now: float) -> float:
         """The time lag of a partition: the first of these that applies.
