@@ -1,4 +1,4 @@
-"""How customers and agents behave: the distributions from which every simulated delay and choice is drawn.
+"""Behaviour of customers and agents: the distributions of all simulated delays and choices.
 
 Only the arrivals are recorded data; all other figures are assumptions of this file. Handling and wrap-up times are
 log-normal, as handling times in call centres usually are. Patience, work times and breaks are exponential.
