@@ -1,11 +1,10 @@
-"""How customers and agents behave: the distributions from which every simulated delay and choice is drawn.
+"""Behaviour of customers and agents: the distributions of all simulated delays and choices.
 
 Only the arrivals are recorded data; all other figures are assumptions of this file. Handling and wrap-up times are
 log-normal, as handling times in call centres usually are. Patience, work times and breaks are exponential.
 
-What belongs to a chat (how long it takes, how patient its customer is, who ends it) is drawn from the seed and the
-chat, and what belongs to an agent from the seed and the agent. So it is the same whichever agent gets the chat, under
-whichever rules and in whatever order things happen: two runs differ only by what was decided.
+The draws of a chat (handling time, patience, end) depend on the seed and the chat alone, those of an agent on the seed
+and the agent. Two runs with the same seed therefore differ only by the router's decisions.
 """
 
 from bisect import bisect

@@ -1,5 +1,6 @@
 """The circumstances of a difference: a frame of the log, and the state of a pool before the frame."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -55,7 +56,7 @@ class QueueHead:
     """chat_id and arrived_at."""
 
 
-def find_circumstances(
+async def find_circumstances(
     log: Path, frame_id: FrameId, difference: Difference, progress: Callable[[], None]
 ) -> Circumstances | None:
     """Replay a log again up to a frame, and describe the state before it; None if the log does not reach the frame.
@@ -69,6 +70,7 @@ def find_circumstances(
         engine.apply(frame)
         if not number % 1000:
             progress()
+            await asyncio.sleep(0)  # Ctrl-C can cancel the task
     return None
 
 

@@ -1,5 +1,6 @@
 """`switchboard verify`: a log is replayed, its decisions are compared, and the first difference is explained."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
@@ -105,6 +106,8 @@ async def verify(log: Path, found: "FoundDecisions", tally: Tally, progress: Cal
                     verified.frames_differ += 1
             if not number % 1000:
                 progress()
+                # Files are read without a suspension. Here Ctrl-C can cancel the task.
+                await asyncio.sleep(0)
     except OtherVersionLogError as error:
         # The decisions of the later frames are still ahead: they are not left over, but not comparable.
         verified.other_version, verified.other_version_line = error.other, error.line
@@ -116,7 +119,7 @@ async def verify(log: Path, found: "FoundDecisions", tally: Tally, progress: Cal
     verified.same, verified.before, verified.frames_deleted = found.equal, found.before, found.frames_deleted
     if first is not None:
         frame_or_none, difference = first
-        state = None if frame_or_none is None else find_circumstances(log, frame_or_none, difference, progress)
+        state = None if frame_or_none is None else await find_circumstances(log, frame_or_none, difference, progress)
         verified.first = FirstDifference(difference, state)
     return verified
 
