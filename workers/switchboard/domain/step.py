@@ -68,6 +68,10 @@ class Step:
         self.changed_agents.clear()
         self.changed_chats.clear()
         self.configured = False
+        if self.touched or self.trying or self.fresh or self.ended or self.rematch:
+            # Every settle ends with no work left, so the engine raised in the step's last frame, perhaps of another
+            # pool.
+            self.touched, self.trying, self.fresh, self.ended, self.rematch = {}, {}, [], [], False
 
     def set_time(self, clock: int, service: int) -> None:
         """Set the clock (ms) and the service time (ms)."""

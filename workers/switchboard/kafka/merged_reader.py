@@ -104,11 +104,25 @@ class Dropped:
     """Before other records with their timestamp."""
     held: int = 0
     """Bytes of memory."""
+    first_timestamp: int = field(init=False)
+    """The timestamp of the first of them, ms since 1970: while they wait, the partition's next record."""
+    last_timestamp: int = field(init=False)
+    """The timestamp of the last of them, ms since 1970: once they are taken, the partition's last record."""
+
+    def __post_init__(self) -> None:
+        """Begin with one record."""
+        self.first_timestamp = self.last_timestamp = self.timestamp
 
     def extend(self, timestamp: int, next_offset: int) -> None:
-        """Add records that follow."""
+        """Add the record that follows."""
         self.timestamp = max(self.timestamp, timestamp)
+        self.last_timestamp = timestamp
         self.next_offset = next_offset
+
+    def join(self, following: "Dropped") -> None:
+        """Add the dropped records that follow."""
+        self.extend(following.timestamp, following.next_offset)
+        self.last_timestamp = following.last_timestamp
 
 
 Item: TypeAlias = Taken | Dropped
@@ -158,7 +172,7 @@ class PartitionBuffer:
                 records.append(item)
                 continue
             if records and isinstance(last := records[-1], Dropped):
-                last.extend(item.timestamp, item.next_offset)
+                last.join(item)
             else:
                 records.append(item)
             if len(records) > 1 and isinstance(before := records[-2], Taken):

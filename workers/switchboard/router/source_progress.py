@@ -107,8 +107,19 @@ class SourceProgress:
         A partition whose next record is older than the longest outage does not count: one producer with a wrong clock
         that sends more than is taken would stop every limit of every chat.
         """
-        fresh, oldest = at.now - FRESH_SECONDS, self._oldest(at)
-        return all(each.ended_at >= fresh or each.is_older_than(oldest) for each in self.partitions.values())
+        fresh = at.now - FRESH_SECONDS
+        return all(each.ended_at >= fresh or self._is_old(each, at) for each in self.partitions.values())
+
+    def _is_old(self, partition: PartitionBuffer, at: Moment) -> bool:
+        """Whether the next record is older than the longest outage.
+
+        While none is at hand the record taken last tells, if it was taken lately: dropped records take no room in a
+        frame, so a backlog of them leaves the buffer empty after each frame.
+        """
+        if partition.records:
+            return partition.is_older_than(self._oldest(at))
+        age = self._time_lags.age_of_last(partition, at.now - FRESH_SECONDS)
+        return age is not None and age > self._longest_outage
 
     def _oldest(self, at: Moment) -> int:
         """Records with an earlier timestamp (ms since 1970) are older than the longest outage."""
