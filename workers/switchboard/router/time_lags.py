@@ -8,7 +8,7 @@ from switchboard.kafka.merged_reader import Item, PartitionBuffer
 
 RECENT_SECONDS: Final = 60.0
 """The age of the record taken last is the partition's time lag for so long; an idle partition is not behind. Alerts
-wait longer, so one old record raises none."""
+wait longer before they fire, so that one old record raises none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class TimeLags:
         Args:
             taken: in merged order.
             wall: the time, in s since 1970.
-            now: the same, monotonic.
+            now: the time, monotonic, in s.
         """
         last = {each.place: each.timestamp for each in taken}
         for place, timestamp in last.items():
