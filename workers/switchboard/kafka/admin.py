@@ -88,6 +88,7 @@ async def check_topics(conn: Connection, plan: TopicPlan) -> list[Difference]:
     Raises:
         BrokerAwayError: no broker answers.
         NotAllowedError: the right to describe a topic is missing.
+        KafkaError: a broker has no answer now.
     """
     async with session(conn) as client:
         there = await describe(client, map(plan.names.of, Topic))
@@ -101,8 +102,7 @@ async def require_topics(conn: Connection, plan: TopicPlan) -> list[Difference]:
 
     Raises:
         WrongTopicsError: a difference prevents routing, for example a partition count other than `shards`.
-        BrokerAwayError: no broker answers.
-        NotAllowedError: the right to describe a topic is missing.
+        BrokerAwayError, NotAllowedError, KafkaError: as `check_topics`.
     """
     found = await check_topics(conn, plan)
     if any(difference.fatal for difference in found):

@@ -89,7 +89,8 @@ async def first_offsets(conn: Connection, names: TopicNames, start: Start | None
 
     Raises:
         NoStartError: the bus holds events and no start was given.
-        TimeoutError, KafkaError: no broker answers.
+        NotAllowedError: the right to describe a topic is missing.
+        BrokerAwayError, KafkaError, TimeoutError: no broker answers.
     """
     async with asyncio.timeout(START_SECONDS):
         tps = await partitions_of(conn, names.sources)

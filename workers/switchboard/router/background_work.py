@@ -99,7 +99,7 @@ class Committer:
             pass  # the loop gets the time with its next action, and decides
 
     async def abandon(self) -> None:
-        """Cancel the commit under way."""
+        """Cancel the commit under way, and wait until it has ended."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

@@ -12,7 +12,7 @@ MOST_MADE_UP: Final = 100
 """Labels for pools that were not known to be configured when first named. The others of `MOST_POOLS` are for
 configured pools."""
 MOST_QUEUES: Final = 1_000
-"""Queues that are labels, unless the setting `metrics_queues` says otherwise. A queue has 57 series, which take about
+"""Queues that are labels, unless the setting `metrics_queues` says otherwise. A queue has 54 series, which take about
 40 KB."""
 OTHER: Final = "other"
 """The label of all pools and queues without a label of their own."""

@@ -131,7 +131,7 @@ class Pause:
 
 @dataclass(slots=True, frozen=True)
 class Report:
-    """Commit the visible offsets to the group, for lag tools, and report lags and gauges. Due once a second."""
+    """Commit the visible offsets to the group, for lag tools and the monitor, and report lags and gauges."""
 
     offsets: Offsets
 

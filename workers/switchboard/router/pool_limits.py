@@ -90,7 +90,10 @@ class PoolLimits:
         self._ids = AgentIds(item_seconds)
 
     def have_room_for_agents(self, pool: Pool, number: int) -> bool:
-        """Whether a pool may add so many agents, whatever their ids. If so, the caller need not count each of them."""
+        """Whether a pool may add so many agents, whatever their ids. If so, the caller need not count each of them.
+
+        If so, the sum of the pool's ids is forgotten, because ids that are not counted may follow.
+        """
         agents, passers = len(pool.agents), len(pool.index.passings)
         if (
             max(agents, passers) + number > self._limits.max_agents

@@ -165,7 +165,7 @@ class Shard:
 
         Raises:
             FencedError: another router took the shard, or a transaction ran out of time.
-            LedgerLostError, KafkaError: nothing more can be committed or read; open the shard again.
+            LedgerLostError, KafkaError, TimeoutError: nothing more can be committed or read; open the shard again.
             EngineFailedError: open the shard again.
             SourceGoneError, TimersFailedError: a human must act.
             asyncio.CancelledError: aiokafka cancelled a read from within; open the shard again.

@@ -122,7 +122,8 @@ class Sources:
 
         Raises:
             SourceGoneError: an offset is no longer there.
-            KafkaError, TimeoutError: no broker answers.
+            NotAllowedError: the right to describe a topic is missing.
+            BrokerAwayError, KafkaError, TimeoutError: no broker answers.
         """
         self._progress.known = {TopicPartition(*place): offset for place, offset in offsets.items()}
         async with asyncio.timeout(DEADLINE_SECONDS):
@@ -152,6 +153,7 @@ class Sources:
         Raises:
             SourceGoneError: a topic was deleted or cut while it was read.
             KafkaError: not allowed to read, and the like.
+            TimeoutError: no broker answers while reading of a new partition begins.
         """
         await self._relist()
         until = time.monotonic() + wait
