@@ -13,11 +13,11 @@ from switchboard.router.fair_merge import fair_merge
 from switchboard.router.time_lags import TimeLags
 
 OVERDUE_SECONDS: Final = 0.25
-"""A record that was read so long ago and not taken is taken in turns, whatever the timestamps of the others."""
+"""A partition whose next record was read so long ago gets turns of its own (`fair_merge`)."""
 CATCH_UP_SECONDS: Final = 600.0
-"""A shard that opens, or whose brokers were away, merges by time alone until all is read, and at most for so long."""
+"""After opening, or after its brokers were away, a shard merges by time alone until all is read, or for so long."""
 FRESH_SECONDS: Final = 1.0
-"""How long a partition counts as read to its end after it was."""
+"""For so long after it was read to its end, a partition still counts as read to its end."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -32,7 +32,7 @@ class Moment:
 
 @dataclass(slots=True)
 class Batch:
-    """What was read next."""
+    """The result of one read."""
 
     taken: list[Taken] = field(default_factory=list)
     """The shard's records, in merged order."""
@@ -45,7 +45,7 @@ class SourceProgress:
 
     Args:
         merge: their buffers.
-        longest_outage: seconds. Older records take turns with the others, and do not come first.
+        longest_outage: seconds. Older records come after the others of a frame (`fair_merge`).
         now: monotonic, s.
     """
 
@@ -55,7 +55,7 @@ class SourceProgress:
         self._merge = merge
         self._longest_outage = longest_outage
         self._catching_up_since: float | None = now
-        """None once all was read and taken."""
+        """When (monotonic, s) the catch-up began; None once all was read and taken."""
         self._time_lags = TimeLags(now)
 
     @property
@@ -64,7 +64,7 @@ class SourceProgress:
         return self._merge.partitions
 
     def take(self, batch: Batch, at: Moment, most: int, most_bytes: int, *, away: bool) -> None:
-        """Take records from the buffers into a batch that has none yet; it stays empty while the merge waits.
+        """Take records from the buffers into a batch without records. While the merge waits, none are taken.
 
         Args:
             batch: also receives offsets past dropped records.

@@ -8,7 +8,7 @@ from switchboard.kafka.merged_reader import Dropped, Item, PartitionBuffer, Plac
 
 RECENT_SECONDS: Final = 60.0
 """The age of the record taken last is the partition's time lag for so long; an idle partition is not behind. Alerts
-wait longer, so one old record raises none."""
+wait longer before they fire, so that one old record raises none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class TimeLags:
         Args:
             taken: in merged order; of each partition the last record counts.
             wall: the time, in s since 1970.
-            now: the same, monotonic.
+            now: the time, monotonic, in s.
         """
         for each in taken:
             timestamp = each.last_timestamp if isinstance(each, Dropped) else each.timestamp
