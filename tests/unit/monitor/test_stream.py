@@ -90,7 +90,7 @@ async def test_a_page_that_does_not_keep_up_is_cut_off_and_the_others_go_on(monk
     """What waits for it has a bound: it comes back, and is shown all there is."""
     monkeypatch.setattr(streams, "MOST_WAITING", 2)
     tables = Tables()
-    stream = Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}, times=Times(tick=0.01))
+    stream = Stream(tables, Pulse(), Routing(1, "chat-arrival"), {}, times=Times(tick=0.05))
     async with serving(tables, stream) as client, client.get("/api/stream") as slow, client.get("/api/stream") as quick:
         await event(slow, "heartbeat")
         reading = asyncio.create_task(_read_on(quick))
