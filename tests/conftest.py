@@ -10,6 +10,10 @@ from hypothesis import settings
 from switchboard.dev.local_broker import LocalBroker, bootstrap_from_environment
 from tests.depth import examples
 
+# A deadline is a timed assertion: a busy machine fails it.
+settings.register_profile("switchboard", deadline=None)
+settings.load_profile("switchboard")
+
 BROKER_ROOMS = {"integration", "chaos", "cluster", "browser"}
 """Folders whose tests run on a real broker."""
 

@@ -17,7 +17,8 @@ from switchboard.audit.inputs import read_decision
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 from switchboard.errors import AuditInputError, RecordedLogError, RoutingFileError, SettingsError
 from switchboard.journal import bounded_json
-from switchboard.journal.decision_log import DecisionId, FoundDecision
+from switchboard.journal.decision_log import FoundDecision
+from switchboard.journal.decision_reader import DecisionId
 from switchboard.journal.files import InputFileError, open_input, read_text
 from switchboard.journal.frames import decode_frame
 from switchboard.journal.line_files import MAX_LINE_BYTES, LongLineError, read_lines
@@ -25,7 +26,7 @@ from switchboard.journal.log_frames import LoggedRows, Tally, bus_frames, journa
 from switchboard.journal.recorded_log import read_log
 from switchboard.journal.routing_file import read_routing_file
 from switchboard.settings import load
-from switchboard.tools.publisher import survey
+from switchboard.tools.publisher import summarize
 
 Compress = Callable[[bytes], bytes]
 HEAD = b'{"topic":"journal","partition":0,"offset":0,"ts":1,"payload":"'
@@ -218,8 +219,8 @@ def test_a_replay_onto_a_bus_keeps_its_pace_whatever_a_timestamp_is(tmp_path: Pa
     log = tmp_path / "bus.jsonl"
     times = [2**63 - 1, 1000, -(2**63), 3500]
     log.write_bytes(b"".join(line('{"chat_id":"c"}', "chat-arrival", at, n) for n, at in enumerate(times)))
-    found = survey(log, frozenset())
-    assert (found.records, found.seconds) == (4, 2.5)
+    summary = summarize(log, frozenset())
+    assert (summary.records, summary.seconds) == (4, 2.5)
 
 
 @pytest.mark.parametrize("ts", [MIN_MS, MAX_MS, 0, -1])

@@ -1,5 +1,6 @@
 """`switchboard audit LOG DECISIONS`: what it reads, what it says, and how it ends."""
 
+import asyncio
 from pathlib import Path
 
 import orjson
@@ -48,7 +49,7 @@ def decisions(frames: list[Frame], shards: tuple[int, ...] = (0,)) -> Lines:
 
 def looked_at(log: Path, *decision_logs: Path) -> Report:
     """What the auditor says."""
-    return audit_files(log, decision_logs, lambda _: None)
+    return asyncio.run(audit_files(log, decision_logs, lambda _: None))
 
 
 @pytest.fixture

@@ -160,7 +160,7 @@ def test_agents_made_unavailable_by_missed_offers_come_back() -> None:
 )
 def test_agents_go_away_and_come_back(away: Any, goes: str, returns: str) -> None:
     """Each way of going away is undone by its own way back, and work goes on."""
-    behaviour = replace(BUSY, away_shares=((away, 1.0),), lapse_chance=0.0)
+    behaviour = replace(BUSY, absence_shares=((away, 1.0),), lapse_chance=0.0)
     record = play(crowd_of(behaviour), minutes=240)
     for agent_id in ("ana", "ben", "chloe", "dario"):
         seen = [
@@ -175,7 +175,7 @@ def test_agents_go_away_and_come_back(away: Any, goes: str, returns: str) -> Non
 
 def test_who_logs_out_first_finishes_its_chats() -> None:
     """A clean logout leaves no conversation behind."""
-    record = play(crowd_of(replace(BUSY, away_shares=(("log-out", 1.0),))), minutes=240)
+    record = play(crowd_of(replace(BUSY, absence_shares=(("log-out", 1.0),))), minutes=240)
     assert len(record.sent_of("agent-logged-out")) > 10
     assert not [requeued for requeued in record.of("chat-requeued") if requeued["reason"] == "agent-logged-out"]
 
@@ -220,8 +220,8 @@ def test_everyone_goes_home_at_the_end() -> None:
     """Leaving closes every chat of ours and logs everyone out, so that nothing is offered to ghosts."""
     crowd = crowd_of(BUSY, every_ms=20_000)
     play(crowd, minutes=60)
-    waiting, here = len(crowd.scene.chats), sum(agent.presence != "out" for agent in crowd.scene.agents.values())
-    left = Counter(event.type for event in crowd.leave(START + 3_600_000))
+    waiting, here = len(crowd.scene.chats), sum(agent.presence != "logged-out" for agent in crowd.scene.agents.values())
+    left = Counter(event.type for event in crowd.end(START + 3_600_000))
     assert waiting > 0
     assert left["chat-abandoned"] + left["chat-released"] == waiting
     assert left["agent-logged-out"] == here

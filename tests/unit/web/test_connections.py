@@ -10,8 +10,7 @@ import pytest
 import uvloop
 from aiohttp import web
 
-from switchboard.web import connections
-from switchboard.web.connections import Deadlines, Limits
+from switchboard.web.connections import ClientConnection, Connections, Deadlines, Limits
 from switchboard.web.server import MOST_BODY_BYTES, Handler, whole
 from tests.sockets import HALF, WHOLE, an_app, ask, connected, descriptors, rest, still_open
 from tests.waiting import eventually
@@ -223,15 +222,23 @@ class Unread(asyncio.Transport):
         """In bytes."""
         return 1_000
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """No effect."""
+
+    def close(self) -> None:
+        """No effect."""
+
 
 async def test_the_end_of_an_answer_that_is_not_read_is_not_waited_for_either() -> None:
-    """No writer waits for it, so it is seen only by whoever looks at the connections again and again."""
+    """No writer waits for it, so only the check of the deadlines finds it."""
     runner = web.AppRunner(web.Application())
     await runner.setup()
     assert runner.server is not None
-    line = connections.ClientConnection(
-        connections.Connections(Limits(1, 1)), runner.server, loop=asyncio.get_running_loop()
-    )
-    line._open = Unread()
-    assert [line.is_overdue(now) for now in (100.0, 119.0, 121.0)] == [False, False, True]
+    connections = Connections(Limits(1, 1, Deadlines(request=1_000.0)))
+    connection = ClientConnection(connections, runner.server, loop=asyncio.get_running_loop())
+    with socket.socket() as peer:
+        connection.connection_made(Unread({"peername": ("127.0.0.1", 4711), "socket": peer}))
+        begun = asyncio.get_running_loop().time()
+        assert [connection.is_overdue(begun + after) for after in (100.0, 119.0, 121.0)] == [False, False, True]
+        connection.connection_lost(None)
     await runner.cleanup()

@@ -28,7 +28,7 @@ NotLoggedIn: TypeAlias = Literal["not-logged-in"]
 
 
 def log_in(pool: Pool, step: Step, event: AgentLoggedIn) -> None:
-    """R18: an agent logs in; one who is logged in is set up anew and keeps sessions, request, lot and history."""
+    """R18: an agent logs in. One that is logged in gets the new settings, and keeps its sessions, request and lot."""
     agent = pool.agents.get(event.agent_id)
     profile = pool.index.profiles[pool.config.profile_or_default(event.profile).name]
     if agent is None:
@@ -39,7 +39,7 @@ def log_in(pool: Pool, step: Step, event: AgentLoggedIn) -> None:
 
 
 def log_out(pool: Pool, step: Step, event: AgentLoggedOut) -> NotLoggedIn | None:
-    """R18: an agent leaves."""
+    """R18: an agent logs out."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
@@ -48,7 +48,7 @@ def log_out(pool: Pool, step: Step, event: AgentLoggedOut) -> NotLoggedIn | None
 
 
 def lost(pool: Pool, step: Step, event: AgentLost) -> NotLoggedIn | None:
-    """R18: the agent's console is gone (8282)."""
+    """R18: the connection to an agent's console is lost (8282)."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
@@ -57,12 +57,12 @@ def lost(pool: Pool, step: Step, event: AgentLost) -> NotLoggedIn | None:
 
 
 def lose(pool: Pool, step: Step, agent: Agent) -> None:
-    """R18: an agent is lost, by an event or by silence."""
+    """R18: give up an agent as lost, because of an event or of silence."""
     _remove(pool, step, agent, "agent-lost")
 
 
 def change_status(pool: Pool, step: Step, event: AgentStatusChanged) -> NotLoggedIn | None:
-    """R18: the agent becomes available or unavailable; either ends an absence."""
+    """R18: an agent becomes available or unavailable. Both end an absence."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
@@ -72,7 +72,7 @@ def change_status(pool: Pool, step: Step, event: AgentStatusChanged) -> NotLogge
 
 
 def absent(pool: Pool, step: Step, event: AgentAbsent) -> Literal["not-logged-in", "already-absent"] | None:
-    """R18: the agent is away."""
+    """R18: an agent is absent."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
@@ -83,7 +83,7 @@ def absent(pool: Pool, step: Step, event: AgentAbsent) -> Literal["not-logged-in
 
 
 def make_absent(pool: Pool, step: Step, agent: Agent, *, silent: bool) -> None:
-    """R18: an agent is treated as unavailable until it is back."""
+    """R18: make an agent absent: it gets no chats until the absence ends."""
     agent.absent = True
     if silent:
         agent.silent = True
@@ -92,7 +92,7 @@ def make_absent(pool: Pool, step: Step, agent: Agent, *, silent: bool) -> None:
 
 
 def present(pool: Pool, step: Step, event: AgentPresent) -> Literal["not-logged-in", "not-absent"] | None:
-    """R18: the agent is back, with the status that it had."""
+    """R18: an absence ends, and the agent has its earlier status."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
@@ -103,12 +103,12 @@ def present(pool: Pool, step: Step, event: AgentPresent) -> Literal["not-logged-
 
 
 def heartbeat(pool: Pool, _step: Step, event: AgentHeartbeat) -> NotLoggedIn | None:
-    """R18: a sign, and nothing else."""
+    """R18: a heartbeat has no effect of its own. `sign` notes it, as any event of an agent."""
     return None if event.agent_id in pool.agents else "not-logged-in"
 
 
 def sign(pool: Pool, step: Step, agent: Agent, *, ends_absence: bool) -> None:
-    """R18: an event tells that the agent is there. One that ends an absence by itself need not be helped."""
+    """R18: note an event of an agent. It ends an absence by silence, unless the event itself `ends_absence`."""
     if pool.config.watches_silence:
         agent.last_sign = step.service
         step.changed_agents[agent.id] = None
@@ -117,7 +117,7 @@ def sign(pool: Pool, step: Step, agent: Agent, *, ends_absence: bool) -> None:
 
 
 def change_capacity(pool: Pool, step: Step, event: AgentCapacityChanged) -> NotLoggedIn | None:
-    """R19: other limits for this login. Lowering takes no chat away."""
+    """R19: an agent gets other limits for this login. A lower limit ends no session."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
@@ -128,7 +128,7 @@ def change_capacity(pool: Pool, step: Step, event: AgentCapacityChanged) -> NotL
 
 
 def request_chat(pool: Pool, step: Step, event: RequestChat) -> Literal["repeated", "already-requested"] | None:
-    """R12: the agent clicked Request Chat."""
+    """R12: an agent clicks Request Chat."""
     request_id = event.request_id
     agent = pool.agents.get(event.agent_id)
     if agent is None:
@@ -161,7 +161,7 @@ def request_chat(pool: Pool, step: Step, event: RequestChat) -> Literal["repeate
 def cancel_request(
     pool: Pool, step: Step, event: RequestCancelled
 ) -> Literal["not-logged-in", "no-request", "not-manual"] | None:
-    """R12: the agent takes a request of its own back; one made for it stays."""
+    """R12: an agent takes back a request that it made. A request of push mode stays."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
@@ -176,7 +176,7 @@ def cancel_request(
 def set_up(
     pool: Pool, step: Step, agent: Agent, profile: Profile, own_mode: Mode | None, own_max_sessions: int | None
 ) -> None:
-    """Give an agent its profile and overrides; on turning to pull, a request made for it is withdrawn (R12)."""
+    """Give an agent its profile and overrides. A change to pull mode withdraws a request of push mode (R12)."""
     if profile is not agent.profile:
         offers.leave_line(agent)
         agent.profile = profile
@@ -202,7 +202,7 @@ def _add(pool: Pool, step: Step, agent_id: str, profile: Profile) -> Agent:
 
 
 def _remove(pool: Pool, step: Step, agent: Agent, reason: Literal["agent-lost", "agent-logged-out"]) -> None:
-    """R18: offers are rescinded; then active chats wait again, as accepted; then wrapping ones close, as concluded."""
+    """R18, in this order: offers end, active chats wait again in the order of acceptance, wrapping chats are closed."""
     agent.available = False
     _end_absence(pool, step, agent)
     offers.stand_down(pool, step, agent, reason)

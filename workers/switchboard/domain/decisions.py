@@ -39,7 +39,7 @@ Requeue: TypeAlias = Literal[
     "overflow",
     "queue-removed",
 ]
-"""Why a chat waits in a queue again, or in another."""
+"""Why a chat waits again, or waits in another queue."""
 
 Closing: TypeAlias = Literal["concluded", "abandoned", "queue-timed-out"]
 AcceptRefusal: TypeAlias = Literal["unknown-chat", "not-offered", "wrong-agent", "stale-offer"]
@@ -62,7 +62,7 @@ class ChatQueued:
 
 @dataclass
 class Why:
-    """What decided an assignment: `waiting` and `requests` are counts just before the offer."""
+    """Why an agent was chosen. `waiting` and `requests` are counts just before the offer."""
 
     policy: PullPolicy
     agent_order: AgentOrder
@@ -141,7 +141,7 @@ class ChatRequeued:
 
 @dataclass
 class ChatWrapping:
-    """The conversation is over; the agent wraps up (R15)."""
+    """A conversation is over, and the agent wraps up (R15)."""
 
     id: str
     type: Literal["chat-wrapping"]
@@ -154,7 +154,7 @@ class ChatWrapping:
 
 @dataclass
 class ChatClosed:
-    """A chat is over; its session, if any, is free."""
+    """A chat is closed, and its session, if any, is free."""
 
     id: str
     type: Literal["chat-closed"]
@@ -168,7 +168,7 @@ class ChatClosed:
 
 @dataclass
 class ChatRequested:
-    """A request made for a push agent (R11)."""
+    """A request was made for an agent in push mode (R11)."""
 
     id: str
     type: Literal["chat-requested"]
@@ -182,7 +182,7 @@ class ChatRequested:
 
 @dataclass
 class RequestRejected:
-    """A `request-chat` that could not stand (R12)."""
+    """A `request-chat` was refused (R12)."""
 
     id: str
     type: Literal["request-rejected"]
@@ -195,7 +195,7 @@ class RequestRejected:
 
 @dataclass
 class AcceptRejected:
-    """A `chat-accepted` that accepted nothing (R10)."""
+    """A `chat-accepted` was refused (R10)."""
 
     id: str
     type: Literal["accept-rejected"]
@@ -209,7 +209,7 @@ class AcceptRejected:
 
 @dataclass
 class DeclineRejected:
-    """A decline that the profile does not allow (R10)."""
+    """A `chat-declined` was refused, since the profile does not allow it (R10)."""
 
     id: str
     type: Literal["decline-rejected"]
@@ -223,7 +223,7 @@ class DeclineRejected:
 
 @dataclass
 class TransferRejected:
-    """A transfer that could not be done and changed nothing (R16)."""
+    """A `chat-transferred` was refused, and changed nothing (R16)."""
 
     id: str
     type: Literal["transfer-rejected"]

@@ -1,8 +1,8 @@
 """Matching: which request gets which chat (R6, R7, R8).
 
-Between settles no eligible request can be served (I5). So only what has changed since needs a look: requests that
-have become eligible, agents who may again take a chat they passed over, and chats that have begun to wait. An event
-costs about the same however many chats wait and agents ask.
+After each settle no eligible request can be served (I5). So matching looks only at what has changed since: requests
+that have become eligible, agents whose re-offer cool-down has ended, and chats that have started to wait. An event
+costs about the same however many chats and agents wait.
 """
 
 from itertools import chain
@@ -15,7 +15,7 @@ from switchboard.domain.state import Agent, AgentKey, Chat, WaitingLine
 from switchboard.domain.step import Step
 
 _WHOLE_PASS: Final = 64
-"""With more changes than this one pass over all requests is cheaper than looking at each change again and again."""
+"""With more changes than this, one pass over all requests is cheaper than looking at each change repeatedly."""
 
 
 def match(pool: Pool, step: Step) -> None:
@@ -91,7 +91,7 @@ def _serve_all(pool: Pool, step: Step) -> None:
 
 
 def _first_agent(pool: Pool, step: Step, chat: Chat) -> AgentKey | None:
-    """The first in agent order whose request the chat could serve."""
+    """The key of the first agent in agent order whose request could be served with the chat; None if there is none."""
     best: AgentKey | None = None
     passed = chat.passed
     for line in pool.index.asking.get(chat.queue, ()):
@@ -110,7 +110,7 @@ def _passes_over(agent: Agent, passed: dict[str, int], now: int) -> bool:
 
 
 def next_chat(pool: Pool, step: Step, agent: Agent) -> Chat | None:
-    """R8: the chat that the agent gets next, None when it may take none that waits."""
+    """R8: the chat that the agent gets next; None if no waiting chat may be offered to it."""
     config = agent.profile.config
     strict = config.pull_policy == "strict-priority"
     starving = config.starvation_limit

@@ -22,7 +22,7 @@ _naive: Final = datetime.fromisoformat
 
 
 def parse_ms(text: str) -> int:
-    """The time that `text` says, in ms since 1970; digits beyond the millisecond are cut.
+    """The ms since 1970 of a time in text; digits beyond the millisecond are cut.
 
     Takes what RFC 3339 section 5.6 allows, within the years 0001 to 9999 of UTC, and nothing else. A leap second is the
     first instant of the next minute; there is none but at 23:59:60 UTC. About 0.8 us.

@@ -1,8 +1,8 @@
 """Retries of the steps of a start, for up to `broker_wait_seconds`.
 
-The other brokers take a broker that has just died for alive until its session runs out (9 s with Kafka's defaults).
-Only then do its partitions and groups move to another broker; until then single requests fail though the cluster
-answers. A step of a start therefore never treats the refusal of one broker as the absence of the cluster.
+A broker that has just died counts as alive until its session runs out (9 s with Kafka's defaults). Only then do its
+partitions and groups move to another broker; until then single requests fail though the cluster answers. A step of a
+start therefore never treats the refusal of one broker as the absence of the cluster.
 """
 
 import asyncio
@@ -38,9 +38,10 @@ log = logging.getLogger(__name__)
 Done = TypeVar("Done")
 
 DEFAULT_SECONDS: Final = 15.0
-"""Longer than the 9 s after which a cluster with Kafka's defaults has replaced a broker that died."""
+"""Time for a step. A cluster with Kafka's defaults has replaced a broker that died after 9 s."""
 UNANSWERED_SECONDS: Final = 3.0
-"""A record is acknowledged within milliseconds; under load within a second or two."""
+"""Time after which missing acknowledgements are reported. A record is acknowledged within milliseconds, under load
+within a second or two."""
 
 _FROM_BROKERS: Final = (KafkaError, TimeoutError, ConnectionError, BrokerAwayError, LedgerLostError, RestoreError)
 """Errors that may come from a broker. Their causes count too. All other errors end the start at once."""
@@ -130,6 +131,7 @@ class BrokerWait:
         pause = self._pace.first_pause
         failed: Exception | None = None
         while True:
+            # 1. Try. Errors that can't pass by themselves end the wait.
             try:
                 async with asyncio.timeout(until - time.monotonic()) as deadline:
                     if long:
@@ -145,10 +147,12 @@ class BrokerWait:
             else:
                 self._reported = ""
                 return done
+            # 2. Find out which brokers are away.
             probes = await self._probe(failed)
             now = time.monotonic()
             if now >= until:
                 raise self._given_up(doing, failed, probes) from failed
+            # 3. Report the reason, and pause.
             if now - began > self._pace.quiet:
                 self._report_wait(f"{doing} failed: {in_words(failed)}", probes)
             await asyncio.sleep(min(pause, until - now))
@@ -195,6 +199,11 @@ class BrokerWait:
             self._report(sentence)
 
     def _given_up(self, doing: str, failed: Exception, probes: Sequence[Probe]) -> BrokerAwayError:
+        """The error of a step that never succeeded.
+
+        Raises:
+            UnknownTopicOrPartitionError: the step failed with it. The topic is missing, and no broker is away.
+        """
         if isinstance(failed, UnknownTopicOrPartitionError):
             raise failed
         waited = f"waited {self._seconds:g} s"
@@ -239,6 +248,7 @@ def _away(probes: Sequence[Probe]) -> list[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
+    """The names as in `a, b and c`; empty without any."""
     return " and ".join(each for each in (", ".join(names[:-1]), *names[-1:]) if each)
 
 

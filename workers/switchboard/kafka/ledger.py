@@ -30,7 +30,7 @@ Record = tuple[bytes | None, bytes | None, Headers]
 """(key, value, headers); a value of None is a tombstone."""
 
 OPEN_SECONDS: Final = 15
-"""A takeover takes 0.1 s; the election of a coordinator takes some seconds."""
+"""Time to open. Fencing the owner before takes 0.1 s; the election of a coordinator takes some seconds."""
 COMMIT_SECONDS: Final = 10
 STOP_SECONDS: Final = 5
 CLEAN_COMMIT_SECONDS: Final = 3
@@ -135,6 +135,7 @@ class Ledger:
             await stop_producer(producer, CLEAN_STOP_SECONDS if clean else STOP_SECONDS)
 
     async def _transact(self, producer: AIOKafkaProducer, packed: list[tuple[str, BatchBuilder]]) -> None:
+        """The steps of `commit` that need the broker: 1, 3, 4 and 5."""
         # 1. begin
         await producer.begin_transaction()
         # 3. send; waits while the previous batch of a partition is under way
@@ -148,8 +149,9 @@ class Ledger:
         await producer.commit_transaction()
 
     def _pack(self, producer: AIOKafkaProducer, batch: CommitBatch) -> list[tuple[str, BatchBuilder]]:
-        # 2. pack: `create_batch` is several times cheaper than one `send` for each record. All records of a commit
-        #    have the same timestamp.
+        """Step 2 of `commit`: the records in batches, each with its topic's name on the bus."""
+        # `create_batch` is several times cheaper than one `send` for each record. All records of a commit have the same
+        # timestamp.
         now = time.time_ns() // 1_000_000
         by_topic = [
             [(self._names.of(topic), full) for full in _batches(producer, topic, records, now)]
@@ -186,6 +188,17 @@ def _compressed_batch() -> BatchBuilder:
 
 
 def _batches(producer: AIOKafkaProducer, topic: Topic, records: list[Record], now: int) -> list[BatchBuilder]:
+    """The records of one topic in closed batches, in order.
+
+    Args:
+        producer: of the ledger.
+        topic: of the records.
+        records: at least one.
+        now: the records' timestamp, ms.
+
+    Raises:
+        ValueError: a record is larger than a batch may be.
+    """
     # Dead letters are compressed: 1,000 of 60 KB a second are 60 MB/s, and would delay the decisions.
     create = _compressed_batch if topic is Topic.DEAD_LETTER else producer.create_batch
     batch = create()
@@ -207,7 +220,7 @@ def _batches(producer: AIOKafkaProducer, topic: Topic, records: list[Record], no
 
 
 async def stop_producer(producer: AIOKafkaProducer, within: float) -> None:
-    """Stop a producer once its records are acknowledged, or without that after so many seconds."""
+    """Stop a producer once its records are acknowledged; after `within` seconds stop it without that."""
     try:
         async with asyncio.timeout(within):
             await producer.stop()

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 QUIET_SECONDS: Final = 5.0
+"""Time in which a repeated message is not logged again."""
 SLACK_SECONDS: Final = 0.05
-"""The timers of an event loop may fire a little early."""
+"""Added to the timer at the end of that time, because the timers of an event loop may fire a little early."""
 
 LIBRARIES: Final = ("aiokafka", "faust", "mode", "asyncio", "aiohttp")
 
@@ -23,7 +24,7 @@ AUTHENTICATING: Final = "SaslAuthenticate"
 
 @dataclass(slots=True)
 class _Seen:
-    """The history of one message."""
+    """What is known of one message."""
 
     since: float
     """When the message was last logged; monotonic, s."""
@@ -31,9 +32,10 @@ class _Seen:
     """Number of suppressed repetitions since then."""
 
 
-def _call_later(seconds: float, do: Callable[[], None]) -> None:
-    with contextlib.suppress(RuntimeError):  # no event loop: the next message reports the number
-        asyncio.get_running_loop().call_later(seconds, do)
+def _call_later(seconds: float, call: Callable[[], None]) -> None:
+    """Have the running event loop make a call; no effect without a loop."""
+    with contextlib.suppress(RuntimeError):
+        asyncio.get_running_loop().call_later(seconds, call)
 
 
 class Thinned(logging.Filter):
@@ -45,8 +47,8 @@ class Thinned(logging.Filter):
     Args:
         by_text: compare messages by their full text instead of their format string; for a logger with few messages.
         seconds: length of the window.
-        clock: monotonic, s.
-        call_later: calls a function after so many seconds, or never if no event loop runs.
+        clock: the time, in s.
+        call_later: makes a call after so many seconds.
     """
 
     def __init__(
@@ -55,7 +57,7 @@ class Thinned(logging.Filter):
         by_text: bool = False,
         seconds: float = QUIET_SECONDS,
         clock: Callable[[], float] = time.monotonic,
-        call_later: Callable[[float, Callable[[], None]], None] = _call_later,
+        call_later: Callable[[float, Callable[[], None]], object] = _call_later,
     ) -> None:
         super().__init__()
         self._by_text = by_text
@@ -79,7 +81,7 @@ class Thinned(logging.Filter):
         self._seen[what] = _Seen(now)
         if seen is not None and seen.left_out:
             record.msg = f"{record.msg} (and {seen.left_out} more like it)"
-            seen.left_out = 0  # nothing is left for the end of the window
+            seen.left_out = 0  # the timer of that window has nothing to log
         return True
 
     def _log_at_end(self, record: logging.LogRecord, seen: _Seen) -> None:
@@ -101,9 +103,9 @@ def thin_out(library: str, clock: Callable[[], float] = time.monotonic) -> None:
 
 
 def hush_libraries(level: str) -> None:
-    """Silence the libraries unless the level is debug. Switchboard reports what matters itself.
+    """Silence the libraries unless the level is debug: they log each retry as an error.
 
-    The libraries log each retry as an error.
+    Switchboard itself logs the errors that matter.
     """
     for library in LIBRARIES:
         logging.getLogger(library).setLevel(logging.NOTSET if level == "debug" else logging.CRITICAL)

@@ -75,6 +75,7 @@ async def describe_members(client: AIOKafkaAdminClient, group: str) -> list[Memb
 
 
 def _partitions(assignment: bytes) -> tuple[int, ...]:
+    """The partitions in a member's assignment, ascending."""
     if not assignment:  # the member is still joining
         return ()
     topics = ConsumerProtocolMemberAssignment.decode(assignment).assignment
@@ -82,6 +83,7 @@ def _partitions(assignment: bytes) -> tuple[int, ...]:
 
 
 def _not_allowed(group: str) -> NotAllowedError:
+    """The error of a client that may not describe the group."""
     return NotAllowedError([Right(Operation.DESCRIBE, Resource.GROUP, group)])
 
 
@@ -89,6 +91,7 @@ SESSION_TIMEOUT_MS: Final = 6_000
 """Time after which a killed router loses its shards. A longer pause of a process has the same effect."""
 
 HEARTBEATS_A_SESSION: Final = 4
+"""Heartbeats within the session timeout."""
 
 GIVE_UP_SECONDS: Final = 6
 """A clean close takes 5 s at most (commit 3, stop 2). The next owner waits no longer, and fences this router."""
@@ -97,9 +100,24 @@ REBALANCE_TIMEOUT_MS: Final = 10_000
 """Time that the group waits for members that are still giving up shards."""
 
 LEAVE_SECONDS: Final = 2
+"""Time to leave the group."""
 
 FENCED_TOO_OFTEN: Final = 3
+"""Fencings of one shard within `FENCED_WINDOW_SECONDS` that end the router."""
 FENCED_WINDOW_SECONDS: Final = 60
+
+
+class Fencings:
+    """The latest fencings of each shard."""
+
+    def __init__(self) -> None:
+        self._times: defaultdict[int, deque[float]] = defaultdict(lambda: deque(maxlen=FENCED_TOO_OFTEN))
+
+    def are_too_many(self, shard: int, now: float) -> bool:
+        """Note that a shard was fenced now (monotonic, s); true if it was fenced too often of late."""
+        times = self._times[shard]
+        times.append(now)
+        return len(times) == FENCED_TOO_OFTEN and now - times[0] < FENCED_WINDOW_SECONDS
 
 
 class Shards(Protocol):
@@ -152,7 +170,7 @@ class Ownership:
         self._owned: frozenset[int] = frozenset()
         self._heartbeat_at = 0.0
         self._changed = asyncio.Event()
-        self._fenced: defaultdict[int, deque[float]] = defaultdict(lambda: deque(maxlen=FENCED_TOO_OFTEN))
+        self._fencings = Fencings()
         self._stopping = False
 
     @property
@@ -221,19 +239,19 @@ class Ownership:
             FencedTooOftenError: the third fencing within a minute.
         """
         now = time.monotonic()
-        times = self._fenced[shard]
-        times.append(now)
-        if len(times) == FENCED_TOO_OFTEN and now - times[0] < FENCED_WINDOW_SECONDS:
+        if self._fencings.are_too_many(shard, now):
             raise FencedTooOftenError(
                 f"shard {shard} was fenced {FENCED_TOO_OFTEN} times within {FENCED_WINDOW_SECONDS} s though group "
                 f"{self._group} assigns it to this router: does another installation use the same group id?",
             )
+        # Wait for a heartbeat that was sent later, or for the loss of the shard.
         while shard in self._owned and self._heartbeat_at <= now:
             self._changed.clear()
             await self._changed.wait()
         return shard in self._owned
 
     def _note_heartbeat(self, sent_at: float) -> None:
+        """Note a successful heartbeat."""
         self._heartbeat_at = sent_at
         self._changed.set()
 
@@ -264,6 +282,7 @@ class Ownership:
             log.exception("shards %s were not given up cleanly", sorted(held))
 
     async def _leave(self, consumer: AIOKafkaConsumer) -> None:
+        """Give up all shards, and leave the group."""
         # aiokafka's stop() does not call the listener.
         await self.give_up_all()
         try:

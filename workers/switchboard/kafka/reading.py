@@ -1,4 +1,4 @@
-"""Reading: the partitions of topics, records up to an end, and the rows of a shard."""
+"""Reading of committed records: the partitions of topics, their records up to an end, and the rows of a shard."""
 
 import asyncio
 import time
@@ -66,12 +66,13 @@ def no_such_topic(missing: Iterable[str]) -> WrongTopicsError:
 
 
 STABLE_SECONDS: Final = TRANSACTION_TIMEOUT_MS / 1000 + 20
-"""A hung transaction ends within its timeout and 10 s more, until the broker sweeps; doubled for safety."""
+"""Time to wait for open transactions. A broker ends one that hangs within 10 s after its timeout; 10 s are to spare."""
 
 STALLED_SECONDS: Final = 30
 """Reading ends with an error after so long without a new record."""
 
 Offsets: TypeAlias = dict[TopicPartition, int]
+"""Partition -> offset. A plain (topic, partition) tuple is an equal key."""
 
 Batches: TypeAlias = AsyncIterator[tuple[TopicPartition, list[ConsumerRecord]]]
 """Lists of records of one partition each, in order within a partition; partitions alternate in any order."""
@@ -101,11 +102,13 @@ async def read_between(consumer: AIOKafkaConsumer, begins: Offsets, ends: Offset
     reached = {tp: begins[tp] for tp in ends}
     moved_at = time.monotonic()
     while behind := [tp for tp, end in ends.items() if reached[tp] < end]:
+        # 1. Pass on what was read, without records beyond the ends.
         for tp, records in (await consumer.getmany(*behind, timeout_ms=100)).items():
             end = ends[tp]
             kept = records if records[-1].offset < end else [record for record in records if record.offset < end]
             if kept:
                 yield tp, kept
+        # 2. Positions also move past transaction markers and aborted records, which `getmany` does not return.
         before, reached = reached, {tp: await consumer.position(tp) for tp in ends}
         if reached != before:
             moved_at = time.monotonic()
@@ -196,7 +199,13 @@ async def opened(conn: Connection, tp: TopicPartition, end: int, *, begin: int =
 async def _settled(
     conn: Connection, tps: list[TopicPartition], within: float
 ) -> AsyncIterator[tuple[AIOKafkaConsumer, Offsets]]:
-    """A consumer that has read nothing yet, and the present ends of the partitions, with no transaction open before."""
+    """A consumer that has read nothing yet, and the present ends of the partitions.
+
+    Waits until every record before these ends is committed or aborted.
+
+    Raises:
+        ReadingError: a transaction stayed open for `within` seconds.
+    """
     async with started(reader(conn, committed=False), tps) as uncommitted:
         ends: Offsets = await uncommitted.end_offsets(tps)
     async with started(reader(conn), tps) as consumer:
@@ -214,6 +223,7 @@ async def _settled(
 
 
 def _progress(tps: list[TopicPartition], reached: Offsets, ends: Offsets) -> str:
+    """How far each partition was read, for messages."""
     return ", ".join(f"{tp.topic}/{tp.partition} at {reached[tp]} of {ends[tp]}" for tp in tps)
 
 

@@ -53,7 +53,7 @@ class Proxies:
             hops = iter(reversed(forwarded.split(",")[-MOST_HOPS:]))
             while self.hold(client) and (hop := _without_port(next(hops, "").strip())):
                 if _parsed(hop) is None:
-                    break
+                    break  # no address, such as `unknown`: limits count by the proxy that wrote it
                 client = hop
         return client_address(client)
 
@@ -74,6 +74,7 @@ def _without_port(hop: str) -> str:
 
 
 def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address; None if the text is none. An IPv4 address written as IPv6 (`::ffff:192.0.2.7`) is IPv4."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -83,11 +84,13 @@ def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
 
 
 WRITE_BUFFER_BYTES: Final = 64 * 1024
+"""Bytes that wait to be sent on a connection before its writer is paused."""
 SEND_BUFFER_BYTES: Final = 128 * 1024
 """The kernel's send buffer of a connection. By default it grows to 4 MiB: 500 clients that don't read take 2 GB."""
-SPARE_DESCRIPTORS: Final = 2
+DESCRIPTOR_SHARE: Final = 2
 """Connections use at most 1/2 of the file descriptors of the process."""
 LEAST_CONNECTIONS: Final = 16
+"""Connections that are allowed however few file descriptors the process may have."""
 RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)
 """SO_LINGER: on, for 0 s."""
 
@@ -100,25 +103,25 @@ log.addFilter(Thinned(seconds=60))
 
 @dataclass(slots=True, frozen=True)
 class Deadlines:
-    """Times that the clients of a web server have, in seconds."""
+    """Deadlines of the clients of a web server, in s."""
 
     request: float = 10.0
-    """To send a whole request, from the connection or from the first byte of the request."""
+    """Time for a client to send a whole request, from the connection or from the first byte of the request."""
     body: float = 5.0
-    """To send the body, after the headers."""
+    """Time for a client to send the body, after the headers."""
     idle: float = 75.0
-    """Between requests. Proxies commonly use 60 s: with more, a proxy never sends a request into a connection that is
-    being closed."""
+    """Time that a connection may stay open between requests. Proxies commonly use 60 s: with more, a proxy never sends
+    a request into a connection that is being closed."""
     write: float = 20.0
-    """To read the pending bytes, at most 64 KiB: a client that reads 3.3 KB/s keeps up."""
+    """Time for a client to read the pending bytes, at most 64 KiB: a client that reads 3.3 KB/s keeps up."""
     slow: float = 5.0
-    """A client that has not read for so long may be closed for a new one when all connections are in use."""
+    """Time without reading after which a client may be closed for a new one, when all connections are in use."""
     lingering: float = 1.0
-    """The rest of an unwanted body is read for so long after the answer, so that the client can read the answer."""
+    """Time that the rest of an unwanted body is read after the answer, so that the client can read the answer."""
     sweep: float = 1.0
     """Interval between checks of the deadlines."""
     stop: float = 1.0
-    """For answers that have begun to end, when the server stops."""
+    """Time for answers that have begun, when the server stops."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -133,7 +136,7 @@ class Limits:
     def within_descriptors(self) -> "Limits":
         """These limits, lowered if the process may have few file descriptors (`ulimit -n`)."""
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        most = self.connections if soft == resource.RLIM_INFINITY else soft // SPARE_DESCRIPTORS
+        most = self.connections if soft == resource.RLIM_INFINITY else soft // DESCRIPTOR_SHARE
         connections = max(LEAST_CONNECTIONS, min(self.connections, most))
         return replace(self, connections=connections, by_address=min(self.by_address, connections))
 
@@ -209,17 +212,21 @@ class Connections:
             self._close(connection, "a web client took too long to send a request or to read the answer")
 
     def _has_room(self, connection: "ClientConnection") -> bool:
+        """True if there is a place for a new connection, or another connection was closed for it."""
         limits = self._limits
+        # At its own limit, an address can only replace one of its connections.
         if self._by_address[connection.address] >= limits.by_address and not self._is_proxy(connection.address):
             return self._make_room(connection.address, lambda each: each.address == connection.address)
         if len(self._all) < limits.connections:
             return True
+        # At the limit of all, the address with the most waiting connections loses one.
         return self._make_room(max(self._waiting, key=lambda address: len(self._waiting[address]), default=""))
 
     def _make_room(self, address: str, is_other: "Callable[[ClientConnection], bool]" = lambda _: True) -> bool:
         """Close the longest waiting connection of an address; else the slowest reader that `is_other` accepts."""
         found = next(iter(self._waiting.get(address, ())), None)
-        if found is None:  # this search reads all connections; a flood of waiting ones never gets here
+        if found is None:
+            # This search reads all connections, but is rare: in a flood there are waiting connections.
             slow = [
                 connection
                 for connection in self._all
@@ -231,6 +238,7 @@ class Connections:
         return found is not None
 
     def _close(self, connection: "ClientConnection", why: str) -> None:
+        """Close a connection and log the reason."""
         log.warning(why)
         self.leave(connection)
         connection.abort()
@@ -260,9 +268,8 @@ class ClientConnection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start, or close at once if there is no place."""
-        self._open = opened = cast(
-            "asyncio.Transport", transport
-        )  # a TCP transport; the signature of the base class is wider
+        # The signature of the base class is wider than a TCP transport.
+        self._open = opened = cast("asyncio.Transport", transport)
         peer = opened.get_extra_info("peername")
         self.address = client_address(str(peer[0]) if peer else "")
         self._request_since = self._loop.time()
@@ -345,6 +352,7 @@ class ClientConnection(web.RequestHandler):
         """True if the client has missed a deadline; `now` is the time of the loop, s."""
         if self._open is None:
             return False
+        # The end of an answer may wait in the buffer without pausing a writer, so the buffer itself is looked at.
         if not self._open.get_write_buffer_size():
             self._unread_since = None
         elif self._unread_since is None:
