@@ -144,6 +144,7 @@ class Ownership:
         wait: retries of the start; the default wait if None.
         instance_id: makes this a static member, which does not leave the group when it stops. A member that comes back
             with the same id within the session gets the same shards, with no rebalance for the others.
+        give_up_seconds: time to close the shards that this member gives up.
     """
 
     def __init__(
@@ -156,8 +157,10 @@ class Ownership:
         session_timeout_ms: int = SESSION_TIMEOUT_MS,
         wait: BrokerWait | None = None,
         instance_id: str | None = None,
+        give_up_seconds: float = GIVE_UP_SECONDS,
     ) -> None:
         self._conn = conn
+        self._give_up_seconds = give_up_seconds
         self._wait = wait or BrokerWait(conn)
         self._group = routers_group(group_id)
         self._journal = names.of(Topic.JOURNAL)
@@ -273,7 +276,7 @@ class Ownership:
             return
         log.info("group %s: giving up shards %s", self._group, sorted(held))
         try:
-            async with asyncio.timeout(GIVE_UP_SECONDS):
+            async with asyncio.timeout(self._give_up_seconds):
                 await self._shards.give_up(held)
         except Exception:
             # Nothing is lost: the next owner fences this router.
