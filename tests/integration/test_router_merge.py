@@ -25,7 +25,7 @@ async def test_after_an_outage_no_abandonment_stands_before_its_own_arrival(
             await send(bus.names.of(Topic.CHAT_LIFECYCLE), body, timestamp_ms=at, partition=partition)
         await bus._producer.flush()
         async with bus.router() as router:
-            await bus.until(lambda: len(bus.ids("chat-closed")) == chats, 40)
+            await bus.until(lambda: len(bus.ids("chat-closed")) == chats and len(bus.journaled) == 2 * chats, 40)
             await router.stop()
         assert [event["type"] for event in bus.journaled] == ["chat-arrival", "chat-abandoned"] * chats
         assert bus.ids("chat-queued") == [f"c-{number}" for number in order]

@@ -54,9 +54,7 @@ class Bus:
 
     def take(self, moment: Moment | None = None, most: int = 1000, *, away: bool = False) -> Batch:
         """Take a batch."""
-        batch = Batch()
-        self.progress.take(batch, moment or at(), most, PLENTY, away=away)
-        return batch
+        return self.progress.take(moment or at(), most, PLENTY, away=away)
 
     def live(self) -> "Bus":
         """All was read and taken: no longer by time alone."""

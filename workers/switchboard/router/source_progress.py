@@ -63,24 +63,23 @@ class SourceProgress:
         """The buffers."""
         return self._merge.partitions
 
-    def take(self, batch: Batch, at: Moment, most: int, most_bytes: int, *, away: bool) -> None:
-        """Take records from the buffers into a batch without records. While the merge waits, none are taken.
+    def take(self, at: Moment, most: int, most_bytes: int, *, away: bool) -> Batch:
+        """Take records from the buffers; none while the merge waits.
 
         Args:
-            batch: also receives offsets past dropped records.
             at: the time.
             most: records taken at most.
             most_bytes: bytes of record values after which no more are taken, about.
             away: whether the brokers are away.
         """
         if not self._merge.may_take(at.now):
-            return
+            return Batch()
         # By time alone while the shard catches up: all partitions then hold old records, and order matters most.
         overdue = at.now - OVERDUE_SECONDS if self._catching_up_since is None else None
         partitions = list(self.partitions.values())
         items = fair_merge(partitions, most, most_bytes, oldest=self._oldest(at), overdue=overdue)
         self._note_catching_up(at.now, away=away)
-        batch.taken = [each for each in items if isinstance(each, Taken)]
+        batch = Batch([each for each in items if isinstance(each, Taken)])
         # Of each partition the last record counts.
         last: dict[Place, Item] = {each.place: each for each in items}
         last_taken = {each.place: each for each in batch.taken}
@@ -91,6 +90,7 @@ class SourceProgress:
                 batch.passed[place] = item.next_offset
         self.known.update(batch.passed)
         self.known.update({place: item.next_offset for place, item in last_taken.items()})
+        return batch
 
     def _note_catching_up(self, now: float, *, away: bool) -> None:
         """Note whether all partitions may hold old records: the shard was just opened, or the brokers were away."""

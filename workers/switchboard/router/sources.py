@@ -143,7 +143,7 @@ class Sources:
             log.warning("a source consumer did not stop: %s", in_words(error))
 
     async def take(self, most: int, most_bytes: int, wait: float) -> Batch:
-        """The next records; none if none came within `wait` seconds.
+        """The next records; an empty batch if none came within `wait` seconds, dropped ones included.
 
         Args:
             most: records taken at most.
@@ -157,12 +157,11 @@ class Sources:
         """
         await self._relist()
         until = time.monotonic() + wait
-        batch = Batch()
         while True:
             await self._fetch(0.0)
-            self._progress.take(batch, _now(), most, most_bytes, away=not self.answered_within(AWAY_SECONDS))
+            batch = self._progress.take(_now(), most, most_bytes, away=not self.answered_within(AWAY_SECONDS))
             left = until - time.monotonic()
-            if batch.taken or left <= 0:
+            if batch.taken or batch.passed or left <= 0:
                 return batch
             await self._fetch(min(left, WAITING_FETCH_SECONDS) if self._reader.merge.is_waiting else left)
 
