@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -34,6 +35,8 @@ class DrainRun:
     frames: int
     seconds: float
     """From the first frame to the last, by the frames' own clock."""
+    processor_seconds: float = 0.0
+    """Of the router, its start and stop included."""
 
     @property
     def rate(self) -> float:
@@ -56,15 +59,27 @@ class LatencyRun:
 
 async def measure_drain(bootstrap: str, prefix: str, events: int) -> DrainRun:
     """Publish mixed traffic, then start a router and let it catch up."""
-    conn, names = Connection(bootstrap), TopicNames(f"{prefix}.", f"{prefix}.")
-    await create_topics(conn, TopicPlan(names, replication=1, min_insync=1), bus_partitions=PARTITIONS)
     traffic = make(Shape(), events)
-    told = [*traffic.setting, *traffic.measured]
-    await _publish(bootstrap, names, told)
-    async with _router(bootstrap, prefix):
-        frames = await _frames_until(conn, names, len(told))
+    return await drain(bootstrap, prefix, [*traffic.setting, *traffic.measured])
+
+
+async def drain(bootstrap: str, prefix: str, events: list[Event], shards: int = 1) -> DrainRun:
+    """Publish these events, then start a router with so many shards and let it catch up."""
+    conn, names = Connection(bootstrap), TopicNames(f"{prefix}.", f"{prefix}.")
+    await create_topics(conn, TopicPlan(names, shards, replication=1, min_insync=1), bus_partitions=PARTITIONS)
+    await _publish(bootstrap, names, events)
+    used = _processor_seconds()
+    async with _router(bootstrap, prefix, shards):
+        frames = sorted(await _frames_until(conn, names, len(events), shards))
     begin, done = frames[0], frames[-1]
-    return DrainRun(sum(each[1] for each in frames[1:]), len(frames) - 1, (done[0] - begin[0]) / 1000)
+    seconds = (done[0] - begin[0]) / 1000
+    return DrainRun(sum(each[1] for each in frames[1:]), len(frames) - 1, seconds, _processor_seconds() - used)
+
+
+def _processor_seconds() -> float:
+    """Processor time of the child processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 async def _publish(bootstrap: str, names: TopicNames, events: list[Event]) -> None:
@@ -93,7 +108,7 @@ async def _publish(bootstrap: str, names: TopicNames, events: list[Event]) -> No
 
 
 @contextlib.asynccontextmanager
-async def _router(bootstrap: str, prefix: str) -> AsyncIterator[None]:
+async def _router(bootstrap: str, prefix: str, shards: int = 1) -> AsyncIterator[None]:
     """`switchboard run router` in a process of its own."""
     environment = {
         **os.environ,
@@ -102,6 +117,7 @@ async def _router(bootstrap: str, prefix: str) -> AsyncIterator[None]:
         "SWITCHBOARD_SOURCE_PREFIX": f"{prefix}.",
         "SWITCHBOARD_GROUP_ID": prefix,
         "SWITCHBOARD_REPLICATION": "1",
+        "SWITCHBOARD_SHARDS": str(shards),
         "SWITCHBOARD_METRICS_PORT": "0",
         "SWITCHBOARD_LOG_LEVEL": "warning",
     }
@@ -118,16 +134,17 @@ async def _router(bootstrap: str, prefix: str) -> AsyncIterator[None]:
             await asyncio.to_thread(process.wait)
 
 
-async def _frames_until(conn: Connection, names: TopicNames, events: int) -> list[tuple[int, int]]:
-    """(at, number of events) of each frame with events, once all events are journaled.
+async def _frames_until(conn: Connection, names: TopicNames, events: int, shards: int) -> list[tuple[int, int]]:
+    """(at, number of events) of each frame with events, once all events are journaled; shard by shard in order.
 
     The journal is looked at twice a second and read at the end: a reader would take its share of two cores.
     """
-    tp = TopicPartition(names.of(Topic.JOURNAL), 0)
+    tps = [TopicPartition(names.of(Topic.JOURNAL), shard) for shard in range(shards)]
     consumer = reader(conn)
     await consumer.start()
-    consumer.assign([tp])
-    consumer.seek(tp, 0)
+    consumer.assign(tps)
+    for tp in tps:
+        consumer.seek(tp, 0)
     frames: list[tuple[int, int]] = []
     seen = 0
     try:

@@ -297,6 +297,9 @@ _HEADERS = st.lists(
 )
 
 
+_TIMESTAMPS = st.sampled_from([0, 1_700_000_000_000, -(2**63), 2**63 - 1])
+
+
 @given(
     _BODIES.map(orjson.dumps)
     | st.binary(max_size=20)
@@ -306,9 +309,22 @@ _HEADERS = st.lists(
     | st.just(b'{"pool":"x","pad":"' + b"x" * MAX_VALUE_BYTES + b'"}'),
     _HEADERS,
     st.sampled_from(SOURCE_TOPICS),
+    _TIMESTAMPS,
 )
 def test_any_record_is_an_event_or_bad_input_and_its_pool_is_told_at_a_glance(
-    value: bytes, headers: Pairs, topic: str
+    value: bytes, headers: Pairs, topic: str, timestamp: int
 ) -> None:
     """Every shard must agree whose a record is, whether or not it reads it whole; and none may stop at one."""
-    assert pool_of(headers, value) == decode_event(topic, headers, value, source=SOURCE).pool
+    what = decode_event(topic, headers, value, source=SOURCE, timestamp=timestamp)
+    assert pool_of(headers, value, timestamp) == what.pool
+
+
+def test_a_record_with_which_checking_fails_belongs_to_the_pool_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As any bad input: other shards drop it unchecked, so its own shard must not take it for another's."""
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("as no test has foreseen")
+
+    monkeypatch.setattr("switchboard.journal.codec.check_event", fails)
+    bad = refused(decode("chat-arrival", {"chat_id": "c", "pool": "x"}))
+    assert (bad.reason, bad.detail, bad.pool) == ("undecodable", "RuntimeError: as no test has foreseen", "x")

@@ -41,11 +41,10 @@ class Decoder(Target[SourceRecord]):
         """Decode; what was taken goes through journal, engine and rows."""
         source = (f"bus.{case.topic}", 3, 42)
         what = decode_event(case.topic, case.headers, case.value, source=source, timestamp=case.timestamp)
-        pool = pool_of(case.headers, case.value)
+        pool = pool_of(case.headers, case.value, case.timestamp)
         if isinstance(what, BadInput):
             check_bad_input(what)
-            if case.timestamp == 0:
-                require(what.pool == pool, "pool_of gives the pool of the bad input", (what.pool, pool))
+            require(what.pool == pool, "pool_of gives the pool of the bad input", (what.pool, pool))
             return what.reason
         require(isinstance(what, Event), "the result is an Event or a BadInput", type(what))
         require(what.source == source, "the event names its record", what.source)

@@ -47,7 +47,7 @@ async def test_an_event_that_fails_alone_is_set_aside(
             await bus.until(lambda: len(bus.dead) == 1)
             await bus.request("ana")
             assert (await bus.until_decided("chat-assigned", "c-1"))["agent_id"] == "ana"
-            assert router.health == {}
+            assert router.status().health == {}
         [told] = headers(bus)
         assert (told["reason"], told["detail"]) == ("engine-error", "ZeroDivisionError: cursed: boom")
         assert bus.dead[0].value == b'{"agent_id":"boom","request_id":"r-1","nonsense":[1,2]}'
@@ -108,7 +108,7 @@ async def test_a_shard_whose_timers_fail_stops_and_says_so(
     async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus:
         await bus.configure(profiles=[{"name": "default", "offer_timeout": 5}])
         async with bus.router_here() as router:
-            web = await serve_endpoints(router, "127.0.0.1", 0)
+            web = await serve_endpoints(router.status, "127.0.0.1", 0)
             address = "http://{}:{}".format(*web.addresses[0][:2])
             await bus.request("ana")
             await bus.arrive("c-1")
@@ -122,7 +122,7 @@ async def test_a_shard_whose_timers_fail_stops_and_says_so(
             traffic = asyncio.create_task(go_on())
 
             try:
-                await bus.until(lambda: bool(router.health), 40)
+                await bus.until(lambda: bool(router.status().health), 40)
                 async with aiohttp.ClientSession(address) as session:
                     async with session.get("/healthz") as answer:
                         assert answer.status == 503
@@ -132,7 +132,7 @@ async def test_a_shard_whose_timers_fail_stops_and_says_so(
                         assert told["shards"]["0"]["state"] == "stopped"
                     async with session.get("/livez") as answer:
                         assert answer.status == 200, "it would stop again after a restart, and other shards with it"
-                assert not router.is_ready
+                assert not router.status().is_ready
             finally:
                 traffic.cancel()
                 with contextlib.suppress(asyncio.CancelledError):

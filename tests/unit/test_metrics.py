@@ -13,6 +13,7 @@ from switchboard.domain.events import FIELDS_OF
 from switchboard.domain.reconfiguration import configure
 from switchboard.journal.limits import Limit
 from switchboard.metrics import Spans
+from tests.samples import sample
 
 
 def test_every_reason_to_ignore_an_event_is_a_series_from_the_start() -> None:
@@ -81,11 +82,11 @@ def test_what_is_counted_of_a_shard_is_there_from_the_start() -> None:
     """Also of shards that another router serves: a counter that begins with a count hides it from every alert."""
     metrics.present_shards(3)
     for name in ("switchboard_fenced_total", "switchboard_service_time_stopped_seconds_total"):
-        told = [metrics.REGISTRY.get_sample_value(name, {"shard": str(shard)}) for shard in range(3)]
+        told = [sample(name, shard=str(shard)) for shard in range(3)]
         assert None not in told, name
 
 
 @pytest.mark.parametrize("limit", get_args(Limit))
 def test_every_limit_is_a_series_from_the_start(limit: str) -> None:
     """As the reasons of dead letters are: of this one, by which limit."""
-    assert metrics.REGISTRY.get_sample_value("switchboard_over_limit_total", {"limit": limit}) is not None
+    assert sample("switchboard_over_limit_total", limit=limit) is not None

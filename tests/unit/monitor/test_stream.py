@@ -20,7 +20,7 @@ from switchboard.monitor.live_stream import Stream, StreamLimits, send_in_pieces
 from switchboard.monitor.tables import Record, Tables, apply
 from switchboard.monitor.web_api import add_routes
 from switchboard.web import server
-from switchboard.web.connections import Limits
+from switchboard.web.connections import Deadlines, Limits
 from tests.floors import Floor
 from tests.sockets import an_app, connected
 from tests.unit.monitor.test_openapi import AGENT
@@ -109,7 +109,8 @@ async def test_a_page_is_told_all_there_is_and_then_what_changes() -> None:
 async def test_a_page_that_does_not_keep_up_is_cut_off_and_the_others_go_on() -> None:
     """The messages that wait for a page have a limit: beyond it the page connects again and receives all rows."""
     tables = Tables()
-    stream = a_stream(tables, most_waiting=2, heartbeat_seconds=2.0)
+    # 20 large messages a second at most: the page that reads keeps up with those on a busy machine too.
+    stream = a_stream(tables, most_waiting=2, heartbeat_seconds=2.0, least_tick_seconds=0.05)
     async with serving(tables, stream) as client, client.get("/api/stream") as slow, client.get("/api/stream") as quick:
         await event(slow, "heartbeat")
         reading = asyncio.create_task(_read_on(quick))
@@ -253,7 +254,7 @@ async def bounded(most: int, *, row_bytes: int = 0, **limits: Any) -> AsyncItera
             await asyncio.sleep(0.01)
 
     changing = asyncio.create_task(change()) if row_bytes else None
-    async with an_app(Limits(1_000, 1_000), app) as port:
+    async with an_app(Limits(1_000, 1_000, Deadlines(write=1_000, stop=0.1)), app) as port:
         with running(stream):
             yield Streams(port, stream)
         if changing:

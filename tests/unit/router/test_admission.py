@@ -16,7 +16,9 @@ from switchboard.journal.schemas import known_fields
 from switchboard.kafka.ledger import CommitBatch
 from switchboard.kafka.merged_reader import Taken, rank_of
 from switchboard.router import commits
-from switchboard.router.admission import ADDING_AGENTS, ADDING_CHATS, ADDING_DECLINES, Admission, OverLimit
+from switchboard.router.admission import ADDITIONS, Admission
+from switchboard.router.shard_limits import OverLimit
+from tests.depth import examples
 
 START = 1_700_000_000_000
 QUIET = {"queues": [{"name": "q"}], "profiles": [{"name": "p", "wrap_up": False}]}
@@ -28,11 +30,12 @@ class Shard:
     def __init__(self, **limits: Any) -> None:
         self.limits = Limits(**limits)
         self.engine = Engine(0)
-        self.admission = Admission(self.engine, self.limits, lambda: 0.0)
+        self.now = 0.0
+        self.admission = Admission(self.engine, self.limits, self.now, item_seconds=0.0)
 
     def take(self, *events: Event, run: int = 0) -> list[str]:
         """Check events together and apply those that are admitted as one frame; of the others, the limits."""
-        taken = checked(self.admission, events)
+        taken = checked(self.admission, events, self.now)
         self._frame([each.what for each in taken if isinstance(each.what, Event)], run)
         return [each.what.limit for each in taken if isinstance(each.what, OverLimit)]
 
@@ -40,7 +43,7 @@ class Shard:
         """Restore the engine from its rows, with other limits."""
         self.engine = Engine.restore(0, self.engine.rows())
         self.limits = Limits(**limits)
-        self.admission = Admission(self.engine, self.limits, lambda: 0.0)
+        self.admission = Admission(self.engine, self.limits, self.now, item_seconds=0.0)
 
     def pass_time(self, seconds: int) -> None:
         """Let service time pass."""
@@ -55,17 +58,17 @@ class Shard:
         self.engine.apply(Frame(self.engine.frame + 1, START + self.engine.service + run, run, events))
 
 
-def checked(admission: Admission, events: Iterable[Event]) -> list[Taken]:
+def checked(admission: Admission, events: Iterable[Event], now: float = 0.0) -> list[Taken]:
     """The events as records, after the check."""
     record = ConsumerRecord("t", 0, 0, 0, 0, None, b"", None, 0, 0, ())
     taken = [Taken(0, rank_of(event), event, record) for event in events]
-    admission.check(taken)
+    admission.check(taken, now)
     return taken
 
 
 def told(admission: Admission) -> dict[Limit, tuple[int, int]]:
     """What is used of each limit, and the limit."""
-    steps = admission.used()
+    steps = admission.usage()
     while True:
         try:
             next(steps)
@@ -332,14 +335,9 @@ def test_remembered_chats_of_all_pools_have_a_limit_together() -> None:
 
 def test_what_ends_by_events_makes_room_at_once_though_a_recount_is_not_due() -> None:
     """A count by frames is wrong in no frame: only what timers end elsewhere may be noticed later."""
-    now = [0.0]
-
-    def clock() -> float:
-        now[0] += 1.0
-        return now[0]
-
     shard = Shard(max_agents=2, max_chats=1, max_remembered=100)
-    shard.admission = Admission(shard.engine, shard.limits, clock)
+    shard.take(login("a", "pool-0"))
+    shard.admission = Admission(shard.engine, shard.limits, shard.now, item_seconds=1.0)
     for number in range(200):
         pool = f"pool-{number % 3}"
         assert shard.take(login("a", pool), arrive(f"c-{number}", pool)) == [], number
@@ -350,20 +348,16 @@ def test_what_ends_by_events_makes_room_at_once_though_a_recount_is_not_due() ->
 
 def test_pools_are_counted_in_a_twentieth_of_the_time() -> None:
     """At a limit each frame would count 10,000 pools, in 10 ms: what timers ended elsewhere is noticed a bit later."""
-    now = [0.0]
-
-    def clock() -> float:
-        now[0] += 1.0  # so a count takes a second
-        return now[0]
-
     shard = Shard(max_chats=1)
-    shard.admission = Admission(shard.engine, shard.limits, clock)
     assert shard.take(arrive("c", "pool-0")) == []
-    assert shard.take() == []  # pool-0 is looked at after its event, and not again
+    shard.now = 2.0
+    shard.admission = Admission(shard.engine, shard.limits, shard.now, item_seconds=1.0)
     shard.pass_time(1801)
     assert shard.engine.pools["pool-0"].chats == {}
     assert shard.take(arrive("c", "pool-1")) == ["shard-chats"], "counted at 2 s, so not before 22 s"
-    now[0] += 20.0
+    shard.now = 21.9
+    assert shard.take(arrive("c", "pool-1")) == ["shard-chats"]
+    shard.now = 22.0
     assert shard.take(arrive("c", "pool-1")) == []
 
 
@@ -440,7 +434,7 @@ def test_only_the_types_that_can_add_something_are_looked_at() -> None:
     engine, known = Engine(0), Event("agent-heartbeat", "p", {"agent_id": "a"})
     engine.apply(Frame(0, START, 0, [known]))
     data = {"agent_id": "a", "chat_id": "c", "config": QUIET, "status": "available", "to_queue": "q"}
-    for kind in set(EVENT_TYPES) - ADDING_AGENTS - ADDING_CHATS - ADDING_DECLINES - {"pool-configured"}:
+    for kind in set(EVENT_TYPES) - ADDITIONS.keys():
         engine.apply(Frame(engine.frame + 1, START, 0, [Event(kind, "p", known_fields(kind, data))]))
         pool = engine.pools["p"]
         assert (pool.agents, pool.chats, pool.remembered) == ({}, {}, {}), kind
@@ -476,14 +470,14 @@ SMALL = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(75, 300), deadline=None)
 @given(SMALL, st.lists(st.tuples(st.lists(happenings(), max_size=8), st.integers(0, 2000)), max_size=25))
 def test_no_event_about_what_exists_is_refused_and_no_limit_is_exceeded(
     limits: Limits, batches: list[tuple[list[Event], int]]
 ) -> None:
     """Whatever comes in whatever order, checked by batches; what exists is looked up at the moment of each event."""
     engine = Engine(0)
-    admission = Admission(engine, limits, lambda: 0.0)
+    admission = Admission(engine, limits, 0.0, item_seconds=0.0)
     for events, run in batches:
         passed = run
         for before, each in zip(events, checked(admission, events), strict=True):

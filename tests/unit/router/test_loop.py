@@ -13,8 +13,8 @@ from switchboard.errors import LedgerLostError
 from switchboard.journal.codec import BadInput
 from switchboard.journal.limits import Limits
 from switchboard.kafka.ledger import CLEAN_COMMIT_SECONDS, CommitBatch
-from switchboard.kafka.merged_reader import Taken, rank_of, shard_of
-from switchboard.kafka.positions import Offsets
+from switchboard.kafka.merged_reader import Taken, rank_of
+from switchboard.kafka.reading import Offsets
 from switchboard.kafka.topics import Topic
 from switchboard.router.admission import Admission
 from switchboard.router.commits import GROUP_EVENTS, offsets_in
@@ -50,7 +50,6 @@ class Shell:
         offsets: restored ones.
         history: of earlier openings.
         frames: the bounds of a frame.
-        shards: how many there are.
     """
 
     def __init__(
@@ -59,14 +58,15 @@ class Shell:
         offsets: Offsets = START,
         history: ShardHistory | None = None,
         frames: FrameLimits = FrameLimits(2_000),  # noqa: B008 - immutable
-        shards: int = 1,
     ) -> None:
         self.now = 100.0
         self.engine = engine or Engine(0)
         self.history = history or ShardHistory(0.0)
-        admission = Admission(self.engine, Limits(), lambda: self.now)
-        self.loop = ShardLoop(self.engine, admission, dict(offsets), self.history, shards, frames)
+        admission = Admission(self.engine, Limits(), self.now)
+        self.loop = ShardLoop(self.engine, admission, dict(offsets), self.history, frames)
         self.read_to_end = True
+        self.passed: Offsets = {}
+        """Offsets past dropped records that the next read hands out."""
         self.markers: Offsets = {}
         self.has_lag = False
         self.reads: deque[list[Taken]] = deque()
@@ -119,8 +119,9 @@ class Shell:
     def _do(self, action: ServingAction) -> Seen:
         match action:
             case Read(wait=wait):
-                if self.reads:
-                    return self.see(taken=self.reads.popleft())
+                if self.reads or self.passed:
+                    passed, self.passed = self.passed, {}
+                    return self.see(taken=self.reads.popleft() if self.reads else [], passed=passed)
                 self.now = max(self.now, min(self.now + max(wait, 0.001), self.until))
             case Commit(batch):
                 assert self.under_way is None, "one commit at a time"
@@ -152,7 +153,7 @@ class Shell:
         seen = self.see()
         while True:
             action, seen = self.step(seen)
-            in_vain = isinstance(action, Read) and not seen.taken
+            in_vain = isinstance(action, Read) and not seen.taken and not seen.passed
             if isinstance(action, Stop) or (in_vain and self.now >= self.until):
                 return self.actions[first:]
             if in_vain:
@@ -357,17 +358,28 @@ def test_a_frame_that_may_end_too_many_sessions_is_halved() -> None:
     assert [len(frame["events"]) for frame in shell.frames] == [4, 1, 1]
 
 
-def test_records_of_other_shards_are_passed_and_their_offsets_committed_once_a_second() -> None:
+def test_offsets_past_dropped_records_are_committed_once_a_second() -> None:
     """No frame is made of them."""
-    other = next(f"p-{number}" for number in range(99) if shard_of(f"p-{number}", 2) == 1)
-    shell = opened(shards=2)
-    shell.publish(arrival(0, other))
+    shell = opened()
+    shell.passed = {("t", 5): 40}
     shell.turn()
     assert shell.committed == []
     shell.turn(2.5)
     [batch] = shell.committed
-    assert offsets_of(batch) == {("t", 0): 1}
+    assert offsets_of(batch) == {("t", 5): 40}
     assert shell.frames == []
+
+
+def test_offsets_past_dropped_records_are_committed_with_the_next_frame() -> None:
+    """Those between its records with these records, the others with all of it."""
+    shell = opened(frames=FrameLimits(2_000, encoded_bytes=200))
+    first, second = shell.publish(arrival(0), arrival(1))
+    first.dropped_to, second.record.offset = 7, 7
+    shell.passed = {("t", 5): 40}
+    shell.turn()
+    shell.settle()
+    assert [frame["n"] for frame in shell.frames] == [0, 1]
+    assert [offsets_of(each) for each in shell.committed] == [{("t", 0): 7, ("t", 5): 40}, {("t", 0): 8}]
 
 
 def test_markers_at_the_end_of_a_partition_are_passed() -> None:

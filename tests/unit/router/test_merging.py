@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from switchboard.domain.events import EVENT_TYPES, Event
 from switchboard.journal.codec import BadInput
-from switchboard.kafka.merged_reader import SHARE, Partition, Taken, fair_merge, merge, rank_of
+from switchboard.kafka.merged_reader import Item, PartitionBuffer, Taken, merge, rank_of
+from switchboard.router.fair_merge import SHARE, fair_merge
 
 TYPES = st.sampled_from(EVENT_TYPES)
 HELD = st.lists(st.lists(st.tuples(st.integers(0, 9), TYPES), max_size=6), min_size=1, max_size=5)
@@ -23,31 +24,31 @@ def taken(tp: TopicPartition, offset: int, timestamp: int, event_type: str = "ch
     return Taken(timestamp, rank_of(event), event, record, size)
 
 
-def records(order: int, *timestamps: int, lag: bool = False, read_at: float = 0.0, size: int = 10) -> Partition:
+def records(order: int, *timestamps: int, lag: bool = False, read_at: float = 0.0, size: int = 10) -> PartitionBuffer:
     """A partition that holds arrivals of these timestamps, all read at one moment."""
     held = partition(order, lag=lag)
-    held.buffer.extend(taken(held.tp, offset, each, size=size) for offset, each in enumerate(timestamps))
-    for each in held.buffer:
+    held.records.extend(taken(held.tp, offset, each, size=size) for offset, each in enumerate(timestamps))
+    for each in held.records:
         each.read_at = read_at
     return held
 
 
-def partition(order: int, *heads: tuple[int, str], lag: bool = False) -> Partition:
+def partition(order: int, *heads: tuple[int, str], lag: bool = False) -> PartitionBuffer:
     """A partition that holds records of these timestamps and types, in this order."""
     tp = TopicPartition("t", order)
-    buffer = deque(taken(tp, offset, timestamp, kind) for offset, (timestamp, kind) in enumerate(heads))
-    return Partition(tp, order, buffer, lag=lag)
+    buffer: deque[Item] = deque(taken(tp, offset, timestamp, kind) for offset, (timestamp, kind) in enumerate(heads))
+    return PartitionBuffer(tp, order, buffer, lag=lag)
 
 
-def all_of(held: list[Partition]) -> list[Taken]:
+def all_of(held: list[PartitionBuffer]) -> list[Item]:
     """All that they hold, frame by frame."""
-    found: list[Taken] = []
+    found: list[Item] = []
     while some := merge(held, 1000, 10**6):
         found += some
     return found
 
 
-def times(found: list[Taken]) -> list[int]:
+def times(found: list[Item]) -> list[int]:
     """Their timestamps."""
     return list(map(attrgetter("timestamp"), found))
 
@@ -55,7 +56,7 @@ def times(found: list[Taken]) -> list[int]:
 def test_a_partition_is_read_on_until_enough_records_or_bytes_are_at_hand() -> None:
     """By records alone 200 with keys, values and headers of 64 KiB each would take 40 MB, in each partition."""
     held = records(0, 1, 2, 3)
-    for each in held.buffer:
+    for each in held.records:
         each.held = 100
     assert held.is_low(4, 301)
     assert not held.is_low(3, 301)
@@ -68,7 +69,7 @@ def test_all_is_taken_once_in_each_partitions_order(held: list[list[tuple[int, s
     """Nothing is lost, nothing doubled, and offsets of one partition ascend whatever its timestamps."""
     found = all_of([partition(order, *heads) for order, heads in enumerate(held)])
     for order, heads in enumerate(held):
-        offsets = [each.record.offset for each in found if each.record.partition == order]
+        offsets = [each.next_offset - 1 for each in found if each.place[1] == order]
         assert offsets == list(range(len(heads)))
     assert len(found) == sum(map(len, held))
 
@@ -78,7 +79,7 @@ def test_partitions_in_order_of_time_are_merged_in_order_of_time_and_type(held: 
     """Where each partition ascends, so does all that is taken: by timestamp, then by type, then by partition."""
     ranked = [sorted(heads, key=lambda head: (head[0], rank_of(Event(head[1], "p", {})))) for heads in held]
     found = all_of([partition(order, *heads) for order, heads in enumerate(ranked)])
-    keys = [(each.timestamp, each.rank, each.record.partition) for each in found]
+    keys = [(each.timestamp, each.rank, each.place[1]) for each in found]
     assert keys == sorted(keys)
 
 
@@ -107,7 +108,7 @@ def test_a_partition_is_awaited_while_it_has_lag_and_nothing_at_hand() -> None:
     behind, given_up = partition(0, lag=True), partition(0, lag=True)
     given_up.given_up = True
     held = [behind, given_up, partition(0, (1, "chat-arrival"), lag=True), partition(0)]
-    assert [each.awaited for each in held] == [True, False, False, False]
+    assert [each.is_awaited for each in held] == [True, False, False, False]
 
 
 def test_as_much_is_taken_as_a_frame_holds_and_one_record_at_least() -> None:
@@ -130,9 +131,9 @@ PLENTY = 10**6
 NOW = 100.0
 
 
-def partitions_of(found: list[Taken]) -> list[int]:
+def partitions_of(found: list[Item]) -> list[int]:
     """The partitions that records were taken from."""
-    return [each.record.partition for each in found]
+    return [each.place[1] for each in found]
 
 
 @given(HELD, st.integers(0, 10), st.booleans(), st.integers(1, 30))
@@ -141,12 +142,12 @@ def test_a_fair_merge_takes_all_in_the_end_in_each_partitions_order(
 ) -> None:
     """Nothing is lost, nothing doubled, whatever is old or overdue and however small the frames are."""
     partitions = [partition(order, *heads) for order, heads in enumerate(held)]
-    found: list[Taken] = []
+    found: list[Item] = []
     while some := fair_merge(partitions, most, PLENTY, oldest=oldest, overdue=NOW if is_live else None):
         assert len(some) <= most
         found += some
     for order, heads in enumerate(held):
-        assert [each.record.offset for each in found if each.record.partition == order] == list(range(len(heads)))
+        assert [each.next_offset - 1 for each in found if each.place[1] == order] == list(range(len(heads)))
 
 
 @given(HELD)
@@ -155,7 +156,7 @@ def test_while_nothing_is_old_or_overdue_a_fair_merge_is_a_merge(held: list[list
     fair = [partition(order, *heads) for order, heads in enumerate(held)]
     plain = [partition(order, *heads) for order, heads in enumerate(held)]
     found = fair_merge(fair, 1000, PLENTY, oldest=0, overdue=None)
-    assert [each.record for each in found] == [each.record for each in merge(plain, 1000, PLENTY)]
+    assert found == merge(plain, 1000, PLENTY)
 
 
 def test_records_that_no_outage_explains_do_not_come_first() -> None:
@@ -164,7 +165,7 @@ def test_records_that_no_outage_explains_do_not_come_first() -> None:
     found = fair_merge([old, recent], 400, PLENTY, oldest=4000, overdue=None)
     assert partitions_of(found)[:100] == [1] * 100
     assert partitions_of(found)[100:] == [0] * 300
-    recent.buffer.extend(records(1, *range(5100, 6100)).buffer)
+    recent.records.extend(records(1, *range(5100, 6100)).records)
     found = fair_merge([old, recent], 400, PLENTY, oldest=4000, overdue=None)
     assert partitions_of(found) == [1] * 300 + [0] * (400 // SHARE)
 
@@ -200,4 +201,4 @@ def test_where_all_is_old_the_order_is_that_of_time(held: list[list[tuple[int, s
     fair = [partition(order, *heads) for order, heads in enumerate(held)]
     plain = [partition(order, *heads) for order, heads in enumerate(held)]
     found = fair_merge(fair, 1000, PLENTY, oldest=1000, overdue=None)
-    assert [each.record for each in found] == [each.record for each in merge(plain, 1000, PLENTY)]
+    assert found == merge(plain, 1000, PLENTY)

@@ -3,7 +3,7 @@
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
-from switchboard.kafka.merged_reader import shard_of
+from switchboard.router.pool_shards import shard_of
 
 
 @pytest.mark.parametrize(

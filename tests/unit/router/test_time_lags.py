@@ -3,7 +3,8 @@
 from aiokafka import ConsumerRecord, TopicPartition
 
 from switchboard.journal.codec import BadInput
-from switchboard.kafka.merged_reader import RECENT_SECONDS, Partition, Taken, TimeLags
+from switchboard.kafka.merged_reader import PartitionBuffer, Taken
+from switchboard.router.time_lags import RECENT_SECONDS, TimeLags
 
 WALL = 1_700_000_000.0
 """The time at which the monotonic clock is 1000."""
@@ -17,14 +18,16 @@ def record(age: float, tp: TopicPartition = ARRIVALS) -> Taken:
     return Taken(timestamp, 6, BadInput("schema", "", "default"), kafka)
 
 
-def partition(*ages: float, tp: TopicPartition = ARRIVALS, lag: bool = False, ended_at: float = 1000.0) -> Partition:
+def partition(
+    *ages: float, tp: TopicPartition = ARRIVALS, lag: bool = False, ended_at: float = 1000.0
+) -> PartitionBuffer:
     """A partition with records of these ages at hand."""
-    made = Partition(tp, 0, lag=lag, ended_at=ended_at)
-    made.buffer.extend(record(age, tp) for age in ages)
+    made = PartitionBuffer(tp, 0, lag=lag, ended_at=ended_at)
+    made.records.extend(record(age, tp) for age in ages)
     return made
 
 
-def lag(lags: TimeLags, of: Partition, later: float = 0.0) -> float:
+def lag(lags: TimeLags, of: PartitionBuffer, later: float = 0.0) -> float:
     """The time lag of a partition, so many seconds after WALL; to the ms."""
     return round(lags.seconds(of, WALL + later, 1000.0 + later), 3)
 

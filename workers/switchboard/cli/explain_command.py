@@ -12,7 +12,7 @@ from switchboard.cli.ui import PrintableConsole, log_progress, say_json
 from switchboard.journal.log_frames import Tally
 from switchboard.journal.printable_text import counted
 from switchboard.projections.decision_texts import REASONS, duration_text, offer_end_count
-from switchboard.tools.agent_story import AgentMoment, AgentStory, Standing, Totals
+from switchboard.tools.agent_story import AgentMoment, AgentState, AgentStory, Totals
 from switchboard.tools.chat_story import ChatStory
 from switchboard.tools.explanation import explain_agent, explain_chat
 
@@ -57,7 +57,7 @@ def explain(log: Path, chat_id: str | None, agent_id: str | None, pool: str | No
 
 
 def agent_lines(story: AgentStory) -> list[Line]:
-    """An agent's day: totals, then each moment."""
+    """The day of an agent as lines: totals, then each event or timer that concerned the agent."""
     return list(_agent(story))
 
 
@@ -97,6 +97,7 @@ def _totals(totals: Totals) -> Iterator[Line]:
 
 
 def _share(part: float, whole: float) -> str:
+    """A duration in seconds, and its share of the whole."""
     return f"{duration_text(part)} ({100 * part / whole:.0f} %)"
 
 
@@ -122,8 +123,8 @@ def _agent_moment(moment: AgentMoment) -> Iterator[Line]:
         yield Line(f"Now {_state(moment.after)}.", depth=1)
 
 
-def _state(standing: Standing) -> str:
-    if standing.status == "logged-out":
+def _state(state: AgentState) -> str:
+    if state.status == "logged-out":
         return "logged out"
-    asks = "" if standing.requested_at is None else f", asking since {clock(standing.requested_at)}"
-    return f"{standing.status}, {standing.sessions} of {standing.max_sessions} chats{asks}"
+    asks = "" if state.requested_at is None else f", asking since {clock(state.requested_at)}"
+    return f"{state.status}, {state.sessions} of {state.max_sessions} chats{asks}"

@@ -33,8 +33,9 @@ FREE: Final = ("○", "dim")
 LEGEND: Final = "● active  ◐ wrapping  ◌ offered  ○ free"
 STATUS_STYLE: Final = {"available": "green", "unavailable": "dim", "absent": "red"}
 REFRESH_SECONDS: Final = 0.25
+"""Seconds between two updates on a terminal."""
 PLAIN_SECONDS: Final = 5.0
-"""Between two updates on a terminal, and between two lines elsewhere."""
+"""Seconds between two lines where there is no terminal."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -62,7 +63,7 @@ class Board:
     """Decisions `chat-assigned`, the newest first."""
 
     def take(self, topic: Topic, key: bytes, value: bytes | None) -> None:
-        """Take a changed row; a value of None deletes the row."""
+        """Store a changed row; a value of None deletes the row."""
         rows = self.agents if topic is Topic.AGENT_CAPACITY else self.chats
         if value is None:
             rows.pop(key.decode(), None)
@@ -70,7 +71,7 @@ class Board:
             rows[key.decode()] = orjson.loads(value)
 
     def note(self, decision: Mapping[str, Any]) -> None:
-        """Take a decision that became visible."""
+        """Keep a decision if it is an assignment."""
         if decision["type"] == "chat-assigned":
             self.assignments.appendleft(decision)
 
@@ -99,7 +100,8 @@ async def follow_rows(conn: Connection, names: TopicNames, board: Board) -> None
             for tp, records in (await consumer.getmany(timeout_ms=200)).items():
                 for record in records:
                     board.take(topics[tp.topic], record.key, record.value)
-            await asyncio.sleep(0)  # records that are at hand are returned without a pause for other tasks
+            # `getmany` returns fetched records without a pause, so other tasks would never run.
+            await asyncio.sleep(0)
     finally:
         await consumer.stop()
 
@@ -133,7 +135,7 @@ async def show(console: Console, board: Board, policies: Mapping[str, str], tall
 
 
 def counts(tally: Tally) -> str:
-    """The counts until now, in a line."""
+    """The counts so far, as a line."""
     line = (
         f"{counted(tally.sent['chat-arrival'], 'chat')} arrived, {tally.seen['chat-assigned']:,} assigned, "
         f"{tally.seen['assignment-confirmed']:,} accepted, {tally.seen['chat-requested']:,} follow-ups"
@@ -154,7 +156,7 @@ def now_ms() -> int:
 
 
 def render(board: Board, policies: Mapping[str, str], head: str, now: int) -> RenderableType:
-    """The whole board.
+    """The board for a terminal.
 
     Args:
         board: the rows and assignments.

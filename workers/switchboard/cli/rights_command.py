@@ -98,7 +98,7 @@ def _chosen(words: Sequence[str], known: dict[str, list[Right]]) -> list[Right]:
 
 
 def commands(rights: Iterable[Right], bootstrap: str, principal: str) -> list[str]:
-    """The commands that grant these rights: as few as possible, because each starts a Java of its own."""
+    """The commands that grant these rights. As few as possible, because each starts a JVM."""
     # One command grants one operation on any number of resources of one type.
     alike = defaultdict[tuple[Operation, Resource, bool], list[str]](list)
     for each in rights:

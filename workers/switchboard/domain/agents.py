@@ -28,7 +28,10 @@ NotLoggedIn: TypeAlias = Literal["not-logged-in"]
 
 
 def log_in(pool: Pool, step: Step, event: AgentLoggedIn) -> None:
-    """R18: an agent logs in; one who is logged in is set up anew and keeps sessions, request, lot and history."""
+    """R18: log an agent in. An agent that is already logged in keeps its sessions and lot, and gets the new settings.
+
+    Its request stays too, unless the new mode or status withdraws the request.
+    """
     agent = pool.agents.get(event.agent_id)
     profile = pool.index.profiles[pool.config.profile_or_default(event.profile).name]
     if agent is None:
@@ -39,7 +42,7 @@ def log_in(pool: Pool, step: Step, event: AgentLoggedIn) -> None:
 
 
 def log_out(pool: Pool, step: Step, event: AgentLoggedOut) -> NotLoggedIn | None:
-    """R18: an agent leaves."""
+    """R18: an agent logs out."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
@@ -48,7 +51,7 @@ def log_out(pool: Pool, step: Step, event: AgentLoggedOut) -> NotLoggedIn | None
 
 
 def lost(pool: Pool, step: Step, event: AgentLost) -> NotLoggedIn | None:
-    """R18: the agent's console is gone (8282)."""
+    """R18: give up an agent whose console has lost its connection (Oracle's answer 8282)."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
@@ -57,12 +60,12 @@ def lost(pool: Pool, step: Step, event: AgentLost) -> NotLoggedIn | None:
 
 
 def lose(pool: Pool, step: Step, agent: Agent) -> None:
-    """R18: an agent is lost, by an event or by silence."""
+    """R18: give up an agent as lost, because of an event or of silence."""
     _remove(pool, step, agent, "agent-lost")
 
 
 def change_status(pool: Pool, step: Step, event: AgentStatusChanged) -> NotLoggedIn | None:
-    """R18: the agent becomes available or unavailable; either ends an absence."""
+    """R18: set an agent's status. Either status ends an absence."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
@@ -72,7 +75,7 @@ def change_status(pool: Pool, step: Step, event: AgentStatusChanged) -> NotLogge
 
 
 def absent(pool: Pool, step: Step, event: AgentAbsent) -> Literal["not-logged-in", "already-absent"] | None:
-    """R18: the agent is away."""
+    """R18: an event makes an agent absent. `agent-present`, a status or a login ends the absence."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
@@ -83,7 +86,7 @@ def absent(pool: Pool, step: Step, event: AgentAbsent) -> Literal["not-logged-in
 
 
 def make_absent(pool: Pool, step: Step, agent: Agent, *, silent: bool) -> None:
-    """R18: an agent is treated as unavailable until it is back."""
+    """R18: make an agent absent. With `silent` the reason is silence, and the agent's next sign ends the absence."""
     agent.absent = True
     if silent:
         agent.silent = True
@@ -92,7 +95,7 @@ def make_absent(pool: Pool, step: Step, agent: Agent, *, silent: bool) -> None:
 
 
 def present(pool: Pool, step: Step, event: AgentPresent) -> Literal["not-logged-in", "not-absent"] | None:
-    """R18: the agent is back, with the status that it had."""
+    """R18: an absence ends, and the agent has its earlier status."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
@@ -103,12 +106,15 @@ def present(pool: Pool, step: Step, event: AgentPresent) -> Literal["not-logged-
 
 
 def heartbeat(pool: Pool, _step: Step, event: AgentHeartbeat) -> NotLoggedIn | None:
-    """R18: a sign, and nothing else."""
+    """R18: a heartbeat has no effect beyond `sign`, which the engine calls before."""
     return None if event.agent_id in pool.agents else "not-logged-in"
 
 
 def sign(pool: Pool, step: Step, agent: Agent, *, ends_absence: bool) -> None:
-    """R18: an event tells that the agent is there. One that ends an absence by itself need not be helped."""
+    """R18: note the time of an agent's event, and end an absence by silence.
+
+    With `ends_absence` the handler of the event ends the absence, and would refuse an event that finds none.
+    """
     if pool.config.watches_silence:
         agent.last_sign = step.service
         step.changed_agents[agent.id] = None
@@ -117,7 +123,7 @@ def sign(pool: Pool, step: Step, agent: Agent, *, ends_absence: bool) -> None:
 
 
 def change_capacity(pool: Pool, step: Step, event: AgentCapacityChanged) -> NotLoggedIn | None:
-    """R19: other limits for this login. Lowering takes no chat away."""
+    """R19: an agent gets other limits for this login. A lower limit ends no session."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
@@ -128,7 +134,7 @@ def change_capacity(pool: Pool, step: Step, event: AgentCapacityChanged) -> NotL
 
 
 def request_chat(pool: Pool, step: Step, event: RequestChat) -> Literal["repeated", "already-requested"] | None:
-    """R12: the agent clicked Request Chat."""
+    """R12: an agent clicks Request Chat."""
     request_id = event.request_id
     agent = pool.agents.get(event.agent_id)
     if agent is None:
@@ -161,7 +167,7 @@ def request_chat(pool: Pool, step: Step, event: RequestChat) -> Literal["repeate
 def cancel_request(
     pool: Pool, step: Step, event: RequestCancelled
 ) -> Literal["not-logged-in", "no-request", "not-manual"] | None:
-    """R12: the agent takes a request of its own back; one made for it stays."""
+    """R12: an agent takes back a request of origin `manual`. A request of origin `push` stays."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
@@ -176,7 +182,7 @@ def cancel_request(
 def set_up(
     pool: Pool, step: Step, agent: Agent, profile: Profile, own_mode: Mode | None, own_max_sessions: int | None
 ) -> None:
-    """Give an agent its profile and overrides; on turning to pull, a request made for it is withdrawn (R12)."""
+    """Give an agent its profile and overrides. A change to pull mode withdraws a request of origin `push` (R12)."""
     if profile is not agent.profile:
         offers.leave_line(agent)
         agent.profile = profile
@@ -202,7 +208,7 @@ def _add(pool: Pool, step: Step, agent_id: str, profile: Profile) -> Agent:
 
 
 def _remove(pool: Pool, step: Step, agent: Agent, reason: Literal["agent-lost", "agent-logged-out"]) -> None:
-    """R18: offers are rescinded; then active chats wait again, as accepted; then wrapping ones close, as concluded."""
+    """R18, in this order: offers end, active chats wait again in the order of acceptance, wrapping chats are closed."""
     agent.available = False
     _end_absence(pool, step, agent)
     offers.stand_down(pool, step, agent, reason)

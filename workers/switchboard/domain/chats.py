@@ -32,7 +32,7 @@ from switchboard.domain.timers import arm_wrap_up
 
 
 def arrive(pool: Pool, step: Step, event: ChatArrival) -> Literal["already-open", "already-closed"] | None:
-    """R13: a chat enters a queue; R4: its place there is by arrival, which is never later than the clock."""
+    """R13: put a new chat into a queue, or close it if its ending came first. R4: it arrives at the clock or before."""
     chat_id = event.chat_id
     if chat_id in pool.chats:
         return "already-open"
@@ -56,7 +56,7 @@ def arrive(pool: Pool, step: Step, event: ChatArrival) -> Literal["already-open"
 
 
 def accept(pool: Pool, step: Step, event: ChatAccepted) -> Literal["repeated"] | None:
-    """R10: an agent accepts the chat that it was offered."""
+    """R10: an agent accepts an offer."""
     chat_id = event.chat_id
     agent_id = event.agent_id
     offer_id = event.offer_id
@@ -85,7 +85,7 @@ def accept(pool: Pool, step: Step, event: ChatAccepted) -> Literal["repeated"] |
 def decline(
     pool: Pool, step: Step, event: ChatDeclined
 ) -> Literal["unknown-chat", "not-offered", "wrong-agent", "stale-offer"] | None:
-    """R10: an agent declines the chat that it was offered."""
+    """R10: an agent declines an offer."""
     chat = pool.chats.get(event.chat_id)
     offer_id = event.offer_id
     if chat is None:
@@ -141,7 +141,7 @@ def conclude(
 
 
 def release(pool: Pool, step: Step, event: ChatReleased) -> Literal["unknown-chat", "wrong-agent", "not-active"] | None:
-    """R15: the agent is done with the chat, wrap-up included."""
+    """R15: the session of a chat ends, with its wrap-up."""
     chat = pool.chats.get(event.chat_id)
     if chat is None:
         return "unknown-chat"
@@ -154,7 +154,7 @@ def release(pool: Pool, step: Step, event: ChatReleased) -> Literal["unknown-cha
 
 
 def transfer(pool: Pool, step: Step, event: ChatTransferred) -> None:
-    """R16: the chat is to wait in another queue, or to go to a certain agent."""
+    """R16: a chat is sent to another queue, or offered to a named agent."""
     chat = pool.chats.get(event.chat_id)
     to_queue = event.to_queue
     to_agent = event.to_agent
@@ -185,7 +185,7 @@ def transfer(pool: Pool, step: Step, event: ChatTransferred) -> None:
 
 
 def begin_wrapping(pool: Pool, step: Step, chat: Chat, agent: Agent) -> None:
-    """R15: the session stays with the agent until the chat is released."""
+    """R15: begin the wrap-up. The agent keeps the session until the chat is released."""
     step.mark(chat, "wrapping")
     chat.wrapping_since = step.service
     step.touch(agent)
@@ -202,7 +202,7 @@ def _end_conversation(pool: Pool, step: Step, chat: Chat) -> None:
 
 
 def _leave(pool: Pool, step: Step, chat: Chat) -> None:
-    """The customer of a waiting or offered chat is gone (R14)."""
+    """R14: close a waiting or offered chat whose customer has left."""
     if chat.stage == "waiting":
         pool.leave_line(chat)
     else:
@@ -211,7 +211,10 @@ def _leave(pool: Pool, step: Step, chat: Chat) -> None:
 
 
 def _detach(pool: Pool, step: Step, chat: Chat, *, leave_line: bool) -> None:
-    """For a transfer: the chat leaves who holds it; who passed it over is forgotten."""
+    """R16: take a chat out of its waiting line or session, and end its re-offer cool-downs.
+
+    Without `leave_line` a waiting chat stays in its line until `offers.offer`, which counts the waiting chats first.
+    """
     if chat.stage == "waiting":
         if leave_line:
             pool.leave_line(chat)
@@ -228,7 +231,7 @@ def _names_another(chat: Chat, named: str | None) -> bool:
 
 
 def _end_unknown(pool: Pool, step: Step, chat_id: str) -> Literal["already-over"] | None:
-    """R13: an ending before its chat is remembered, so that the chat is not served when it comes."""
+    """R13: remember an ending that comes before its chat, so that the chat is closed on arrival."""
     if chat_id in pool.remembered:
         return "already-over"
     pool.remember_ending(step, chat_id)

@@ -1,8 +1,8 @@
 """Matching: which request gets which chat (R6, R7, R8).
 
-Between settles no eligible request can be served (I5). So only what has changed since needs a look: requests that
-have become eligible, agents who may again take a chat they passed over, and chats that have begun to wait. An event
-costs about the same however many chats wait and agents ask.
+After each settle no eligible request can be served (I5). So matching looks only at what has changed since: requests
+that have become eligible, agents whose re-offer cool-down has ended, and chats that have started to wait. An event
+costs about the same however many chats and agents wait.
 """
 
 from itertools import chain
@@ -15,7 +15,8 @@ from switchboard.domain.state import Agent, AgentKey, Chat, WaitingLine
 from switchboard.domain.step import Step
 
 _WHOLE_PASS: Final = 64
-"""With more changes than this one pass over all requests is cheaper than looking at each change again and again."""
+"""With more changes, one pass over all requests is cheaper than `_serve_changed`, which checks all changes again after
+each offer."""
 
 
 def match(pool: Pool, step: Step) -> None:
@@ -38,6 +39,7 @@ def match(pool: Pool, step: Step) -> None:
 
 
 def _serve_agents(pool: Pool, step: Step, trying: dict[str, Agent]) -> None:
+    """R6 if only requests have changed: find the next chat of the agent."""
     if len(trying) > 1:
         _serve_changed(pool, step, trying, [])
         return
@@ -50,6 +52,7 @@ def _serve_agents(pool: Pool, step: Step, trying: dict[str, Agent]) -> None:
 
 
 def _serve_chat(pool: Pool, step: Step, chat: Chat) -> None:
+    """R6 if one chat has started to wait, and nothing else has changed: find the first agent for the chat."""
     if chat.stage != "waiting":
         return
     key = _first_agent(pool, step, chat)
@@ -58,6 +61,7 @@ def _serve_chat(pool: Pool, step: Step, chat: Chat) -> None:
 
 
 def _serve_changed(pool: Pool, step: Step, trying: dict[str, Agent], fresh: list[Chat]) -> None:
+    """R6 for several changes: serve the first in agent order of the agents concerned, then look at the rest again."""
     for agent in trying.values():
         offers.join_line(agent)
     while trying or fresh:
@@ -83,6 +87,7 @@ def _serve_changed(pool: Pool, step: Step, trying: dict[str, Agent], fresh: list
 
 
 def _serve_all(pool: Pool, step: Step) -> None:
+    """R6 for any number of changes: one pass over all requests. An offer never makes an earlier request servable."""
     lines = {id(line): line for line in chain.from_iterable(pool.index.asking.values())}
     for key in sorted(chain.from_iterable(line.agents for line in lines.values())):
         chat = next_chat(pool, step, key[-1])
@@ -91,7 +96,7 @@ def _serve_all(pool: Pool, step: Step) -> None:
 
 
 def _first_agent(pool: Pool, step: Step, chat: Chat) -> AgentKey | None:
-    """The first in agent order whose request the chat could serve."""
+    """The key of the first agent in agent order whose request could be served with the chat; None if there is none."""
     best: AgentKey | None = None
     passed = chat.passed
     for line in pool.index.asking.get(chat.queue, ()):
@@ -110,11 +115,12 @@ def _passes_over(agent: Agent, passed: dict[str, int], now: int) -> bool:
 
 
 def next_chat(pool: Pool, step: Step, agent: Agent) -> Chat | None:
-    """R8: the chat that the agent gets next, None when it may take none that waits."""
+    """R8: the chat that the agent gets next; None if no waiting chat may be offered to it."""
     config = agent.profile.config
     strict = config.pull_policy == "strict-priority"
     starving = config.starvation_limit
     passings = pool.index.passings.get(agent.id)
+    # `best`: the first chat in waiting order over all queues; `ranked`: that of the best-ranked queue with a chat.
     best: tuple[int, int, int, Chat] | None = None
     ranked: tuple[int, int, int, Chat] | None = None
     for line in agent.profile.lines:

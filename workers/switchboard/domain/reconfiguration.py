@@ -1,4 +1,4 @@
-"""A pool's configuration is replaced (R20). The one event whose cost grows with the pool."""
+"""Configuration of a pool (R20): the only event whose cost grows with the size of the pool."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,14 +11,14 @@ from switchboard.domain.step import Step
 
 
 def new_pool(pool_id: str, shard: int, raw: Mapping[str, Any] | None) -> Pool:
-    """An empty pool with this configuration, or with none."""
+    """An empty pool. `raw`: its configuration; None: that of a pool that was never configured."""
     pool = Pool(pool_id, shard, configuration.read(configuration.UNCONFIGURED if raw is None else raw))
     draw_lines(pool)
     return pool
 
 
 def draw_lines(pool: Pool) -> None:
-    """Make the lines of waiting chats and asking agents that the configuration calls for, all empty."""
+    """Make the waiting lines and request lines of the pool's configuration, all empty."""
     pool.index.waiting = {name: WaitingLine() for name in pool.config.queues}
     by_queues: dict[frozenset[str], AskingLine] = {}
     pool.index.profiles = {}
@@ -34,7 +34,7 @@ def draw_lines(pool: Pool) -> None:
 
 
 def configure(pool: Pool, step: Step, event: PoolConfigured) -> None:
-    """R20: the new configuration holds from here on, for chats and agents that are there as well."""
+    """R20: replace the configuration. It applies to the chats and agents of the pool at once."""
     pool.config = configuration.read(event.config)
     pool.configured_at = step.service
     step.configured = True
@@ -50,7 +50,7 @@ def configure(pool: Pool, step: Step, event: PoolConfigured) -> None:
 
 
 def _move_chats(pool: Pool, step: Step) -> None:
-    """Every chat of a queue that is gone belongs to the default queue."""
+    """Put the waiting chats into the new lines, and the chats of removed queues into the default queue."""
     queues, default = pool.config.queues, pool.config.default_queue
     for chat in sorted(pool.chats.values(), key=lambda chat: (chat.arrived_at, chat.position)):
         if chat.entered_queue not in queues:

@@ -1,4 +1,4 @@
-"""The settle: what follows from an event or a timer, until nothing changes (R3)."""
+"""The settle after each event and timer, until nothing more changes (R3), and the firing of timers (R1)."""
 
 from heapq import heappop
 
@@ -12,9 +12,9 @@ from switchboard.domain.timers import Kind, arm_queue_timers, arm_silence, queue
 
 
 def settle(pool: Pool, step: Step) -> None:
-    """R3: queue timers already due of chats whose offer has just ended, then push follow-ups, then matching.
+    """R3, in this order: queue timers that became due during an offer, push follow-ups, matching.
 
-    One round is enough: matching leaves each agent it serves with an undecided offer, so that no follow-up follows.
+    One round is enough: matching gives each agent that it serves an undecided offer, which rules out a follow-up (R11).
     """
     if step.ended:
         _fire_queue_timers_due(pool, step)
@@ -49,7 +49,7 @@ def _fire_queue_timers_due(pool: Pool, step: Step) -> None:
 
 
 def fire_queue_timer(pool: Pool, step: Step, chat: Chat, kind: int) -> None:
-    """R17: a waiting chat overflows into another queue, or has waited too long."""
+    """R17: a waiting chat moves to the overflow queue, or is closed after its maximum wait."""
     pool.leave_line(chat)
     if kind == Kind.QUEUE_TIMEOUT:
         pool.close(step, chat, "queue-timed-out")
@@ -61,19 +61,19 @@ def fire_queue_timer(pool: Pool, step: Step, chat: Chat, kind: int) -> None:
 
 
 def pass_time(pool: Pool, step: Step, at: int, end: int) -> None:
-    """R1: fire every timer due by the service time `end`, service time stepping to each and the clock by as much.
+    """R1: fire all timers due by `end`. Service time goes to each due time in turn, and the clock moves by as much.
 
     Args:
         pool: the pool.
         step: with the clock and the service time of the previous frame.
-        at: ms, the frame's; the clock is never stepped past it.
-        end: ms of service time.
+        at: the frame's clock, ms. The clock does not go beyond it.
+        end: service time, ms.
     """
     clock, start = step.clock, step.service
     while True:
         timers, wakes = pool.index.timers, pool.index.wakes
         if step.trying and not (timers and timers[0][0] <= step.service and timers[0][1] < Kind.DELAY_OVER):
-            # Delays and passings settle in their turn: after the offers that expire now, before other timers.
+            # Ends of delays and cool-downs come after the offers that expire now, and before other timers (R1).
             _settle(pool, step)
             continue
         due = min(timers[0][0] if timers else end + 1, wakes[0][0] if wakes else end + 1)
@@ -95,7 +95,7 @@ def _settle(pool: Pool, step: Step) -> None:
 
 
 def _wake(pool: Pool, step: Step, now: int) -> None:
-    """R5: delays and passings are over as soon as service time has reached them."""
+    """R5: find the agents whose delay or re-offer cool-down is over by `now`, service time in ms."""
     wakes = pool.index.wakes
     while wakes and wakes[0][0] <= now:
         agent = pool.agents.get(heappop(wakes)[1])
@@ -104,7 +104,7 @@ def _wake(pool: Pool, step: Step, now: int) -> None:
 
 
 def _fire(pool: Pool, step: Step, due: int, kind: int, subject: str) -> bool:
-    """Let one timer do its work. False: it was no longer meant."""
+    """Fire one timer. Returns False if the entry is stale, and nothing fires."""
     match kind:
         case Kind.OFFER_EXPIRY:
             return _expire_offer(pool, step, due, subject)
@@ -117,11 +117,11 @@ def _fire(pool: Pool, step: Step, due: int, kind: int, subject: str) -> bool:
         case Kind.AGENT_LOST:
             return _note_loss(pool, step, due, subject)
         case _:
-            raise AssertionError(f"no timer of kind {kind} is ever armed")
+            raise AssertionError(f"no timer of kind {kind} is ever set")
 
 
 def _expire_offer(pool: Pool, step: Step, due: int, chat_id: str) -> bool:
-    """R10: an offer has expired."""
+    """R10: an offer expires."""
     chat = pool.chats.get(chat_id)
     if chat is None or chat.stage != "offered" or chat.agent is None or chat.expires != due:
         return False
@@ -133,7 +133,7 @@ def _expire_offer(pool: Pool, step: Step, due: int, chat_id: str) -> bool:
 
 
 def _limit_wait(pool: Pool, step: Step, due: int, kind: int, chat_id: str) -> bool:
-    """R17: a chat has waited for its overflow, or too long."""
+    """R17: a waiting chat reaches a limit of its queue."""
     chat = pool.chats.get(chat_id)
     if chat is None or chat.stage != "waiting" or (due, kind, chat_id) not in queue_timers(pool, chat):
         return False
@@ -142,7 +142,7 @@ def _limit_wait(pool: Pool, step: Step, due: int, kind: int, chat_id: str) -> bo
 
 
 def _limit_wrap_up(pool: Pool, step: Step, due: int, chat_id: str) -> bool:
-    """R15: a chat has wrapped up for long enough."""
+    """R15: a wrapping chat reaches the wrap-up limit of its agent's profile."""
     chat = pool.chats.get(chat_id)
     if chat is None or chat.stage != "wrapping" or wrap_up_due(chat) != due:
         return False
@@ -151,7 +151,7 @@ def _limit_wrap_up(pool: Pool, step: Step, due: int, chat_id: str) -> bool:
 
 
 def _note_absence(pool: Pool, step: Step, due: int, agent_id: str) -> bool:
-    """R18: an agent may have been silent for `absent_after`."""
+    """R18: make an agent absent that was silent for `absent_after`."""
     agent = pool.agents.get(agent_id)
     if agent is None or agent.absent_due != due:
         return False
@@ -163,7 +163,7 @@ def _note_absence(pool: Pool, step: Step, due: int, agent_id: str) -> bool:
 
 
 def _note_loss(pool: Pool, step: Step, due: int, agent_id: str) -> bool:
-    """R18: an agent may have been silent for `lost_after`."""
+    """R18: give up an agent as lost that was silent for `lost_after`."""
     agent = pool.agents.get(agent_id)
     if agent is None or agent.lost_due != due:
         return False
@@ -175,7 +175,7 @@ def _note_loss(pool: Pool, step: Step, due: int, agent_id: str) -> bool:
 
 
 def _silent_for(pool: Pool, agent: Agent, limit: int, due: int) -> bool:
-    """Whether the agent has been silent for this long; if not, its timer is set to when it may be."""
+    """True if the agent had been silent for `limit` ms at `due`; otherwise its timer is set again."""
     if not limit:
         return False
     if silence_since(pool, agent) + limit > due:

@@ -34,9 +34,9 @@ def loads(text: bytes) -> Any:
         if str(error).startswith("depth limit exceeded"):
             raise TooDeepError from None
         raise
-    # Nearly all texts have so few brackets that they can't be too deep. Counting brackets with `translate` takes 0.4 us
-    # for a line of 475 bytes, with `bytes.count` 1.6 us.
-    if len(text) - len(text.translate(None, b"[{")) > MAX_LEVELS and is_too_deep(value):
+    # Nearly all texts have so few brackets that they can't be too deep, and a short one has no room for more. Counting
+    # brackets with `translate` takes 0.4 us for a line of 475 bytes, with `bytes.count` 1.6 us.
+    if len(text) > 2 * MAX_LEVELS and len(text) - len(text.translate(None, b"[{")) > MAX_LEVELS and is_too_deep(value):
         raise TooDeepError
     return value
 

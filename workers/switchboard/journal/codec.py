@@ -14,7 +14,7 @@ from switchboard.domain.decisions import Decision
 from switchboard.domain.events import DEFAULT_POOL, Event
 from switchboard.domain.rfc3339 import MAX_MS, MIN_MS
 from switchboard.journal import bounded_json
-from switchboard.journal.cloudevents import EventHeaders, Headers, read_headers, structured_data
+from switchboard.journal.cloudevents import EventHeaders, Headers, is_structured, read_headers, structured_data
 from switchboard.journal.schemas import EVENT_SHAPES, MAX_DETAIL, check_event, known_fields, quote
 
 MAX_VALUE_BYTES: Final = 65_536
@@ -142,20 +142,30 @@ def decode_event(
     """
     if not MIN_MS <= timestamp <= MAX_MS:  # Kafka takes any timestamp; recorded logs and clocks do not
         return BadInput("bad-time", f"the record's timestamp is {timestamp} ms, outside of the years 0001 to 9999")
+    body: dict[str, Any] = {}
     try:
-        return _decode(topic, headers, value, source, mapping)
+        # 1. Read: the record's form. The pool is known from here on.
+        read = _read(headers, value)
+        if isinstance(read, BadInput):
+            return read
+        event_headers, envelope, body = read
+        # 2. Check: type, id and fields.
+        given = _type_and_id(event_headers, envelope, body)
+        return given if isinstance(given, BadInput) else _event(topic, *given, body, source, mapping)
     except Exception as error:  # noqa: BLE001 - a record must not stop its reader
-        # A record that no case below foresees becomes a dead letter of its own.
-        return BadInput("undecodable", f"{type(error).__name__}: {error}"[:MAX_DETAIL])
+        # A record that no case below foresees becomes a dead letter of its own. The pool has to be the one that
+        # `pool_of` finds, or no shard would take the record.
+        return BadInput("undecodable", f"{type(error).__name__}: {error}"[:MAX_DETAIL], _pool(body))
 
 
-def _decode(
-    topic: str, headers: Headers, value: bytes | None, source: tuple[str, int, int], mapping: Mapping | None
+def _event(
+    topic: str,
+    given_type: str | None,
+    event_id: str | None,
+    body: dict[str, Any],
+    source: tuple[str, int, int],
+    mapping: Mapping | None,
 ) -> Event | BadInput:
-    read = _read(headers, value)
-    if isinstance(read, BadInput):
-        return read
-    given_type, event_id, body = read
     if mapping is not None:
         given_type, body = mapping(topic, given_type, body)
     event_type = OWN_TYPES.get(topic) if given_type is None else given_type
@@ -174,20 +184,37 @@ def _decode(
     return Event(event_type, body.get("pool", DEFAULT_POOL), known_fields(event_type, body), event_id, source)
 
 
-def pool_of(headers: Headers, value: bytes | None) -> str:
-    """The pool that `decode_event` gives a record, without a mapping: 0.5 us if the value names no pool, else a parse.
+def pool_of(headers: Headers, value: bytes | None, timestamp: int = 0) -> str:
+    """The pool that `decode_event` gives a record, without a mapping, whether the record is an event or bad input."""
+    return usable_pool(named_pool(headers, value, timestamp))
 
-    For dropping the records of other shards early.
+
+def named_pool(headers: Headers, value: bytes | None, timestamp: int = 0) -> str | None:
+    """The text of the field `pool` in a record's body, unchecked; None if the body has none or can't be read.
+
+    About 0.8 us for a value of 120 bytes, nearly all for parsing JSON. Searching the bytes for the field is no faster
+    once escapes, repeated keys, nested objects and damaged JSON are excluded.
     """
-    # Escapes and base64 may hide the name of the field.
-    if value is None or not (b'"pool"' in value or b"\\u" in value or b'"data_base64"' in value):
-        return DEFAULT_POOL
-    read = _read(headers, value)
-    return read.pool if isinstance(read, BadInput) else _pool(read[2])
+    if value is None or value.__class__ is UnreadValue or len(value) > MAX_VALUE_BYTES:
+        return None
+    if not MIN_MS <= timestamp <= MAX_MS:
+        return None
+    try:
+        body = bounded_json.loads(value)
+        if is_structured(headers):
+            body = _body_of(body) if body.__class__ is dict else None
+    except Exception:  # noqa: BLE001 - as in `decode_event`
+        return None
+    pool = body.get("pool") if body.__class__ is dict else None
+    return pool if pool.__class__ is str else None
 
 
-def _read(headers: Headers, value: bytes | None) -> tuple[str | None, str | None, dict[str, Any]] | BadInput:
-    """A record's event type, CloudEvents id and body; type and id are None if the record does not give them."""
+_Envelope: TypeAlias = dict[str, Any] | None
+"""The object around the body, in structured mode."""
+
+
+def _read(headers: Headers, value: bytes | None) -> tuple[EventHeaders, _Envelope, dict[str, Any]] | BadInput:
+    """(headers, envelope, body) of a record. Bad input has `DEFAULT_POOL`, since the body is not known."""
     if value is None:
         return BadInput("no-value", "the record has no value")
     if isinstance(value, UnreadValue):
@@ -204,7 +231,7 @@ def _read(headers: Headers, value: bytes | None) -> tuple[str | None, str | None
         envelope, body = body, _body_of(body)
         if isinstance(body, BadInput):
             return body
-    return _with_type_and_id(event_headers, envelope, body)
+    return event_headers, envelope, body
 
 
 def _parse(value: bytes) -> dict[str, Any] | BadInput:
@@ -235,10 +262,13 @@ def _body_of(envelope: dict[str, Any]) -> dict[str, Any] | BadInput:
     return body
 
 
-def _with_type_and_id(
-    headers: EventHeaders, envelope: dict[str, Any] | None, body: dict[str, Any]
-) -> tuple[str | None, str | None, dict[str, Any]] | BadInput:
-    """(type, id, body). The headers come before the envelope; the body may hold the type, but not the id."""
+def _type_and_id(
+    headers: EventHeaders, envelope: _Envelope, body: dict[str, Any]
+) -> tuple[str | None, str | None] | BadInput:
+    """(event type, CloudEvents id), None if the record does not give them.
+
+    The headers come before the envelope; the body may hold the type, but not the id.
+    """
     event_type: Any = None
     event_id: Any = None
     if headers.type is not None:
@@ -257,7 +287,7 @@ def _with_type_and_id(
         return BadInput(
             "schema", "/id pattern: expected a CloudEvents id of 1 to 128 characters, none of control", _pool(body)
         )
-    return event_type, event_id, body
+    return event_type, event_id
 
 
 def _not_null(value: Any) -> Any:
@@ -277,10 +307,14 @@ def _is_id(value: Any) -> bool:
 _is_pool: Final = re.compile("[A-Za-z0-9._-]{1,64}").fullmatch
 
 
+def usable_pool(name: Any) -> str:
+    """The pool of this name; `DEFAULT_POOL` if the value can't be the name of a pool."""
+    return name if isinstance(name, str) and _is_pool(name) else DEFAULT_POOL
+
+
 def _pool(body: dict[str, Any]) -> str:
     """The pool of an unchecked body; `DEFAULT_POOL` where the body has no usable pool."""
-    pool = body.get("pool")
-    return pool if isinstance(pool, str) and _is_pool(pool) else DEFAULT_POOL
+    return usable_pool(body.get("pool"))
 
 
 def _unknown_type(event_type: str | None) -> str:

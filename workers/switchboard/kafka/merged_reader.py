@@ -1,16 +1,18 @@
-"""Which shard a pool belongs to."""
+"""The merged reader: hands out the records of several partitions by timestamp, those of one partition in their order.
+
+Kafka has no order across partitions. `Merge` decides which record is next; it does no I/O and reads no clock.
+`MergedReader` fetches for it.
+"""
 
 import asyncio
 import time
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from heapq import heapify, heappop, heapreplace
-from typing import Final
+from typing import Final, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.partitioner import murmur2
 
 from switchboard.domain.events import EVENT_TYPES, Event
 from switchboard.errors import StalledError
@@ -18,14 +20,22 @@ from switchboard.journal.codec import SOURCE_TOPICS, BadInput, decode_event
 from switchboard.kafka.reading import STALLED_SECONDS, Offsets
 from switchboard.kafka.record_batches import work_of
 
+FETCH_RECORDS: Final = 1000
+"""Records that one call of `getmany` returns at most: about 3 ms to decode."""
+TURN_RECORDS: Final = 100
+"""Records decoded between two turns of the event loop, in which a commit under way makes progress."""
+LOW_RECORDS: Final = 200
+"""A partition is fetched while its buffer holds fewer records than this and takes less memory than LOW_BYTES."""
+LOW_BYTES: Final = 1024 * 1024
+"""See LOW_RECORDS: 200 records with values, keys and headers of 64 KiB each would take 40 MB."""
 
-@lru_cache(maxsize=65_536)
-def shard_of(pool: str, shards: int) -> int:
-    """As Kafka's default partitioner places a key, so that other clients can tell it as well."""
-    place: int = murmur2(pool.encode()) & 0x7FFFFFFF
-    return place % shards
+# Records that a tool takes at a time, the bytes of their values, and the seconds that it waits for the first.
+TOOL_RECORDS: Final = 1000
+TOOL_BYTES: Final = 4 * 1024 * 1024
+TOOL_FETCH_SECONDS: Final = 0.1
 
-
+# The order of records with one timestamp: configuration, logins, arrivals, requests, accepts, the rest of a chat's
+# life; all others last.
 _ARRIVAL_ON: Final = ("chat-arrival", "request-chat", "chat-accepted")
 _LIFECYCLE: Final = ("chat-declined", "chat-abandoned", "chat-concluded", "chat-released", "chat-transferred")
 RANK: Final = {
@@ -34,345 +44,381 @@ RANK: Final = {
     **{event_type: 2 + place for place, event_type in enumerate(_ARRIVAL_ON)},
     **dict.fromkeys(_LIFECYCLE, 5),
 }
-"""At equal timestamps: who is there, then what they can be given, then what they do. Other presence comes last."""
+"""Rank of an event type among records with one timestamp; the other types come last."""
 _LAST: Final = 6
 _CONFIGURATION: Final = RANK["pool-configured"]
 
-assert set(RANK) < set(EVENT_TYPES)  # noqa: S101 - a name misspelt here would be a wrong order, silently
+assert set(RANK) < set(EVENT_TYPES)  # noqa: S101 - a misspelt type would go unnoticed
+
+
+Place: TypeAlias = tuple[str, int]
+"""(topic, partition)."""
 
 
 @dataclass(slots=True)
 class Taken:
-    """One record, read and checked."""
+    """One record, read and decoded."""
 
     timestamp: int
-    """The record's, ms."""
+    """The record's, ms since 1970."""
     rank: int
+    """From `RANK`."""
     what: Event | BadInput
     record: ConsumerRecord
     size: int = 0
-    """Bytes that it adds to a frame or, as a dead letter, to the commit; about."""
+    """Bytes that the record adds to a frame or, as a dead letter, to the commit; about."""
     held: int = 0
-    """Bytes of memory that its record takes, about."""
+    """Bytes of memory that the record takes, about."""
     read_at: float = 0.0
-    """When it was read (monotonic, s)."""
+    """When the record was read; monotonic, s."""
+    dropped_to: int = -1
+    """The offset after the dropped records that follow this one; -1 if none follow."""
+
+    @property
+    def place(self) -> Place:
+        """The record's partition."""
+        return self.record.topic, self.record.partition
+
+    @property
+    def next_offset(self) -> int:
+        """Where to read on once this record has had its effect."""
+        offset: int = self.record.offset
+        return max(self.dropped_to, offset + 1)
+
+
+@dataclass(slots=True)
+class Dropped:
+    """Successive records of one partition that were dropped before they were decoded.
+
+    They keep their place in the merge, so that the records after them come no earlier than if none had been dropped.
+    """
+
+    place: Place
+    """Their partition."""
+    timestamp: int
+    """The latest of their timestamps, ms since 1970: the record after them is merged no earlier than this."""
+    next_offset: int
+    """The offset after the last dropped record."""
+    read_at: float
+    """When the first of them was read; monotonic, s."""
+    rank: int = -1
+    """Dropped records come before other records of the same timestamp."""
+    held: int = 0
+    """Bytes of memory."""
+    first_timestamp: int = field(init=False)
+    """The timestamp of the first of them, ms since 1970: while they wait, the partition's next record."""
+    last_timestamp: int = field(init=False)
+    """The timestamp of the last of them, ms since 1970: once they are taken, the partition's last record."""
+
+    def __post_init__(self) -> None:
+        """Begin with one record."""
+        self.first_timestamp = self.last_timestamp = self.timestamp
+
+    def extend(self, timestamp: int, next_offset: int) -> None:
+        """Add the record that follows."""
+        self.timestamp = max(self.timestamp, timestamp)
+        self.last_timestamp = timestamp
+        self.next_offset = next_offset
+
+    def join(self, following: "Dropped") -> None:
+        """Add the dropped records that follow."""
+        self.extend(following.timestamp, following.next_offset)
+        self.last_timestamp = following.last_timestamp
+
+
+Item: TypeAlias = Taken | Dropped
+"""What a buffer holds."""
 
 
 def rank_of(what: Event | BadInput) -> int:
-    """Where an event stands among those of its timestamp."""
+    """The rank of a record among those with its timestamp."""
     return RANK.get(what.type, _LAST) if isinstance(what, Event) else _LAST
 
 
 @dataclass(slots=True, eq=False)
-class Partition:
-    """What has been read of one partition and not been taken."""
+class PartitionBuffer:
+    """The records of one partition that were read and not yet taken."""
 
     tp: TopicPartition
     order: int
-    """Its place among partitions whose heads are alike."""
-    buffer: deque[Taken] = field(default_factory=deque)
+    """Decides between partitions whose next records have the same timestamp and rank; the lowest comes first."""
+    records: deque[Item] = field(default_factory=deque)
     position: int = 0
-    """Up to where it was read: behind its buffer, and behind what stands there that nobody is given."""
+    """Next offset to fetch, past buffered records and transaction markers."""
     lag: bool = True
-    """It holds more than was read, as far as is known."""
+    """Whether the partition holds more than was read, as far as is known."""
     given_up: bool = False
-    """It was waited for in vain: nobody waits for it again until it has delivered."""
+    """The merge has waited in vain, and does not wait again until a record comes."""
     ended_at: float = float("-inf")
-    """When (monotonic) it was last known to be read to its end."""
+    """When the partition was last known to be read to its end; monotonic, s."""
 
     @property
-    def awaited(self) -> bool:
-        """The merge can't go on without it, or something older may be passed by."""
-        return self.lag and not self.buffer and not self.given_up
+    def is_awaited(self) -> bool:
+        """Whether the next record is unknown, so that taking another record might be out of order."""
+        return self.lag and not self.records and not self.given_up
 
-    def is_low(self, records: int, held: int) -> bool:
-        """Whether fewer records than this, and fewer bytes of memory, are at hand: more are to be read."""
-        return len(self.buffer) < records and sum([each.held for each in self.buffer]) < held
+    def is_low(self, records: int = LOW_RECORDS, held: int = LOW_BYTES) -> bool:
+        """Whether the buffer holds fewer than `records` records that take less than `held` bytes of memory."""
+        return len(self.records) < records and sum([each.held for each in self.records]) < held
 
     def is_older_than(self, timestamp: int) -> bool:
-        """Whether the next record is at hand and has a timestamp before this one, ms."""
-        return bool(self.buffer) and self.buffer[0].timestamp < timestamp
+        """Whether the next record is known and has a timestamp before this one, ms."""
+        return bool(self.records) and self.records[0].timestamp < timestamp
+
+    def add(self, items: Iterable[Item]) -> None:
+        """Add the items that were read next; successive dropped records become one item."""
+        records = self.records
+        for item in items:
+            if isinstance(item, Taken):
+                records.append(item)
+                continue
+            if records and isinstance(last := records[-1], Dropped):
+                last.join(item)
+            else:
+                records.append(item)
+            # The offset past dropped records is committed with the record before them, if there is one.
+            if len(records) > 1 and isinstance(before := records[-2], Taken):
+                before.dropped_to = item.next_offset
+
+    def read_to(self, position: int, end: int | None, at: float) -> None:
+        """Note how far the partition is read.
+
+        Args:
+            position: next offset to fetch.
+            end: the partition's end; None: not known.
+            at: when the end was at that offset; monotonic, s.
+        """
+        self.position = position
+        self.lag = end is None or position < end
+        if not self.lag:
+            self.given_up = False
+            self.ended_at = max(self.ended_at, at)
 
 
-def merge(partitions: list[Partition], most: int, most_bytes: int) -> list[Taken]:
-    """Take records, the earliest head first, until an awaited partition has run empty or there are enough.
+def merge(partitions: Iterable[PartitionBuffer], most: int, most_bytes: int) -> list[Item]:
+    """Take records, the earliest first, until there are enough or the next one is unknown.
 
-    Offsets of one partition always ascend, whatever its timestamps.
+    A record never comes before its predecessor in its partition, whatever their timestamps.
+
+    Args:
+        partitions: their buffers; what is taken is removed.
+        most: records taken at most, beside dropped ones.
+        most_bytes: bytes of records after which no more are taken; one record is always taken.
     """
-    heads = [(each.buffer[0].timestamp, each.buffer[0].rank, each.order, each) for each in partitions if each.buffer]
+    heads = [(each.records[0].timestamp, each.records[0].rank, each.order, each) for each in partitions if each.records]
     heapify(heads)
-    taken: list[Taken] = []
-    size = 0
-    while heads:
+    taken: list[Item] = []
+    number = size = 0
+    while heads and not (number and (number >= most or size >= most_bytes)):
         partition = heads[0][3]
-        buffer = partition.buffer
-        if taken and (len(taken) >= most or size >= most_bytes):
-            break
-        item = buffer.popleft()
+        records = partition.records
+        item = records.popleft()
         taken.append(item)
-        size += _room_of(item, most_bytes)
-        if buffer:
-            head = buffer[0]
+        if isinstance(item, Taken):
+            number += 1
+            size += room_of(item, most_bytes)
+        if records:
+            head = records[0]
             heapreplace(heads, (head.timestamp, head.rank, partition.order, partition))
-        elif partition.awaited:
+        elif partition.is_awaited:
             break
         else:
             heappop(heads)
     return taken
 
 
-def _room_of(item: Taken, most_bytes: int) -> int:
-    """The part of a frame's bytes that a record takes; a configuration takes all.
+def room_of(item: Taken, most_bytes: int) -> int:
+    """Bytes of a frame that a record uses up: all of them for a configuration.
 
-    One may take 50 ms to apply, and the event loop turns between frames only.
+    So a merge ends with the first configuration: to apply one may take 50 ms, and other tasks run between frames.
     """
     return most_bytes if item.rank == _CONFIGURATION else item.size
 
 
-SHARE: Final = 4
-"""One in so many records of a frame is for those whose turn does not come by the order of time."""
-
-
-def fair_merge(
-    partitions: list[Partition], most: int, most_bytes: int, *, oldest: int, overdue: float | None
-) -> list[Taken]:
-    """Take records as `merge` does, and keep a share of the frame for partitions that would wait without end.
-
-    1. By time: from the partitions whose head is not older than `oldest`; up to three quarters of the frame while some
-       are left for the next steps, else up to all of it.
-    2. By turns, fewest taken first: from the partitions whose head is overdue.
-    3. By time: from the partitions whose head is older than `oldest`.
-
-    Offsets of one partition still ascend.
+class Merge:
+    """The buffers of the partitions, and the wait for partitions that have lag and deliver nothing.
 
     Args:
-        partitions: what has been read and not been taken.
-        most: records that are taken at most.
-        most_bytes: bytes after which no more are taken, about.
-        oldest: record timestamp, ms. No outage explains an older one, so it does not come before others that are not.
-        overdue: heads that were read before this (monotonic, s) have waited too long; None while the shard catches up
-            after an outage, when all partitions have old records and their order matters more than a wait.
-    """
-    old = [each for each in partitions if each.is_older_than(oldest)]
-    recent = [each for each in partitions if each not in old] if old else partitions
-    is_shared = bool(old) or any(_is_overdue(each, overdue) for each in recent)
-    kept, kept_bytes = (most // SHARE, most_bytes // SHARE) if is_shared else (0, 0)
-    taken = merge(recent, most - kept, most_bytes - kept_bytes)
-    if not is_shared:
-        return taken
-    size = sum(each.size for each in taken)
-    waiting = [each for each in partitions if _is_overdue(each, overdue)]
-    if waiting:
-        taken += _by_turns(waiting, taken, most - len(taken), max(kept_bytes, most_bytes - size))
-    size = sum(each.size for each in taken)
-    if old and len(taken) < most and size < most_bytes:
-        taken += merge(old, most - len(taken), most_bytes - size)
-    return taken
-
-
-def _is_overdue(partition: Partition, overdue: float | None) -> bool:
-    return overdue is not None and bool(partition.buffer) and partition.buffer[0].read_at < overdue
-
-
-def _by_turns(waiting: list[Partition], before: list[Taken], most: int, most_bytes: int) -> list[Taken]:
-    """Take records, each from the partition from which the fewest were taken; of those the earliest head."""
-    counts = Counter((each.record.topic, each.record.partition) for each in before)
-    heads = [(counts[each.tp], each.buffer[0].timestamp, each.buffer[0].rank, each.order, each) for each in waiting]
-    heapify(heads)
-    taken: list[Taken] = []
-    size = 0
-    while heads and len(taken) < most and size < most_bytes:
-        count, _, _, order, partition = heads[0]
-        item = partition.buffer.popleft()
-        taken.append(item)
-        size += _room_of(item, most_bytes)
-        if partition.buffer:
-            head = partition.buffer[0]
-            heapreplace(heads, (count + 1, head.timestamp, head.rank, order, partition))
-        else:
-            heappop(heads)
-    return taken
-
-
-RECENT_SECONDS: Final = 60.0
-"""The last record that was taken tells of its partition for so long; a partition that idles is not behind. Alerts wait
-for longer than this, so that one old record raises none."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Last:
-    """The last record that was taken of a partition."""
-
-    age: float
-    """The clock less its timestamp when it was taken, s."""
-    at: float
-    """When it was taken; monotonic, s."""
-
-
-class TimeLags:
-    """The time lags of one shard's source partitions, in s.
-
-    Positive: the partition is behind. Negative: its timestamps are in the future, since a producer's clock is ahead.
+        wait: seconds to wait for such partitions.
+        gives_up: whether the others are then merged without them; if not, `may_take` raises StalledError.
     """
 
-    def __init__(self, now: float) -> None:
-        self._opened = now
-        self._last: dict[tuple[str, int], _Last] = {}
+    def __init__(self, wait: float, *, gives_up: bool = True) -> None:
+        self.partitions: dict[TopicPartition, PartitionBuffer] = {}
+        self._wait = wait
+        self._gives_up = gives_up
+        self._waiting_since: float | None = None
 
-    def took(self, taken: Iterable[Taken], wall: float, now: float) -> None:
-        """Note records that were taken.
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the merge waits for a partition."""
+        return self._waiting_since is not None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no record is at hand."""
+        return not any(each.records for each in self.partitions.values())
+
+    def assign(self, tps: Iterable[TopicPartition]) -> None:
+        """Merge these partitions and no others, in this order; known ones keep their buffers."""
+        self.partitions = {tp: self.partitions.get(tp) or PartitionBuffer(tp, 0) for tp in tps}
+        for order, partition in enumerate(self.partitions.values()):
+            partition.order = order
+
+    def delivering(self, tp: TopicPartition) -> PartitionBuffer:
+        """The buffer of a partition that delivers records now."""
+        partition = self.partitions[tp]
+        if partition.is_awaited:
+            # The wait measures silence, so each awaited partition that delivers restarts it.
+            self._waiting_since = None
+        partition.given_up = False
+        return partition
+
+    def may_take(self, now: float) -> bool:
+        """Whether records may be taken: the next record of each partition is known, or was waited for in vain.
 
         Args:
-            taken: in the order in which they were taken.
-            wall: the time, in s since 1970.
-            now: the same, monotonic.
+            now: monotonic, s.
+
+        Raises:
+            StalledError: the wait was in vain, and the merge does not give up.
         """
-        last = {(each.record.topic, each.record.partition): each.timestamp for each in taken}
-        for place, timestamp in last.items():
-            self._last[place] = _Last(wall - timestamp / 1000, now)
-
-    def seconds(self, partition: Partition, wall: float, now: float) -> float:
-        """The time lag of a partition.
-
-        It is the first of these that there is:
-
-        1. the age of the next record to be taken, if it has been fetched;
-        2. the age that the last record had when it was taken, within RECENT_SECONDS;
-        3. if there are unread records and the broker delivers none, the time since the partition was last read to its
-           end, or anything was taken from it;
-        4. 0: all is read, and nothing has come lately.
-        """
-        if partition.buffer:
-            return wall - partition.buffer[0].timestamp / 1000
-        last = self._last.get((partition.tp.topic, partition.tp.partition))
-        if last is not None and now - last.at < RECENT_SECONDS:
-            return last.age
-        if partition.lag:
-            return now - max(partition.ended_at, self._opened, last.at if last is not None else self._opened)
-        return 0.0
+        awaited = [partition for partition in self.partitions.values() if partition.is_awaited]
+        if awaited:
+            if self._waiting_since is None:
+                self._waiting_since = now
+            if now - self._waiting_since < self._wait:
+                return False
+            if not self._gives_up:
+                names = ", ".join(f"{each.tp.topic}/{each.tp.partition}" for each in awaited)
+                raise StalledError(f"reading stalled for {self._wait:g} s: {names}; is a broker away?")
+            for partition in awaited:
+                partition.given_up = True
+        self._waiting_since = None
+        return True
 
 
-BUFFER_BYTES: Final = 1024 * 1024
-"""Memory of the records at hand of a partition, beyond which it is not read on."""
-BUFFER_LOW: Final = 200
-"""A partition with fewer records at hand is read on."""
-FETCH_RECORDS: Final = 1000
-MOST: Final = 1000
-MOST_BYTES: Final = 4 * 1024 * 1024
-"""Records, and bytes of their values, that are handed out at a time."""
-FETCH_MS: Final = 100
+Decode: TypeAlias = Callable[[str, Sequence[ConsumerRecord]], Iterable[Item]]
+"""Decodes or drops records of one partition, given the topic's bare name."""
 
 _NO_EVENT: Final = BadInput("unknown-type", "not of a topic that events are read from")
 
 
-class MergedReading:
-    """Reads partitions and hands their records out by timestamp, each partition's in its own order.
+def decode_all(topic: str, records: Sequence[ConsumerRecord]) -> Iterable[Taken]:
+    """Decode records for a tool; records of other topics than source topics come last among those of one timestamp."""
+    for record in records:
+        what: Event | BadInput = _NO_EVENT
+        if topic in SOURCE_TOPICS:
+            source = (record.topic, record.partition, record.offset)
+            what = decode_event(topic, record.headers, record.value, source=source, timestamp=record.timestamp)
+        yield Taken(record.timestamp, rank_of(what), what, record, len(record.value or b""), work_of(record))
+
+
+class MergedReader:
+    """Reads partitions in merged order, with a consumer of its own.
 
     Args:
-        consumer: started, and with nothing else to do.
-        topics: name on the bus -> plain name, in the order in which partitions of equal heads are taken.
-        begins: the first offset of each partition.
-        ends: the offset before which each is read; None reads on and on.
-        merge_wait: seconds for which a reading without ends waits for a partition that has more and delivers nothing.
-            With ends it waits for as long as it takes, so the order is that of the timestamps alone.
+        consumer: started before the first call.
+        topics: name on the bus -> bare name. Of records with one timestamp and rank, those of the first topic come
+            first.
+        wait: seconds to wait for a partition that has lag and delivers nothing. Without effect if there are `ends`:
+            the order is then never broken, and such a partition is an error after STALLED_SECONDS.
+        decode: how records are decoded.
+        ends: the offsets before which reading ends; None: it never ends.
     """
 
     def __init__(
         self,
         consumer: AIOKafkaConsumer,
         topics: Mapping[str, str],
-        begins: Offsets,
-        ends: Offsets | None,
-        merge_wait: float,
+        wait: float,
+        decode: Decode = decode_all,
+        ends: Offsets | None = None,
     ) -> None:
         self._consumer = consumer
-        self._topics = topics
+        self._topics = dict(topics)
+        self._decode = decode
         self._ends = ends
-        self._wait = STALLED_SECONDS if ends is not None else merge_wait
-        self._waiting_since: float | None = None
-        self._partitions: dict[TopicPartition, Partition] = {}
-        self.take_up(begins)
+        self.merge = Merge(wait) if ends is None else Merge(STALLED_SECONDS, gives_up=False)
 
-    def take_up(self, positions: Offsets) -> None:
-        """Read these partitions, from these offsets, and no others; what is at hand of those known is kept."""
-        # assign() forgets all positions: none may be read before each is set again, hence no await between.
+    def assign(self, positions: Offsets) -> None:
+        """Read these partitions from these offsets on, and no others; records of known partitions are kept."""
+        # assign() forgets all positions, and none may be read before all are set again: hence no await between.
         self._consumer.assign(list(positions))
         for tp, offset in positions.items():
             self._consumer.seek(tp, offset)
-        places = list(self._topics)
-        order = sorted(positions, key=lambda tp: (places.index(tp.topic), tp.partition))
-        self._partitions = {tp: self._partitions.get(tp) or Partition(tp, 0) for tp in order}
-        for place, (tp, partition) in enumerate(self._partitions.items()):
-            partition.order = place
-            partition.lag = self._ends is None or positions[tp] < self._ends[tp]
+        topics = list(self._topics)
+        self.merge.assign(sorted(positions, key=lambda tp: (topics.index(tp.topic), tp.partition)))
+        if self._ends is not None:
+            for tp, partition in self.merge.partitions.items():
+                partition.lag = positions[tp] < self._ends[tp]
 
     async def positions(self) -> Offsets:
-        """How far each partition is read."""
-        return {tp: await self._consumer.position(tp) for tp in self._partitions}
+        """The next offset to fetch of each partition."""
+        return {tp: await self._consumer.position(tp) for tp in self.merge.partitions}
 
-    async def take(self, stop: asyncio.Event) -> AsyncIterator[list[ConsumerRecord]]:
-        """The records, some at a time, none now and then; ends at the ends, or once `stop` is set.
+    async def batches(self, stop: asyncio.Event) -> AsyncIterator[list[ConsumerRecord]]:
+        """All records in merged order, some at a time; an empty list if none came for a while.
+
+        Returns at the ends, or once `stop` is set.
 
         Raises:
-            StalledError: nothing came for half a minute of a partition that has not reached its end.
+            StalledError: a partition has not reached its end, and delivered nothing for STALLED_SECONDS.
         """
         while not stop.is_set() and (self._ends is None or self._has_more()):
-            await self._fetch()
-            yield [each.record for each in self._merge()]
+            await self.fetch(TOOL_FETCH_SECONDS if self.merge.is_empty or self.merge.is_waiting else 0.0)
+            taken: list[Item] = []
+            if self.merge.may_take(time.monotonic()):
+                taken = merge(self.merge.partitions.values(), TOOL_RECORDS, TOOL_BYTES)
+            yield [each.record for each in taken if isinstance(each, Taken)]
 
     def _has_more(self) -> bool:
-        return any(partition.lag or partition.buffer for partition in self._partitions.values())
+        return any(partition.lag or partition.records for partition in self.merge.partitions.values())
 
-    async def _fetch(self) -> None:
+    async def fetch(self, wait: float) -> None:
+        """Fill the buffers that are low.
+
+        Args:
+            wait: seconds to wait for the first record.
+
+        Raises:
+            OffsetOutOfRangeError: the next offset of a partition is gone.
+            KafkaError: not allowed to read, and the like.
+        """
         low = [
             tp
-            for tp, partition in self._partitions.items()
-            if partition.is_low(BUFFER_LOW, BUFFER_BYTES) and (self._ends is None or partition.lag)
+            for tp, partition in self.merge.partitions.items()
+            if partition.is_low() and (self._ends is None or partition.lag)
         ]
-        if not low:
-            return
-        idle = all(not partition.buffer for partition in self._partitions.values()) or self._waiting_since is not None
-        wait = FETCH_MS if idle else 0
-        for tp, records in (await self._consumer.getmany(*low, timeout_ms=wait, max_records=FETCH_RECORDS)).items():
-            partition = self._partitions[tp]
-            if partition.awaited:
-                self._waiting_since = None  # the wait is for silence: while they deliver, one by one, it is none
-            partition.given_up = False
-            end = self._ends[tp] if self._ends is not None else None
-            partition.buffer.extend(self._taken(record) for record in records if end is None or record.offset < end)
-        for tp in low:
-            end = self._ends[tp] if self._ends is not None else self._consumer.last_stable_offset(tp)
-            partition = self._partitions[tp]
-            partition.lag = end is None or await self._consumer.position(tp) < end
-            partition.given_up = partition.given_up and partition.lag
+        left = low
+        while left:
+            timeout_ms = int(wait * 1000) if left is low else 0
+            found = await self._consumer.getmany(*left, timeout_ms=timeout_ms, max_records=FETCH_RECORDS)
+            for tp, records in found.items():
+                await self._buffer(tp, records)
+            if sum(map(len, found.values())) < FETCH_RECORDS:
+                break
+            # One partition with many records can fill a whole call, again and again: fetch from the others alone.
+            left = [tp for tp in left if tp not in found]
+        await self._note_ends(low)
 
-    def _taken(self, record: ConsumerRecord) -> Taken:
-        topic = self._topics[record.topic]
-        what = (
-            decode_event(
-                topic,
-                record.headers,
-                record.value,
-                source=(record.topic, record.partition, record.offset),
-                timestamp=record.timestamp,
-            )
-            if topic in SOURCE_TOPICS
-            else _NO_EVENT
-        )
-        return Taken(record.timestamp, rank_of(what), what, record, len(record.value or b""), work_of(record))
+    async def _buffer(self, tp: TopicPartition, records: list[ConsumerRecord]) -> None:
+        if self._ends is not None:
+            records = [record for record in records if record.offset < self._ends[tp]]
+        partition = self.merge.delivering(tp)
+        for first in range(0, len(records), TURN_RECORDS):
+            if first:
+                await asyncio.sleep(0)
+            partition.add(self._decode(self._topics[tp.topic], records[first : first + TURN_RECORDS]))
 
-    def _merge(self) -> list[Taken]:
-        awaited = [partition for partition in self._partitions.values() if partition.awaited]
-        if awaited:
-            now = time.monotonic()
-            if self._waiting_since is None:
-                self._waiting_since = now
-            if now - self._waiting_since < self._wait:
-                return []
-            if self._ends is not None:
-                told = ", ".join(f"{each.tp.topic}/{each.tp.partition}" for each in awaited)
-                raise StalledError(f"reading stalled for {STALLED_SECONDS} s: {told}; is a broker away?")
-            for partition in awaited:
-                partition.given_up = True
-        self._waiting_since = None
-        return merge(list(self._partitions.values()), MOST, MOST_BYTES)
+    async def _note_ends(self, tps: Iterable[TopicPartition]) -> None:
+        """Note which partitions are read to their end.
+
+        Without `ends` a partition ends at its last stable offset: an open transaction of another producer is no lag.
+        """
+        now, wall = time.monotonic(), time.time() * 1000
+        for tp in tps:
+            end = self._consumer.last_stable_offset(tp) if self._ends is None else self._ends[tp]
+            polled = self._consumer.last_poll_timestamp(tp) or 0
+            position = await self._consumer.position(tp)
+            self.merge.partitions[tp].read_to(position, end, now - max(0.0, wall - polled) / 1000)

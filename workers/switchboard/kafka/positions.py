@@ -1,4 +1,8 @@
-"""What was read of a source topic and is no longer in it: the topic was made anew, or its retention was too short."""
+"""Positions in partitions: where reading starts, which positions are gone, and how markers at the end are passed.
+
+A marker follows the last record of each transaction. It takes an offset, and no reader receives it. So the next offset
+to take can be below a partition's end although every record was read.
+"""
 
 import asyncio
 import time
@@ -12,63 +16,33 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from switchboard.domain.rfc3339 import parse_ms
 from switchboard.errors import NoStartError
 from switchboard.kafka.admin import Difference
-from switchboard.kafka.aiokafka_patches import learn
 from switchboard.kafka.clients import Connection, reader
-from switchboard.kafka.reading import ends_of, opened, partitions_of, read_between, restore
+from switchboard.kafka.reading import Offsets, ends_of, opened, partitions_of, read_between, restore, started
 from switchboard.kafka.topics import Topic, TopicNames
 
-Offsets = dict[tuple[str, int], int]
-"""(topic on the bus, partition) -> next offset."""
+START_SECONDS: Final = 15.0
+"""Time to find the offsets of a first start."""
+SINCE_SECONDS: Final = 30
+"""Time to find the offsets of a time of day."""
+LAST_SECONDS: Final = 30
+"""Time to find the last records. A few records of each partition are read, usually in well under a second."""
+CAUGHT_UP_SECONDS: Final = 0.25
+"""Pause between two checks whether a shard has caught up."""
+LEAD_SECONDS: Final = 60 * 60
+"""How long before midnight the monitor begins to read, to know the chats that waited at midnight. Offers last minutes.
+"""
+FIRST_STEP: Final = 2
+"""Number of offsets before a partition's end that are read first: the last record and the marker of its transaction."""
+GROWTH: Final = 16
+"""While only markers and aborted records are found, each further read goes so many times farther back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gone(Difference):
-    """A partition in which a shard can't go on: a router that meets it stops with these words."""
-
-    said: str
-
-    def __str__(self) -> str:
-        return self.said
-
-
-def not_there(known: Offsets, found: Collection[TopicPartition]) -> Iterator[Gone]:
-    """The partitions that were read and are not among those found, in order."""
-    for topic, partition in sorted(known):
-        if TopicPartition(topic, partition) not in found:
-            yield _gone(topic, partition, "missing", "there", f"{topic}/{partition} is no longer there")
-
-
-def cut(known: Offsets, beginnings: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]) -> Iterator[Gone]:
-    """The partitions that were read to where there is nothing to go on with, given what each of them holds."""
-    for tp, beginning in beginnings.items():
-        read_to = known.get((tp.topic, tp.partition))
-        if read_to is not None and not beginning <= read_to <= ends[tp]:
-            holds = f"holds {beginning} to {ends[tp]}"
-            said = f"{tp.topic}/{tp.partition} {holds}, and was read to {read_to}"
-            yield _gone(tp.topic, tp.partition, holds, f"to hold {read_to}, to which it was read", said)
-
-
-def unreadable(tp: TopicPartition) -> Gone:
-    """A partition that was cut while it was read."""
-    said = f"what was to be read of {tp.topic}/{tp.partition} is gone"
-    return _gone(tp.topic, tp.partition, "cut", "there", said)
-
-
-def _gone(topic: str, partition: int, found: str, expected: str, said: str) -> Gone:
-    remedy = f"switchboard topics reset {topic} --from earliest|latest|TIME"
-    told = (
-        f"{said}: the topic was deleted and made anew, or its retention has overtaken the router. "
-        f"Say where to go on with: {remedy}"
-    )
-    return Gone(topic, f"partition {partition}", found, expected, remedy, fatal=True, said=told)
-
-
-DEADLINE_SECONDS: Final = 15.0
+# Where reading starts
 
 
 @dataclass(slots=True, frozen=True)
 class Start:
-    """Where to begin: at the first or the next record of each partition, or at the first not older than a time."""
+    """Where to begin in each partition: the first record, the next record, or the first not older than a time."""
 
     where: Literal["earliest", "latest"] | int
     """The int is ms since 1970."""
@@ -78,7 +52,7 @@ class Start:
         """From `earliest`, `latest` or an RFC 3339 time.
 
         Raises:
-            ValueError: it is none of these.
+            ValueError: the text is none of these.
         """
         match text:
             case "earliest" | "latest":
@@ -89,20 +63,40 @@ class Start:
             raise ValueError(f"expected earliest, latest or a time as 2026-01-31T08:00:00Z, got {text!r}") from None
 
 
+async def offsets_at(consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition], start: Start) -> Offsets:
+    """The first offset to read of each partition; the partition's end if all its records are older than the start."""
+    wanted = list(tps)
+    if not wanted:
+        return {}
+    if start.where == "earliest":
+        beginnings: Offsets = await consumer.beginning_offsets(wanted)
+        return beginnings
+    # The ends come first: a record that is written between the two calls must not be passed over.
+    ends: Offsets = await consumer.end_offsets(wanted)
+    if start.where == "latest":
+        return ends
+    found: dict[TopicPartition, Any] = await consumer.offsets_for_times(dict.fromkeys(wanted, start.where))
+    return {tp: ends[tp] if found[tp] is None else found[tp].offset for tp in wanted}
+
+
 async def first_offsets(conn: Connection, names: TopicNames, start: Start | None) -> Offsets:
     """The offsets at which a shard without progress begins; routing-config is always read from its beginning.
 
+    Args:
+        conn: the cluster.
+        names: the topics' names.
+        start: where to begin; None: only on a bus without events, at its beginning.
+
     Raises:
         NoStartError: the bus holds events and no start was given.
-        TimeoutError, KafkaError: no broker answers.
+        NotAllowedError: the right to describe a topic is missing.
+        BrokerAwayError, KafkaError, TimeoutError: no broker answers.
     """
-    consumer = reader(conn)
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        await consumer.start()
-        try:
-            tps = await partitions_of(conn, names.sources)
-            beginnings = await consumer.beginning_offsets(tps)
-            ends = await consumer.end_offsets(tps)
+    async with asyncio.timeout(START_SECONDS):
+        tps = await partitions_of(conn, names.sources)
+        async with started(reader(conn), tps) as consumer:
+            beginnings = await offsets_at(consumer, tps, Start("earliest"))
+            ends = await offsets_at(consumer, tps, Start("latest"))
             config = names.of(Topic.ROUTING_CONFIG)
             full = sorted({tp.topic for tp in tps if tp.topic != config and beginnings[tp] < ends[tp]})
             if start is None and full:
@@ -111,105 +105,124 @@ async def first_offsets(conn: Connection, names: TopicNames, start: Start | None
                     "switchboard run router --from earliest|latest|TIME"
                 )
             at = await offsets_at(consumer, tps, start or Start("earliest"))
-            return {(tp.topic, tp.partition): beginnings[tp] if tp.topic == config else at[tp] for tp in tps}
-        finally:
-            await consumer.stop()
+            return {tp: beginnings[tp] if tp.topic == config else at[tp] for tp in tps}
 
 
-async def offsets_at(consumer: AIOKafkaConsumer, tps: list[TopicPartition], start: Start) -> dict[TopicPartition, int]:
-    """The offset of each partition at which a start begins."""
-    if not tps:
-        return {}
-    found: dict[TopicPartition, Any] = {}
-    match start.where:
-        case "earliest":
-            found = await consumer.beginning_offsets(tps)
-        case "latest":
-            found = await consumer.end_offsets(tps)
-        case at:
-            found = await consumer.offsets_for_times(dict.fromkeys(tps, at))
-    ends = await consumer.end_offsets(tps)
-    return {tp: ends[tp] if found[tp] is None else getattr(found[tp], "offset", found[tp]) for tp in tps}
-
-
-OFFSETS_SECONDS: Final = 30
-
-LEAD_SECONDS: Final = 60 * 60
-"""How long before midnight the reading begins: what waited across it is then known. Offers stand for minutes."""
-
-
-async def offsets_since(
-    conn: Connection, partitions: Iterable[TopicPartition], since: float
-) -> dict[TopicPartition, int]:
-    """The first offset of each partition whose record is no older than `since` (seconds since 1970), else its end.
+async def offsets_since(conn: Connection, tps: Iterable[TopicPartition], since: float) -> Offsets:
+    """The offset of the first record no older than `since` (s since 1970), of each partition; else the partition's end.
 
     Raises:
         TimeoutError: the broker stopped answering.
     """
-    wanted = list(partitions)
-    consumer = reader(conn)
-    async with asyncio.timeout(OFFSETS_SECONDS):
-        await consumer.start()
-        try:
-            ends = await consumer.end_offsets(wanted)
-            found = await consumer.offsets_for_times(dict.fromkeys(wanted, int(since * 1000)))
-        finally:
-            await consumer.stop()
-    return {place: ends[place] if told is None else told.offset for place, told in found.items()}
+    wanted = list(tps)
+    async with asyncio.timeout(SINCE_SECONDS), started(reader(conn), wanted) as consumer:
+        return await offsets_at(consumer, wanted, Start(int(since * 1000)))
 
 
-READ_SECONDS: Final = 30
-"""For the whole look. It reads a few records of each partition, so it is over in well under a second."""
-
-FIRST_STEP: Final = 2
-"""From the end back: the last record, then the marker of its commit, which is never handed out."""
-
-GROWTH: Final = 16
-"""How much farther back it looks next time, where all that was there is markers and aborted records."""
+# Which positions are gone
 
 
-async def last_offsets(conn: Connection, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+@dataclass(frozen=True, slots=True)
+class Gone(Difference):
+    """A partition that no longer holds the next offset of a shard."""
+
+    message: str
+    """With the remedy; a router stops with this message."""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def not_there(known: Offsets, found: Collection[TopicPartition]) -> Iterator[Gone]:
+    """The partitions that were read and no longer exist, in order.
+
+    Args:
+        known: next offset of each partition that was read.
+        found: the partitions that exist.
+    """
+    for topic, partition in sorted(known):
+        if TopicPartition(topic, partition) not in found:
+            yield _gone(topic, partition, "missing", "there", f"{topic}/{partition} is no longer there")
+
+
+def cut(known: Offsets, beginnings: Offsets, ends: Offsets) -> Iterator[Gone]:
+    """The partitions that exist and no longer hold the next offset.
+
+    Args:
+        known: next offset of each partition that was read.
+        beginnings: first offset of each partition that exists.
+        ends: end of each partition that exists.
+    """
+    for tp, beginning in beginnings.items():
+        next_offset = known.get(tp)
+        if next_offset is not None and not beginning <= next_offset <= ends[tp]:
+            holds = f"holds {beginning} to {ends[tp]}"
+            message = f"{tp.topic}/{tp.partition} {holds}, and was read to {next_offset}"
+            yield _gone(tp.topic, tp.partition, holds, f"to hold {next_offset}, to which it was read", message)
+
+
+def unreadable(tp: TopicPartition) -> Gone:
+    """A partition that lost its next offset while it was read."""
+    message = f"what was to be read of {tp.topic}/{tp.partition} is gone"
+    return _gone(tp.topic, tp.partition, "cut", "there", message)
+
+
+def _gone(topic: str, partition: int, found: str, expected: str, message: str) -> Gone:
+    remedy = f"switchboard topics reset {topic} --from earliest|latest|TIME"
+    with_remedy = (
+        f"{message}: the topic was deleted and made anew, or its retention has overtaken the router. "
+        f"Say where to go on with: {remedy}"
+    )
+    return Gone(topic, f"partition {partition}", found, expected, remedy, fatal=True, message=with_remedy)
+
+
+# Past transaction markers
+
+
+def past_markers(known: Offsets, read_to: Offsets) -> Offsets:
+    """New next offsets of fully read partitions whose tail is only transaction markers.
+
+    Without the new offsets a partition would seem to have lag for ever, and to have lost unread records once retention
+    has emptied the partition.
+
+    Args:
+        known: next offset to take of each partition; partitions never read are missing.
+        read_to: next offset to fetch of each partition of which every record was taken.
+    """
+    return {tp: position for tp, position in read_to.items() if known.get(tp, position) < position}
+
+
+async def last_offsets(conn: Connection, tps: Iterable[TopicPartition]) -> Offsets:
     """The offset of the last committed record of each partition that has one.
 
-    Not the offset before the end: what stands there is nearly always the marker of a commit, and may be any number of
-    aborted records. Who waits for that to be handed out waits for ever.
+    Not the offset before the end: that is nearly always a marker's, after any number of aborted records, and a reader
+    that waits for a marker or an aborted record waits for ever.
 
     Raises:
         TimeoutError: the broker stopped answering.
     """
-    consumer = reader(conn)
-    async with asyncio.timeout(READ_SECONDS):
-        await consumer.start()
-        try:
-            wanted = list(partitions)
-            await learn(consumer, {place.topic for place in wanted})
-            starts = await consumer.beginning_offsets(wanted)
-            ends = await consumer.end_offsets(wanted)  # read_committed: the last stable offsets
-            return await _look_back(consumer, starts, ends)
-        finally:
-            await consumer.stop()
+    wanted = list(tps)
+    async with asyncio.timeout(LAST_SECONDS), started(reader(conn), wanted) as consumer:
+        beginnings = await consumer.beginning_offsets(wanted)
+        ends = await consumer.end_offsets(wanted)  # read_committed: the last stable offsets
+        return await _look_back(consumer, beginnings, ends)
 
 
-async def _look_back(
-    consumer: AIOKafkaConsumer, starts: dict[TopicPartition, int], ends: dict[TopicPartition, int]
-) -> dict[TopicPartition, int]:
-    found: dict[TopicPartition, int] = {}
+async def _look_back(consumer: AIOKafkaConsumer, beginnings: Offsets, ends: Offsets) -> Offsets:
+    found: Offsets = {}
     step = FIRST_STEP
-    left = {place for place, end in ends.items() if end > starts[place]}
+    left = {tp for tp, end in ends.items() if end > beginnings[tp]}
     while left:
-        since = {place: max(starts[place], ends[place] - step) for place in left}
-        async for place, records in read_between(consumer, since, {place: ends[place] for place in left}):
-            found[place] = records[-1].offset
-        left = {place for place in left if place not in found and since[place] > starts[place]}
+        since = {tp: max(beginnings[tp], ends[tp] - step) for tp in left}
+        async for tp, records in read_between(consumer, since, {tp: ends[tp] for tp in left}):
+            found[tp] = records[-1].offset
+        left = {tp for tp in left if tp not in found and since[tp] > beginnings[tp]}
         step *= GROWTH
     return found
 
 
-LOOK_SECONDS: Final = 0.25
-
-
 async def caught_up(conn: Connection, names: TopicNames, shards: int, *, within: float) -> bool:
-    """Whether within so many seconds every shard has read all records that are in the source topics now.
+    """Whether every shard reads all records that are in the source topics now, within about so many seconds.
 
     Raises:
         ReadingError, RestoreError: a topic can't be read.
@@ -220,18 +233,18 @@ async def caught_up(conn: Connection, names: TopicNames, shards: int, *, within:
         while await _is_behind(conn, names, shard, ends):
             if time.monotonic() > until:
                 return False
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CAUGHT_UP_SECONDS)
     return True
 
 
-async def _is_behind(conn: Connection, names: TopicNames, shard: int, ends: dict[TopicPartition, int]) -> bool:
+async def _is_behind(conn: Connection, names: TopicNames, shard: int, ends: Mapping[TopicPartition, int]) -> bool:
     rows = (await restore(conn, names, shard))[Topic.SHARD_PROGRESS]
     for tp, end in ends.items():
         row = rows.get(f"source/{tp.topic}/{tp.partition}".encode())
-        reached = 0 if row is None else orjson.loads(row)["offset"]
-        if reached < end:
-            # What is left may be a transaction's marker, which no reader is ever given.
-            async with opened(conn, tp, end, begin=reached) as left:
+        next_offset = 0 if row is None else orjson.loads(row)["offset"]
+        if next_offset < end:
+            # The offsets that are left may hold a record, or only markers.
+            async with opened(conn, tp, end, begin=next_offset) as left:
                 if await left.next() is not None:
                     return True
     return False

@@ -46,7 +46,7 @@ class StreamLimits:
     behind by then."""
     behind_seconds: float = 2.0
     """A client that has not read a message for so long loses its place to a new client, if no place is free. Else it is
-    cut off after `WRITE_SECONDS`, or at `most_waiting`."""
+    cut off after `Deadlines.write`, or at `most_waiting`."""
     least_tick_seconds: float = 0.25
     """Shortest interval between two comparisons of the tables. The interval is four times the duration of the last
     comparison, within these limits."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from switchboard.journal.decision_log import DecisionId
+from switchboard.journal.decision_reader import DecisionId
 
 AGENT_FIELDS: Final = ("pool", "agent_id", "profile", "mode", "status", "max_sessions")
 SESSION_FIELDS: Final = ("chat_id", "stage", "offer_id")

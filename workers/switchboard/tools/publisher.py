@@ -1,4 +1,4 @@
-"""Publishing of a recorded log to the source topics of a live bus, at a pace and with its times moved."""
+"""Publishing of a bus log to the source topics of a live bus, at a chosen pace and with moved times."""
 
 import asyncio
 import contextlib
@@ -34,96 +34,109 @@ _times: Final = re.compile(rb'("(?:arrived_at|accepted_at|requested_at)"\s*:\s*"
 
 @dataclass(frozen=True, slots=True)
 class Rebase:
-    """Moves times so that `first` becomes `now` (ms since 1970), those after it `speed` times as close to it."""
+    """A shift of recorded times to the present. At a `speed` of 2, times lie half as far from the first one.
+
+    Attributes:
+        first: the recorded time that becomes `now`, ms since 1970.
+        now: ms since 1970.
+        speed: multiple of the recorded pace.
+    """
 
     first: int
     now: int
     speed: float
 
     def move(self, record: Record) -> Record:
-        """The record with its timestamp, its time fields and its `ce_time` moved; all other bytes stay.
+        """The record with a moved timestamp, `ce_time` header and time fields; all other bytes are unchanged.
 
-        A timestamp outside the years 0001 to 9999 stays too: the router is to set the record aside again.
+        A time outside the years 0001 to 9999 is unchanged as well, so that the router sets the record aside again.
         """
         headers = tuple(
-            (name, self._moved(value) if name == TIME_HEADER and value is not None else value)
+            (name, self._moved_text(value) if name == TIME_HEADER and value is not None else value)
             for name, value in record.headers
         )
         payload = record.payload
         if payload is not None:
-            payload = _times.sub(lambda found: found[1] + self._moved(found[2]) + b'"', payload)
-        ts = self._ms(record.ts) if is_timely(record.ts) else record.ts
+            payload = _times.sub(lambda found: found[1] + self._moved_text(found[2]) + b'"', payload)
+        ts = self._moved_ms(record.ts) if is_timely(record.ts) else record.ts
         return replace(record, ts=ts, headers=headers, payload=payload)
 
-    def _ms(self, ms: int) -> int:
+    def _moved_ms(self, ms: int) -> int:
         return self.now + round((ms - self.first) / self.speed)
 
-    def _moved(self, text: bytes) -> bytes:
+    def _moved_text(self, text: bytes) -> bytes:
         try:
-            return format_ms(self._ms(parse_ms(text.decode()))).encode()
+            return format_ms(self._moved_ms(parse_ms(text.decode()))).encode()
         except ValueError:
-            return text  # it was no time when it was recorded, and is to be set aside again
+            return text  # no valid time: the router sets the record aside again
 
 
 NO_EVENT: Final = "(no event)"
-"""The type of a record that the router would set aside."""
+"""Stands for the event type of a bad record."""
 
 
 @dataclass(slots=True)
-class Survey:
-    """What a log holds of what is to be sent."""
+class LogSummary:
+    """The records of a log that are to be sent."""
 
     by_topic: Counter[str] = field(default_factory=Counter)
     by_type: Counter[str] = field(default_factory=Counter)
     skipped: int = 0
-    """Lines of topics that are no source topics, and of types that are not asked for."""
+    """Lines of other topics than source topics, and of excluded event types."""
     first: int | None = None
+    """Smallest timestamp within the years 0001 to 9999, ms since 1970."""
     last: int | None = None
-    """The least time and the largest, ms since 1970; those outside the years 0001 to 9999 count for nothing."""
+    """Largest timestamp within the years 0001 to 9999, ms since 1970."""
 
     @property
     def records(self) -> int:
-        """How many are to be sent."""
+        """Number of records to send."""
         return self.by_topic.total()
 
     @property
     def seconds(self) -> float:
-        """How long it took when it was recorded."""
+        """Duration of the recording, s."""
         return 0.0 if self.first is None or self.last is None else (self.last - self.first) / 1000
 
 
-def survey(path: Path, only: frozenset[str], skip: Skip = refuse) -> Survey:
-    """Look through a log before anything is sent.
+def summarize(path: Path, only: frozenset[str], skip: Skip = refuse) -> LogSummary:
+    """Read a log and count the records to send.
+
+    Args:
+        path: the bus log.
+        only: event types to send; empty for all.
+        skip: called for each damaged line; may raise the error.
 
     Raises:
-        RecordedLogError: a line is damaged and `skip` does not take it.
+        RecordedLogError: a line is damaged and `skip` raises.
+        OSError: the file can't be read.
     """
-    found = Survey()
-    for record, event_type in _sources(path, found, skip):
+    summary = LogSummary()
+    for record, event_type in _source_records(path, summary, skip):
         if only and event_type not in only:
-            found.skipped += 1
+            summary.skipped += 1
             continue
-        found.by_topic[bare_topic(record.topic)] += 1
-        found.by_type[event_type] += 1
+        summary.by_topic[bare_topic(record.topic)] += 1
+        summary.by_type[event_type] += 1
         if is_timely(record.ts):
-            found.first = record.ts if found.first is None else min(found.first, record.ts)
-            found.last = record.ts if found.last is None else max(found.last, record.ts)
-    return found
+            summary.first = record.ts if summary.first is None else min(summary.first, record.ts)
+            summary.last = record.ts if summary.last is None else max(summary.last, record.ts)
+    return summary
 
 
-def wanted(path: Path, only: frozenset[str]) -> Iterator[Record]:
-    """The records that are to be sent, after a survey: damaged lines have been told of."""
-    for record, event_type in _sources(path, Survey(), lambda _: None):
+def records_to_send(path: Path, only: frozenset[str]) -> Iterator[Record]:
+    """The records of a log with one of these event types; all if empty. Damaged lines are skipped silently."""
+    for record, event_type in _source_records(path, LogSummary(), lambda _: None):
         if not only or event_type in only:
             yield record
 
 
-def _sources(path: Path, found: Survey, skip: Skip) -> Iterator[tuple[Record, str]]:
-    """The records of source topics, each with its event's type."""
+def _source_records(path: Path, summary: LogSummary, skip: Skip) -> Iterator[tuple[Record, str]]:
+    """The records of source topics, each with the event's type."""
     for record in read_log(path, skip):
         topic = bare_topic(record.topic)
         if topic not in SOURCE_TOPICS:
-            found.skipped += 1
+            summary.skipped += 1
             continue
         source = (record.topic, record.partition, record.offset)
         event = decode_event(topic, record.headers, record.payload, source=source, timestamp=record.ts)
@@ -131,26 +144,26 @@ def _sources(path: Path, found: Survey, skip: Skip) -> Iterator[tuple[Record, st
 
 
 UNDER_WAY: Final = 500
-"""Records that are on their way at a time, at most."""
+"""Unacknowledged records at most."""
 STOP_SECONDS: Final = 5
 UNACKNOWLEDGED: Final = "what was sent is not acknowledged"
 GRACE_SECONDS: Final = 0.004
-"""How long after a record is due acknowledgements are waited for: the pace is to be kept within 10 ms."""
+"""How long a record may wait beyond its due time for acknowledgements. The pace is kept within 10 ms."""
 
 
 @dataclass(slots=True)
 class Published:
-    """What has been sent so far."""
+    """The records sent so far."""
 
     by_topic: Counter[str] = field(default_factory=Counter)
     moved: Counter[str] = field(default_factory=Counter)
-    """Records that went to another partition than the recorded one, since the topic has fewer now."""
+    """Topic → records sent to another partition than the recorded one, because the topic has fewer now."""
     latest: float = 0.0
-    """The largest lateness: seconds from when a record was due until it was handed to the client."""
+    """Largest delay of a record from its due time until the client took it, s."""
 
     @property
     def records(self) -> int:
-        """How many are sent."""
+        """Number of records sent."""
         return self.by_topic.total()
 
 
@@ -212,11 +225,11 @@ async def publish(
 async def _connect(
     conn: Connection, names: TopicNames, topics: list[Topic], wait: BrokerWait
 ) -> tuple[AIOKafkaProducer, Counter[str]]:
-    """A producer that knows these topics, and how many partitions each has."""
+    """A started producer, and the number of partitions of each topic."""
     needed, wanted = on_topics(names, Operation.WRITE, topics), [names.of(topic) for topic in topics]
     await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
     tps = await wait.retry("looking at the topics", lambda: require_partitions(conn, wanted))
-    # It knows the topics beforehand, or the first record would wait for that.
+    # The producer fetches the metadata of these topics now; otherwise the first record would be late.
     writer = await wait.retry("starting a producer", lambda: started_producer(conn, wanted))
     return writer, Counter(tp.topic for tp in tps)
 
@@ -352,6 +365,7 @@ def target(record: Record, partitions: int) -> int:
 
 
 async def _until(when: float, stop: asyncio.Event) -> None:
+    """Wait until a monotonic time, or until `stop` is set."""
     left = when - time.monotonic()
     if left > 0:
         with contextlib.suppress(TimeoutError):
@@ -367,7 +381,12 @@ async def _until_taken(send: Callable[[], Awaitable["asyncio.Future[object]"]]) 
 
 
 async def _all_acknowledged(under_way: deque["asyncio.Future[object]"], wait: BrokerWait, stop: asyncio.Event) -> None:
-    """Wait for all that is on its way; once `stop` is set for `STOP_SECONDS` at most, or a Ctrl-C would not end it."""
+    """Wait for all acknowledgements; once `stop` is set for `STOP_SECONDS` at most, so that Ctrl-C ends the command.
+
+    Raises:
+        BrokerAwayError: some records are still not acknowledged.
+        KafkaError: the broker refused a record.
+    """
     if under_way:
         await unless_stopped(wait.watch(UNACKNOWLEDGED, asyncio.wait(under_way)), stop)
     await _acknowledged(under_way, STOP_SECONDS if stop.is_set() else None)
@@ -379,7 +398,11 @@ async def _all_acknowledged(under_way: deque["asyncio.Future[object]"], wait: Br
 
 
 async def _acknowledged(under_way: deque["asyncio.Future[object]"], within: float | None = None) -> None:
-    """Wait for what is on its way, for so many seconds; what is acknowledged is on its way no more."""
+    """Wait up to `within` seconds for acknowledgements, and remove acknowledged records from the front.
+
+    Raises:
+        KafkaError: the broker refused a record.
+    """
     if under_way and (within is None or within > 0):
         await asyncio.wait(under_way, timeout=within)
     while under_way and under_way[0].done():

@@ -37,7 +37,7 @@ from switchboard.journal.recorded_log import Record, bare_topic
 from switchboard.kafka.acl import Operation, Resource, Right, on_topics, require_rights
 from switchboard.kafka.broker_wait import BrokerWait, may_pass
 from switchboard.kafka.clients import Connection, in_words, reader, unless_stopped
-from switchboard.kafka.merged_reader import MergedReading
+from switchboard.kafka.merged_reader import MergedReader
 from switchboard.kafka.positions import Start, offsets_at
 from switchboard.kafka.reading import Offsets, ends_of, missing_from, no_such_topic, partitions_of, read_to, started
 from switchboard.kafka.topics import ROWS, Topic, TopicNames
@@ -224,11 +224,12 @@ async def record(
     tps, cuts, begins, ends = found
     _write_rows(cuts.values(), names, write, told)
     async with started(reader(conn), tps) as consumer:
-        reading = MergedReading(consumer, wanted.topics, begins, ends, wanted.merge_wait)
+        merged = MergedReader(consumer, wanted.topics, wanted.merge_wait, ends=ends)
+        merged.assign(begins)
         ahead = {tp: cut.frame for tp, cut in cuts.items()}
         told.total = sum(ends.values()) - sum(begins.values()) if ends is not None else 0
         relisted = time.monotonic()
-        async for records in reading.take(stop):
+        async for records in merged.batches(stop):
             for each in records:
                 tp = TopicPartition(each.topic, each.partition)
                 if tp in ahead and not _follows(each, ahead, tp):
@@ -238,10 +239,10 @@ async def record(
                     told.leave_out(each)
                 else:
                     told.by_topic[each.topic] += 1
-            told.done = sum((await reading.positions()).values()) - sum(begins.values())
+            told.done = sum((await merged.positions()).values()) - sum(begins.values())
             tell(told)
             if wanted.follow and time.monotonic() - relisted > RELIST_SECONDS:
-                await _take_up_new(conn, consumer, reading, wanted)
+                await _begin_new(conn, consumer, merged, wanted)
                 relisted = time.monotonic()
     return told
 
@@ -359,9 +360,9 @@ def _follows(record: ConsumerRecord, ahead: dict[TopicPartition, int], tp: Topic
     return True
 
 
-async def _take_up_new(conn: Connection, consumer: AIOKafkaConsumer, reading: MergedReading, wanted: Wanted) -> None:
+async def _begin_new(conn: Connection, consumer: AIOKafkaConsumer, merged: MergedReader, wanted: Wanted) -> None:
     """Read partitions that have been made meanwhile; where a broker is away, the next time will do."""
-    positions = await reading.positions()
+    positions = await merged.positions()
     try:
         new = [tp for tp in await partitions_of(conn, wanted.topics) if tp not in positions]
         begins: Offsets = await consumer.beginning_offsets(new) if new else {}
@@ -372,4 +373,4 @@ async def _take_up_new(conn: Connection, consumer: AIOKafkaConsumer, reading: Me
         log.warning(told, RELIST_SECONDS, in_words(error))
         return
     if new:
-        reading.take_up(positions | begins)
+        merged.assign(positions | begins)
