@@ -1,1 +1,1 @@
-"""The read side: a Faust worker whose tables hold agents and open chats, served as JSON."""
+"""The monitor: a Faust worker that reads rows and decisions of the routers, and serves them as JSON and a wallboard."""

@@ -1,8 +1,8 @@
 import { count, span } from "./format.js";
-import { isolated, Keyed, make, mark, named, say, tell } from "./keyed.js";
+import { isolate, isolateText, Keyed, make, setAttribute, setSentence, setText } from "./keyed.js";
 import { chatLink } from "./story.js";
 
-const MOST_SLOTS = 12; // of an agent with more, the number tells
+const MOST_SLOTS = 12; // an agent with more has a number beside them
 
 const byName = (row, other) =>
   row.pool < other.pool ? -1 : row.pool > other.pool ? 1
@@ -16,7 +16,7 @@ export class Agents {
     this.#keyed = new Keyed(list, build, show, byName);
     this.#counter = counter;
     this.summary = "";
-    this.total = 0; // with those that the monitor does not tell of, where there are very many
+    this.total = 0; // including rows that the monitor does not send, beyond its limit
   }
 
   get size() {
@@ -36,13 +36,13 @@ export class Agents {
       free += row.free;
     }
     this.summary = `${available} of ${count(this.size, "agent")} available, ${count(free, "session")} free`;
-    say(this.#counter, this.summary);
+    setText(this.#counter, this.summary);
   }
 
-  /** Let the requests grow older. */
+  /** Show the present age of the requests. */
   tick(now) {
     for (const { row, element } of this.#keyed.rows.values()) {
-      if (row.request) say(element.asking, `asking ${span((now - Date.parse(row.request.requested_at)) / 1000)}`);
+      if (row.request) setText(element.asking, `asking ${span((now - Date.parse(row.request.requested_at)) / 1000)}`);
     }
   }
 }
@@ -52,14 +52,14 @@ function build(row) {
   element.slots = make("span", "slots");
   element.state = make("span", "state");
   element.asking = make("span", "asking");
-  element.append(make("span", "name", named(row.agent_id)), element.slots, make("span", "more", element.state, element.asking));
+  element.append(make("span", "name", isolate(row.agent_id)), element.slots, make("span", "more", element.state, element.asking));
   return element;
 }
 
 function show(element, row) {
-  mark(element, "data-status", row.status);
-  tell(element.state, `${row.status}, ${row.mode} · ${row.pool}`, [row.pool]);
-  if (!row.request) say(element.asking, "");
+  setAttribute(element, "data-status", row.status);
+  setSentence(element.state, `${row.status}, ${row.mode} · ${row.pool}`, [row.pool]);
+  if (!row.request) setText(element.asking, "");
   const slots = JSON.stringify([row.sessions, row.max_sessions]);
   if (element.shownSlots === slots) return;
   element.shownSlots = slots;
@@ -69,13 +69,13 @@ function show(element, row) {
 function sessions(row) {
   const taken = row.sessions.slice(0, MOST_SLOTS).map((session) => {
     const link = chatLink(row.pool, session.chat_id, `slot ${session.stage}`, "");
-    link.title = `${session.stage}: ${isolated(session.chat_id)}`;
+    link.title = `${session.stage}: ${isolateText(session.chat_id)}`;
     link.setAttribute("aria-label", `chat ${session.chat_id}, ${session.stage}`);
     return link;
   });
   const more = Math.max(row.sessions.length, row.max_sessions) - taken.length;
   const free = Array.from({ length: Math.min(more, MOST_SLOTS - taken.length) }, () => make("span", "slot"));
-  const told = make("span", "unseen", `${row.sessions.length} of ${row.max_sessions} sessions taken`);
+  const summary = make("span", "unseen", `${row.sessions.length} of ${row.max_sessions} sessions taken`);
   const rest = more > free.length ? [make("span", "state", `of ${row.max_sessions}`)] : [];
-  return [told, ...taken, ...free, ...rest];
+  return [summary, ...taken, ...free, ...rest];
 }

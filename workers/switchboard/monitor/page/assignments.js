@@ -1,5 +1,5 @@
 import { clock, spanWords } from "./format.js";
-import { Keyed, make, mark, named, say, sentence } from "./keyed.js";
+import { isolate, Keyed, make, sentenceNodes, setAttribute, setText } from "./keyed.js";
 import { OUTCOMES } from "./outcomes.js";
 import { chatLink } from "./story.js";
 
@@ -29,15 +29,15 @@ export class Assignments {
 function build(row) {
   const element = make("li");
   element.outcome = make("span", "outcome");
-  const chat = chatLink(row.pool, row.chat_id, "", named(row.chat_id));
-  const what = make("div", "what", chat, " to ", named(row.agent_id), ", ", element.outcome);
+  const chat = chatLink(row.pool, row.chat_id, "", isolate(row.chat_id));
+  const what = make("div", "what", chat, " to ", isolate(row.agent_id), ", ", element.outcome);
   const waited = row.waited_seconds < 1 ? "at once" : `after ${spanWords(row.waited_seconds)}`;
-  const when = make("div", "when", `${clock(row.at)} · `, named(row.queue), ` · ${waited}`);
-  element.append(what, when, make("div", "why", ...sentence(`Why: ${row.why.words}.`, [row.agent_id, row.chat_id, row.queue])));
+  const when = make("div", "when", `${clock(row.at)} · `, isolate(row.queue), ` · ${waited}`);
+  element.append(what, when, make("div", "why", ...sentenceNodes(`Why: ${row.why.words}.`, [row.agent_id, row.chat_id, row.queue])));
   return element;
 }
 
 function show(element, row) {
-  say(element.outcome, row.outcome === null ? "offered" : (OUTCOMES[row.outcome] ?? row.outcome));
-  mark(element.outcome, "data-good", row.outcome === null ? "" : row.outcome.startsWith("accepted") ? "yes" : "no");
+  setText(element.outcome, row.outcome === null ? "offered" : (OUTCOMES[row.outcome] ?? row.outcome));
+  setAttribute(element.outcome, "data-good", row.outcome === null ? "" : row.outcome.startsWith("accepted") ? "yes" : "no");
 }

@@ -1,8 +1,8 @@
-// The wallboard: events in, rows of the page out. Read only.
+// The wallboard: takes the events of the stream and updates the page. Read-only.
 import { Agents } from "./agents.js";
 import { Assignments } from "./assignments.js";
 import { clock, count, setZone, spanWords } from "./format.js";
-import { mark, say } from "./keyed.js";
+import { setAttribute, setText } from "./keyed.js";
 import { Live } from "./live.js";
 import { Queues } from "./queues.js";
 import { Story } from "./story.js";
@@ -18,41 +18,41 @@ const story = new Story(at("story"));
 
 const live = new Live();
 live.open({
-  board(told) {
-    setZone(told.time_zone);
-    queues.inTime = told.service_level_seconds;
-    at("sign-out").hidden = !told.asks_for_token;
-    say(at("now-title"), `Last ${told.now_minutes} min`);
-    say(
+  board(settings) {
+    setZone(settings.time_zone);
+    queues.inTime = settings.service_level_seconds;
+    at("sign-out").hidden = !settings.asks_for_token;
+    setText(at("now-title"), `Last ${settings.now_minutes} min`);
+    setText(
       at("queues-note"),
-      `In time: answered within ${spanWords(told.service_level_seconds)}, of all that were answered or left; ` +
-        `in brackets without those who left within 5 s. A chat counts in the queue where it arrived. Today begins at midnight, ${told.time_zone}. ` +
+      `In time: answered within ${spanWords(settings.service_level_seconds)}, of all that were answered or left; ` +
+        `in brackets without those who left within 5 s. A chat counts in the queue where it arrived. Today begins at midnight, ${settings.time_zone}. ` +
         "Asking: agents with a request for a chat outstanding. Free: sessions free with available agents.",
     );
   },
-  queues(told) {
-    queues.take(told);
+  queues(change) {
+    queues.take(change);
     showMore("queues-more", queues, "queues", "and of those, the ones where chats wait longest");
     tick();
   },
-  agents(told) {
-    agents.take(told);
+  agents(change) {
+    agents.take(change);
     showMore("agents-more", agents, "agents", "by pool and id");
     tick();
   },
-  assignments(told) {
-    assignments.take(told);
+  assignments(change) {
+    assignments.take(change);
     story.refresh();
   },
   heartbeat: () => story.refresh(),
   tick,
 });
 
-/** Say that there are more rows than the monitor sends, and which it sends. */
+/** State that the monitor sends only some of the rows, and which. */
 function showMore(id, { size, total }, noun, order) {
   const more = at(id);
   more.hidden = size >= total;
-  say(more, more.hidden ? "" : `${size} of ${total} ${noun} are shown: those of configured pools first, ${order}. All are at /api/${noun}.`);
+  setText(more, more.hidden ? "" : `${size} of ${total} ${noun} are shown: those of configured pools first, ${order}. All are at /api/${noun}.`);
 }
 
 function tick() {
@@ -77,21 +77,21 @@ function showLiveness(now) {
     const decided = live.beat?.decided_at;
     const out = unrouted(live.beat?.routing);
     const held = heldUp(live.beat?.routing);
-    mark(at("live"), "data-state", out || held ? "stale" : "live");
+    setAttribute(at("live"), "data-state", out || held ? "stale" : "live");
     const routed = held ? `${count(held, "partition")} held up` : "Live";
     const words = !out ? routed : out === live.beat.routing.shards ? "Not routing" : `${out} of ${live.beat.routing.shards} shards not routed`;
-    const untold = live.routingIsUnknown() ? "; whether chats are routed can't be told" : "";
-    say(at("live-words"), `${words}, ${clock(now)}${decided ? `; last decision ${clock(decided)}` : ""}${untold}`);
+    const unknown = live.routingIsUnknown() ? "; whether chats are routed can't be told" : "";
+    setText(at("live-words"), `${words}, ${clock(now)}${decided ? `; last decision ${clock(decided)}` : ""}${unknown}`);
     stale.hidden = true;
     return;
   }
-  mark(at("live"), "data-state", "stale");
-  say(at("live-words"), "Not live");
+  setAttribute(at("live"), "data-state", "stale");
+  setText(at("live-words"), "Not live");
   const since = fault.since === null ? "NOT LIVE" : `NOT LIVE since ${clock(fault.since)}`;
-  say(stale.firstElementChild, `${since}. ${WHY[fault.why]}.`);
-  // Heard once, when it begins; the seconds are for the eye.
-  say(stale.lastElementChild, fault.since === null ? "" : `What you see is ${spanWords((now - fault.since) / 1000)} old.`);
-  // The first second of a page is no fault.
+  setText(stale.firstElementChild, `${since}. ${WHY[fault.why]}.`);
+  // A screen reader announces the first text once; this text changes each second.
+  setText(stale.lastElementChild, fault.since === null ? "" : `What you see is ${spanWords((now - fault.since) / 1000)} old.`);
+  // A page that has just been opened is not connected yet.
   stale.hidden = fault.since === null && performance.now() < 3000;
 }
 

@@ -1,6 +1,6 @@
-// Figures as people read them.
+// Figures, times and counts as text.
 
-/** Seconds as 7 s, 1:05 or 1:02:03; nothing to tell is a dash. */
+/** Seconds as 7 s, 1:05 or 1:02:03; null as a dash. */
 export function span(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   const whole = Math.max(0, Math.floor(seconds));
@@ -10,12 +10,12 @@ export function span(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
-/** A figure of many waits, to the nearest second. */
+/** Seconds rounded to whole ones, for means and maxima. */
 export function rounded(seconds) {
   return span(seconds === null ? null : Math.round(seconds));
 }
 
-/** The same in words, for a sentence and for those who hear it. */
+/** Seconds with units, for sentences and screen readers. */
 export function spanWords(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   if (whole < 60) return `${whole} s`;
@@ -24,7 +24,7 @@ export function spanWords(seconds) {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** A share from 0 to 1 in percent. 100 % is said only where all were in time. */
+/** A share from 0 to 1 in percent, rounded; 100 % only for 1 itself. */
 export function percent(share) {
   if (share === null) return "–";
   return `${share === 1 ? 100 : Math.min(99, Math.round(share * 100))} %`;
@@ -33,16 +33,16 @@ export function percent(share) {
 const TIME_OF_DAY = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
 let times = new Intl.DateTimeFormat([], TIME_OF_DAY);
 
-/** From now on clocks are those of the monitor's time zone: its midnight begins the day, whoever looks from wherever. */
+/** Show times in the monitor's time zone, whose midnight begins the day, and not in the browser's. */
 export function setZone(timeZone) {
   try {
     times = new Intl.DateTimeFormat([], { ...TIME_OF_DAY, timeZone });
   } catch {
-    // Not every name that a system has for a time zone is known to browsers: then it is this machine's.
+    // Browsers lack some names of time zones; then times stay in the browser's.
   }
 }
 
-/** The time of day at the monitor. */
+/** The time of day in the monitor's time zone. */
 export function clock(moment) {
   return times.format(new Date(moment));
 }

@@ -1,11 +1,11 @@
-// Rows of the page by key: what did not change is not touched.
+// Elements of the page by key; unchanged elements are not touched.
 
-/** Set an element's text if it is another; text is never markup. */
-export function say(element, text) {
+/** Set the text of an element, if it differs. Text is never parsed as markup. */
+export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-export function mark(element, name, value) {
+export function setAttribute(element, name, value) {
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
@@ -20,31 +20,31 @@ export function make(tag, classes = "", ...inside) {
 const PLAIN = /^[\x20-\x7e]*$/;
 
 /**
- * What others named, such as an id or a queue, with a direction of its own: it can't turn the text around it.
+ * A name from the bus, such as an id or a queue, that can't change the direction of the text around it.
  *
- * A plain name needs no element. Of another even a control that would end its isolation ends within it, for the
- * stylesheet makes a block of each <bdi>.
+ * ASCII needs no element. Other text is put into a <bdi>, which the stylesheet makes an inline block: so a control
+ * character that ends an isolation has no effect outside.
  */
-export function named(text) {
+export function isolate(text) {
   return PLAIN.test(text) ? text : make("bdi", "", text);
 }
 
-/** A sentence as text and elements: each of these names in it is isolated. */
-export function sentence(words, names) {
+/** A sentence as text and elements, with each of these names isolated. */
+export function sentenceNodes(words, names) {
   const found = [...new Set(names)].filter((name) => name && !PLAIN.test(name) && words.includes(name));
   if (!found.length) return [words];
-  // The longest first: one may be a part of another.
+  // The longest name first, since a name may contain another.
   const choices = found.sort((one, other) => other.length - one.length).map((name) => name.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"));
-  return words.split(new RegExp(`(${choices.join("|")})`)).map((part, index) => (index % 2 ? named(part) : part));
+  return words.split(new RegExp(`(${choices.join("|")})`)).map((part, index) => (index % 2 ? isolate(part) : part));
 }
 
-/** `say` for a sentence with names in it. */
-export function tell(element, words, names) {
-  if (element.textContent !== words) element.replaceChildren(...sentence(words, names));
+/** Set the text of an element to a sentence with names, if it differs. */
+export function setSentence(element, words, names) {
+  if (element.textContent !== words) element.replaceChildren(...sentenceNodes(words, names));
 }
 
-/** Where there are no elements, as in a tooltip: isolated by characters, and without those that could end that. */
-export function isolated(text) {
+/** A name isolated by characters, for tooltips, without characters that would end the isolation. */
+export function isolateText(text) {
   return PLAIN.test(text) ? text : `\u2068${text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "\ufffd")}\u2069`;
 }
 
@@ -53,10 +53,10 @@ export class Keyed {
   #rows = new Map();
 
   /**
-   * @param parent the element they stand in
-   * @param build (row) => element, made once for a key
-   * @param show (element, row), each time the row changed
-   * @param order (row, other) => which comes first
+   * @param parent the element that holds the children
+   * @param build (row) => element, called once for a key
+   * @param show (element, row), called when the row is new or changed
+   * @param order (row, other) => negative if `row` comes first
    */
   constructor(parent, build, show, order) {
     Object.assign(this, { parent, build, show, order });
@@ -88,7 +88,7 @@ export class Keyed {
   }
 
   #place(key, row, element) {
-    // The children are in order but for this one: a search by halves finds its place.
+    // Binary search: the other children are in order.
     element.remove();
     const children = this.parent.children;
     let [low, high] = [0, children.length];

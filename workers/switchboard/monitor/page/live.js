@@ -1,4 +1,4 @@
-// The stream of events: comes back by itself, and knows when what is shown is no longer so.
+// The stream of events: connects again after an error, and knows when the page is out of date.
 
 const QUIET_MS = 6500; // three heartbeats of 2 s are missing
 const AGAIN_MS = 1000;
@@ -11,7 +11,7 @@ export class Live {
   #restoring = false;
 
   constructor() {
-    this.serverAt = null; // the last heartbeat's time there, and when it was heard here
+    this.serverAt = null; // the monitor's time in the last heartbeat; serverHeard is the page's time of it
     this.serverHeard = 0;
     this.beat = null;
   }
@@ -23,12 +23,12 @@ export class Live {
     setInterval(() => this.#check(), 500);
   }
 
-  /** The time at the monitor, in ms since 1970: clocks of wallboards are wrong. */
+  /** The monitor's time, in ms since 1970; the clock of a wallboard may be wrong. */
   now() {
     return this.serverAt === null ? Date.now() : this.serverAt + performance.now() - this.serverHeard;
   }
 
-  /** What is wrong, if anything: {since, why}; `since` in the monitor's time, null if nothing was heard yet. */
+  /** The present fault {since, why}, or null. `since` is in the monitor's time, null before the first event. */
   fault() {
     if (this.#heardAt === null) return { since: null, why: this.#restoring ? "restoring" : "unreachable" };
     const silence = performance.now() - this.#heardAt;
@@ -40,7 +40,7 @@ export class Live {
     return null;
   }
 
-  /** Whether the monitor has found out nothing of the routers for long, though it is asked all the time. */
+  /** True if the last check of the routers is older than ROUTING_SECONDS. */
   routingIsUnknown() {
     const seen = this.beat?.routing.seen_at;
     return Boolean(this.beat) && !(seen && this.now() - Date.parse(seen) < ROUTING_SECONDS * 1000);
@@ -72,7 +72,7 @@ export class Live {
     this.handlers.tick();
   }
 
-  // A browser comes back by itself after a broken line, but not after a refusal: so it is always done here.
+  // A browser connects again after a broken connection, but not after a refusal; this code does so after both.
   #again(source) {
     if (source !== this.#source) return;
     source.close();

@@ -1,8 +1,8 @@
 import { percent, rounded, span } from "./format.js";
-import { Keyed, make, mark, named, say } from "./keyed.js";
+import { isolate, Keyed, make, setAttribute, setText } from "./keyed.js";
 
-// In the order of the table's head; `show` gives the text of a cell. On a phone, where there is no head, `name` stands
-// above it; with `under` it ends as the head of that id says.
+// In the order of the table's head. `show` returns the text of a cell. On a phone, which shows no head, `name` is the
+// label of the cell, followed by the text of the head with the id `under`.
 const CELLS = [
   { name: "Waiting", classes: "number big waiting", show: (row) => String(row.waiting) },
   { name: "Oldest", classes: "number big oldest", show: null },
@@ -17,13 +17,13 @@ const CELLS = [
   { name: "Longest today", classes: "number minor", show: (row) => rounded(row.today.longest_wait_seconds) },
 ];
 
-// Without those who left almost at once; said only where it makes a difference.
+// The service level without short-abandoned chats, if it differs.
 function without(figures) {
   const share = percent(figures.service_level_without_short);
   return share === percent(figures.service_level) ? "" : `(${share})`;
 }
 
-/** How a queue stands: calm, late (someone waits too long), stuck (and no session is free for them). */
+/** The state of a queue: calm, late (a chat waits too long), stuck (and no session is free for it). */
 export function state(row, now, inTime) {
   if (!row.waiting || waited(row, now) <= inTime) return "calm";
   return row.sessions_free ? "late" : "stuck";
@@ -43,7 +43,7 @@ export class Queues {
 
   constructor(body) {
     this.inTime = 20;
-    this.total = 0; // with those that the monitor does not tell of, where there are very many
+    this.total = 0; // including rows that the monitor does not send, beyond its limit
     this.#keyed = new Keyed(body, build, show, byName);
   }
 
@@ -63,20 +63,20 @@ export class Queues {
     if (full) this.#keyed.keep(new Set(changed.map(key)));
   }
 
-  /** Let the waits grow. */
+  /** Show the present waits. */
   tick(now) {
     for (const { row, element } of this.#keyed.rows.values()) {
       const standing = state(row, now, this.inTime);
-      mark(element, "data-state", standing);
-      say(element.oldest.firstElementChild, span(waited(row, now)));
-      say(element.oldest.lastElementChild, FLAGS[standing]);
+      setAttribute(element, "data-state", standing);
+      setText(element.oldest.firstElementChild, span(waited(row, now)));
+      setText(element.oldest.lastElementChild, FLAGS[standing]);
     }
   }
 }
 
 function build(row) {
   const element = make("tr");
-  const name = make("th", "", named(row.queue), make("small", "", named(row.pool)));
+  const name = make("th", "", isolate(row.queue), make("small", "", isolate(row.pool)));
   name.scope = "row";
   element.append(name);
   element.cells_ = CELLS.map((cell) => {
@@ -95,7 +95,7 @@ function build(row) {
 function show(element, row) {
   CELLS.forEach((cell, index) => {
     const made = element.cells_[index];
-    if (cell.show) say(cell.more ? made.firstElementChild : made, cell.show(row));
-    if (cell.more) say(made.lastElementChild, cell.more(row));
+    if (cell.show) setText(cell.more ? made.firstElementChild : made, cell.show(row));
+    if (cell.more) setText(made.lastElementChild, cell.more(row));
   });
 }

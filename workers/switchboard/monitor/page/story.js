@@ -1,6 +1,6 @@
-// One chat's story, at #chat=ID&pool=POOL.
+// The story of one chat, opened by #chat=ID&pool=POOL.
 import { clock } from "./format.js";
-import { make, say, sentence, tell } from "./keyed.js";
+import { make, sentenceNodes, setSentence, setText } from "./keyed.js";
 
 /** A link to a chat's story. */
 export function chatLink(pool, chatId, classes, text) {
@@ -12,7 +12,7 @@ export function chatLink(pool, chatId, classes, text) {
 export class Story {
   #dialog;
   #asked = null; // {chat, pool}
-  #shown = ""; // what was answered last
+  #shown = ""; // the last answer, to compare with
 
   constructor(dialog) {
     this.#dialog = dialog;
@@ -21,14 +21,14 @@ export class Story {
     part("close").addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => {
       this.#asked = null;
-      // Kept out of the history: back leads away from the board, not through every chat that was looked at.
+      // No entry in the history: the back button leaves the board, instead of opening each chat again.
       history.replaceState(null, "", location.pathname);
     });
     addEventListener("hashchange", () => this.#open());
     this.#open();
   }
 
-  /** Ask again, if a story is open. */
+  /** Fetch the story again, if one is open. */
   refresh() {
     if (this.#asked) this.#ask();
   }
@@ -38,8 +38,8 @@ export class Story {
     if (!hash.get("chat")) return;
     this.#asked = { chat: hash.get("chat"), pool: hash.get("pool") };
     this.#shown = "";
-    tell(this.title, `Chat ${this.#asked.chat}`, [this.#asked.chat]);
-    say(this.state, "Asking …");
+    setSentence(this.title, `Chat ${this.#asked.chat}`, [this.#asked.chat]);
+    setText(this.state, "Asking …");
     this.list.replaceChildren();
     if (!this.#dialog.open) this.#dialog.showModal();
     this.#ask();
@@ -47,33 +47,33 @@ export class Story {
 
   async #ask() {
     const asked = this.#asked;
-    // By query: in a path the ids `.` and `..` are steps.
+    // In the query, since `.` and `..` are resolved in a path.
     const query = new URLSearchParams({ chat_id: asked.chat, ...(asked.pool && { pool: asked.pool }) });
-    let told;
+    let answer;
     try {
-      const answer = await fetch(`/api/chats?${query}`);
-      told = await answer.json();
-      if (told.status === "restoring") told = { error: "The monitor has just started and is still reading" };
+      const response = await fetch(`/api/chats?${query}`);
+      answer = await response.json();
+      if (answer.status === "restoring") answer = { error: "The monitor has just started and is still reading" };
     } catch {
-      told = { error: "The monitor can't be reached" };
+      answer = { error: "The monitor can't be reached" };
     }
-    const text = JSON.stringify([told, clock(0)]); // asked before the monitor's time zone was known, it is shown again
+    const text = JSON.stringify([answer, clock(0)]); // the clock: shown again once the time zone is known
     if (asked !== this.#asked || text === this.#shown) return;
     this.#shown = text;
-    if (told.error) {
-      const pools = told.pools ? ` (${told.pools.join(", ")})` : "";
-      tell(this.state, `${told.error}${pools}.`, [asked.chat, asked.pool, ...(told.pools ?? [])]);
+    if (answer.error) {
+      const pools = answer.pools ? ` (${answer.pools.join(", ")})` : "";
+      setSentence(this.state, `${answer.error}${pools}.`, [asked.chat, asked.pool, ...(answer.pools ?? [])]);
       return;
     }
-    const { open, is_whole: isWhole, decisions } = told;
+    const { open, is_whole: isWhole, decisions } = answer;
     const stands = open ? `Now ${open.stage}, queue ${open.queue}.` : "Over.";
     const kept = isWhole ? "" : " What was decided first is no longer kept here.";
-    tell(this.state, `Pool ${told.pool}. ${stands}${kept}`, [told.pool, open?.queue]);
+    setSentence(this.state, `Pool ${answer.pool}. ${stands}${kept}`, [answer.pool, open?.queue]);
     this.list.replaceChildren(
       ...decisions.map((decision) => {
         const time = make("time", "", clock(decision.at));
         time.dateTime = decision.at;
-        return make("li", "", time, make("span", "", ...sentence(decision.words, Object.values(decision).filter((value) => typeof value === "string"))));
+        return make("li", "", time, make("span", "", ...sentenceNodes(decision.words, Object.values(decision).filter((value) => typeof value === "string"))));
       }),
     );
   }

@@ -1,10 +1,10 @@
-// The one thing that matters: are chats routed, does somebody wait too long, and who can take them?
+// The headline: are chats routed, does a chat wait too long, and can agents take it?
 import { clock, count, span, spanWords } from "./format.js";
-import { mark, tell } from "./keyed.js";
+import { setAttribute, setSentence } from "./keyed.js";
 import { state, waited } from "./queues.js";
 
 const SEVERITY = { calm: 0, late: 1, stuck: 2 };
-const NAMED = 3; // partitions that a sentence is about; more would push the queues off the screen
+const NAMED = 3; // partitions with a sentence each; more would push the queues off the screen
 
 export class Verdict {
   constructor(section, words, more, announced) {
@@ -12,22 +12,22 @@ export class Verdict {
     this.last = "";
   }
 
-  /** @param routing of the heartbeat */
+  /** @param routing the field of the heartbeat */
   show(queues, now, inTime, agents, routing) {
     const usual = queueWords(queues, now, inTime, agents);
-    if (unrouted(routing)) this.#tell(routingWords(routing, usual));
-    else if (heldUp(routing)) this.#tell(heldUpWords(routing.held_up, usual));
-    else if (usual.standing === "calm" && routing?.not_known_yet) this.#tell(notKnownYet(usual));
-    else this.#tell(usual);
+    if (unrouted(routing)) this.#present(routingWords(routing, usual));
+    else if (heldUp(routing)) this.#present(heldUpWords(routing.held_up, usual));
+    else if (usual.standing === "calm" && routing?.not_known_yet) this.#present(notKnownYet(usual));
+    else this.#present(usual);
   }
 
-  #tell({ standing, words, more, announced, wait = "", names = [] }) {
-    mark(this.section, "data-state", standing);
-    tell(this.words, words, names);
-    tell(this.more, more, names);
-    // Said anew where something else is the matter, not each second.
+  #present({ standing, words, more, announced, wait = "", names = [] }) {
+    setAttribute(this.section, "data-state", standing);
+    setSentence(this.words, words, names);
+    setSentence(this.more, more, names);
+    // Announced when the matter changes, not each second.
     const matter = `${standing} ${announced.split(".")[0]}`;
-    if (matter !== this.last) tell(this.announced, wait ? `${announced} Longest wait ${wait}.` : announced, names);
+    if (matter !== this.last) setSentence(this.announced, wait ? `${announced} Longest wait ${wait}.` : announced, names);
     this.last = matter;
   }
 }
@@ -66,7 +66,7 @@ function queueWords(queues, now, inTime, agents) {
   };
 }
 
-/** Nobody sees to the chats of some shards: what the tables say of them stands still, however calm it looks. */
+/** Some shards are not routed: their rows do not change, and may look calm. */
 function routingWords(routing, usual) {
   const { shards, since, arrivals, without_router: without, standing_still: standing } = routing;
   const out = unrouted(routing);
@@ -82,7 +82,7 @@ function routingWords(routing, usual) {
   return { standing: "stuck", words, names: usual.names, more: `Since ${routing.since_before ? "before " : ""}${clock(since)}.${unread}${held} ${below}`, announced: words };
 }
 
-/** Routers run and have no lag, and yet can't read what is on the bus: the tables lack what those records say. */
+/** Routers have no lag, but can't read records behind an open transaction, so the tables lack these records. */
 function heldUpWords(partitions, usual) {
   const [{ topic, partition }] = partitions;
   const others = partitions.length - 1;
@@ -93,23 +93,23 @@ function heldUpWords(partitions, usual) {
 }
 
 function heldUpSentences(partitions) {
-  const told = partitions.slice(0, NAMED).map(({ topic, partition, since, since_before: before, records }) =>
+  const sentences = partitions.slice(0, NAMED).map(({ topic, partition, since, since_before: before, records }) =>
     `${topic}/${partition} is held up by an open transaction since ${before ? "before " : ""}${clock(since)}; ${count(records, "record")}, its own included, can't be read.`);
-  if (partitions.length > NAMED) told.push(`${count(partitions.length - NAMED, "more partition")} likewise.`);
-  return told.join(" ");
+  if (partitions.length > NAMED) sentences.push(`${count(partitions.length - NAMED, "more partition")} likewise.`);
+  return sentences.join(" ");
 }
 
-/** The monitor has just started, and has seen no router: nobody may be waiting because nobody is routed. */
+/** The monitor has just started and has not seen a router: that no chat waits may mean that none is routed. */
 function notKnownYet(usual) {
   return { ...usual, standing: "starting", more: `${usual.more} Whether chats are routed is not known yet.` };
 }
 
-/** How many shards are not routed. @param routing of the heartbeat */
+/** The number of shards that are not routed. @param routing the field of the heartbeat */
 export function unrouted(routing) {
   return routing ? routing.without_router.length + routing.standing_still.length : 0;
 }
 
-/** How many source partitions an open transaction holds up. @param routing of the heartbeat */
+/** The number of source partitions held up by an open transaction. @param routing the field of the heartbeat */
 export function heldUp(routing) {
   return routing ? routing.held_up.length : 0;
 }
