@@ -12,8 +12,8 @@ from tests.property.mutations import Decisions, decided
 
 @pytest.fixture(scope="session")
 def long_histories() -> list[list[Frame]]:
-    """60 histories of 120 frames: longer than hypothesis can draw. Tests must not change a history."""
-    return [random_history(seed, 120) for seed in range(60)]
+    """25 or 60 histories of 120 frames: longer than hypothesis can draw. Tests must not change a history."""
+    return [random_history(seed, 120) for seed in range(examples(25, 60))]
 
 
 @pytest.fixture(scope="session")

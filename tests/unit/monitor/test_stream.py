@@ -109,7 +109,8 @@ async def test_a_page_is_told_all_there_is_and_then_what_changes() -> None:
 async def test_a_page_that_does_not_keep_up_is_cut_off_and_the_others_go_on() -> None:
     """The messages that wait for a page have a limit: beyond it the page connects again and receives all rows."""
     tables = Tables()
-    stream = a_stream(tables, most_waiting=2, heartbeat_seconds=2.0)
+    # 20 large messages a second at most: the page that reads keeps up with those on a busy machine too.
+    stream = a_stream(tables, most_waiting=2, heartbeat_seconds=2.0, least_tick_seconds=0.05)
     async with serving(tables, stream) as client, client.get("/api/stream") as slow, client.get("/api/stream") as quick:
         await event(slow, "heartbeat")
         reading = asyncio.create_task(_read_on(quick))

@@ -88,7 +88,7 @@ def test_made_up_pools_take_no_name_from_a_configured_one(gauges: PoolGauges) ->
 
 
 def test_queues_beyond_the_bound_are_counted_together(gauges: PoolGauges, labels: LabelNames) -> None:
-    """One pool may have thousands of queues, and each has 57 series."""
+    """One pool may have thousands of queues, and each has 54 series."""
     labels.most_queues = 3
     engine = Engine(0)
     engine.apply(Frame(0, 1000, 0, [configured(*"abcde"), *(chat(f"c-{queue}", queue) for queue in "abcde")]))

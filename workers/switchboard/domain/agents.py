@@ -28,7 +28,10 @@ NotLoggedIn: TypeAlias = Literal["not-logged-in"]
 
 
 def log_in(pool: Pool, step: Step, event: AgentLoggedIn) -> None:
-    """R18: an agent logs in. One that is logged in gets the new settings, and keeps its sessions, request and lot."""
+    """R18: log an agent in. An agent that is already logged in keeps its sessions and lot, and gets the new settings.
+
+    Its request stays too, unless the new mode or status withdraws the request.
+    """
     agent = pool.agents.get(event.agent_id)
     profile = pool.index.profiles[pool.config.profile_or_default(event.profile).name]
     if agent is None:
@@ -48,7 +51,7 @@ def log_out(pool: Pool, step: Step, event: AgentLoggedOut) -> NotLoggedIn | None
 
 
 def lost(pool: Pool, step: Step, event: AgentLost) -> NotLoggedIn | None:
-    """R18: the connection to an agent's console is lost (8282)."""
+    """R18: give up an agent whose console has lost its connection (Oracle's answer 8282)."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
@@ -62,7 +65,7 @@ def lose(pool: Pool, step: Step, agent: Agent) -> None:
 
 
 def change_status(pool: Pool, step: Step, event: AgentStatusChanged) -> NotLoggedIn | None:
-    """R18: an agent becomes available or unavailable. Both end an absence."""
+    """R18: set an agent's status. Either status ends an absence."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
@@ -72,7 +75,7 @@ def change_status(pool: Pool, step: Step, event: AgentStatusChanged) -> NotLogge
 
 
 def absent(pool: Pool, step: Step, event: AgentAbsent) -> Literal["not-logged-in", "already-absent"] | None:
-    """R18: an agent is absent."""
+    """R18: an event makes an agent absent. `agent-present`, a status or a login ends the absence."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
@@ -83,7 +86,7 @@ def absent(pool: Pool, step: Step, event: AgentAbsent) -> Literal["not-logged-in
 
 
 def make_absent(pool: Pool, step: Step, agent: Agent, *, silent: bool) -> None:
-    """R18: make an agent absent: it gets no chats until the absence ends."""
+    """R18: make an agent absent. With `silent` the reason is silence, and the agent's next sign ends the absence."""
     agent.absent = True
     if silent:
         agent.silent = True
@@ -103,12 +106,15 @@ def present(pool: Pool, step: Step, event: AgentPresent) -> Literal["not-logged-
 
 
 def heartbeat(pool: Pool, _step: Step, event: AgentHeartbeat) -> NotLoggedIn | None:
-    """R18: a heartbeat has no effect of its own. `sign` notes it, as any event of an agent."""
+    """R18: a heartbeat has no effect beyond `sign`, which the engine calls before."""
     return None if event.agent_id in pool.agents else "not-logged-in"
 
 
 def sign(pool: Pool, step: Step, agent: Agent, *, ends_absence: bool) -> None:
-    """R18: note an event of an agent. It ends an absence by silence, unless the event itself `ends_absence`."""
+    """R18: note the time of an agent's event, and end an absence by silence.
+
+    With `ends_absence` the handler of the event ends the absence, and would refuse an event that finds none.
+    """
     if pool.config.watches_silence:
         agent.last_sign = step.service
         step.changed_agents[agent.id] = None
@@ -161,7 +167,7 @@ def request_chat(pool: Pool, step: Step, event: RequestChat) -> Literal["repeate
 def cancel_request(
     pool: Pool, step: Step, event: RequestCancelled
 ) -> Literal["not-logged-in", "no-request", "not-manual"] | None:
-    """R12: an agent takes back a request that it made. A request of push mode stays."""
+    """R12: an agent takes back a request of origin `manual`. A request of origin `push` stays."""
     agent = pool.agents.get(event.agent_id)
     if agent is None:
         return "not-logged-in"
@@ -176,7 +182,7 @@ def cancel_request(
 def set_up(
     pool: Pool, step: Step, agent: Agent, profile: Profile, own_mode: Mode | None, own_max_sessions: int | None
 ) -> None:
-    """Give an agent its profile and overrides. A change to pull mode withdraws a request of push mode (R12)."""
+    """Give an agent its profile and overrides. A change to pull mode withdraws a request of origin `push` (R12)."""
     if profile is not agent.profile:
         offers.leave_line(agent)
         agent.profile = profile

@@ -32,7 +32,7 @@ from switchboard.domain.timers import arm_wrap_up
 
 
 def arrive(pool: Pool, step: Step, event: ChatArrival) -> Literal["already-open", "already-closed"] | None:
-    """R13: a chat enters a queue. R4: its place is by arrival time, which is never later than the clock."""
+    """R13: put a new chat into a queue, or close it if its ending came first. R4: it arrives at the clock or before."""
     chat_id = event.chat_id
     if chat_id in pool.chats:
         return "already-open"
@@ -211,7 +211,10 @@ def _leave(pool: Pool, step: Step, chat: Chat) -> None:
 
 
 def _detach(pool: Pool, step: Step, chat: Chat, *, leave_line: bool) -> None:
-    """R16: take a chat out of its waiting line or session, and end its re-offer cool-downs."""
+    """R16: take a chat out of its waiting line or session, and end its re-offer cool-downs.
+
+    Without `leave_line` a waiting chat stays in its line until `offers.offer`, which counts the waiting chats first.
+    """
     if chat.stage == "waiting":
         if leave_line:
             pool.leave_line(chat)

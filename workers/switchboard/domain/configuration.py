@@ -1,6 +1,6 @@
 """A pool's configuration with its defaults filled in (routing rules, "Defaults").
 
-Seconds of the configuration are ms here. Unknown names have no effect: an unknown queue of a profile is left out, an
+The seconds of a routing file become ms. Unknown names have no effect: an unknown queue of a profile is left out, an
 unknown `overflow_to` is no overflow, an unknown default is the first of the list (R20).
 """
 
@@ -51,7 +51,7 @@ class Profile:
 
 @dataclass(slots=True, frozen=True)
 class PoolConfig:
-    """One pool's queues, profiles and limits."""
+    """One pool's queues, profiles and limits. Times are ms of service time."""
 
     raw: Mapping[str, Any]
     """The configuration as it was given, and as the pool's row holds it."""

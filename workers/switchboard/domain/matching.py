@@ -15,7 +15,8 @@ from switchboard.domain.state import Agent, AgentKey, Chat, WaitingLine
 from switchboard.domain.step import Step
 
 _WHOLE_PASS: Final = 64
-"""With more changes than this, one pass over all requests is cheaper than looking at each change repeatedly."""
+"""With more changes, one pass over all requests is cheaper than `_serve_changed`, which checks all changes again after
+each offer."""
 
 
 def match(pool: Pool, step: Step) -> None:
@@ -38,6 +39,7 @@ def match(pool: Pool, step: Step) -> None:
 
 
 def _serve_agents(pool: Pool, step: Step, trying: dict[str, Agent]) -> None:
+    """R6 if only requests have changed: find the next chat of the agent."""
     if len(trying) > 1:
         _serve_changed(pool, step, trying, [])
         return
@@ -50,6 +52,7 @@ def _serve_agents(pool: Pool, step: Step, trying: dict[str, Agent]) -> None:
 
 
 def _serve_chat(pool: Pool, step: Step, chat: Chat) -> None:
+    """R6 if one chat has started to wait, and nothing else has changed: find the first agent for the chat."""
     if chat.stage != "waiting":
         return
     key = _first_agent(pool, step, chat)
@@ -58,6 +61,7 @@ def _serve_chat(pool: Pool, step: Step, chat: Chat) -> None:
 
 
 def _serve_changed(pool: Pool, step: Step, trying: dict[str, Agent], fresh: list[Chat]) -> None:
+    """R6 for several changes: serve the first in agent order of the agents concerned, then look at the rest again."""
     for agent in trying.values():
         offers.join_line(agent)
     while trying or fresh:
@@ -83,6 +87,7 @@ def _serve_changed(pool: Pool, step: Step, trying: dict[str, Agent], fresh: list
 
 
 def _serve_all(pool: Pool, step: Step) -> None:
+    """R6 for any number of changes: one pass over all requests. An offer never makes an earlier request servable."""
     lines = {id(line): line for line in chain.from_iterable(pool.index.asking.values())}
     for key in sorted(chain.from_iterable(line.agents for line in lines.values())):
         chat = next_chat(pool, step, key[-1])
@@ -115,6 +120,7 @@ def next_chat(pool: Pool, step: Step, agent: Agent) -> Chat | None:
     strict = config.pull_policy == "strict-priority"
     starving = config.starvation_limit
     passings = pool.index.passings.get(agent.id)
+    # `best`: the first chat in waiting order over all queues; `ranked`: that of the best-ranked queue with a chat.
     best: tuple[int, int, int, Chat] | None = None
     ranked: tuple[int, int, int, Chat] | None = None
     for line in agent.profile.lines:

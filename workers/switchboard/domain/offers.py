@@ -24,7 +24,7 @@ from switchboard.domain.timers import Kind, arm_delay
 
 
 def make_request(pool: Pool, step: Step, agent: Agent, *, push: bool) -> None:
-    """Give the agent a request, from now on."""
+    """Give the agent a request, made at the present clock and position."""
     agent.request = Request("push" if push else "manual", step.clock, step.at, step.position)
     pool.index.requests += 1
     step.touch(agent)
@@ -55,7 +55,7 @@ def follow_up(pool: Pool, step: Step, agent: Agent) -> None:
 
 
 def eligible(agent: Agent, now: int) -> bool:
-    """R5: True if the agent's request may be served now. Changes nothing; the end of a delay has its timer already."""
+    """R5: True if the agent's request may be served now. Sets no timer: `arm_delay` has done that."""
     if agent.request is None or not agent.available or agent.absent or len(agent.sessions) >= agent.max_sessions:
         return False
     over = timers.delay_over(agent)
@@ -63,7 +63,7 @@ def eligible(agent: Agent, now: int) -> bool:
 
 
 def place(agent: Agent) -> AgentKey:
-    """R7: the key of an agent with a request: by lot until the first offer, then by the age of the request."""
+    """R7: the place of an agent in the request line: by lot until the first offer, then by the age of the request."""
     request = agent.request
     if request is None:
         raise ValueError(f"agent {agent.id} asks for nothing")
@@ -73,7 +73,7 @@ def place(agent: Agent) -> AgentKey:
 
 
 def join_line(agent: Agent) -> None:
-    """Put an agent with an eligible request into its request line, or move it to its new place."""
+    """Put an agent with an eligible request into its request line, or move the agent to its new place there."""
     key = place(agent)
     if key != agent.key:
         leave_line(agent)
@@ -82,18 +82,18 @@ def join_line(agent: Agent) -> None:
 
 
 def leave_line(agent: Agent) -> None:
-    """Remove an agent from its request line, if it is there."""
+    """Remove an agent from its request line; no effect if the agent is not there."""
     if agent.key is not None:
         agent.profile.asking.agents.remove(agent.key)
         agent.key = None
 
 
 def refresh(step: Step, agent: Agent) -> None:
-    """After a change of an agent: match its request if eligible; otherwise leave the request line."""
+    """Have a changed agent matched if its request is eligible; else remove the agent from the request line."""
     if eligible(agent, step.service):
         step.trying[agent.id] = agent
     else:
-        # The end of a delay may have added the agent just before the present timer withdrew its request.
+        # `_wake` may have added the agent to `trying` just before a timer of the same moment withdrew its request.
         step.trying.pop(agent.id, None)
         leave_line(agent)
 
@@ -102,6 +102,7 @@ def offer(pool: Pool, step: Step, agent: Agent, chat: Chat, *, transfer: bool = 
     """R9: offer a chat to an agent, for its request; a transfer needs no request (R16)."""
     profile = agent.profile
     config = profile.config
+    # Counted before the offer changes anything, for `why`.
     waiting = 0
     for line in profile.lines:
         waiting += len(line.chats)
@@ -168,7 +169,7 @@ def confirm(step: Step, chat: Chat, agent: Agent, *, automatic: bool) -> None:
 
 
 def end(pool: Pool, step: Step, chat: Chat, reason: OfferEnd) -> None:
-    """End the offer of a chat unaccepted. The caller then puts the chat into a waiting line, or closes it."""
+    """End an offer that was not accepted. The caller then has the chat wait, closes it, or offers it again (R16)."""
     agent = chat.agent
     if agent is None:
         raise ValueError(f"chat {chat.id} is not offered")
@@ -177,7 +178,7 @@ def end(pool: Pool, step: Step, chat: Chat, reason: OfferEnd) -> None:
 
 
 def requeue(pool: Pool, step: Step, chat: Chat, reason: Requeue) -> None:
-    """Put a chat that is in no waiting line back into the line of its queue."""
+    """Put a chat that is in no waiting line into the waiting line of its queue, and publish the reason."""
     pool.wait(step, chat)
     step.decide(ChatRequeued, chat.id, chat.queue, reason)
 
@@ -191,7 +192,7 @@ def enter_queue(step: Step, chat: Chat, queue: str) -> None:
 
 
 def decline(pool: Pool, step: Step, chat: Chat, agent: Agent) -> None:
-    """R10: the agent declines; the chat waits again, and other agents get it first (R5)."""
+    """R10: the agent declines; the chat waits again, and a re-offer cool-down starts for agent and chat (R5)."""
     pool.pass_over(step, agent, chat)
     end(pool, step, chat, "declined")
     step.ended.append(chat)
@@ -199,7 +200,7 @@ def decline(pool: Pool, step: Step, chat: Chat, agent: Agent) -> None:
 
 
 def miss(pool: Pool, step: Step, chat: Chat, agent: Agent) -> None:
-    """R10: the offer expires; an agent that misses too many in a row becomes unavailable."""
+    """R10: the offer expires unanswered; an agent that misses too many offers in a row becomes unavailable."""
     pool.pass_over(step, agent, chat)
     end(pool, step, chat, "missed")
     step.ended.append(chat)

@@ -13,8 +13,8 @@ _LOAD: Final = 512
 class Ordered(Generic[T]):
     """Distinct tuples in ascending order, in chunks of about 500.
 
-    Waiting chats enter in the middle when they wait again, and leave from anywhere. A heap can't be walked in order,
-    past a chat that an agent may not take; one long list moves a megabyte for each change.
+    Chats that wait again enter a waiting line in the middle, and chats leave from any place. A heap can't be iterated
+    in order, which is needed to skip chats in re-offer cool-down; one long list moves a megabyte for each change.
     """
 
     __slots__ = ("_chunks", "_last", "_size")
@@ -22,6 +22,7 @@ class Ordered(Generic[T]):
     def __init__(self) -> None:
         self._chunks: list[list[T]] = []
         self._last: list[T] = []
+        """The greatest item of each chunk."""
         self._size = 0
 
     def __len__(self) -> int:

@@ -18,24 +18,24 @@ ENDING_REMEMBERED: Final = 60_000
 
 
 class Observer(Protocol):
-    """Called at each step of a pool, to explain decisions. An observer reads, and changes nothing.
+    """Called at each event, timer and offer of a pool, to explain decisions. An observer changes nothing.
 
-    A router has no observer, and pays one comparison with None for each event and each offer.
+    A router has no observer; one comparison with None at each such place is all that this costs.
     """
 
     def offering(self, pool: "Pool", step: Step, agent: Agent, chat: Chat, request: Request | None) -> None:
-        """Called before an offer (R9), with nothing changed yet. The request is None for a transfer to an agent."""
+        """Called before an offer changes anything (R9). The request is None for a transfer to an agent (R16)."""
 
     def happened(self, pool: "Pool", step: Step, event: Event, ignored: str | None) -> None:
         """Called after an event and its settle (R3). `ignored` is the reason if the event changed nothing (R21)."""
 
     def time_passed(self, pool: "Pool", step: Step) -> None:
-        """Called after a timer and its settle."""
+        """Called after a timer, or all delays and cool-downs that end at one time, and the settle."""
 
 
 @dataclass(slots=True, eq=False)
 class Index:
-    """What can be computed from a pool's state, kept for speed. A restore builds it anew."""
+    """Look-ups and timers of a pool. They can be computed from its state, so that no row holds them."""
 
     profiles: dict[str, Profile] = field(default_factory=dict)
     waiting: dict[str, WaitingLine] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Index:
 class Pool:
     """One routing domain. Pools share nothing but time.
 
-    Rows persist the fields up to `remembered`; `index` is computed from them. A `Step` has what one frame needs.
+    Rows persist the fields up to `remembered`; `index` is computed from them. A `Step` holds what lives for one frame.
     """
 
     id: str
@@ -128,7 +128,7 @@ class Pool:
         chat.passed = None
 
     def close(self, step: Step, chat: Chat, reason: Closing) -> None:
-        """Close a chat that is in no waiting line. The decision names its agent, whose session ends."""
+        """Close a chat that is in no waiting line. The decision names the agent of an active or wrapping chat."""
         agent = chat.agent if chat.stage in ("active", "wrapping") else None
         self.free_session(step, chat)
         self.forget_passings(chat)
@@ -140,7 +140,7 @@ class Pool:
         self.index.forgets.append((until, chat.id))
 
     def remember_ending(self, step: Step, chat_id: str) -> None:
-        """R13: remember an ending that came before its chat."""
+        """R13: remember the ending of a chat that has not arrived."""
         until = step.service + ENDING_REMEMBERED
         self.remembered[chat_id] = Remembered(until, arrived=False)
         self.index.early_forgets.append((until, chat_id))

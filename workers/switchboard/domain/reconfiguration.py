@@ -11,7 +11,7 @@ from switchboard.domain.step import Step
 
 
 def new_pool(pool_id: str, shard: int, raw: Mapping[str, Any] | None) -> Pool:
-    """An empty pool with a configuration; None: the configuration of a pool that was never configured."""
+    """An empty pool. `raw`: its configuration; None: that of a pool that was never configured."""
     pool = Pool(pool_id, shard, configuration.read(configuration.UNCONFIGURED if raw is None else raw))
     draw_lines(pool)
     return pool

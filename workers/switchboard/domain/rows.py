@@ -1,6 +1,6 @@
 """Rows: the state of a shard as keyed values, from which the engine can be rebuilt exactly (I9).
 
-The public fields of a row are a contract. The field `engine` is private.
+Consumers may rely on all fields of a row but `engine`, which is private.
 """
 
 from collections import defaultdict
@@ -196,7 +196,7 @@ class Restoration:
             self._pool(pool_id, value["config"]).configured_at = value["configured_at"]
 
     def finish(self) -> Iterator[None]:
-        """Complete the pools, once all rows were added. Yields after each pool, so that other work can be done."""
+        """Complete the pools once all rows are added. Yields after each pool, so that the caller can do other work."""
         for pool in self.pools.values():
             self._finish(pool)
             yield

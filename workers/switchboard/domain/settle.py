@@ -1,4 +1,4 @@
-"""The settle: what follows from an event or a timer until nothing changes (R3), and timers that fire (R1)."""
+"""The settle after each event and timer, until nothing more changes (R3), and the firing of timers (R1)."""
 
 from heapq import heappop
 
@@ -14,7 +14,7 @@ from switchboard.domain.timers import Kind, arm_queue_timers, arm_silence, queue
 def settle(pool: Pool, step: Step) -> None:
     """R3, in this order: queue timers that became due during an offer, push follow-ups, matching.
 
-    One round is enough: an agent that matching serves has an undecided offer, so no follow-up can follow.
+    One round is enough: matching gives each agent that it serves an undecided offer, which rules out a follow-up (R11).
     """
     if step.ended:
         _fire_queue_timers_due(pool, step)
@@ -104,7 +104,7 @@ def _wake(pool: Pool, step: Step, now: int) -> None:
 
 
 def _fire(pool: Pool, step: Step, due: int, kind: int, subject: str) -> bool:
-    """Fire one timer. False if its entry is stale, and nothing was done."""
+    """Fire one timer. Returns False if the entry is stale, and nothing fires."""
     match kind:
         case Kind.OFFER_EXPIRY:
             return _expire_offer(pool, step, due, subject)
@@ -142,7 +142,7 @@ def _limit_wait(pool: Pool, step: Step, due: int, kind: int, chat_id: str) -> bo
 
 
 def _limit_wrap_up(pool: Pool, step: Step, due: int, chat_id: str) -> bool:
-    """R15: a wrapping chat reaches the limit of its profile."""
+    """R15: a wrapping chat reaches the wrap-up limit of its agent's profile."""
     chat = pool.chats.get(chat_id)
     if chat is None or chat.stage != "wrapping" or wrap_up_due(chat) != due:
         return False
@@ -151,7 +151,7 @@ def _limit_wrap_up(pool: Pool, step: Step, due: int, chat_id: str) -> bool:
 
 
 def _note_absence(pool: Pool, step: Step, due: int, agent_id: str) -> bool:
-    """R18: make an agent absent if it was silent for `absent_after`."""
+    """R18: make an agent absent that was silent for `absent_after`."""
     agent = pool.agents.get(agent_id)
     if agent is None or agent.absent_due != due:
         return False
@@ -163,7 +163,7 @@ def _note_absence(pool: Pool, step: Step, due: int, agent_id: str) -> bool:
 
 
 def _note_loss(pool: Pool, step: Step, due: int, agent_id: str) -> bool:
-    """R18: give up an agent as lost if it was silent for `lost_after`."""
+    """R18: give up an agent as lost that was silent for `lost_after`."""
     agent = pool.agents.get(agent_id)
     if agent is None or agent.lost_due != due:
         return False
@@ -175,7 +175,7 @@ def _note_loss(pool: Pool, step: Step, due: int, agent_id: str) -> bool:
 
 
 def _silent_for(pool: Pool, agent: Agent, limit: int, due: int) -> bool:
-    """True if the agent was silent for `limit` at `due`; otherwise its timer is set again."""
+    """True if the agent had been silent for `limit` ms at `due`; otherwise its timer is set again."""
     if not limit:
         return False
     if silence_since(pool, agent) + limit > due:

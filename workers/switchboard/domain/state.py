@@ -29,14 +29,14 @@ class Chat:
     arrived_at: int
     arrived_text: str
     position: Position
-    """Position of the arrival. Waiting chats are ordered by `arrived_at`, then by this (R4)."""
+    """Position of the arrival. Waiting chats are ordered by `arrived_at`, then by `position` (R4)."""
 
     entered_queue: str
     """The queue whose limits apply (R17). Differs from `queue` after an overflow."""
     entered_at: int
-    """Service time of the entry into that queue."""
+    """Service time of the entry into `entered_queue`."""
     overflowed: bool = False
-    """True if the chat has overflowed since that entry. A chat overflows once for each entry."""
+    """True if the chat has overflowed since it entered `entered_queue`. A chat overflows once for each entry."""
 
     stage: Stage = "waiting"
     stage_mark: Position = (0, 0)
@@ -60,7 +60,7 @@ class Chat:
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """An agent's outstanding request for one chat (R12)."""
+    """An agent's outstanding request for one chat (R11, R12)."""
 
     origin: Origin
     at: int
@@ -125,7 +125,7 @@ class Agent:
     """Number of sessions in the stage `offered`."""
     request: Request | None = None
     had_offer: bool = False
-    """True if there was an offer since login. The agent order then goes by request, not by lot (R7)."""
+    """True if the agent has had an offer since login, and is ordered by its request, not by lot (R7)."""
     last_offer: int | None = None
     """Service time of the latest offer."""
     missed: int = 0
@@ -136,7 +136,7 @@ class Agent:
     key: "AgentKey | None" = None
     """The agent's key in the request line; None if the agent is not in the line."""
     wake: int = -1
-    """Service time at which the timer of the delay between chats is due; -1: none is in the heap."""
+    """Service time for which the timer of the delay between chats was last set; -1: none since the heap was built."""
     absent_due: int = -1
     """Service time at which the timer of absence is due; -1: none is in the heap."""
     lost_due: int = -1

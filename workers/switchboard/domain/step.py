@@ -14,10 +14,9 @@ Type = TypeVar("Type", bound=str)
 
 @dataclass(slots=True, eq=False)
 class Step:
-    """The time and place of the present event or timer, the work it leaves for its settle, and the frame's changes.
+    """Time and position of the present event or timer, the work for the settle, and the changes of the frame.
 
-    Nothing in a step outlives its frame. The engine makes a step for each pool that a frame reaches, and uses it again
-    for later frames.
+    Each pool that a frame reaches has a step of its own. The content does not outlive the frame; the object is reused.
     """
 
     pool_id: str = ""
@@ -47,7 +46,7 @@ class Step:
     fresh: list[Chat] = field(default_factory=list)
     """Chats that have started to wait."""
     ended: list[Chat] = field(default_factory=list)
-    """Chats whose offer has ended."""
+    """Chats that wait again because their offer has ended."""
     rematch: bool = False
     """True: match all requests, since any of them may be served now."""
 
@@ -68,6 +67,10 @@ class Step:
         self.changed_agents.clear()
         self.changed_chats.clear()
         self.configured = False
+        if self.touched or self.trying or self.fresh or self.ended or self.rematch:
+            # Every settle ends with no work left, so the engine raised in the step's last frame, perhaps of another
+            # pool.
+            self.touched, self.trying, self.fresh, self.ended, self.rematch = {}, {}, [], [], False
 
     def set_time(self, clock: int, service: int) -> None:
         """Set the clock (ms) and the service time (ms)."""
@@ -90,8 +93,8 @@ class Step:
 
         Args:
             kind: the class of the decision.
-            args: its own fields, in order, without id, type, pool and time.
-            fields: likewise, by name.
+            args: the fields that follow id, type, pool and time, in order.
+            fields: the same fields, by name.
         """
         decision = kind(f"{self.prefix}{self.count}", TYPE_OF[kind], self.pool_id, self.at, *args, **fields)
         self.count += 1
@@ -107,7 +110,7 @@ class Step:
         self.changed_chats[chat.id] = chat
 
     def mark(self, chat: Chat, stage: Stage) -> None:
-        """Move a chat to a stage; the next decision is the reason."""
+        """Move a chat to a stage. Call just before the decision that says so: `stage_mark` is the decision's number."""
         chat.stage = stage
         chat.stage_mark = (self.frame, self.count)
         self.changed_chats[chat.id] = chat

@@ -1,7 +1,7 @@
-"""Timers: when they are due, and the heap that holds them (R1).
+"""Timers: when they are due, and the heaps that hold them (R1).
 
-An entry of the heap is a hint. When an entry becomes due, the state says whether the timer is still wanted. So nothing
-has to be removed from the heap when a timer becomes pointless, and a heartbeat, which moves a due time, costs nothing.
+An entry of a heap is a hint. When an entry becomes due, the state decides whether the timer is still wanted. So no
+entry has to be removed when a timer becomes pointless, and a heartbeat, which postpones due times, costs nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,11 @@ _SLACK: Final = 1000
 
 
 class Kind(IntEnum):
-    """The kinds of timers, in the order in which timers due at the same time fire (R1)."""
+    """The kinds of timers, in the order in which timers due at the same time fire (R1).
+
+    Only entries of `Index.timers` hold their kind: `DELAY_OVER` and `REOFFER` are due by `Index.wakes`,
+    `CHAT_FORGOTTEN` by `Index.forgets` and `Index.early_forgets`.
+    """
 
     OFFER_EXPIRY = 0
     """An offer expires: it is missed, or accepted automatically (R10)."""
@@ -110,7 +114,7 @@ def rebuild(pool: Pool, now: int) -> None:
 
 
 def arm_passings(pool: Pool, agent: Agent, now: int) -> None:
-    """Put the ends of the agent's re-offer cool-downs in the heap. They outlast a logout (R5)."""
+    """Put the ends of the agent's re-offer cool-downs in the heap. A cool-down outlasts a logout (R5)."""
     reoffer_after = agent.profile.config.reoffer_after
     for at in pool.index.passings.get(agent.id, {}).values():
         if at + reoffer_after > now:
@@ -126,7 +130,8 @@ def delay_over(agent: Agent) -> int | None:
 def arm_delay(pool: Pool, agent: Agent, now: int) -> None:
     """Set the timer for the end of the agent's delay, once after each offer and each change of the profile (R5).
 
-    The timer is set whether or not the agent has a request: service time moves only while a timer is pending.
+    Set also for an agent without a request: without a pending timer a quiet shard makes no frame, and no service time
+    passes.
     """
     over = delay_over(agent)
     if over is not None and over > now and agent.wake != over:
@@ -157,7 +162,7 @@ LEAVING: Final = frozenset(
 
 
 def due_entries(heap: Sequence[tuple[Any, ...]], by: int) -> Iterator[tuple[Any, ...]]:
-    """The entries of a heap with a first field of at most `by`, unordered. Looks at no more entries than it must."""
+    """The entries of a heap with a first field of at most `by`, unordered. Looks at these and their children alone."""
     left = [0]
     while left:
         place = left.pop()
@@ -174,7 +179,7 @@ def timers_due(pool: Pool, by: int, most: int) -> int:
 
 
 def sessions_at_stake(pools: Mapping[str, Pool], events: Iterable[Event]) -> int:
-    """The number of sessions that events may end: those of logged-in agents who leave or become unavailable."""
+    """The sessions and offers of the agents with an event of a type in `LEAVING`: the most that such events may end."""
     found = 0
     for event in events:
         if event.type in LEAVING and (pool := pools.get(event.pool)) is not None:

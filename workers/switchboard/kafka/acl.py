@@ -1,4 +1,4 @@
-"""Rights on a cluster with access control: the least that each worker and command needs, and whether it has them."""
+"""Rights on a cluster with access control: those that each worker and command needs, and which of them are missing."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
@@ -148,7 +148,7 @@ def configurer(group_id: str) -> str:
 
 
 def _all_shards(group_id: str) -> str:
-    """The common prefix of the groups and transactional ids of all shards."""
+    """The common prefix of the group ids and transactional ids of all shards."""
     return shard_id(group_id, 0).removesuffix("0")
 
 
@@ -190,7 +190,7 @@ async def missing_rights(conn: Connection, rights: Iterable[Right]) -> list[Righ
 
 
 async def _has(client: AIOKafkaAdminClient, right: Right, by_topic: dict[str, int]) -> bool:
-    """True if the cluster grants a right, or does not say.
+    """True if the cluster grants a right, or does not report rights.
 
     Args:
         client: started.
@@ -240,9 +240,9 @@ async def _may_look_up(client: AIOKafkaAdminClient, kind: int, name: str) -> boo
 
 
 async def _may_write_idempotently(client: AIOKafkaAdminClient) -> bool:
-    """True if the client may write idempotently. Found by a request for a producer id, which changes nothing.
+    """True if the client may write idempotently. Asks for a producer id, which changes nothing.
 
-    A cluster reports the allowed operations on itself only to clients with the right to describe it.
+    A cluster reports the operations allowed on the cluster only to clients with the right to describe the cluster.
     """
     request = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=0)
     answer = await send_request(client, request)

@@ -74,7 +74,7 @@ async def create_topics(
         missing = [topic for topic in wanted if plan.names.of(topic) not in there]
         if missing:
             new = [_new(topic, plan, partitions(topic, plan.shards, bus_partitions or 1)) for topic in missing]
-            # A test run first, so that nearly always all topics are created or none.
+            # A dry run first, so that nearly always all topics are created or none.
             await _create(client, new, validate_only=True)
             made.update(plan.names.of(topic) for topic in missing)
             await _create(client, new)
@@ -88,6 +88,7 @@ async def check_topics(conn: Connection, plan: TopicPlan) -> list[Difference]:
     Raises:
         BrokerAwayError: no broker answers.
         NotAllowedError: the right to describe a topic is missing.
+        KafkaError: a broker has no answer now.
     """
     async with session(conn) as client:
         there = await describe(client, map(plan.names.of, Topic))
@@ -101,8 +102,7 @@ async def require_topics(conn: Connection, plan: TopicPlan) -> list[Difference]:
 
     Raises:
         WrongTopicsError: a difference prevents routing, for example a partition count other than `shards`.
-        BrokerAwayError: no broker answers.
-        NotAllowedError: the right to describe a topic is missing.
+        BrokerAwayError, NotAllowedError, KafkaError: as `check_topics`.
     """
     found = await check_topics(conn, plan)
     if any(difference.fatal for difference in found):
@@ -117,7 +117,7 @@ def _new(topic: Topic, plan: TopicPlan, count: int) -> NewTopic:
 
 
 async def _create(client: AIOKafkaAdminClient, new: list[NewTopic], *, validate_only: bool = False) -> None:
-    """Create topics, or only check that the cluster would."""
+    """Create topics; with `validate_only` only check that the cluster would create them."""
     answer = await client.create_topics(new, validate_only=validate_only)
     errors = answer.to_object()["topic_errors"]
     refused = [each["topic"] for each in errors if each["error_code"] == TOPIC_AUTHORIZATION_FAILED]
@@ -158,7 +158,7 @@ async def describe(client: AIOKafkaAdminClient, topics: Iterable[str]) -> dict[s
 
 
 def _raise_retriable(codes: Iterable[tuple[str, int]]) -> None:
-    """Raise the first retriable error among (topic, error code). With such an error the answer lacks that topic."""
+    """Raise the first retriable error among (topic, error code): the answer has no data on that topic."""
     for name, code in codes:
         if (kind := for_code(code)).retriable:
             raise kind(f"topic {name}")
@@ -217,13 +217,13 @@ def _differences(
 ) -> list[Difference]:
     """The differences of one topic; `bootstrap` is for the commands in the remedies."""
     name, writer = plan.names.of(topic), TOPICS[topic].writer
-    # 1. A missing topic. The bus may create some of its own later.
+    # 1. A missing topic. Other systems may create some of the source topics later.
     if name not in there:
         command = "switchboard topics create" + (" --sources" if writer is Writer.BUS else "")
         needed = writer is not Writer.BUS or topic in ENOUGH_TO_START
         return [Difference(name, "topic", "missing", "there", f"make it with: {command}", needed)]
     if writer is Writer.BUS:
-        return []  # other systems choose its properties
+        return []  # other systems choose the properties of their topics
     found = []
     # 2. Partitions: with another number than `shards`, pools would be routed by the wrong shard.
     count, expected = len(there[name]), partitions(topic, plan.shards, 0)
@@ -242,6 +242,6 @@ def _differences(
                 f"kafka-configs.sh --bootstrap-server {bootstrap} --alter --entity-type topics --entity-name {name} "
                 f"--add-config {key}={value}"
             )
-            # Kafka deletes rows of a topic that is not compacted by age, and the agents' capacity with them.
+            # Without compaction Kafka deletes rows by age, and a restore would lack them.
             found.append(Difference(name, key, actual, value, remedy, fatal=key == "cleanup.policy"))
     return found

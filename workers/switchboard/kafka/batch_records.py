@@ -20,12 +20,12 @@ class BatchLimits:
     """The largest batch that is unpacked."""
 
     size: int = 32 * 1024 * 1024
-    """Bytes, unpacked. A producer's own limit (`batch.size`, 16 KiB to 1 MiB) is on about the packed size."""
+    """Bytes, unpacked. A producer's own limit (`batch.size`, 16 KiB to 1 MiB) applies to about the packed size."""
     records: int = 250_000
 
 
 class _Unpacker:
-    """Unpacks into memory that is used again and again, and takes up no more than the largest batch so far."""
+    """Unpacks into one reused buffer, which takes no more real memory than the largest batch so far has filled."""
 
     def __init__(self, limits: BatchLimits) -> None:
         self.limits = limits
@@ -35,7 +35,7 @@ class _Unpacker:
         """The unpacked bytes.
 
         Raises:
-            cramjam.DecompressionError: they are more than the limit, or are damaged.
+            cramjam.DecompressionError: the batch unpacks to more than the limit, or is damaged.
         """
         size: int = codec.decompress_into(packed, self._memory)
         return self._memory[:size]
@@ -57,7 +57,7 @@ def set_limits(limits: BatchLimits) -> None:
 
 
 class UnreadBatchError(Exception):
-    """A batch is not read."""
+    """A batch that is beyond a limit, or can't be unpacked."""
 
     def __init__(self, reason: UnreadReason, detail: str) -> None:
         super().__init__(detail)
@@ -72,7 +72,7 @@ def unpacked(packed: memoryview, codec: int) -> bytes:
         codec: as in the batch's attributes: 1 gzip, 2 snappy, 3 lz4, 4 zstd.
 
     Raises:
-        UnreadBatchError: they are more than the limit, or can't be unpacked.
+        UnreadBatchError: the batch unpacks to more than the limit, or can't be unpacked.
     """
     name = _NAMES.get(codec)
     try:
@@ -86,7 +86,7 @@ def unpacked(packed: memoryview, codec: int) -> bytes:
             case "snappy":
                 return b"".join(_snappy_blocks(packed))
     except cramjam.DecompressionError as error:
-        # The only words that tell a full buffer from damaged bytes.
+        # Only this text of the error distinguishes a full buffer from damaged bytes.
         if "whole buffer" in str(error):
             raise too_large(f"{len(packed)} bytes of {name} unpack to more than {_unpacker.limits.size}") from None
         raise UnreadBatchError("undecodable", f"the batch's {name} can't be unpacked: {error}") from None
@@ -96,7 +96,10 @@ def unpacked(packed: memoryview, codec: int) -> bytes:
 
 
 def _snappy_blocks(packed: memoryview) -> Iterator[bytes]:
-    """Snappy says how much it unpacks to, block by block: Java's clients write blocks, librdkafka a single one."""
+    """The unpacked blocks of snappy; each block begins with its unpacked size.
+
+    Java's clients write several blocks (the xerial format), librdkafka writes one.
+    """
     blocks = [packed]
     if bytes(packed[: len(_XERIAL)]) == _XERIAL:
         blocks = []
@@ -124,11 +127,11 @@ def too_large(what: str) -> UnreadBatchError:
 MAX_HEADERS: Final = 1_000
 """Headers of a record that is read. CloudEvents and tracing use about ten."""
 MAX_HEADER_BYTES: Final = 65_536
-"""Bytes of a record's headers, names included, that are read: as many as of its value."""
+"""Bytes of a record's headers that are read, names included. The limit of a value is the same."""
 PIECE_BYTES: Final = 4 * 1024 * 1024
-"""Of a larger batch so much is kept unpacked at a time."""
+"""A larger batch is read in pieces of about so many unpacked bytes."""
 _SMALL_RECORD: Final = 2 * MAX_HEADERS
-"""Bytes of a record that can't have more than MAX_HEADERS headers: the shortest header takes two."""
+"""A record of at most so many bytes has at most MAX_HEADERS headers: the shortest header takes two bytes."""
 
 # The header of a batch, up to its timestamps, and byte offsets in it.
 # https://kafka.apache.org/documentation/#recordbatch
@@ -141,7 +144,7 @@ _APPEND_TIME: Final = 0x08
 
 @dataclass(slots=True, frozen=True)
 class ReadRecord:
-    """A record with the attributes that aiokafka's own have."""
+    """A record with the attributes of aiokafka's records."""
 
     offset: int
     timestamp: int
@@ -158,13 +161,13 @@ class Piece(NamedTuple):
 
     begin: int
     end: int
-    """Bytes from the batch's begin."""
+    """Byte offsets in the batch: of the first byte, and past the last."""
     records: int
-    """Their number; of what is damaged, 0."""
+    """Number of the records; 0 for damaged bytes."""
 
 
 def pieces(batch: bytes | memoryview) -> Iterator[Piece]:
-    """The pieces of about PIECE_BYTES of a batch; all from the first damaged record on is one. 0.2 us a record."""
+    """The pieces of a batch, of about PIECE_BYTES; a damaged record and all after that are one. 0.2 us a record."""
     size, begin, at, count = len(batch), RECORDS_AT, RECORDS_AT, 0
     while at < size:
         try:
@@ -186,7 +189,7 @@ def pieces(batch: bytes | memoryview) -> Iterator[Piece]:
 
 
 def part(batch: bytes | memoryview, piece: Piece) -> bytes:
-    """A piece as a batch of its own, with the same header but for the number of records."""
+    """A piece as a batch of its own. Its header differs from the batch's in the number of records alone."""
     header = bytearray(batch[:RECORDS_AT])
     struct.pack_into(">i", header, COUNT_AT, piece.records)
     return bytes(header) + batch[piece.begin : piece.end]
@@ -195,7 +198,7 @@ def part(batch: bytes | memoryview, piece: Piece) -> bytes:
 def _varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
     """The number in zigzag encoding that begins at `at`, and where the next field begins.
 
-    aiokafka's function of this kind looks at no bounds: a length that points far beyond the batch ends the process.
+    aiokafka's own function checks no bounds: a length that points far beyond the batch ends the process.
 
     Raises:
         IndexError: the data ends before the number does.
@@ -217,11 +220,11 @@ def _varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
 
 
 def is_plain(batch: bytes | memoryview) -> bool:
-    """Whether aiokafka's compiled reader can be given an unpacked batch. About 0.3 us a record.
+    """Whether aiokafka's compiled reader may read an unpacked batch. About 0.3 us a record.
 
-    It takes the number of records and their lengths on trust, and reads behind the end of the batch where they are
-    wrong, which can end the process. It builds every header, and takes attributes of a record above 127 for a number
-    of more bytes.
+    The compiled reader does not check the number of records and their lengths: wrong ones make it read past the end of
+    the batch, which can end the process. It also builds every header, and reads a record's attributes above 127 as a
+    number of several bytes.
     """
     size = len(batch)
     (count,) = struct.unpack_from(">i", batch, COUNT_AT)
@@ -242,7 +245,7 @@ def is_plain(batch: bytes | memoryview) -> bool:
 
 
 def _headers_at(batch: bytes | memoryview, at: int) -> tuple[int, int]:
-    """How many headers the record has whose attributes are at `at`, and where the first of them is."""
+    """Number of headers of the record whose attributes are at `at`, and the place of the first header."""
     _, at = _varint(batch, at + 1)
     _, at = _varint(batch, at)
     for _ in ("key", "value"):
@@ -253,11 +256,11 @@ def _headers_at(batch: bytes | memoryview, at: int) -> tuple[int, int]:
 
 
 def lenient_records(batch: bytes | memoryview, skipped: int) -> Iterator[ReadRecord]:
-    r"""The records of an unpacked batch but for the first ones; odd bytes of header names as `\xff`.
+    r"""The records of an unpacked batch after the first `skipped`; odd bytes of a header name are read as `\xff`.
 
     Args:
         batch: its header and its records.
-        skipped: how many records are left out at the beginning.
+        skipped: number of records at the beginning that are left out.
 
     Raises:
         IndexError, ValueError: the records are damaged.
@@ -272,7 +275,7 @@ def lenient_records(batch: bytes | memoryview, skipped: int) -> Iterator[ReadRec
         if length < 0 or end > size:
             raise ValueError(f"a record of {length} bytes, where {size - at} are left")
         if number >= skipped:
-            own = view[:end]  # no field goes on into the next record
+            own = view[:end]  # no field may extend into the next record
             timestamp_delta, at = _varint(own, at + 1)
             offset_delta, at = _varint(own, at)
             key, at = _nullable_bytes(own, at)
@@ -299,7 +302,7 @@ def lenient_records(batch: bytes | memoryview, skipped: int) -> Iterator[ReadRec
 
 
 def _as_int64(number: int) -> int:
-    """The number with the 64 bits that Java and C keep of a sum."""
+    """The number wrapped around to 64 bits, as a sum in Java or C."""
     return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 

@@ -93,7 +93,7 @@ async def _probe(host: str, port: int, options: dict[str, Any], within: float) -
 
 
 def silence_of(error: Exception, within: float) -> str:
-    """Why a server did not answer within so many seconds; empty if the server answered, and refused."""
+    """Why a server did not answer within so many seconds; empty if the error is an answer, such as a refused log-in."""
     match error:
         case ConnectionRefusedError():
             return "connection refused"
@@ -107,7 +107,7 @@ def silence_of(error: Exception, within: float) -> str:
 
 
 def _refusal_of(address: str, options: dict[str, Any], error: Exception) -> Refusal:
-    """The refusal that an error of a connection means, with the setting to look at."""
+    """The refusal behind a connection's error, with the setting to look at."""
     text = f"{error} {error.__cause__ or ''}"
     sure = True
     match error:

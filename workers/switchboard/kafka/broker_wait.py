@@ -44,7 +44,8 @@ UNANSWERED_SECONDS: Final = 3.0
 within a second or two."""
 
 _FROM_BROKERS: Final = (KafkaError, TimeoutError, ConnectionError, BrokerAwayError, LedgerLostError, RestoreError)
-"""Errors that may come from a broker. Their causes count too. All other errors end the start at once."""
+"""Errors that may come from a broker; `may_pass` looks at their causes too. Any other error ends the start at once, but
+for a MissingBrokersError, which `BrokerWait.retry` retries."""
 
 _PASSING: Final = (
     BrokerAwayError,
@@ -119,7 +120,7 @@ class BrokerWait:
             doing: the name of the step in messages, such as "looking at the topics".
             step: one attempt. Two attempts must have the same effect as one.
             long: an attempt may take longer than the wait although all brokers answer, for example one that reads a
-                topic. The deadline then ends once a broker answers, and the step must end by itself.
+                topic. The deadline then applies until a broker answers; after that the step must end by itself.
 
         Raises:
             BrokerAwayError: the step still failed when the time was over. The message names the brokers that are away.
@@ -141,7 +142,7 @@ class BrokerWait:
             except Exception as error:
                 if not (may_pass(error) or isinstance(error, MissingBrokersError)):
                     raise
-                # A time-out of the deadline says less than the error of the attempt before.
+                # If the deadline cuts this attempt off, the error of the attempt before says more.
                 if failed is None or not deadline.expired():
                     failed = error
             else:
@@ -179,7 +180,7 @@ class BrokerWait:
 
         Raises:
             SecurityError: every server refuses the connection, and waiting would not help.
-            MissingBrokersError: the cluster needs more brokers, although every known broker answers.
+            MissingBrokersError: the cluster needs more brokers, although every bootstrap server answers.
         """
         probes = await probe(options(self.conn), self._pace.probe)
         refused = refusal_among(probes)

@@ -69,8 +69,8 @@ LOOK_UP_MS: Final = 3_000
 within `broker_wait_seconds` to ask the other brokers if one is frozen."""
 
 FETCH_WAIT_MS: Final = 100
-"""How long a broker holds an empty fetch. Records are sent at once all the same; newly assigned partitions wait for
-the held fetch to end."""
+"""How long a broker delays the answer to a fetch without records. Records that arrive end the delay; a newly assigned
+partition is not fetched before the delayed answer."""
 
 TOPIC_AUTHORIZATION_FAILED: Final = 29
 """Kafka's error code."""
@@ -111,6 +111,8 @@ class TokenFile(AbstractTokenProvider):  # type: ignore[misc] # aiokafka is unty
 def options(conn: Connection) -> dict[str, Any]:
     """The options of every aiokafka client. Call this in the thread of the running loop.
 
+    Also sets the batch limits of the process.
+
     Raises:
         SecurityError: a TLS file can't be used.
     """
@@ -133,7 +135,7 @@ def _tls(conn: Connection) -> ssl.SSLContext:
     Raises:
         SecurityError: a file can't be used.
     """
-    # Without a password, OpenSSL asks for that of an encrypted key on the terminal.
+    # If no password were passed, OpenSSL would ask on the terminal for that of an encrypted key.
     password = conn.key_password.get_secret_value() if conn.key_password else ""
     try:
         context: ssl.SSLContext = create_ssl_context(cafile=conn.ca_file)
@@ -209,7 +211,7 @@ def producer(conn: Connection) -> AIOKafkaProducer:
 async def started_producer(conn: Connection, topics: Iterable[str]) -> AIOKafkaProducer:
     """A started producer of single records, with the metadata of these topics.
 
-    Set a deadline: the start waits for ever while a broker that is needed is away.
+    The caller must set a deadline: the start waits for ever while a broker that is needed is away.
 
     Raises:
         KafkaError: no broker answers, or a topic is missing.
@@ -278,7 +280,7 @@ async def send_as_is(
             topic, value, key=key, partition=partition, timestamp_ms=timestamp_ms, headers=pairs
         )
         return acknowledged
-    # Neither key nor value: only a batch of its own takes such a record.
+    # Neither key nor value: aiokafka accepts such a record only in a batch of its own.
     batch = writer.create_batch()
     at = time.time_ns() // 1_000_000 if timestamp_ms is None else timestamp_ms
     batch.append(timestamp=at, key=None, value=None, headers=pairs)
@@ -369,7 +371,7 @@ _MEANINGS: Final[dict[tuple[type[BaseException], ...], str]] = {
 
 
 def in_words(error: BaseException) -> str:
-    """The message of an error for people: never a repr; the name of the class where there is no message."""
+    """The message of an error for people: never a repr; the name of the class if the error has no message."""
     text = str(error.args[0]) if error.args else ""
     if (
         isinstance(error, TimeoutError) and text and error.errno is None

@@ -28,8 +28,8 @@ async def write_configuration(
 ) -> None:
     """Publish `pool-configured` events, all in one transaction.
 
-    If a transaction fails in its last step, its outcome is unknown, and all events are published again. Routers that
-    then read the same configuration twice change nothing the second time.
+    If a transaction fails in its last step, its outcome is unknown, and all events are published again. A second copy
+    of the same configuration has one effect: silence counts from then on (R20).
 
     Args:
         conn: the cluster.

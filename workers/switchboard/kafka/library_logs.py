@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 QUIET_SECONDS: Final = 5.0
-"""Time in which a repeated message is not logged again."""
+"""Time in which a message is not logged again."""
 SLACK_SECONDS: Final = 0.05
-"""Added to the timer at the end of that time, because the timers of an event loop may fire a little early."""
+"""Added to the timer of a suppressed message. An event loop's timers may fire a little early, and the message would
+then be suppressed again."""
 
 LIBRARIES: Final = ("aiokafka", "faust", "mode", "asyncio", "aiohttp")
 
@@ -24,7 +25,7 @@ AUTHENTICATING: Final = "SaslAuthenticate"
 
 @dataclass(slots=True)
 class _Seen:
-    """What is known of one message."""
+    """One message that was logged."""
 
     since: float
     """When the message was last logged; monotonic, s."""
@@ -39,10 +40,10 @@ def _call_later(seconds: float, call: Callable[[], None]) -> None:
 
 
 class Thinned(logging.Filter):
-    """Passes a message once in `QUIET_SECONDS`; the next one adds the number of suppressed repetitions.
+    """Passes a message, then suppresses repetitions for `seconds`; the next one that passes adds their number.
 
-    If no further message comes, the last suppressed one is logged when the window ends, provided that an event loop
-    runs. Messages with the credentials of a client are never passed.
+    If none passes, the first suppressed one is logged `seconds` after it came, provided that an event loop runs.
+    Messages with the credentials of a client are never passed.
 
     Args:
         by_text: compare messages by their full text instead of their format string; for a logger with few messages.
@@ -81,11 +82,11 @@ class Thinned(logging.Filter):
         self._seen[what] = _Seen(now)
         if seen is not None and seen.left_out:
             record.msg = f"{record.msg} (and {seen.left_out} more like it)"
-            seen.left_out = 0  # the timer of that window has nothing to log
+            seen.left_out = 0  # tells `log_last` that there is nothing to log
         return True
 
     def _log_at_end(self, record: logging.LogRecord, seen: _Seen) -> None:
-        """Log the record when the window ends, unless a later message is logged first."""
+        """Log the record one window from now, unless a later message is logged first."""
 
         def log_last() -> None:
             if seen.left_out > 0:

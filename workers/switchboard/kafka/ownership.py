@@ -1,4 +1,4 @@
-"""Which router owns which shard: membership in the consumer group of the routers.
+"""Ownership of shards: membership in the consumer group of the routers.
 
 The group subscribes to `journal` and never fetches it: the assignment of partition i means ownership of shard i.
 """
@@ -94,10 +94,11 @@ HEARTBEATS_A_SESSION: Final = 4
 """Heartbeats within the session timeout."""
 
 GIVE_UP_SECONDS: Final = 6
-"""A clean close takes 5 s at most (commit 3, stop 2). The next owner waits no longer, and fences this router."""
+"""Time to close all shards: a clean close takes up to 5 s (commit 3, stop 2) while brokers answer. Shards that are
+still open afterwards are left to the next owner, which fences this router."""
 
 REBALANCE_TIMEOUT_MS: Final = 10_000
-"""Time that the group waits for members that are still giving up shards."""
+"""How long the group waits for members that are still giving up shards."""
 
 LEAVE_SECONDS: Final = 2
 """Time to leave the group."""
@@ -143,6 +144,7 @@ class Ownership:
         wait: retries of the start; the default wait if None.
         instance_id: makes this a static member, which does not leave the group when it stops. A member that comes back
             with the same id within the session gets the same shards, with no rebalance for the others.
+        give_up_seconds: time to close the shards that this member gives up.
     """
 
     def __init__(
@@ -155,8 +157,10 @@ class Ownership:
         session_timeout_ms: int = SESSION_TIMEOUT_MS,
         wait: BrokerWait | None = None,
         instance_id: str | None = None,
+        give_up_seconds: float = GIVE_UP_SECONDS,
     ) -> None:
         self._conn = conn
+        self._give_up_seconds = give_up_seconds
         self._wait = wait or BrokerWait(conn)
         self._group = routers_group(group_id)
         self._journal = names.of(Topic.JOURNAL)
@@ -213,7 +217,7 @@ class Ownership:
             session_timeout_ms=self._session_timeout_ms,
             heartbeat_interval_ms=self._session_timeout_ms // HEARTBEATS_A_SESSION,
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
-            # The coordinator answers a JoinGroup when all members have joined.
+            # The coordinator answers a JoinGroup only once all members have joined, so this is longer than that wait.
             request_timeout_ms=REBALANCE_TIMEOUT_MS + 5_000,
             enable_auto_commit=False,
             auto_offset_reset="latest",
@@ -272,7 +276,7 @@ class Ownership:
             return
         log.info("group %s: giving up shards %s", self._group, sorted(held))
         try:
-            async with asyncio.timeout(GIVE_UP_SECONDS):
+            async with asyncio.timeout(self._give_up_seconds):
                 await self._shards.give_up(held)
         except Exception:
             # Nothing is lost: the next owner fences this router.
@@ -299,10 +303,10 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is 
         self._ownership = ownership
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """All partitions are revoked. Heartbeats go on meanwhile, and the group waits."""
+        """Called when all partitions are revoked. Heartbeats go on meanwhile, and the group waits."""
         del revoked
         await self._ownership.give_up_all()
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """All partitions that are assigned now."""
+        """Called with all partitions that are assigned now."""
         self._ownership.take_all(assigned)

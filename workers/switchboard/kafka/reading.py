@@ -20,8 +20,8 @@ from switchboard.kafka.topics import ROWS, Topic, TopicNames
 async def partitions_of(conn: Connection, topics: Iterable[str]) -> list[TopicPartition]:
     """The partitions of the existing topics among these: topics in the order given, partitions ascending.
 
-    An admin client is asked, since a consumer's `partitions_for_topic` knows only topics whose metadata it has
-    requested before; `topics()` does not request it.
+    Asks an admin client: a consumer's `partitions_for_topic` knows only topics whose metadata the consumer has
+    requested before, and `topics()` requests none.
 
     Raises:
         BrokerAwayError: no broker answers.
@@ -38,7 +38,7 @@ async def partitions_of(conn: Connection, topics: Iterable[str]) -> list[TopicPa
 
 
 async def require_partitions(conn: Connection, topics: Iterable[str]) -> list[TopicPartition]:
-    """The partitions of topics that have to exist. A client would wait for a missing topic in vain.
+    """The partitions of topics that have to exist; a consumer would wait for a missing topic without end.
 
     Raises:
         WrongTopicsError: topics are missing; the message names them.
@@ -66,10 +66,10 @@ def no_such_topic(missing: Iterable[str]) -> WrongTopicsError:
 
 
 STABLE_SECONDS: Final = TRANSACTION_TIMEOUT_MS / 1000 + 20
-"""Time to wait for open transactions. A broker ends one that hangs within 10 s after its timeout; 10 s are to spare."""
+"""Time to wait for open transactions. A broker aborts one that hangs within 10 s of its timeout; 10 s are to spare."""
 
 STALLED_SECONDS: Final = 30
-"""Reading ends with an error after so long without a new record."""
+"""Reading ends with an error after so long without progress in any partition."""
 
 Offsets: TypeAlias = dict[TopicPartition, int]
 """Partition -> offset. A plain (topic, partition) tuple is an equal key."""
@@ -90,14 +90,14 @@ async def started(consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition]) -> 
 
 
 async def read_between(consumer: AIOKafkaConsumer, begins: Offsets, ends: Offsets) -> Batches:
-    """All records between these offsets (end exclusive), by a started consumer of this call's own.
+    """All records between these offsets (end exclusive), by a started consumer that nothing else uses.
 
     Raises:
-        StalledError: no record for 30 s.
+        StalledError: no position moved for STALLED_SECONDS.
     """
     consumer.assign(list(ends))
     for tp in ends:
-        # auto_offset_reset="earliest" alone could race with the reset, and read nothing.
+        # Without seek() the read could race with the reset to "earliest", and return nothing.
         consumer.seek(tp, begins[tp])
     reached = {tp: begins[tp] for tp in ends}
     moved_at = time.monotonic()
@@ -174,7 +174,7 @@ class Partition:
         """The next record; None at the end.
 
         Raises:
-            StalledError: no record for 30 s.
+            StalledError: the position did not move for STALLED_SECONDS.
         """
         if not self._ready:
             async for _, records in self._batches:

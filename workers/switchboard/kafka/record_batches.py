@@ -37,7 +37,7 @@ from switchboard.kafka.batch_records import (
 FETCH_BYTES: Final = PIECE_BYTES
 """Unpacked bytes of one partition that a call of `getmany` hands out, about: some 10 ms in which nothing else runs."""
 MAX_KEY_BYTES: Final = 65_536
-"""A record's key may be this long; of a longer one only the length is kept. Nothing is decided by a key."""
+"""A record's key may be this long; of a longer one only the length is kept. No decision depends on a key."""
 HEADER_WORK: Final = 160
 """Bytes of memory that a header takes beside its name and value, about."""
 
@@ -51,7 +51,7 @@ _LEGACY_KEY: Final = 18
 
 
 class BoundedBatch:
-    """A batch of format 2. What the fetcher asks of a batch but its records is answered by aiokafka's class.
+    """A batch of format 2, read within bounds. All attributes but the records are those of aiokafka's class.
 
     Args:
         of: the whole batch, header included.
@@ -67,11 +67,11 @@ class BoundedBatch:
         return getattr(self._batch, name)
 
     def __next__(self) -> Any:
-        """The one record of a control batch: aiokafka looks whether it is an abort marker."""
+        """The only record of a control batch, which aiokafka's fetcher reads to recognize an abort marker."""
         return next(self._batch)
 
     def __iter__(self) -> Iterator[Any]:
-        """The records; what can't be read of them is handed out as one last record, and stepped over."""
+        """The records. If one can't be read, a record with an `UnreadValue` replaces the rest of the batch."""
         last: int = self._batch.next_offset - 1
         next_offset: int = self._batch.base_offset
         try:
@@ -81,7 +81,7 @@ class BoundedBatch:
                 next_offset = record.offset + 1
         except UnreadBatchError as error:
             yield from self._unread(next_offset, last, error.reason, str(error))
-        except Exception as error:  # noqa: BLE001 - see the next line
+        except Exception as error:  # noqa: BLE001 - whatever the bytes make a reader raise
             # The checksum is right, so this is what the producer wrote: another fetch would bring the same bytes.
             yield from self._unread(next_offset, last, "undecodable", _cause(error))
 
@@ -91,8 +91,8 @@ class BoundedBatch:
         if len(batch) <= PIECE_BYTES:
             yield from _read(batch)
             return
-        # A batch that is read by and by is not kept unpacked: 24 partitions with one of 32 MB each, of 5 KB as they
-        # were sent, took 800 MB. It is unpacked again for each piece (20 ms).
+        # Not kept unpacked while its pieces are read: 24 partitions with a batch of 5 KB each that unpacks to 32 MB
+        # took 800 MB. So the batch is unpacked again for each piece (20 ms).
         for piece in list(pieces(batch)):
             if batch is None:
                 batch = self._unpacked()
@@ -104,7 +104,7 @@ class BoundedBatch:
         """The batch with its records unpacked.
 
         Raises:
-            UnreadBatchError: it is beyond the limits, or can't be unpacked.
+            UnreadBatchError: the batch is beyond the limits, or can't be unpacked.
         """
         (count,) = struct.unpack_from(">i", self._of, COUNT_AT)
         most = limits().records
@@ -118,7 +118,7 @@ class BoundedBatch:
         return bytes(header) + unpacked(self._of[RECORDS_AT:], attributes & _CODEC)
 
     def _unread(self, first: int, last: int, reason: UnreadReason, detail: str) -> Iterator[ReadRecord]:
-        """One record in place of those from offset `first` to `last`, with the offset of the last; none for none."""
+        """One record with the offset `last`, in place of those from `first` to `last`; none if there are none."""
         if first <= last:
             batch = self._batch
             value = UnreadValue(reason, detail, first_offset=first)
@@ -145,8 +145,8 @@ def _read(batch: bytes | memoryview) -> Iterator[Any]:
 def _require_place(offset: int, first: int, last: int) -> None:
     """Refuse a record whose offset is not one of those left in its batch.
 
-    A broker counts the records of a batch, but takes whatever offsets an uncompressed one says. Taken from the record,
-    the next offset to read could be far behind the end of the partition: no router could start there any more.
+    A broker checks the number of records in a batch, and not the offsets in an uncompressed batch. With an offset far
+    beyond the partition's end as the next one to read, no router could open its shard any more.
 
     Raises:
         UnreadBatchError: the offset is below `first`, or above `last`.
@@ -156,7 +156,7 @@ def _require_place(offset: int, first: int, last: int) -> None:
 
 
 def _cause(error: Exception) -> str:
-    """What kept a batch from being read, in a dead letter's detail."""
+    """Why a batch can't be read, for the detail of a dead letter."""
     return f"the batch can't be read: {type(error).__name__}: {error}"[:MAX_DETAIL]
 
 
@@ -178,7 +178,7 @@ class BoundedLegacyBatch:
         return getattr(self._batch, name)
 
     def __iter__(self) -> Iterator[Any]:
-        """The records; what can't be read of them is handed out as one last record, and stepped over."""
+        """The records. If one can't be read, a record with an `UnreadValue` replaces the rest of the batch."""
         last: int = self._batch.next_offset - 1
         next_offset = 0
         try:
@@ -206,23 +206,23 @@ class BoundedLegacyBatch:
 
 
 def _untimed(record: Any) -> ReadRecord:
-    """A record of format 0, which has no timestamp: aiokafka says None, for which no one who reads it is prepared."""
+    """A record of format 0, which has no timestamp. aiokafka's value is None, and all readers expect a number."""
     return ReadRecord(record.offset, _NO_TIMESTAMP, 0, record.key, record.value)
 
 
 class BoundedRecords(_MemoryRecordsPy):  # type: ignore[misc] # aiokafka is untyped
-    """What a fetch brought, batch by batch: takes the place of aiokafka's class of this kind."""
+    """The batches of a fetch, one by one. Replaces aiokafka's `MemoryRecords`."""
 
     def next_batch(self) -> Any:
         """The next batch; None after the last.
 
         Raises:
-            CorruptRecordException: its frame is damaged. No producer can do that: the fetch is tried again.
+            CorruptRecordException: a batch is damaged as no producer can cause it; aiokafka fetches it again.
         """
         of = self._next_slice
         try:
             batch = super().next_batch()
-        except SystemError as error:  # aiokafka reads a legacy batch before its checksum is looked at
+        except SystemError as error:  # aiokafka reads a legacy batch before it checks the checksum
             raise CorruptRecordException(f"a batch is damaged: {error}") from error
         if batch is None:
             return None
@@ -230,7 +230,7 @@ class BoundedRecords(_MemoryRecordsPy):  # type: ignore[misc] # aiokafka is unty
 
 
 def _getall(result: Any, max_records: int | None = None) -> list[Any]:
-    """`FetchResult.getall`, which also ends once the records have FETCH_BYTES.
+    """Replaces `FetchResult.getall`: also bounds the bytes returned at a time, to about FETCH_BYTES.
 
     A fetch of 1 MB can hold 1,000 batches that unpack to the limit each: 32 GB in one step of the event loop.
     """
@@ -251,9 +251,10 @@ def _getall(result: Any, max_records: int | None = None) -> list[Any]:
 
 
 def work_of(record: Any) -> int:
-    """How many bytes were unpacked for a record, about; or how many it takes in memory, if that is more.
+    """Bytes that were unpacked for a record, plus the memory of its headers; about.
 
-    1,000 records in 48 KB of batches had keys of 1 MB each, in 5 KB of batches 1,000 headers each.
+    Keys and headers count too: 1,000 records with keys of 1 MB each came in 48 KB of batches, and 1,000 records with
+    1,000 headers each in 5 KB.
     """
     size = 0
     for field in (record.key, record.value):
@@ -267,22 +268,22 @@ def work_of(record: Any) -> int:
 
 
 def install() -> None:
-    """Have every consumer of this process read by these classes."""
+    """Have every consumer of this process use these classes."""
     fetcher.MemoryRecords = BoundedRecords
     fetcher.FetchResult.getall = _getall
 
 
 def bounded_key(key: bytes | None) -> bytes | None:
-    """The key deserializer of who reads the bus: of a key that is too large nothing but the size is kept."""
+    """The key deserializer of consumers of source topics: of a key that is too large only the size is kept."""
     if key is None or len(key) <= MAX_KEY_BYTES or key.__class__ is UnreadValue:
         return key
     return UnreadValue("too-large", f"a key of {len(key)} bytes; at most {MAX_KEY_BYTES} are kept", size=len(key))
 
 
 def bounded_value(value: bytes | None) -> bytes | None:
-    """The value deserializer of who reads the bus: of a value that is too large for an event its beginning is kept.
+    """The value deserializer of consumers of source topics: of a value too large for an event the beginning is kept.
 
-    A fetch hands out 1,000 records at a time, and whole they could be gigabytes.
+    A consumer returns 1,000 records at a time, whose whole values could be gigabytes.
     """
     if value is None or len(value) <= MAX_VALUE_BYTES or value.__class__ is UnreadValue:
         return value

@@ -36,10 +36,10 @@ class Topic(StrEnum):
 
 
 class Writer(Enum):
-    """The writer of a topic. It decides on the topic's name, partitions and settings."""
+    """The writer of a topic, which determines its name, partitions and settings."""
 
     BUS = "the bus"
-    """Written by other systems, with their names, partitions and settings; read by the router."""
+    """Other systems, which choose names, partitions and settings. The router reads these topics."""
     OPERATOR = "switchboard config apply"
     """Ours, with one partition. Two installations on one bus have different prefixes, and a configuration each."""
     ROUTER = "the router"

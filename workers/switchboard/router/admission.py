@@ -1,11 +1,12 @@
 """Admission: which events a shard takes, given its limits.
 
 An event beyond a limit becomes bad input (`over-limit`) before a frame is made of it, so that the engine, the journal
-and every replay know nothing of limits. What exists is always served: only an event that would add a pool, an agent, a
-chat, a remembered ending or a remembered pass is ever refused.
+and every replay know nothing of limits. Only an event that would add a pool, an agent, a chat, a remembered ending or a
+remembered pass, or a configuration that is too large, is ever refused.
 
-Counts are exact between frames. Among events that are checked together, additions count at once and endings only when
-the events are applied, so that no limit is ever exceeded.
+Among events that are checked together, additions count at once and endings only when the events are applied, so that no
+admitted event exceeds a limit. Passes of missed offers, which timers add, are counted and never refused. Between frames
+the counts of a pool are exact; the totals of the shard may lag behind timers (see `ShardLimits`).
 
 Measured on one core of the build machine: 0.1 us an event. Where the events at hand could reach a limit, and for agents
 of pools with more than 1,900 agents: 0.5 us an event about something that exists, 2 us an event that adds something,
@@ -39,8 +40,8 @@ ADDITIONS: Final[Mapping[str, Addition]] = {
 """What events of a type may add to a pool that exists. Events of any other type add nothing, except an unknown pool."""
 
 _FORGOTTEN_WITHIN: Final = 2 * LONGEST_MS
-"""Service time, ms, that may pass before the last of the events that are checked together is applied: that of two
-frames, where events are applied one by one. Chats that may be forgotten within it count as unknown."""
+"""Service time, ms, that may pass before the last of the events that are checked together is applied: two frames of
+time alone come before events that are applied one by one. Chats that may be forgotten by then count as unknown."""
 
 
 class Admission:
@@ -75,16 +76,16 @@ class Admission:
         }
         self._touched: set[str] = set()
         """Pools of the events that were checked last."""
-        # Of the events that are being checked:
+        # For the present call of `check`:
         self._now = now
         self._checked: dict[str, CheckedPool] = {}
         self._new_pools: set[str] = set()
         """Pools to be added."""
         self._number = 0
         self._shard_has_room = False
-        """Whether the shard has room, even if each event adds something."""
+        """Whether the shard has room even if each of the events adds something."""
         self._room: dict[Addition, dict[str, bool]] = {addition: {} for addition in get_args(Addition)}
-        """Likewise, by addition and pool."""
+        """Addition → pool id → whether the pool has room even if each of the events adds this."""
 
     def check(self, taken: Sequence[Taken], now: float) -> None:
         """Replace each event that is beyond a limit by `OverLimit`. All others are to be applied before the next call.
@@ -118,7 +119,7 @@ class Admission:
         return limit_usage(self._engine.pools, self._configured, self._limits)
 
     def _begin(self, number: int, now: float) -> None:
-        """Begin to check so many events."""
+        """Begin to check so many records."""
         self._now = now
         self._checked.clear()
         self._new_pools.clear()
@@ -168,7 +169,7 @@ class Admission:
     def _pool_refusal(self, pool: str) -> OverLimit | None:
         """The refusal of a new pool; None if there is room."""
         if pool in self._configured:
-            return None  # a configuration among the events adds it
+            return None  # a configuration among the events adds the pool
         if (refusal := self._pools.unconfigured_refusal(pool)) is not None:
             return refusal
         number = len(self._engine.pools) + len(self._new_pools)

@@ -13,15 +13,15 @@ log = logging.getLogger(__name__)
 
 
 class BrokenOffError(Exception):
-    """The work was cancelled from within, not by this process's own code."""
+    """The work was cancelled by aiokafka, not by Switchboard."""
 
 
 async def bounded(work: Coroutine[Any, Any, None], seconds: float | None, what: str) -> None:
     """Wait for `work`, at most `seconds`; then cancel the work and wait no longer.
 
-    `asyncio.timeout` is not enough, for two reasons. It waits until the cancelled work has ended, and aiokafka's
-    clients now and then ignore a cancellation, so that one of them could hold a shard for ever. And cancellations
-    within aiokafka now and then escape; without `BrokenOffError` such a one would end the task that serves the shard.
+    `asyncio.timeout` is not enough, for two reasons. First, `asyncio.timeout` waits until the cancelled work has ended,
+    and aiokafka's clients sometimes ignore a cancellation: one client could hold a shard for ever. Second, a
+    cancellation within aiokafka sometimes escapes, and would end the task that serves the shard.
 
     Args:
         work: what to wait for.
@@ -30,7 +30,8 @@ async def bounded(work: Coroutine[Any, Any, None], seconds: float | None, what: 
 
     Raises:
         TimeoutError: the work did not end; the line that the work waits at is logged.
-        BrokenOffError: the work was cancelled from within.
+        BrokenOffError: aiokafka cancelled the work from within.
+        Exception: the error of the work.
     """
     task = asyncio.ensure_future(work)
     try:
@@ -95,16 +96,16 @@ class Committer:
             async with asyncio.timeout(within):
                 await self._ended.wait()
         except TimeoutError:
-            pass  # the loop is given the time, and decides what follows
+            pass  # the loop gets the time with its next action, and decides
 
     async def abandon(self) -> None:
-        """Cancel the commit under way."""
+        """Cancel the commit under way, and wait until it has ended."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
     async def _work(self, batch: CommitBatch | None) -> None:
-        """Commit a batch, and the batches that wait then."""
+        """Commit a batch, then each batch that waits when the one before is committed."""
         try:
             while batch is not None:
                 began = time.monotonic()
@@ -112,8 +113,8 @@ class Committer:
                 batch = self._made(time.monotonic() - began)
                 self._ended.set()
         except asyncio.CancelledError:
-            # aiokafka may cancel a commit from within. Without this the loop would wait for the end of the commit for
-            # ever.
+            # aiokafka may cancel a commit from within. If the loop did not learn of it, the loop would wait for the
+            # commit for ever.
             self._failed(LedgerLostError("a commit was cancelled"))
             raise
         except Exception as error:  # noqa: BLE001 - the loop stops with any error

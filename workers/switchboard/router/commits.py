@@ -70,7 +70,7 @@ class CommitQueue:
         self._under_way: list[Visible] | None = None
         self._waiting = _Group()
         self.error: Exception | None = None
-        """Why a commit failed; nothing more can be committed then."""
+        """The error of the commit that failed; no further commit is made."""
 
     @property
     def is_under_way(self) -> bool:
@@ -153,7 +153,7 @@ def pack_rows(batch: CommitBatch, rows: Iterable[Row], max_bytes: int = MAX_ROW_
 def pack_offsets(batch: CommitBatch, offsets: Offsets) -> None:
     """Add source offsets to a commit, as rows of `shard-progress`.
 
-    Kafka's own way, sending offsets to the transaction, costs half of a commit.
+    Kafka's own request for this (offsets sent to a transaction) would take half of the time of a commit.
     """
     progress = batch.outputs[Topic.SHARD_PROGRESS]
     for (topic, partition), offset in offsets.items():
@@ -168,7 +168,7 @@ def pack_dead_letter(batch: CommitBatch, taken: Taken, bad: BadInput) -> None:
     is missing. So a dead letter never fails a commit.
 
     Raises:
-        ValueError: the letter's own headers alone are too large.
+        ValueError: the letter's own headers alone are too large; a defect, since each of them is bounded.
     """
     record = taken.record
     value = bounded_value(record.value)
@@ -202,7 +202,7 @@ def _own_headers(taken: Taken, unread: UnreadValue | None, bad: BadInput) -> lis
 
     Args:
         taken: the bad record.
-        unread: its value, where the reader did not keep all of it.
+        unread: the record's value, if the reader did not keep all of the value; else None.
         bad: the reason.
     """
     record = taken.record

@@ -35,8 +35,8 @@ class Tally:
     """Counts the events and decisions of one shard's commits.
 
     A chat that waits or is offered in the restored engine counts as not yet answered. So does a chat that an agent held
-    and transferred before the restore: its next wait counts again, from its arrival. The queue of a chat is the queue
-    in which it arrived, also after an overflow (R17).
+    and transferred before the restore: its next wait counts again, from its arrival. The queue of a wait is
+    that of the chat's arrival, also after an overflow or a transfer; for a restored chat, the queue last entered (R17).
 
     Args:
         engine: the shard's, as restored.
@@ -85,7 +85,7 @@ class Tally:
             for (pool, reason), number in Counter(map(_POOL_AND_REASON, by_type[decision_type])).items():
                 series(metrics.REFUSALS, self._labels.pool(pool), decision_type, reason).inc(number)
         self._count_ended_offers(by_type.get("assignment-ended", []))
-        # A chat arrives before it is accepted, and is accepted before it is closed: the three types keep this order.
+        # `FirstWaits` needs the decisions on a chat in their order: arrival, acceptance, closure.
         if queued := by_type.get("chat-queued"):
             self._count_arrivals(queued)
             self._waits.arrive(arrivals_of(queued))
@@ -119,7 +119,7 @@ class Tally:
             metrics.ACCEPT.observe_all(seconds, labels)
 
     def _count_ended_waits(self, ended: EndedWaits) -> None:
-        """Count first waits that ended, and the lengths of those that an acceptance ended."""
+        """Count first waits that ended; observe the lengths of those that ended with an acceptance."""
         for (pool, queue, outcome), waits in ended.items():
             labels = self._labels.queue(pool, queue)
             series(metrics.WAITS_ENDED, *labels, outcome).inc(len(waits))

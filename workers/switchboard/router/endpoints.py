@@ -48,14 +48,14 @@ async def serve_endpoints(status: Callable[[], RouterStatus], host: str, port: i
 
 
 def application(status: Callable[[], RouterStatus]) -> web.Application:
-    """The routes, without a server."""
+    """The web application with the four routes."""
 
     def answer(name: str, found: RouterStatus, *, well: bool) -> web.Response:
         body = {
             name: well,
             "reason": found.reason,
             "shards": {str(index): each for index, each in found.shards.items()},
-            # No fault of this router, so the status code stays: another router could read no further either.
+            # An open transaction does not change the status code: another router could read no further either.
             "held_up": found.held_up_json,
         }
         return web.json_response(body, status=200 if well else 503)

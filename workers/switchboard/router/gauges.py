@@ -24,7 +24,7 @@ Series: TypeAlias = tuple[Gauge, tuple[str, ...]]
 Figures: TypeAlias = dict[Series, float]
 
 SHARE: Final = 0.01
-"""Share of the time that surveys may take: once a second one of 5 ms (10,000 agents), less often a longer one."""
+"""Share of the time that surveys may take. One of 5 ms (10,000 agents) runs each second, a longer one less often."""
 SLICE_SECONDS: Final = 0.002
 """Work of a survey between two turns of the event loop. 10,000 pools take 0.2 s in all."""
 
@@ -65,7 +65,7 @@ class GaugeSet:
 
 
 class PoolGauges:
-    """The gauges of one shard's pools, set by a survey. One of 10,000 agents and 100,000 chats takes about 5 ms.
+    """The gauges of one shard's pools, set by a survey, which takes 5 ms for 10,000 agents and 100,000 chats.
 
     Args:
         shard: the shard's index.
@@ -88,7 +88,7 @@ class PoolGauges:
         """Begin a survey in a task, if none is under way and one is due.
 
         Raises:
-            Exception: the error of the survey before. A defect must not go unseen while the gauges keep their values.
+            Exception: the error of the previous survey. A hidden defect would leave the gauges at their old values.
         """
         if self._task is not None and self._task.done():
             task, self._task = self._task, None
@@ -158,7 +158,7 @@ class PoolGauges:
             yield
 
     def _survey_agents(self, pool: Pool, figures: Figures) -> Iterator[None]:
-        """Add up a pool's agents, their sessions, and who could take a chat of each queue."""
+        """Add up a pool's agents and sessions, and by queue the available agents and free sessions."""
         label = self._labels.pool(pool.id)
         # 1. Agents by status. Profiles that serve the same queues share a request line, so agents are counted by line.
         absent = unavailable = 0
@@ -172,7 +172,7 @@ class PoolGauges:
             else:
                 line = agent.profile.asking
                 available[line] += 1
-                # An agent whose capacity was lowered may hold more sessions than that (R19).
+                # After its capacity was lowered an agent may hold more sessions than `max_sessions` (R19).
                 free[line] += max(0, agent.max_sessions - len(agent.sessions))
         for status, number in zip(STATUSES, (sum(available.values()), unavailable, absent), strict=True):
             figures[metrics.AGENTS, (label, status)] += number
@@ -218,7 +218,7 @@ class PoolGauges:
 
 
 def _is_stuck(pool: Pool, waiting: WaitingLine, lines: list[AskingLine], service: int) -> bool:
-    """Whether a chat waits that a requesting agent may take, which rule I5 forbids. Asks R5 alone, not the matching.
+    """Whether a chat waits that a requesting agent may take, against I5. Checks R5 without the code of the matching.
 
     Args:
         pool: the queue's.

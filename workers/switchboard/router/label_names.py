@@ -12,7 +12,7 @@ MOST_MADE_UP: Final = 100
 """Labels for pools that were not known to be configured when first named. The others of `MOST_POOLS` are for
 configured pools."""
 MOST_QUEUES: Final = 1_000
-"""Queues that are labels, unless the setting `metrics_queues` says otherwise. A queue has 57 series, which take about
+"""Queues that are labels, unless the setting `metrics_queues` says otherwise. A queue has 54 series, which take about
 40 KB."""
 OTHER: Final = "other"
 """The label of all pools and queues without a label of their own."""
@@ -31,7 +31,7 @@ class LabelNames:
     """(pool, queue)."""
 
     def pool(self, pool: str) -> str:
-        """The label of a pool: its own name for the first pools that are met, else `OTHER`."""
+        """The label of a pool: its own name for the first pools that are seen, else `OTHER`."""
         if pool in self._pools:
             return pool
         if len(self._pools) < MOST_POOLS and self._made_up < MOST_MADE_UP:
@@ -46,7 +46,7 @@ class LabelNames:
             self._pools.add(pool)
 
     def queue(self, pool: str, queue: str) -> tuple[str, str]:
-        """The labels (pool, queue) of a queue: its own name for the first queues that are met in labelled pools."""
+        """The labels (pool, queue) of a queue: its own name for the first queues seen in labelled pools."""
         if self.pool(pool) != pool:
             return OTHER, OTHER
         labels = (pool, queue)

@@ -18,7 +18,7 @@ from switchboard.journal.limits import (
 from switchboard.router.shard_limits import Totals, add, held_by, made_up_pools, nothing
 
 Usage = dict[Limit, tuple[int, int]]
-"""Limit → the count and the highest count."""
+"""Limit → (present count, highest count allowed)."""
 
 _PAUSE_POOLS: Final = 500
 """Pools between two pauses. A pool takes about 1 us."""
@@ -26,7 +26,7 @@ _PAUSE_POOLS: Final = 500
 
 @dataclass(slots=True)
 class _Counts:
-    """Totals of all pools, and the highest count of a single pool."""
+    """The highest counts of a single pool, and the totals of all pools."""
 
     agents: int = 0
     chats: int = 0
@@ -62,7 +62,7 @@ def limit_usage(pools: Mapping[str, Pool], configured: ConfiguredPools, limits: 
         counts.add(pool, is_configured=pool.id in configured)
         if number % _PAUSE_POOLS == 0:
             yield
-    # The pools that were never configured may use half of each limit, so what they hold counts twice.
+    # The pools that were never configured may use half of each limit, so each of their counts is doubled.
     shard = {each: max(held, UNCONFIGURED_SHARE * counts.unconfigured[each]) for each, held in counts.all.items()}
     most_pairs = max((size.pairs for size in configured.sizes.values()), default=0)
     made_up = made_up_pools(len(pools), configured, has_default=DEFAULT_POOL in pools)

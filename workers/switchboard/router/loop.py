@@ -47,7 +47,7 @@ TICK_SECONDS: Final = 1.0
 as often."""
 GATHER_SECONDS: Final = 0.002
 """Wait from the end of a commit to the next small frame. Until the broker has written the transaction's markers it
-refuses the next one. Records that come during the wait are in the next frame."""
+refuses the next transaction. Records that come during the wait are in the next frame."""
 SMALL_FRAME: Final = 100
 """Records of a frame below which the loop waits for the commit under way, so that the next frame gathers more."""
 PAUSE_RECORDS: Final = 100
@@ -55,10 +55,11 @@ PAUSE_RECORDS: Final = 100
 without pauses each answer would wait until the next frame is made (drain: 20,400 events a second with pauses, 15,600
 without)."""
 MOST_UNMOVED: Final = 10_000
-"""Decisions after which 1 ms of service time passes although service time stands still. An outage has few decisions:
-100,000 let 10 ms pass."""
+"""Decisions after which 1 ms of service time passes although service time stands still. So a catch-up of 100,000
+decisions lets only 10 ms pass."""
 OUTPUT_RECORDS: Final = 10
-"""Output records that count as one source record, where a commit has so many. An event usually makes three."""
+"""A batch counts as one source record for so many output records if that is more than its source records. An event
+usually makes three output records."""
 REPORT_SECONDS: Final = 1.0
 """How often lags and gauges are reported."""
 STUCK_SECONDS: Final = 20.0
@@ -71,15 +72,15 @@ _AWAIT_COMMIT: Final = AwaitCommit()
 class ShardLoop:
     """The loop of one shard.
 
-    Call `open` until it returns `Opened`, then `advance` until it returns `Stop`; do each action, and pass what is
-    known afterwards to the next call. Meanwhile call `commit_made` or `commit_failed` when a commit ends. After an
-    error make another loop with the same history.
+    Call `open` until it returns `Opened`, then `advance` until it returns `Stop`; do each action, and pass the time
+    and the result (`Seen`) to the next call. Meanwhile call `commit_made` or `commit_failed` when a commit ends. After
+    an error make another loop with the same history.
 
     Args:
         engine: the shard's, as restored.
         admission: checks events against the limits of the shard.
         offsets: restored source offsets; empty before a first start.
-        history: what outlives the reopening of the shard.
+        history: the state that is kept when the shard is closed and opened again.
         frames: the bounds of a frame.
     """
 
@@ -104,7 +105,7 @@ class ShardLoop:
         self._queue = CommitQueue()
         self._unmoved = 0
         """Decisions made since service time last moved."""
-        # When each of these was last true; monotonic, in s.
+        # When a frame was last made, a commit became visible, a report was made, no lag was seen; monotonic, s.
         self._framed = 0.0
         self._committed = 0.0
         self._reported = float("-inf")
@@ -157,8 +158,8 @@ class ShardLoop:
         self._queue.failed(error)
 
     def is_stuck(self, now: float, *, has_lag: bool, broker_answers: bool, after: float = STUCK_SECONDS) -> bool:
-        """Whether for `after` seconds there was lag, the broker answered and nothing was committed."""
-        # After an idle night the last commit is old, so the time without lag counts as well.
+        """Whether there is lag and the broker answers, but for `after` s nothing was committed and lag never ended."""
+        # After an idle night the last commit is old; the shard has only been behind since it was last without lag.
         return has_lag and broker_answers and now - max(self._committed, self._without_lag) > after
 
     # Opening
@@ -204,7 +205,7 @@ class ShardLoop:
             # Only bad records, for `dead-letter`.
             yield from self._commit_without_frame(taken)
         elif self._moved and self._seen.now - self._committed > TICK_SECONDS:
-            # Only offsets, past markers and records of other shards. They can wait.
+            # Only offsets past markers and records of other shards, which can wait for up to a second.
             yield from self._commit_without_frame([])
         # 4. Report once a second.
         if self._seen.now - self._reported >= REPORT_SECONDS:
@@ -231,13 +232,13 @@ class ShardLoop:
         if due is None:
             return TICK_SECONDS
         now = self._seen.now
-        # While service time stands still nothing becomes due, however near the next timer is.
+        # While service time stands still no timer becomes due, however near the next one is.
         is_still = self._history.service.is_still(now, read_to_end=self._seen.read_to_end)
         until_due = TICK_SECONDS if is_still else (due - self._engine.service) / 1000
         return max(0.0, min(TICK_SECONDS, until_due) - (now - self._framed))
 
     def _is_due(self) -> bool:
-        """Whether pending timers ask for a frame now."""
+        """Whether a timer is pending and a frame has to be made for it now."""
         return self._engine.next_due() is not None and self._wait() <= 0
 
     def _report(self) -> Iterator[ServingAction]:
@@ -266,14 +267,14 @@ class ShardLoop:
         if stopped:
             yield CountStopped(stopped)
         self._framed = now
-        # 2. While service time stands still, 1 ms passes now and then: else all offers that are made meanwhile would
-        # expire in one frame.
+        # 2. While service time stands still, 1 ms passes for each `MOST_UNMOVED` decisions: otherwise all offers that
+        # are made meanwhile would expire in one frame.
         if run or self._unmoved >= MOST_UNMOVED:
             run, self._unmoved = max(run, 1), 0
         yield from self._frame(taken, run)
 
     def _step_by_step(self, taken: list[Taken]) -> Iterator[ServingAction]:
-        """After an engine failure apply the time and each event alone, in commits of their own, to find which fails."""
+        """After an engine failure apply the time alone, then each event in a commit of its own, to find which fails."""
         failures = self._history.failures
         # 1. Time alone: the time since the last frame, then the time of the frame that failed.
         yield from self._step([])
@@ -309,7 +310,7 @@ class ShardLoop:
                 yield from self._pack_frame(batch, encoded, outcome)
                 offsets = yield from self._pack_records(batch, taken)
         except Exception as error:  # noqa: BLE001 - any error here is an engine failure, and stops the loop
-            # 2. Stop, once the frames before are committed: else the service time that passed in them would be lost.
+            # 2. Commit the frames before, whose service time would otherwise be lost; then stop.
             yield from self._settle()
             yield Stop(self._history.failures.note(engine.shard, frame, error))
         if is_too_large:
@@ -321,7 +322,7 @@ class ShardLoop:
             yield from self._put(batch, Visible(offsets, taken, outcome))
 
     def _is_too_large(self, events: list[Event], encoded: bytes) -> bool:
-        """Whether a frame is to be halved. A frame of one event is never too large: each event fits."""
+        """Whether a frame is to be halved. A frame of one event is not: any event fits into a journal record."""
         limits = self._frames
         return len(events) > 1 and (
             len(encoded) > limits.encoded_bytes or sessions_at_stake(self._engine.pools, events) > limits.sessions

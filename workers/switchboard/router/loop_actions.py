@@ -47,7 +47,7 @@ class Seen:
     clock: int
     """ms since 1970."""
     read_to_end: bool = False
-    """Whether every source partition was read to its end within the last second."""
+    """As `SourceProgress.read_to_end`: a condition of service time."""
     taken: list[Taken] = field(default_factory=list)
     """Result of `Read`: the records, in merged order."""
     passed: Offsets = field(default_factory=dict)
@@ -92,7 +92,7 @@ class Opened:
 
 @dataclass(slots=True, frozen=True)
 class Read:
-    """Wait for records, and return them; none if none came in time."""
+    """Wait for records, and return those that came in time."""
 
     records: int
     """The most records."""
@@ -126,12 +126,12 @@ class Gather:
 
 @dataclass(slots=True, frozen=True)
 class Pause:
-    """Let other tasks of the process run once, the commit under way above all."""
+    """Let other tasks of the process run once, above all the task of the commit under way."""
 
 
 @dataclass(slots=True, frozen=True)
 class Report:
-    """Commit the visible offsets to the group, for lag tools, and report lags and gauges. Due once a second."""
+    """Commit the visible offsets to the group, for lag tools and the monitor, and report lags and gauges."""
 
     offsets: Offsets
 
@@ -159,9 +159,9 @@ ServingAction: TypeAlias = Read | Commit | AwaitCommit | Gather | Pause | Report
 
 @dataclass(slots=True, frozen=True)
 class CommitEnd:
-    """What a commit made visible, and what to commit next."""
+    """What a commit made visible, and the next commit."""
 
     visible: list[Visible]
     """To count and log, in order."""
     following: Commit | None
-    """To begin at once; None: nothing waits."""
+    """The next commit, to begin at once; None: nothing waits."""

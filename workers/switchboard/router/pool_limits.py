@@ -23,7 +23,7 @@ _UNCONFIGURED: Final = configuration.read(configuration.UNCONFIGURED)
 
 
 def pool_to_be(name: str) -> Pool:
-    """A pool of which no event was applied yet: empty, and never configured."""
+    """A stand-in for a pool that the engine does not have yet: empty, and never configured."""
     return Pool(name, 0, _UNCONFIGURED)
 
 
@@ -90,7 +90,10 @@ class PoolLimits:
         self._ids = AgentIds(item_seconds)
 
     def have_room_for_agents(self, pool: Pool, number: int) -> bool:
-        """Whether a pool may add so many agents, whatever their ids. If so, the caller need not count each of them."""
+        """Whether a pool may add so many agents, whatever their ids. If so, the caller need not count each of them.
+
+        If so, the sum of the pool's ids is forgotten, because ids that are not counted may follow.
+        """
         agents, passers = len(pool.agents), len(pool.index.passings)
         if (
             max(agents, passers) + number > self._limits.max_agents
@@ -123,7 +126,7 @@ class PoolLimits:
         """The refusal of one more agent."""
         if (refusal := self.unconfigured_refusal(checked.name)) is not None:
             return refusal
-        # Agents who passed over an open chat are remembered with the chat, logged in or not (R5).
+        # Agents who passed over an open chat stay in `passings` after logout (R5).
         held = max(len(checked.pool.agents), len(checked.pool.index.passings)) + len(checked.agents)
         most = self._limits.max_agents
         if held < most:
@@ -195,8 +198,8 @@ class PoolLimits:
 class AgentIds:
     """The bytes that agent ids may take in a chat's row, for pools with more than `ANY_IDS` agents.
 
-    All agents of a pool may pass over the same chat, whose row then holds all their ids. A pool's sum is never less
-    than the bytes of its ids. Agents who leave are subtracted by a recount, made when the ids seem to leave no room.
+    All agents of a pool may pass over the same chat, whose row then holds all their ids. A pool's sum may be too high
+    and never too low: the ids of agents who left are subtracted only by a recount, made when there seems to be no room.
 
     Args:
         item_seconds: the time to assume for counting one id.
@@ -209,7 +212,7 @@ class AgentIds:
         """By pool."""
 
     def forget(self, pool: str) -> None:
-        """Forget a pool's sum, because agents are about to be added without being counted."""
+        """Forget a pool's sum: the caller is about to add agents whose ids are not counted."""
         self._bytes.pop(pool, None)
 
     def excess(self, agent_id: str, checked: CheckedPool, now: float) -> int | None:

@@ -1,4 +1,4 @@
-"""A router process: serves the shards that the group assigns, or stands by while there is none."""
+"""A router process: serves the shards that the group assigns, or stands by while none is assigned."""
 
 import asyncio
 import contextlib
@@ -46,7 +46,7 @@ OPEN_SECONDS: Final = 90.0
 """Time to open a shard. A restore takes seconds, but waits up to 30 s for another producer's open transaction or for a
 stalled reader."""
 CLOSE_SECONDS: Final = 8.0
-"""Time to close a shard. Ledger and reader have deadlines of their own, 2 and 5 s, which aiokafka may not keep."""
+"""Time to close a shard. Its reader and its ledger have deadlines of their own, which aiokafka may not keep."""
 STUCK_EXIT: Final = 70
 """Exit code of a router that ends itself because a shard is stuck; a supervisor starts it again."""
 
@@ -93,7 +93,9 @@ class Router:
         metrics.present_shards(config.shards)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Route until `stop` is set; then finish the commits under way and leave the group, within 5 s.
+        """Route until `stop` is set; then finish the commits under way and leave the group.
+
+        That takes 5 s at most while brokers answer, else up to 10 s (`GIVE_UP_SECONDS` and twice `LEAVE_SECONDS`).
 
         Raises:
             BrokerAwayError: a broker was away for too long at the start. Later the router waits for brokers without
@@ -125,7 +127,7 @@ class Router:
         needed = router_rights(self._config.names, self._config.group)
         await self._wait.retry("looking at the rights", lambda: require_rights(conn, needed))
         differences = await self._wait.retry("looking at the topics", lambda: require_topics(conn, self._topics))
-        # Joining without this check, aiokafka waits without end for a coordinator, 15 s for each that does not answer.
+        # Without this check aiokafka, when joining, would wait for a coordinator without end, 15 s for each try.
         await self._wait.retry(f"looking at group {group}", lambda: members_of(conn, group))
         return differences
 
@@ -237,8 +239,8 @@ class Router:
             end = served.ended_by(error)
             self._report_end(index, end, error, served)
         finally:
-            # 3. Close, also if the error ends the router. What does not close in time is left to itself: the next owner
-            # fences it.
+            # 3. Close, also if the error ends the router. A shard that does not close in time is left to itself: the
+            # next owner fences its producer.
             served.opening = False
             served.shard = None
             metrics.SHARD_OWNED.labels(str(index)).set(0)
@@ -265,7 +267,7 @@ class Router:
                 reopening.warning(text, index, RETRY_SECONDS, served.trouble, extra=place)
 
     async def _is_let_go(self, index: int, end: ServiceEnd, served: ServedShard) -> bool:
-        """Whether a shard whose service has ended is let go; if not, return when the shard may be opened again."""
+        """Whether a shard whose service has ended is let go. If not, waits until the shard may be opened again."""
         match end:
             case ServiceEnd.STOPPED:
                 log.info("shard %s is given up", index, extra={"shard": index})
@@ -299,7 +301,7 @@ class Router:
     def _publish_progress(index: int, served: ServedShard) -> None:
         """Set the progress gauge of a shard.
 
-        The router does this, not the shard: a shard that fails soon after each opening would look fresh each time.
+        Not set by `Shard`: a shard that fails soon after each opening would seem to make progress each time.
         """
         metrics.PROGRESS.labels(str(index)).set(served.history.progress)
 
@@ -327,4 +329,4 @@ class Router:
                 if served.is_stuck:
                     text = "shard %s has not committed for %g s though there is lag: ending the process"
                     log.critical(text, index, served.stuck_after)
-                    os._exit(STUCK_EXIT)  # at once: what is stuck might hang while closing, too
+                    os._exit(STUCK_EXIT)  # at once: closing a stuck shard might hang, too

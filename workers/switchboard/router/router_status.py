@@ -36,7 +36,7 @@ class RouterStatus:
 
     @property
     def is_alive(self) -> bool:
-        """Whether no shard is stuck. A shard that has stopped for a human would stop again after a restart."""
+        """Whether no shard is stuck. A shard that stopped for a human does not count: a restart would not help it."""
         return not any(served.is_stuck for served in self.served.values())
 
     @property

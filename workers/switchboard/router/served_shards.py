@@ -1,4 +1,4 @@
-"""A shard as its router serves it: its state, its trouble, and how its service ended."""
+"""A shard as its router serves it: its state, its latest error, and how its service ended."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class ServiceEnd(Enum):
     FENCED = auto()
     """Another router took the shard over, or the transaction ran out of time."""
     ENGINE_FAILED = auto()
-    """The engine raised on an event; the shard is opened again at once."""
+    """The engine raised on a frame with events; the shard is opened again at once."""
     LOST = auto()
     """The ledger, a restore or a broker failed; the shard is opened again after a pause."""
 
@@ -43,11 +43,11 @@ class ServedShard:
     stalled_after: float = STALLED_SECONDS
     """Seconds without progress, while the broker answers, after which the shard is reported."""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set to stop serving the shard."""
+    """Set when the router has to stop serving the shard."""
     task: asyncio.Task[None] | None = None
-    """Serves the shard."""
+    """The task that serves the shard."""
     shard: Shard | None = None
-    """While the shard is open."""
+    """The open shard; None while it is closed or being opened."""
     opening: bool = False
     stopped: str | None = None
     """Why an assigned shard is served no more; a human must act."""
@@ -87,7 +87,7 @@ class ServedShard:
                 seconds = f"{self.stuck_after:g} s"
                 return f"is stuck: the broker answers and there is lag, and nothing was committed for {seconds}"
             case _ if now - self.since > self.stalled_after:
-                # Also if the shard was opened again and again in this time.
+                # `since` goes on through reopenings, so that a shard that fails after each opening is reported, too.
                 return f"has not gone on for {self.stalled_after:g} s though the broker answers" + self._cause()
         return None
 
@@ -108,7 +108,7 @@ class ServedShard:
         return {"state": self.state, "last_frame": frame if frame >= 0 else "no frame yet"}
 
     def ended_by(self, error: Exception) -> ServiceEnd:
-        """How an error ended the shard's service; notes the trouble.
+        """How an error ended the shard's service; notes the error in `trouble`.
 
         Raises:
             NotAllowedError: the cluster denied a right, and trying again every second would not help.

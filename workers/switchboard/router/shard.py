@@ -56,7 +56,7 @@ set_aside.addFilter(Thinned(by_text=True))  # a faulty producer sends thousands 
 LEAVE_SECONDS: Final = 0.5
 """Time for a cancelled task to end. aiokafka's clients now and then ignore a cancellation; they are closed next."""
 ANSWER_SECONDS: Final = 5.0
-"""A broker answers if it has answered a fetch within this time."""
+"""Brokers count as answering if one has answered a fetch within this time."""
 STALLED_SECONDS: Final = 120.0
 """A shard has stalled if it makes no progress for so long though the broker answers. Opening takes 90 s at most."""
 TOPICS_SECONDS: Final = 30.0
@@ -65,12 +65,12 @@ TOPICS_SECONDS: Final = 30.0
 
 @dataclass(slots=True, frozen=True)
 class RouterConfig:
-    """What all shards of a router have in common."""
+    """The configuration that all shards of a router share."""
 
     conn: Connection
     """The cluster."""
     names: TopicNames
-    """The topics' names on the bus."""
+    """Names of the topics on the bus."""
     shards: int
     """Number of shards that the pools are shared among."""
     group: str
@@ -79,9 +79,9 @@ class RouterConfig:
     merge_wait: float
     """Seconds to wait for a partition that has lag and has delivered nothing."""
     start: Start | None
-    """Where a first start begins; None: nowhere on a bus that holds events."""
+    """Where a first start begins; None: a first start on a bus that holds events is refused."""
     longest_outage: float = 86_400.0
-    """Seconds. Older records do not come first in the merge, but by turns with the others."""
+    """Seconds. Older records come after the others of a frame (`fair_merge`)."""
     limits: Limits = field(default_factory=Limits)
     """The limits of each shard."""
     labels: LabelNames = field(default_factory=LabelNames)
@@ -109,8 +109,8 @@ class Shard:
 
     Args:
         index: the shard's.
-        config: for all shards.
-        history: what outlives the reopening of the shard.
+        config: the router's.
+        history: the state that is kept when the shard is closed and opened again.
     """
 
     def __init__(self, index: int, config: RouterConfig, history: ShardHistory) -> None:
@@ -135,7 +135,7 @@ class Shard:
         self._restored = _Restored(engine, admission, Tally(engine, config.labels), loop)
 
     async def open(self) -> None:
-        """Fence the owner before, restore the engine, and begin to read at the restored offsets.
+        """Fence the previous owner, restore the engine, and begin to read at the restored offsets.
 
         Raises:
             LedgerLostError, RestoreError, BrokerAwayError, KafkaError, TimeoutError: the shard can't be opened now.
@@ -143,7 +143,7 @@ class Shard:
         """
         began = time.monotonic()
         config = self._config
-        # 1. Starting the producer fences the owner before, and ends what it left open.
+        # 1. Starting the producer fences the previous owner, and aborts its open transaction.
         await self._ledger.open()
         # 2. Restore.
         rows = await restore(config.conn, config.names, self.index)
@@ -165,7 +165,7 @@ class Shard:
 
         Raises:
             FencedError: another router took the shard, or a transaction ran out of time.
-            LedgerLostError, KafkaError: nothing more can be committed or read; open the shard again.
+            LedgerLostError, KafkaError, TimeoutError: nothing more can be committed or read; open the shard again.
             EngineFailedError: open the shard again.
             SourceGoneError, TimersFailedError: a human must act.
             asyncio.CancelledError: aiokafka cancelled a read from within; open the shard again.
@@ -185,10 +185,10 @@ class Shard:
         await self._serve()
 
     async def close(self, *, clean: bool) -> None:
-        """Let the shard go.
+        """Stop reading and committing, and remove the gauges.
 
         Args:
-            clean: whether the shard was stopped, and nothing failed; closing then takes 2 s at most.
+            clean: whether the shard was stopped, and nothing failed; the ledger then has a shorter deadline.
         """
         self._pool_gauges.clear()
         self._shard_gauges.set({})

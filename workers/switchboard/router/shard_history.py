@@ -1,4 +1,4 @@
-"""What a router remembers of a shard while the shard is closed and opened again."""
+"""The state of a shard that its router keeps while the shard is closed and opened again."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ LONGEST_MS: Final = 2000
 COMMIT_AGE_SECONDS: Final = 2.0
 """Service time stands still while the last commit is older."""
 MISSED_SECONDS: Final = 30.0
-"""A shard that can commit nothing is opened again within this time."""
+"""Of the time from a shard's last frame to its reopening, so much at most counts as stopped service time."""
 
 Source = tuple[str, int, int]
 """(topic on the bus, partition, offset) of a record."""
@@ -29,7 +29,7 @@ class ServiceTime:
 
     def __init__(self) -> None:
         self._last: float | None = None
-        """When the last frame was made, less the fraction of a ms that was not counted."""
+        """When the last frame was made, less the fraction of a ms that counts with the next frame."""
         self._committed: float | None = None
         self.stopped = 0.0
         """Seconds in all that did not count although a timer was pending."""
@@ -78,7 +78,7 @@ class ServiceTime:
 
 
 class EngineFailedError(Exception):
-    """The engine raised on a frame with events. Opened again, the shard finds the event at fault.
+    """The engine raised on a frame with events. After its reopening the shard finds the event at fault.
 
     Args:
         message: shard, frame and cause.
@@ -143,7 +143,7 @@ class EngineFailures:
 
 @dataclass(slots=True)
 class ShardHistory:
-    """Passed to each new opening of a shard in one router."""
+    """State of a shard that one router keeps from each opening to the next."""
 
     progress: float
     """When (s since 1970) the shard last made progress, or was assigned to this router."""

@@ -30,7 +30,7 @@ RECOUNT_SHARE: Final = 0.05
 """Share of the time that recounts may take."""
 ITEM_SECONDS: Final = 2e-6
 """Assumed time to count one pool, or one agent id. Measured on one core of the build machine: 1.6 us a pool, 0.2 us an
-id. Assumed and not measured while it runs, so that equal events at equal times are refused alike."""
+id. A constant, not measured at run time, so that equal events at equal times are refused alike."""
 
 _NAMES: Final[Mapping[Counted, tuple[str, str, Limit]]] = {
     "agents": (f"{SHARD_AGENTS} * max_agents", "agents", "shard-agents"),
@@ -55,7 +55,7 @@ def over_limit(pool: str, limit: Limit, held: int, most: int, what: str, setting
         pool: the event's pool.
         limit: the limit that is reached.
         held: the count.
-        most: the highest count.
+        most: the highest count allowed.
         what: the count in words.
         setting: the setting that bounds the count.
     """
@@ -101,7 +101,7 @@ class ShardLimits:
         self._recount(now)
 
     def count(self, pools: Iterable[str]) -> None:
-        """Count these pools again; unknown pools are skipped."""
+        """Count these pools again; pools that the engine does not have are skipped."""
         for name in pools:
             pool = self._engine.pools.get(name)
             if pool is None:
@@ -115,7 +115,7 @@ class ShardLimits:
                 _subtract(total, before or nothing())
 
     def expect(self, pool: str, counted: Counted) -> None:
-        """Count one more, which an admitted event is about to add to a pool."""
+        """Count one more of a kind, because an admitted event is about to add one to the pool."""
         held = self._by_pool.get(pool)
         if held is None:
             held = self._by_pool[pool] = nothing()
@@ -130,7 +130,7 @@ class ShardLimits:
     def have_room(self, number: int, now: float) -> bool:
         """Whether any pool may add so many agents, chats and passes.
 
-        Recounts first, if there seems to be no room and a recount is due. Call while no added event is unapplied.
+        Recounts first, if there seems to be no room and a recount is due. All admitted events must be applied before.
         """
         return self._have_room(number) or (now >= self._recount_due and self._recount(now) and self._have_room(number))
 
@@ -160,7 +160,7 @@ class ShardLimits:
         )
 
     def _recount(self, now: float) -> bool:
-        """Count all pools; returns True. The next recount is due later, since at a limit each frame asks for one."""
+        """Count all pools; returns True. The next recount is postponed, or each frame at a limit would cause one."""
         self._all, self._unconfigured = nothing(), nothing()
         self._by_pool = {name: held_by(pool) for name, pool in self._engine.pools.items()}
         for name, held in self._by_pool.items():
