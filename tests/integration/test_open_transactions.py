@@ -69,12 +69,17 @@ async def test_a_router_says_which_partition_an_open_transaction_holds_up_until_
                         body: dict[str, Any] = await answer.json()
                         return answer.status, body
 
+                def looked() -> bool:
+                    """Whether each shard has looked at the partition, with no transaction open."""
+                    return all(gauge(bus, "open_transaction_seconds", shard=shard) is not None for shard in range(2))
+
                 async def open_seconds() -> float:
                     return gauge(bus, "open_transaction_seconds") or 0
 
                 well = (await eventually(ready, lambda told: told[0] == 200))[1]
                 assert well["held_up"] == []
                 await bus.serves()
+                await bus.until(looked)
                 began = time.time()
                 async with an_open_transaction(bus):
                     for number in range(4):
