@@ -241,7 +241,7 @@ async def test_a_partition_that_an_open_transaction_holds_up_is_told_of(
 async def test_five_hundred_agents_are_shown_and_only_changed_rows_are_touched(
     page: Page, rows: Rows, start: Start, address: str
 ) -> None:
-    """Every agent may change at once, again and again: rows are kept. An agent that changes alone touches its own row."""
+    """Rows are kept when every agent changes at once, and an agent that changes alone touches only its own row."""
     everyone = [f"agent-{number:03}" for number in range(500)]
     await rows.commit(0, *(an_agent(name) for name in everyone))
     await (await start()).first("/healthz")
