@@ -1,16 +1,15 @@
-r"""Record batches as a fetch brings them: unpacked within bounds, and read record by record.
+r"""Record batches as a fetch brings them: unpacked within limits, and read whatever a producer put into them.
 
 aiokafka unpacks a batch whatever its size, builds every header of a record, and decodes header names strictly. A broker
 with default limits accepts a batch of 1 MB that unpacks to gigabytes, a record with ten million headers, and a header
-name that is no UTF-8; each of them ended every reader of its partition, and ended it again after each restart. Here
-such a batch, or such a record, is handed out as one record whose value is `UnreadValue`.
+name that is not UTF-8. Each of these ended every reader of its partition, and again after each restart. Here such a
+batch or record becomes one record whose value is an `UnreadValue`.
 """
 
 import struct
 from collections.abc import Iterator
 from typing import Any, Final
 
-from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.legacy_records import LegacyRecordBatch
@@ -18,40 +17,38 @@ from aiokafka.record.memory_records import _MemoryRecordsPy
 
 from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, UnreadReason, UnreadValue
 from switchboard.journal.schemas import MAX_DETAIL
-from switchboard.kafka.batch_records import (
+from switchboard.kafka.batch_codecs import UnreadBatchError, limits, too_large, unpacked
+from switchboard.kafka.record_parser import (
     ATTRIBUTES_AT,
     COUNT_AT,
     PIECE_BYTES,
     RECORDS_AT,
     ReadRecord,
-    UnreadBatchError,
     is_plain,
     lenient_records,
-    limits,
     part,
     pieces,
-    too_large,
-    unpacked,
 )
 
 FETCH_BYTES: Final = PIECE_BYTES
-"""Unpacked bytes of one partition that a call of `getmany` hands out, about: some 10 ms in which nothing else runs."""
+"""Unpacked bytes of one partition that a call of `getmany` returns, about: 10 ms in which nothing else runs."""
 MAX_KEY_BYTES: Final = 65_536
-"""A record's key may be this long; of a longer one only the length is kept. Nothing is decided by a key."""
+"""Of a longer key only the length is kept. No decision depends on a key."""
 HEADER_WORK: Final = 160
 """Bytes of memory that a header takes beside its name and value, about."""
 
 _CODEC: Final = 0x07
+"""The bits of a batch's attributes that hold the compression codec."""
 _NO_TIMESTAMP: Final = -1
 """As Kafka writes it."""
 
-# Byte offsets in a batch of format 0 and 1.
+# Byte offsets in a batch of format 0 or 1.
 _LEGACY_ATTRIBUTES: Final = 17
 _LEGACY_KEY: Final = 18
 
 
 class BoundedBatch:
-    """A batch of format 2. What the fetcher asks of a batch but its records is answered by aiokafka's class.
+    """A batch of format 2. Attributes other than the records are those of aiokafka's class.
 
     Args:
         of: the whole batch, header included.
@@ -67,32 +64,32 @@ class BoundedBatch:
         return getattr(self._batch, name)
 
     def __next__(self) -> Any:
-        """The one record of a control batch: aiokafka looks whether it is an abort marker."""
+        """The single record of a control batch; aiokafka checks whether it is an abort marker."""
         return next(self._batch)
 
     def __iter__(self) -> Iterator[Any]:
-        """The records; what can't be read of them is handed out as one last record, and stepped over."""
+        """The records; one last record stands for all that can't be read."""
         last: int = self._batch.next_offset - 1
         next_offset: int = self._batch.base_offset
         try:
             for record in self._records():
-                _require_place(record.offset, next_offset, last)
+                _require_offset(record.offset, next_offset, last)
                 yield record
                 next_offset = record.offset + 1
         except UnreadBatchError as error:
             yield from self._unread(next_offset, last, error.reason, str(error))
         except Exception as error:  # noqa: BLE001 - see the next line
-            # The checksum is right, so this is what the producer wrote: another fetch would bring the same bytes.
+            # The checksum is right, so the producer wrote this: another fetch would bring the same bytes.
             yield from self._unread(next_offset, last, "undecodable", _cause(error))
 
     def _records(self) -> Iterator[Any]:
         batch: bytes | memoryview | None = self._unpacked()
-        assert batch is not None  # noqa: S101 - for the type: it is given up below
+        assert batch is not None  # noqa: S101 - for the type: released below
         if len(batch) <= PIECE_BYTES:
             yield from _read(batch)
             return
-        # A batch that is read by and by is not kept unpacked: 24 partitions with one of 32 MB each, of 5 KB as they
-        # were sent, took 800 MB. It is unpacked again for each piece (20 ms).
+        # A large batch is not kept unpacked while it is read: 24 partitions with one of 32 MB each (5 KB as sent) took
+        # 800 MB. It is unpacked again for each piece, in 20 ms.
         for piece in list(pieces(batch)):
             if batch is None:
                 batch = self._unpacked()
@@ -104,7 +101,7 @@ class BoundedBatch:
         """The batch with its records unpacked.
 
         Raises:
-            UnreadBatchError: it is beyond the limits, or can't be unpacked.
+            UnreadBatchError: the batch is beyond the limits, or can't be unpacked.
         """
         (count,) = struct.unpack_from(">i", self._of, COUNT_AT)
         most = limits().records
@@ -118,7 +115,7 @@ class BoundedBatch:
         return bytes(header) + unpacked(self._of[RECORDS_AT:], attributes & _CODEC)
 
     def _unread(self, first: int, last: int, reason: UnreadReason, detail: str) -> Iterator[ReadRecord]:
-        """One record in place of those from offset `first` to `last`, with the offset of the last; none for none."""
+        """One record in place of those from offset `first` to `last`, with offset `last`; none if there are none."""
         if first <= last:
             batch = self._batch
             value = UnreadValue(reason, detail, first_offset=first)
@@ -142,11 +139,11 @@ def _read(batch: bytes | memoryview) -> Iterator[Any]:
     yield from lenient_records(batch, read)
 
 
-def _require_place(offset: int, first: int, last: int) -> None:
+def _require_offset(offset: int, first: int, last: int) -> None:
     """Refuse a record whose offset is not one of those left in its batch.
 
-    A broker counts the records of a batch, but takes whatever offsets an uncompressed one says. Taken from the record,
-    the next offset to read could be far behind the end of the partition: no router could start there any more.
+    A broker counts the records of a batch, but accepts any offsets in an uncompressed one. With such an offset the next
+    offset to fetch could be far beyond the end of the partition, and no router could start there any more.
 
     Raises:
         UnreadBatchError: the offset is below `first`, or above `last`.
@@ -156,7 +153,7 @@ def _require_place(offset: int, first: int, last: int) -> None:
 
 
 def _cause(error: Exception) -> str:
-    """What kept a batch from being read, in a dead letter's detail."""
+    """The detail of a dead letter for a batch that can't be read."""
     return f"the batch can't be read: {type(error).__name__}: {error}"[:MAX_DETAIL]
 
 
@@ -164,7 +161,7 @@ class BoundedLegacyBatch:
     """A batch of format 0 or 1, as brokers before 3.0 kept them: a single record, or a compressed set of records.
 
     Args:
-        batch: aiokafka's own.
+        batch: aiokafka's own object.
         of: the whole batch.
     """
 
@@ -178,14 +175,14 @@ class BoundedLegacyBatch:
         return getattr(self._batch, name)
 
     def __iter__(self) -> Iterator[Any]:
-        """The records; what can't be read of them is handed out as one last record, and stepped over."""
+        """The records; one last record stands for all that can't be read."""
         last: int = self._batch.next_offset - 1
         next_offset = 0
         try:
-            self._try_to_unpack()
+            self._require_unpackable()
             for record in self._batch:
-                _require_place(record.offset, next_offset, last)
-                yield record if record.timestamp is not None else _untimed(record)
+                _require_offset(record.offset, next_offset, last)
+                yield record if record.timestamp is not None else _with_timestamp(record)
                 next_offset = record.offset + 1
         except UnreadBatchError as error:
             yield self._unread(last, error.reason, str(error))
@@ -195,8 +192,12 @@ class BoundedLegacyBatch:
     def _unread(self, last: int, reason: UnreadReason, detail: str) -> ReadRecord:
         return ReadRecord(last, _NO_TIMESTAMP, 0, None, UnreadValue(reason, detail, first_offset=last))
 
-    def _try_to_unpack(self) -> None:
-        """Unpack once to see whether it is within the limit: aiokafka has no bound of its own."""
+    def _require_unpackable(self) -> None:
+        """Unpack the batch once: aiokafka, which unpacks it afterwards, has no limit of its own.
+
+        Raises:
+            UnreadBatchError: the batch is beyond the limit, or can't be unpacked.
+        """
         codec = self._of[_LEGACY_ATTRIBUTES] & _CODEC
         if not codec:
             return
@@ -205,55 +206,34 @@ class BoundedLegacyBatch:
         unpacked(self._of[at + 8 + max(0, key_length) :], codec)
 
 
-def _untimed(record: Any) -> ReadRecord:
-    """A record of format 0, which has no timestamp: aiokafka says None, for which no one who reads it is prepared."""
+def _with_timestamp(record: Any) -> ReadRecord:
+    """A record of format 0. Such records have no timestamp; aiokafka sets None, which no reader expects."""
     return ReadRecord(record.offset, _NO_TIMESTAMP, 0, record.key, record.value)
 
 
 class BoundedRecords(_MemoryRecordsPy):  # type: ignore[misc] # aiokafka is untyped
-    """What a fetch brought, batch by batch: takes the place of aiokafka's class of this kind."""
+    """The batches of a fetch. Replaces aiokafka's `MemoryRecords`."""
 
     def next_batch(self) -> Any:
         """The next batch; None after the last.
 
         Raises:
-            CorruptRecordException: its frame is damaged. No producer can do that: the fetch is tried again.
+            CorruptRecordException: the batch is damaged. No producer can cause that: the fetch is tried again.
         """
         of = self._next_slice
         try:
             batch = super().next_batch()
-        except SystemError as error:  # aiokafka reads a legacy batch before its checksum is looked at
+        except SystemError as error:  # aiokafka reads a legacy batch before it checks the checksum
             raise CorruptRecordException(f"a batch is damaged: {error}") from error
         if batch is None:
             return None
         return BoundedLegacyBatch(batch, of) if isinstance(batch, LegacyRecordBatch) else BoundedBatch(of)
 
 
-def _getall(result: Any, max_records: int | None = None) -> list[Any]:
-    """`FetchResult.getall`, which also ends once the records have FETCH_BYTES.
-
-    A fetch of 1 MB can hold 1,000 batches that unpack to the limit each: 32 GB in one step of the event loop.
-    """
-    tp = result._topic_partition  # noqa: SLF001 - there is no public way
-    if not result.check_assignment(tp) or not result.has_more():
-        return []
-    found: list[Any] = []
-    size = 0
-    for record in result._partition_records:  # noqa: SLF001
-        found.append(record)
-        size += work_of(record)
-        if size >= FETCH_BYTES or len(found) == max_records:
-            result._update_position()  # noqa: SLF001
-            return found
-    result._update_position()  # noqa: SLF001
-    result._partition_records = None  # noqa: SLF001
-    return found
-
-
 def work_of(record: Any) -> int:
-    """How many bytes were unpacked for a record, about; or how many it takes in memory, if that is more.
+    """Bytes that were unpacked for a record, or that the record takes in memory if that is more; about.
 
-    1,000 records in 48 KB of batches had keys of 1 MB each, in 5 KB of batches 1,000 headers each.
+    1,000 records in 48 KB of batches had keys of 1 MB each; 1,000 in 5 KB of batches had 1,000 headers each.
     """
     size = 0
     for field in (record.key, record.value):
@@ -266,23 +246,17 @@ def work_of(record: Any) -> int:
     return size
 
 
-def install() -> None:
-    """Have every consumer of this process read by these classes."""
-    fetcher.MemoryRecords = BoundedRecords
-    fetcher.FetchResult.getall = _getall
-
-
 def bounded_key(key: bytes | None) -> bytes | None:
-    """The key deserializer of who reads the bus: of a key that is too large nothing but the size is kept."""
+    """Deserialize the key of a source record: of a key that is too large only the size is kept."""
     if key is None or len(key) <= MAX_KEY_BYTES or key.__class__ is UnreadValue:
         return key
     return UnreadValue("too-large", f"a key of {len(key)} bytes; at most {MAX_KEY_BYTES} are kept", size=len(key))
 
 
 def bounded_value(value: bytes | None) -> bytes | None:
-    """The value deserializer of who reads the bus: of a value that is too large for an event its beginning is kept.
+    """Deserialize the value of a source record: of a value that is too large for an event only the beginning is kept.
 
-    A fetch hands out 1,000 records at a time, and whole they could be gigabytes.
+    `getmany` returns 1,000 records at a time; whole, they could be gigabytes.
     """
     if value is None or len(value) <= MAX_VALUE_BYTES or value.__class__ is UnreadValue:
         return value
