@@ -7,9 +7,11 @@ FOR    ?=
 ONLY   ?=
 FLAGS  ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Tests are compiled once, not in each run: 4 s. Containers often set this variable.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types format unit integration cluster browser bench attacks shape broker docs lock relock digests clean
+.PHONY: help setup demo test lint types format unit properties integration cluster browser bench attacks shape broker docs lock relock digests clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +22,7 @@ setup: $(STAMPS)/run  ## make .venv with the `switchboard` command
 demo: $(STAMPS)/run java  ## chats from real call arrivals through a real broker (FOR=30s ends it by itself)
 	@$(BIN)/switchboard demo $(if $(FOR),--for $(FOR))
 
-test: lint types unit integration browser  ## everything that must pass
+test: lint types unit properties integration browser  ## everything that must pass
 
 lint: $(STAMPS)/dev  ## style, formatting and the import rules between the rooms
 	$(BIN)/ruff check .
@@ -30,11 +32,17 @@ lint: $(STAMPS)/dev  ## style, formatting and the import rules between the rooms
 types: $(STAMPS)/dev  ## strict types
 	$(BIN)/mypy
 
-unit: $(STAMPS)/dev prometheus  ## tests that need no broker
-	$(BIN)/pytest tests/unit tests/contract tests/property tests/golden tests/fuzz
+# Each process collects all tests, 8 s: more than four processes gain little.
+PARALLEL = --numprocesses auto --maxprocesses 4 --dist worksteal
 
-integration: $(STAMPS)/dev java kcat prometheus  ## tests on real Apache Kafka brokers, kills and stops included
-	$(BIN)/pytest tests/integration tests/deploy tests/chaos tests/cluster
+unit: $(STAMPS)/dev prometheus  ## tests that need no broker, random ones with few examples
+	$(BIN)/pytest $(PARALLEL) tests/unit tests/contract tests/property tests/golden tests/fuzz
+
+properties: $(STAMPS)/dev  ## the random tests among them with all examples, 1 minute
+	EVERY_EXAMPLE=1 $(BIN)/pytest $(PARALLEL) -m random tests/unit tests/contract tests/property tests/fuzz
+
+integration: $(STAMPS)/dev java kcat prometheus  ## tests of processes and on real Apache Kafka brokers, kills and stops included
+	$(BIN)/pytest tests/processes tests/integration tests/deploy tests/chaos tests/cluster
 
 cluster: $(STAMPS)/dev java  ## every outage of one or two of three brokers with every test of such
 	EVERY_OUTAGE=1 $(BIN)/pytest tests/cluster
@@ -81,6 +89,7 @@ digests:  ## renew the digests of the images that deploy/ names (needs crane, sk
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) $(STAMPS) .run dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find docs tests workers -name __pycache__ -prune -exec rm -rf {} +
 
 $(STAMPS)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -169,7 +169,8 @@ def _metric(collector: MetricWrapperBase | Spans) -> Iterator[tuple[str, str, st
 
 
 def _commands(command: click.Command, parent: click.Context | None, name: str) -> Iterator[str]:
-    context = click.Context(command, parent, name, terminal_width=HELP_COLUMNS, max_content_width=HELP_COLUMNS)
+    settings = {**command.context_settings, "terminal_width": HELP_COLUMNS, "max_content_width": HELP_COLUMNS}
+    context = click.Context(command, parent, name, **settings)
     if isinstance(command, click.Group):
         for each in command.list_commands(context):
             found = command.get_command(context, each)

@@ -5,19 +5,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from switchboard.dev.local_broker import LocalBroker, bootstrap_from_environment
+from tests.depth import examples
+
+# A deadline is a timed assertion: a busy machine fails it.
+settings.register_profile("switchboard", deadline=None)
+settings.load_profile("switchboard")
 
 BROKER_ROOMS = {"integration", "chaos", "cluster", "browser"}
 """Folders whose tests run on a real broker."""
 
 _ran_on_broker: set[str] = set()
 
+# Of tests that name no number of examples themselves.
+settings.register_profile("switchboard", max_examples=examples(30, 100))
+settings.load_profile("switchboard")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their folder."""
+    """Mark tests by their folder, and those that take random examples."""
     for item in items:
         room = Path(item.path).relative_to(Path(__file__).parent).parts[0]
+        if room in {"property", "fuzz"} or "hypothesis" in item.keywords:
+            item.add_marker(pytest.mark.random)
         if room in BROKER_ROOMS:
             item.add_marker(pytest.mark.broker)
         if room in {"chaos", "cluster"}:

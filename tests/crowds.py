@@ -58,7 +58,7 @@ async def a_crowd(bus: Bus, *, chats_a_second: int, seed: str) -> AsyncIterator[
     finally:
         stop.set()
         await playing
-        await stage.send_home()
+        await stage.end_simulation()
         await stage.close()
 
 

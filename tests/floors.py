@@ -1,4 +1,4 @@
-"""Decisions as they stand on `assignment`, for the tests of what is made of them."""
+"""Decisions as on the topic `assignment`, for tests."""
 
 from datetime import UTC, datetime
 from itertools import count
@@ -6,19 +6,19 @@ from typing import Any
 
 import orjson
 
-from switchboard.monitor.public_rows import Decided, decided
+from switchboard.monitor.public_rows import DecisionRecord, decision_record
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC).timestamp()
 
 
 def rfc3339(second: float, since: float = NOON) -> str:
-    """A moment so many seconds after noon of that day, or after another moment."""
+    """The time `second` s after NOON, or after another time, as RFC 3339 text."""
     moment = datetime.fromtimestamp(since + second, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Floor:
-    """Makes decisions about chats of one pool, each with the next id, in seconds since a moment."""
+    """Makes decisions about the chats of one pool, with ascending ids. Times are in s after `since`."""
 
     def __init__(self, pool: str = "default", since: float = NOON) -> None:
         self.pool = pool
@@ -26,26 +26,28 @@ class Floor:
         self._frames = count(1)
 
     def rfc3339(self, second: float) -> str:
-        """A moment so many seconds on."""
+        """The time `second` s after `since`, as RFC 3339 text."""
         return rfc3339(second, self._since)
 
     def value(self, kind: str, second: float, **fields: Any) -> bytes:
-        """A decision as it is published."""
+        """The value of a published decision."""
         number = f"{self.pool}/0/{next(self._frames)}/0"
         head = {"id": number, "type": kind, "pool": self.pool, "at": self.rfc3339(second)}
         return orjson.dumps(head | fields)
 
-    def made(self, kind: str, second: float, **fields: Any) -> Decided:
-        """The same, as the monitor reads it."""
-        return decided(self.value(kind, second, **fields))
+    def made(self, kind: str, second: float, **fields: Any) -> DecisionRecord:
+        """A decision as the monitor reads it."""
+        return decision_record(self.value(kind, second, **fields))
 
-    def queued(self, second: float, chat_id: str = "c1", queue: str = "sales", arrived: float | None = None) -> Decided:
-        """A chat comes to wait."""
+    def queued(
+        self, second: float, chat_id: str = "c1", queue: str = "sales", arrived: float | None = None
+    ) -> DecisionRecord:
+        """A chat arrives."""
         arrived_at = self.rfc3339(second if arrived is None else arrived)
         return self.made("chat-queued", second, chat_id=chat_id, queue=queue, arrived_at=arrived_at)
 
-    def assigned(self, second: float, chat_id: str = "c1", queue: str = "sales", **fields: Any) -> Decided:
-        """It is offered to ann."""
+    def assigned(self, second: float, chat_id: str = "c1", queue: str = "sales", **fields: Any) -> DecisionRecord:
+        """The chat is offered to ann."""
         usual = {
             "offer_id": f"offer-{chat_id}", "chat_id": chat_id, "agent_id": "ann", "queue": queue, "profile": "all",
             "mode": "push", "origin": "push", "arrived_at": self.rfc3339(0), "requested_at": self.rfc3339(0),
@@ -57,24 +59,24 @@ class Floor:
 
     def confirmed(
         self, second: float, chat_id: str = "c1", queue: str = "sales", *, automatic: bool = False
-    ) -> Decided:
-        """Ann accepts it."""
+    ) -> DecisionRecord:
+        """The offer is accepted."""
         return self.made(
             "assignment-confirmed", second, offer_id=f"offer-{chat_id}", chat_id=chat_id, agent_id="ann", queue=queue,
             automatic=automatic, seconds_to_accept=2.0,
         )  # fmt: skip
 
-    def ended(self, second: float, reason: str, chat_id: str = "c1", queue: str = "sales") -> Decided:
-        """The offer ends otherwise."""
+    def ended(self, second: float, reason: str, chat_id: str = "c1", queue: str = "sales") -> DecisionRecord:
+        """The offer ends without being accepted."""
         return self.made(
             "assignment-ended", second, offer_id=f"offer-{chat_id}", chat_id=chat_id, agent_id="ann", queue=queue,
             reason=reason,
         )  # fmt: skip
 
-    def requeued(self, second: float, reason: str, chat_id: str = "c1", queue: str = "sales") -> Decided:
-        """It waits again, or in another queue."""
+    def requeued(self, second: float, reason: str, chat_id: str = "c1", queue: str = "sales") -> DecisionRecord:
+        """The chat waits again, or in another queue."""
         return self.made("chat-requeued", second, chat_id=chat_id, queue=queue, reason=reason)
 
-    def closed(self, second: float, reason: str, chat_id: str = "c1", queue: str = "sales") -> Decided:
-        """It is over."""
+    def closed(self, second: float, reason: str, chat_id: str = "c1", queue: str = "sales") -> DecisionRecord:
+        """The chat closes."""
         return self.made("chat-closed", second, chat_id=chat_id, queue=queue, agent_id=None, reason=reason)

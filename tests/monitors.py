@@ -1,4 +1,4 @@
-"""Monitors as processes of their own on a bus of a test's own, and a writer of what they read."""
+"""Monitors as processes on the bus of a test, and a writer of the rows that they read."""
 
 import socket
 from asyncio.subprocess import Process
@@ -14,18 +14,18 @@ from aiokafka import AIOKafkaConsumer
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import CommitBatch, Ledger
 from switchboard.kafka.topics import Topic, TopicNames, routers_group
-from switchboard.monitor.public_rows import Decided
+from switchboard.monitor.public_rows import DecisionRecord
 from tests.routers import Worker, a_process, environment
 from tests.waiting import eventually
 
 MEANT_FOR_OTHERS = {"PROCESSING_GUARANTEE": "at_least_once", "WEB_PORT": "1", "BROKER_URL": "kafka://127.0.0.1:1"}
-"""Variables that Faust would put above what it is told."""
+"""Environment variables that Faust would prefer to its arguments."""
 
 Answer = tuple[int, Any]
 
 
 class Monitor(Worker):
-    """A `switchboard run monitor` of its own, and a client of it."""
+    """A process `switchboard run monitor`, and a client of its web server."""
 
     def __init__(self, process: Process, log: IO[bytes], port: int, client: aiohttp.ClientSession) -> None:
         super().__init__(process, log)
@@ -33,7 +33,7 @@ class Monitor(Worker):
         self._client = client
 
     async def ask(self, path: str) -> Answer:
-        """Status and JSON of an answer; status 0 while nobody listens."""
+        """The status and JSON of an answer; status 0 if nothing listens."""
         try:
             async with self._client.get(self._url + path) as answer:
                 body: Any = await answer.json()
@@ -42,16 +42,16 @@ class Monitor(Worker):
             return 0, None
 
     async def first(self, path: str) -> Any:
-        """The first answer that is no refusal."""
+        """The JSON of the first answer with status 200."""
 
         async def look() -> Answer:
-            assert self.process.returncode is None, f"it ended:\n{self.log}"
+            assert self.process.returncode is None, f"the monitor ended:\n{self.log}"
             return await self.ask(path)
 
         return (await eventually(look, lambda answer: answer[0] == 200, seconds=60))[1]
 
     async def shows(self, path: str, holds: Callable[[list[Any]], bool]) -> list[Answer]:
-        """What is told once it holds; every answer before that is kept to look at."""
+        """Ask until `holds` is true of the answer; all answers, the last included."""
         answers: list[Answer] = []
 
         async def look() -> Answer:
@@ -62,7 +62,7 @@ class Monitor(Worker):
         return answers
 
     async def heartbeat(self) -> Any:
-        """What it tells a page that comes now of how things stand."""
+        """The next heartbeat of the stream."""
         async with self._client.get(f"{self._url}/api/stream") as answer:
             async for line in answer.content:
                 if line == b"event: heartbeat\n":
@@ -70,7 +70,7 @@ class Monitor(Worker):
         raise AssertionError("the stream ended")
 
     async def ends(self, seconds: float) -> tuple[int, str]:
-        """Exit code and log, once it has ended."""
+        """Wait for the end of the process; the exit code and the log."""
         return await self.ended(seconds), self.log
 
 
@@ -78,7 +78,7 @@ Start = Callable[..., Awaitable[Monitor]]
 
 
 def free_port() -> int:
-    """A port that nobody has."""
+    """A free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         taken: int = probe.getsockname()[1]
@@ -86,13 +86,13 @@ def free_port() -> int:
 
 
 def installation(names: TopicNames) -> str:
-    """The group id of what `starting` starts."""
+    """The group id of the monitors that `starting` starts."""
     return f"{names.prefix}switchboard"
 
 
 @asynccontextmanager
 async def a_monitor(**settings: object) -> AsyncIterator[Monitor]:
-    """A monitor with these settings, at a port that nobody has unless they say which; killed at the end."""
+    """A monitor with these settings, by default at a free port; killed at the end."""
     port = settings.setdefault("web_port", free_port())
     async with aiohttp.ClientSession() as client:
         kind = partial(Monitor, port=int(str(port)), client=client)
@@ -102,11 +102,11 @@ async def a_monitor(**settings: object) -> AsyncIterator[Monitor]:
 
 @asynccontextmanager
 async def starting(conn: Connection, names: TopicNames, port: int) -> AsyncIterator[Start]:
-    """Starts monitors; those that still run at the end are killed."""
+    """A function that starts monitors; monitors that still run at the end are killed."""
     async with AsyncExitStack() as ending:
 
         async def run(**settings: object) -> Monitor:
-            told = {
+            defaults = {
                 "bootstrap_servers": conn.bootstrap,
                 "topic_prefix": names.prefix,
                 "source_prefix": names.source_prefix,
@@ -115,14 +115,14 @@ async def starting(conn: Connection, names: TopicNames, port: int) -> AsyncItera
                 "web_port": port,
                 "broker_wait_seconds": 3,
             }
-            return await ending.enter_async_context(a_monitor(**told | settings))
+            return await ending.enter_async_context(a_monitor(**defaults | settings))
 
         yield run
 
 
 @asynccontextmanager
 async def a_member(conn: Connection, names: TopicNames) -> AsyncIterator[AIOKafkaConsumer]:
-    """A member of the routers' group of what `starting` starts; it has all shards, and does nothing about them."""
+    """A member of the routers' group that owns all shards and routes none."""
     consumer = AIOKafkaConsumer(
         names.of(Topic.JOURNAL),
         bootstrap_servers=conn.bootstrap,
@@ -138,13 +138,13 @@ async def a_member(conn: Connection, names: TopicNames) -> AsyncIterator[AIOKafk
 
 
 class Rows:
-    """Writes rows as a router does: one transaction for all that changed, each shard in its own partition."""
+    """Writes rows as routers do: in one transaction for all changes, each shard in its own partition."""
 
     def __init__(self, ledgers: list[Ledger]) -> None:
         self._ledgers = ledgers
 
     async def commit(self, shard: int, *rows: tuple[Topic, bytes, object]) -> None:
-        """One transaction of a shard; a value of None is a tombstone, and bytes are as they are."""
+        """Commit rows of a shard in one transaction; None is a tombstone, and bytes are written as they are."""
         batch = CommitBatch()
         for topic, key, value in rows:
             batch.add(topic, key, value if isinstance(value, bytes | None) else orjson.dumps(value))
@@ -153,7 +153,7 @@ class Rows:
 
 @asynccontextmanager
 async def writing(conn: Connection, names: TopicNames, shards: int = 2) -> AsyncIterator[Rows]:
-    """A writer of rows, its shards open."""
+    """A writer of rows with open ledgers of all shards."""
     ledgers = [Ledger(conn, f"{names.prefix}shard-{shard}", names, shard) for shard in range(shards)]
     for ledger in ledgers:
         await ledger.open()
@@ -165,7 +165,7 @@ async def writing(conn: Connection, names: TopicNames, shards: int = 2) -> Async
 
 
 def agent(agent_id: str, pool: str = "default") -> tuple[Topic, bytes, dict[str, Any]]:
-    """An agent's row."""
+    """The topic, key and row of an agent."""
     row = {
         "agent_id": agent_id,
         "pool": pool,
@@ -182,7 +182,7 @@ def agent(agent_id: str, pool: str = "default") -> tuple[Topic, bytes, dict[str,
 
 
 def chat(chat_id: str, stage: str, pool: str = "default") -> tuple[Topic, bytes, dict[str, Any]]:
-    """A chat's row."""
+    """The topic, key and row of a chat."""
     row = {
         "chat_id": chat_id,
         "pool": pool,
@@ -198,10 +198,10 @@ def chat(chat_id: str, stage: str, pool: str = "default") -> tuple[Topic, bytes,
 
 
 def gone(row: tuple[Topic, bytes, object]) -> tuple[Topic, bytes, None]:
-    """The tombstone of a row."""
+    """The topic and key of a row, with a tombstone."""
     return row[0], row[1], None
 
 
-def decision(made: Decided) -> tuple[Topic, bytes, bytes]:
-    """A decision as it goes to its topic."""
+def decision(made: DecisionRecord) -> tuple[Topic, bytes, bytes]:
+    """The topic, key and value of a decision."""
     return Topic.ASSIGNMENT, made.fields["chat_id"].encode(), made.value

@@ -45,10 +45,17 @@ async def an_app(limits: Limits, app: web.Application | None = None) -> AsyncIte
         await server.cleanup()
 
 
-async def connected(port: int, sent: bytes = b"", source: str = "127.0.0.1") -> socket.socket:
-    """A connection from an address of this machine, over which something was sent."""
+async def connected(
+    port: int, sent: bytes = b"", source: str = "127.0.0.1", *, small_buffer: bool = False
+) -> socket.socket:
+    """A connection from an address of this machine, over which something was sent.
+
+    With a small buffer the kernel takes a few KB for a client that does not read, otherwise up to 6 MB.
+    """
     client = socket.socket()
     client.setblocking(False)  # noqa: FBT003 - it takes nothing else
+    if small_buffer:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     client.bind((source, 0))
     loop = asyncio.get_running_loop()
     await loop.sock_connect(client, ("127.0.0.1", port))

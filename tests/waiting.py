@@ -19,9 +19,11 @@ async def eventually(
         AssertionError: it did not within `seconds`; says what was seen last.
     """
     until = time.monotonic() + seconds
+    pause = 0.002  # a broker is not asked more than 20 times a second for long
     while True:
         seen = await look()
         if holds(seen):
             return seen
         assert time.monotonic() < until, f"not within {seconds} s; last seen: {seen!r}"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, 0.05)

@@ -115,7 +115,7 @@ def _dead(row: Row) -> str:
     )
 
 
-def _more(row: Row) -> Iterator[str]:
+def _more(row: Row) -> Iterator[str]:  # noqa: C901 - a note each
     if row["refused"]:
         yield f"broker refused it: {row['refused']}"
     if row["exits"]:

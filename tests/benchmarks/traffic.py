@@ -107,7 +107,7 @@ class _Maker:
             self._tell("agent-status-changed", agent_id=agent, status="available")
             if agent not in self._had_offer:
                 self._tell("chat-transferred", chat_id=chat, to_agent=agent)
-        while sum(len(line.chats) for line in self._engine.pools["default"].waiting.values()) < shape.waiting:
+        while sum(len(line.chats) for line in self._engine.pools["default"].index.waiting.values()) < shape.waiting:
             self._arrive()
 
     def _agent(self, number: int) -> str:

@@ -91,9 +91,9 @@ async def test_a_chat_is_seen_to_arrive_to_be_assigned_and_to_be_accepted(
     await page.locator("#agents .slot.active").click()
     story = page.locator("#story-list li")
     await expect(story).to_have_count(3)
-    await expect(story.nth(2)).to_contain_text("ann accepted after 2.0 s.")
+    await expect(story.nth(2)).to_contain_text("ann accepted 2.0 s after the offer.")
     await rows.commit(0, gone(chat("c1", "active")), an_agent("ann"), decision(floor.closed(9, "concluded")))
-    await expect(story.nth(3)).to_contain_text("Concluded.")
+    await expect(story.nth(3)).to_contain_text("Closed as concluded.")
     await expect(page.locator("#story-state")).to_contain_text("Over.")
 
 

@@ -120,12 +120,11 @@ def test_times_of_a_bus_log_that_go_back_are_counted(tmp_path: Path) -> None:
     assert tally.examples["back"] == f"{log}:3: 1000 ms"
 
 
-def test_a_piece_is_written_when_it_is_large_or_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_piece_is_written_when_it_is_large_or_old(tmp_path: Path) -> None:
     """What is lost by a SIGKILL is a second's worth at most."""
     with (tmp_path / "log").open("wb") as file:
         now = [100.0]
-        monkeypatch.setattr("switchboard.journal.line_files.time.monotonic", lambda: now[0])
-        writer = PieceWriter(lambda: file)
+        writer = PieceWriter(lambda: file, clock=lambda: now[0])
 
         def on_disk() -> int:
             return (tmp_path / "log").stat().st_size

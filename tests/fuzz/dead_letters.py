@@ -166,7 +166,7 @@ def _note(letter: DeadLetter) -> None:
     """Do with a letter what `dead-letter replay` does with all: it is not this one put back."""
     replays = Replays()
     replays.note(letter)
-    require(replays.again(letter) is None, "a letter is not itself put back", letter.place)
+    require(replays.later(letter) is None, "a letter is not itself put back", letter.place)
     require(len(letter.fingerprint) == 32, "a letter has a fingerprint")
 
 

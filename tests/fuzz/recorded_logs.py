@@ -1,5 +1,6 @@
 """Recorded logs and decision logs, plain and compressed: read, replayed and audited offline."""
 
+import asyncio
 import gzip
 import tempfile
 from collections.abc import Sequence
@@ -112,7 +113,7 @@ class RecordedLogs(Target[LogFile | Written]):
             case "audit":
                 decisions = self._path / "decisions.jsonl"
                 decisions.write_bytes(case.decisions)
-                report = audit_files(path, [decisions], _nothing)
+                report = asyncio.run(audit_files(path, [decisions], _nothing))
                 require(str(report) != "", "an audit gives a report")
             case _:
                 made: list[bytes] = []

@@ -23,7 +23,7 @@ from switchboard.journal.files import InputFileError
 from switchboard.journal.routing_file import read_routing_file
 from switchboard.settings import Settings
 from switchboard.simulation.recorded_days import read_day
-from switchboard.whatif.rule_variants import variant
+from switchboard.whatif.rule_variants import parse_variant
 from tests.fuzz.json_values import NUMBERS, changed
 from tests.fuzz.source_records import NOW, event_samples
 from tests.fuzz.target import Target, require
@@ -115,7 +115,7 @@ class RoutingFiles(Target[HandWritten]):
                 case "day":
                     require(sum(read_day(path).counts) >= 0, "a day has counts")
                 case _:
-                    variant(case.data.decode(errors="replace"))
+                    parse_variant(case.data.decode(errors="replace"))
         except RoutingFileError as error:
             lines = case.data.count(b"\n") + 1
             for fault in error.faults:

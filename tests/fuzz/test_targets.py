@@ -1,23 +1,24 @@
-"""Hundreds or thousands of inputs of each target; `make fuzz` checks a million."""
+"""Hundreds of inputs of each target, thousands with `make properties`; `make fuzz` checks a million."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.depth import examples
 from tests.fuzz.campaign import made, run
 from tests.fuzz.target import Target
 from tests.fuzz.targets import SHARES, TARGETS
 
 COUNTS = {
-    "decoder": 6_000,
-    "dead-letters": 2_500,
-    "record-batches": 700,
-    "recorded-logs": 500,
-    "routing-files": 500,
-    "web-forms": 700,
+    "decoder": examples(1_500, 6_000),
+    "dead-letters": examples(1_400, 2_500),
+    "record-batches": examples(200, 700),
+    "recorded-logs": examples(200, 500),
+    "routing-files": examples(230, 500),
+    "web-forms": examples(300, 700),
 }
-"""1 to 2 s each, and at least twice as many inputs as the rarest outcome that must be reached needs."""
+"""0.5 s each, or 1 to 2 s; more inputs than the rarest outcome that must be reached needs."""
 
 
 @pytest.fixture(params=COUNTS)

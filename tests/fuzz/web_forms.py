@@ -10,10 +10,10 @@ from urllib.parse import quote_from_bytes
 import orjson
 from pydantic import SecretStr
 
-from switchboard.monitor.access import Attempts, Door
-from switchboard.monitor.bus_watch import Pulse, Routing
+from switchboard.monitor.access import AccessControl, GuessLimiter
+from switchboard.monitor.bus_watch import BusContact, RoutingStatus
 from switchboard.monitor.live_stream import Stream
-from switchboard.monitor.site import site
+from switchboard.monitor.site import web_application
 from switchboard.monitor.tables import Tables
 from switchboard.web.connections import Limits, Proxies
 from switchboard.web.server import MOST_BODY_BYTES, WebServer, serve
@@ -201,17 +201,17 @@ class WebForms(Target[Sent]):
     async def _restart(self) -> None:
         await self._stop()
         for has_token in (False, True):
-            tables, pulse = Tables(), Pulse(1.0)
-            tables.history.take(0, Floor("default").queued(0, "c1"))
-            stream = Stream(tables, pulse, Routing(1, "chat-arrival"), {})
+            tables, pulse = Tables(), BusContact(1.0)
+            tables.history.add(0, Floor("default").queued(0, "c1"))
+            stream = Stream(tables, pulse, RoutingStatus(1, "chat-arrival"), {})
             self._streams.append((stream, asyncio.create_task(stream.run())))
-            door = Door(
+            door = AccessControl(
                 "127.0.0.1",
                 SecretStr(TOKEN) if has_token else None,
                 proxies=Proxies(["127.0.0.1"]),
-                attempts=Attempts(lambda: self._clock),
+                guesses=GuessLimiter(lambda: self._clock),
             )
-            app = site(door, tables, stream, pulse, lambda: True)
+            app = web_application(door, tables, stream, pulse, lambda: True)
             self._servers[has_token] = await serve(app, "127.0.0.1", 0, Limits(200, 200), door.proxies)
 
     async def _stop(self) -> None:

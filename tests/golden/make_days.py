@@ -103,7 +103,7 @@ def bus_day(path: Path) -> None:
             for event in crowd.due(due):
                 for decision in bus.happen(event.topic, event.key, event.type, event.body, due):
                     crowd.observe(decision, due)
-        for event in crowd.leave(END_MS):
+        for event in crowd.end(END_MS):
             bus.happen(event.topic, event.key, event.type, event.body, END_MS)
 
 

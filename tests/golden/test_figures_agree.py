@@ -8,9 +8,9 @@ from switchboard import metrics
 from switchboard.journal.codec import encode
 from switchboard.journal.log_frames import Tally as Lines
 from switchboard.monitor.figures import Figures, OutcomeCounts
-from switchboard.monitor.public_rows import decided
-from switchboard.router import counters
+from switchboard.monitor.public_rows import decision_record
 from switchboard.router.counters import Tally
+from switchboard.router.label_names import LabelNames
 from switchboard.tools import offline_replay
 from tests.golden.make_days import FOLDER
 from tests.golden.test_days import LOGS
@@ -41,16 +41,16 @@ def by_monitor(counting: OutcomeCounts) -> dict[Queue, Figures]:
 
 
 @pytest.mark.parametrize("name", LOGS)
-def test_arrivals_waits_and_service_level_are_those_of_the_metrics(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arrivals_waits_and_service_level_are_those_of_the_metrics(name: str) -> None:
     """For every queue of every recorded day, whatever happened on it."""
-    monkeypatch.setattr(counters, "_named", counters.Named())
+    labels = LabelNames()
     before, counting, tally = by_router(), OutcomeCounts(), None
     for engine, frame in offline_replay.steps(FOLDER / name, Lines()):
-        tally = tally or Tally(engine)
+        tally = tally or Tally(engine, labels)
         outcome = engine.apply(frame)
-        tally.count([], outcome)
+        tally.count([], outcome, frame.at)
         for decision in outcome.decisions:
-            counting.count(decided(encode(decision)))
+            counting.count(decision_record(encode(decision)))
     after = by_router()
     figures = by_monitor(counting)
     assert sum(each.answered for each in figures.values()) > 40

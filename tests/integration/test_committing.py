@@ -8,8 +8,8 @@ from switchboard.errors import FencedError
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import CommitBatch, Ledger
 from switchboard.kafka.topics import Topic, TopicNames
+from switchboard.router.background_work import Committer
 from switchboard.router.commits import CommitQueue, Visible
-from switchboard.router.shard import Committer
 from tests.integration.conftest import ReadAll, journaled
 
 

@@ -18,8 +18,8 @@ from tests.waiting import eventually
 
 HOUR = 3600
 OFFERED = (
-    "Offered to ann after 1.0 s: ann was the only agent asking; of 3 chats waiting, this was the one that had waited "
-    "longest."
+    "Offered to ann 1.0 s after it arrived: ann was the only agent asking; of 3 chats waiting, this was the one that "
+    "had waited longest."
 )
 
 
@@ -133,10 +133,10 @@ async def test_a_chats_story_is_told_while_it_is_open_and_after(conn: Connection
         told = await (await start()).first("/api/chats/c1")
     assert (told["is_whole"], told["open"]) == (True, None)
     assert [each["words"] for each in told["decisions"]] == [
-        "Arrived, and waits in sales.",
+        "Arrived, and waits in queue sales.",
         OFFERED,
-        "ann accepted after 2.0 s.",
-        "Concluded.",
+        "ann accepted 2.0 s after the offer.",
+        "Closed as concluded.",
     ]
 
 

@@ -13,8 +13,8 @@ from switchboard import errors
 from switchboard.errors import WrongTopicsError
 from switchboard.kafka.clients import reader, session, transactional_producer
 from switchboard.kafka.topics import Topic, shard_id
-from switchboard.monitor import worker
-from switchboard.monitor.bus_watch import TOLD_AFTER_SECONDS, Routing, watch
+from switchboard.monitor.bus_watch import REPORT_AFTER_SECONDS, RoutingStatus, watch_routing
+from switchboard.monitor.worker import MonitorConfig, serve_monitor
 from tests.routers import Bus, a_bus
 from tests.waiting import eventually
 
@@ -29,18 +29,18 @@ async def bus(broker_bootstrap: str, bus_prefix: str) -> AsyncIterator[Bus]:
 async def test_a_router_that_idles_is_well_and_one_that_was_killed_is_missed(bus: Bus) -> None:
     """Markers of others' transactions are nothing that it left unread; what arrives after its death is."""
     shards = bus.plan.shards
-    routing = Routing(shards, bus.names.of(Topic.CHAT_ARRIVAL))
-    watching = asyncio.create_task(watch(bus.conn, bus.group, routing, shards))
+    routing = RoutingStatus(shards, bus.names.of(Topic.CHAT_ARRIVAL))
+    watching = asyncio.create_task(watch_routing(bus.conn, bus.group, routing))
 
     async def told() -> Any:
-        return routing.told(time.time())
+        return routing.as_json(time.time())
 
     try:
         async with bus.router() as router:
             await router.ready()
             await in_a_transaction(bus, b'{"chat_id":"c1"}')
             await bus.until_decided("chat-queued", "c1")
-            await asyncio.sleep(TOLD_AFTER_SECONDS + 4)
+            await asyncio.sleep(REPORT_AFTER_SECONDS + 4)
             assert not missed(await told())
             await eventually(lambda: lags(bus), lambda lag: lag == 0)
             await router.kill()
@@ -55,25 +55,17 @@ async def test_a_router_that_idles_is_well_and_one_that_was_killed_is_missed(bus
         watching.cancel()
 
 
-async def test_a_monitor_that_can_no_longer_tell_whether_chats_are_routed_ends(
-    bus: Bus, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_monitor_that_can_no_longer_tell_whether_chats_are_routed_ends(bus: Bus) -> None:
     """By a defect of ours: to go on would be to say for ever what was so then."""
 
     async def broken(*_: object) -> None:
         raise RuntimeError("the name of a chat")
 
-    monkeypatch.setattr(worker, "watch", broken)
     with pytest.raises(errors.MonitorError, match=r"^it failed \(RuntimeError at .+\): start the monitor again$"):
-        await worker.serve_monitor(
-            bus.conn, bus.names, worker.Serving("127.0.0.1", 0), group_id=bus.group, replication=1,
-            broker_wait_seconds=5, stop=asyncio.Event(),
-        )  # fmt: skip
+        await serve_monitor(config_of(bus), asyncio.Event(), watch=broken)
 
 
-async def test_a_monitor_whose_topics_are_gone_says_so_and_not_what_faust_made_of_it(
-    bus: Bus, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_monitor_whose_topics_are_gone_says_so_and_not_what_faust_made_of_it(bus: Bus) -> None:
     """To start it again would not help."""
 
     async def topics_go(*_: object) -> None:
@@ -81,12 +73,13 @@ async def test_a_monitor_whose_topics_are_gone_says_so_and_not_what_faust_made_o
             await client.delete_topics([bus.names.of(Topic.OPEN_CHATS)])
         raise KeyError(bus.names.of(Topic.OPEN_CHATS))
 
-    monkeypatch.setattr(worker, "watch", topics_go)
     with pytest.raises(WrongTopicsError, match=rf"no such topic: {bus.names.of(Topic.OPEN_CHATS)};"):
-        await worker.serve_monitor(
-            bus.conn, bus.names, worker.Serving("127.0.0.1", 0), group_id=bus.group, replication=1,
-            broker_wait_seconds=5, stop=asyncio.Event(),
-        )  # fmt: skip
+        await serve_monitor(config_of(bus), asyncio.Event(), watch=topics_go)
+
+
+def config_of(bus: Bus) -> MonitorConfig:
+    """A monitor of the bus at any free port."""
+    return MonitorConfig(bus.conn, bus.names, bus.group, 1, 5, "127.0.0.1", 0)
 
 
 def missed(told: dict[str, Any]) -> bool:

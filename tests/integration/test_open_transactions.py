@@ -14,7 +14,7 @@ from switchboard import metrics
 from switchboard.kafka import open_transactions
 from switchboard.kafka.clients import transactional_producer
 from switchboard.kafka.topics import Topic
-from switchboard.monitor.bus_watch import Routing, watch
+from switchboard.monitor.bus_watch import RoutingStatus, watch_routing
 from switchboard.router.endpoints import serve_endpoints
 from tests.routers import Bus, a_bus
 from tests.waiting import eventually
@@ -59,7 +59,7 @@ async def test_a_router_says_which_partition_an_open_transaction_holds_up_until_
 
     async with a_bus(broker_bootstrap, bus_prefix, shards=2) as bus, bus.router_here() as router:
         name = f"{bus.names.of(Topic.CHAT_ARRIVAL)}/0"
-        web = await serve_endpoints(router, "127.0.0.1", 0)
+        web = await serve_endpoints(router.status, "127.0.0.1", 0)
         address = "http://{}:{}".format(*web.addresses[0][:2])
         try:
             async with aiohttp.ClientSession(address) as session:
@@ -95,7 +95,7 @@ async def test_a_router_says_which_partition_an_open_transaction_holds_up_until_
                     assert (gauge(bus, "open_transaction_records", 1), gauge(bus, "lag_records")) == (0, 0)
                     await bus.look()
                     assert "c-0" not in bus.ids("chat-queued")
-                    assert router.health == {}
+                    assert router.status().health == {}
                     assert logged(f"{name} is held up at offset {held_up['offset']} by an open transaction") == 1
                 await bus.until_decided("chat-queued", "c-3")
                 assert (await eventually(ready, lambda told: not told[1]["held_up"]))[1]["reason"] == well["reason"]
@@ -114,11 +114,11 @@ async def test_the_monitor_says_which_partition_an_open_transaction_holds_up_unt
     monkeypatch.setattr(open_transactions, "HELD_UP_SECONDS", HELD_UP_SECONDS)
     async with a_bus(broker_bootstrap, bus_prefix) as bus, bus.router_here():
         await bus.serves()
-        routing = Routing(bus.plan.shards, bus.names.of(Topic.CHAT_ARRIVAL))
-        watching = asyncio.create_task(watch(bus.conn, bus.group, routing, bus.plan.shards))
+        routing = RoutingStatus(bus.plan.shards, bus.names.of(Topic.CHAT_ARRIVAL))
+        watching = asyncio.create_task(watch_routing(bus.conn, bus.group, routing))
 
         async def told() -> Any:
-            return routing.told(time.time())
+            return routing.as_json(time.time())
 
         try:
             await eventually(told, lambda seen: seen["seen_at"] is not None)
@@ -155,7 +155,7 @@ async def test_transactions_that_end_hold_nobody_up(
                     while not gauge(bus, "open_transaction_records") and time.monotonic() - opened < 1.5:
                         await bus.look()
                     seen_open = seen_open or bool(gauge(bus, "open_transaction_records"))
-                assert router.held_up == []
+                assert router.status().held_up == []
         finally:
             await stranger.stop()
         await bus.until_decided("chat-queued", f"c-{number}")

@@ -7,6 +7,7 @@ import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 
@@ -60,11 +61,9 @@ class Told:
 
 
 @asynccontextmanager
-async def member(
-    conn: Connection, names: TopicNames, told: Told, instance_id: str | None = None
-) -> AsyncIterator[Ownership]:
+async def member(conn: Connection, names: TopicNames, told: Told, **options: Any) -> AsyncIterator[Ownership]:
     """A member in this process, which leaves at the end, or as a static one only ends."""
-    ownership = Ownership(conn, names.prefix, names, told, session_timeout_ms=SESSION_MS, instance_id=instance_id)
+    ownership = Ownership(conn, names.prefix, names, told, session_timeout_ms=SESSION_MS, **options)
     running = asyncio.create_task(ownership.run())
     try:
         yield ownership
@@ -133,13 +132,13 @@ async def test_a_static_member_that_comes_back_has_its_shards_and_disturbs_nobod
 ) -> None:
     """Restarted within its session, under its own name: the other member is never told to give anything up."""
     first, second, again = Told(), Told(), Told()
-    async with member(conn, names, first, "router-0"):
+    async with member(conn, names, first, instance_id="router-0"):
         await holds(first, 2)
-        async with member(conn, names, second, "router-1"):
+        async with member(conn, names, second, instance_id="router-1"):
             await divided(first, second)
             held = second.held
             heard = len(first.heard)
-        async with member(conn, names, again, "router-1"):
+        async with member(conn, names, again, instance_id="router-1"):
             assert await holds(again, 1) == held
             assert len(first.heard) == heard
 
@@ -149,9 +148,9 @@ async def test_a_static_member_that_does_not_come_back_is_followed_after_its_ses
 ) -> None:
     """Its shards wait for it, but not for ever."""
     first, second = Told(), Told()
-    async with member(conn, names, first, "router-0"):
+    async with member(conn, names, first, instance_id="router-0"):
         await holds(first, 2)
-        async with member(conn, names, second, "router-1"):
+        async with member(conn, names, second, instance_id="router-1"):
             await divided(first, second)
         assert await holds(first, 2) == {0, 1}
 
@@ -270,13 +269,8 @@ async def test_a_shard_that_is_fenced_again_and_again_ends_the_process(conn: Con
             await ownership.may_retake(0)
 
 
-async def test_a_shard_that_will_not_close_does_not_hold_up_the_group(
-    conn: Connection,
-    names: TopicNames,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_shard_that_will_not_close_does_not_hold_up_the_group(conn: Connection, names: TopicNames) -> None:
     """Giving up is bounded: a member whose close hangs is waited for no longer than that."""
-    monkeypatch.setattr("switchboard.kafka.ownership.GIVE_UP_SECONDS", 0.5)
 
     class Hangs(Told):
         async def give_up(self, shards: frozenset[int]) -> None:
@@ -284,7 +278,7 @@ async def test_a_shard_that_will_not_close_does_not_hold_up_the_group(
             await asyncio.Event().wait()
 
     first, second = Hangs(), Told()
-    async with member(conn, names, first):
+    async with member(conn, names, first, give_up_seconds=0.5):
         await holds(first, 2)
         async with member(conn, names, second):
             await divided(first, second)

@@ -18,7 +18,7 @@ from switchboard.kafka.clients import Connection, transactional_producer
 from switchboard.kafka.configuration_topic import read_configuration, write_configuration
 from switchboard.kafka.reading import partitions_of
 from switchboard.kafka.topics import SOURCES, Topic, TopicNames, TopicPlan
-from switchboard.monitor import worker as monitor
+from switchboard.monitor.worker import MonitorConfig, serve_monitor
 from switchboard.router.loop_actions import FrameLimits
 from switchboard.router.router import Router
 from switchboard.router.shard import RouterConfig
@@ -90,16 +90,8 @@ async def test_a_router_without_one_of_its_rights_names_it_and_ends(secured: Sec
 async def test_a_monitor_without_one_of_its_rights_names_it_and_ends(secured: Secured, bus: Bus) -> None:
     """Likewise, its group and the transactional ids that Faust takes included."""
     for user, lack in (await less_one(secured, bus, "monitor")).items():
-        serving = monitor.serve_monitor(
-            as_user(secured, user),
-            bus.names,
-            monitor.Serving("127.0.0.1", 0),
-            group_id=bus.group,
-            replication=1,
-            broker_wait_seconds=5,
-            stop=asyncio.Event(),
-        )
-        await refused(serving, lack, user)
+        config = MonitorConfig(as_user(secured, user), bus.names, bus.group, 1, 5, "127.0.0.1", 0)
+        await refused(serve_monitor(config, asyncio.Event()), lack, user)
 
 
 async def test_a_router_routes_with_its_rights_and_ends_when_one_is_taken_back(secured: Secured, bus: Bus) -> None:
@@ -179,7 +171,7 @@ async def replay(bus: Bus, settings: Settings) -> None:
         speed=None,
         rebase=False,
         stop=asyncio.Event(),
-        tell=lambda _: None,
+        report=lambda _: None,
     )
 
 

@@ -94,7 +94,7 @@ async def test_a_broker_that_goes_away_while_a_shard_is_opened_is_waited_for(
         await asyncio.to_thread(private_broker.start)
         await bus.arrive("c-1")
         await bus.until_decided("chat-queued", "c-1", 60)
-        assert router.health == {}
+        assert router.status().health == {}
         assert listings > 1
 
 

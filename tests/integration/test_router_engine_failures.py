@@ -2,30 +2,31 @@
 
 import asyncio
 import contextlib
-from typing import Any
 
 import aiohttp
 import pytest
 
 from switchboard.domain import engine
+from switchboard.domain.events import RequestChat
 from switchboard.domain.pool import Pool
+from switchboard.domain.step import Step
 from switchboard.kafka.topics import Topic
 from switchboard.router.endpoints import serve_endpoints
 from switchboard.router.loop_actions import FrameLimits
 from tests.routers import Bus, a_bus
 
 
-def curse(monkeypatch: pytest.MonkeyPatch, event_type: str, *agents: str) -> None:
-    """Have the engine fail on events of a type from these agents."""
-    handler = engine._HANDLERS[event_type]
+def curse(monkeypatch: pytest.MonkeyPatch, *agents: str) -> None:
+    """Have the engine fail on requests of these agents, once they are applied."""
+    apply = engine._HANDLERS[RequestChat]
 
-    def cursed(pool: Pool, data: dict[str, Any]) -> str | None:
-        why = handler(pool, data)
-        if data["agent_id"] in agents:
-            raise ZeroDivisionError(f"cursed: {data['agent_id']}")
-        return why
+    def cursed(pool: Pool, step: Step, event: RequestChat) -> str | None:
+        ignored = apply(pool, step, event)
+        if event.agent_id in agents:
+            raise ZeroDivisionError(f"cursed: {event.agent_id}")
+        return ignored
 
-    monkeypatch.setitem(engine._HANDLERS, event_type, cursed)
+    monkeypatch.setattr(engine, "_HANDLERS", {**engine._HANDLERS, RequestChat: cursed})
 
 
 def headers(bus: Bus) -> list[dict[str, str]]:
@@ -37,7 +38,7 @@ async def test_an_event_that_fails_alone_is_set_aside(
     broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is on `dead-letter` as it came, with the error; what came before it and what comes after is decided on."""
-    curse(monkeypatch, "request-chat", "boom")
+    curse(monkeypatch, "boom")
     async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus:
         async with bus.router_here() as router:
             await bus.arrive("c-1")
@@ -46,7 +47,7 @@ async def test_an_event_that_fails_alone_is_set_aside(
             await bus.until(lambda: len(bus.dead) == 1)
             await bus.request("ana")
             assert (await bus.until_decided("chat-assigned", "c-1"))["agent_id"] == "ana"
-            assert router.health == {}
+            assert router.status().health == {}
         [told] = headers(bus)
         assert (told["reason"], told["detail"]) == ("engine-error", "ZeroDivisionError: cursed: boom")
         assert bus.dead[0].value == b'{"agent_id":"boom","request_id":"r-1","nonsense":[1,2]}'
@@ -59,7 +60,7 @@ async def test_failing_events_of_a_large_frame_are_found(
     broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two among many that came while no router was there: those two are set aside, and none of the others is lost."""
-    curse(monkeypatch, "request-chat", "agent-3", "agent-17")
+    curse(monkeypatch, "agent-3", "agent-17")
     async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus:
         await bus.arrive(*(f"c-{number}" for number in range(20)))
         for number in range(20):
@@ -107,7 +108,7 @@ async def test_a_shard_whose_timers_fail_stops_and_says_so(
     async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus:
         await bus.configure(profiles=[{"name": "default", "offer_timeout": 5}])
         async with bus.router_here() as router:
-            web = await serve_endpoints(router, "127.0.0.1", 0)
+            web = await serve_endpoints(router.status, "127.0.0.1", 0)
             address = "http://{}:{}".format(*web.addresses[0][:2])
             await bus.request("ana")
             await bus.arrive("c-1")
@@ -121,7 +122,7 @@ async def test_a_shard_whose_timers_fail_stops_and_says_so(
             traffic = asyncio.create_task(go_on())
 
             try:
-                await bus.until(lambda: bool(router.health), 40)
+                await bus.until(lambda: bool(router.status().health), 40)
                 async with aiohttp.ClientSession(address) as session:
                     async with session.get("/healthz") as answer:
                         assert answer.status == 503
@@ -131,7 +132,7 @@ async def test_a_shard_whose_timers_fail_stops_and_says_so(
                         assert told["shards"]["0"]["state"] == "stopped"
                     async with session.get("/livez") as answer:
                         assert answer.status == 200, "it would stop again after a restart, and other shards with it"
-                assert not router.is_ready
+                assert not router.status().is_ready
             finally:
                 traffic.cancel()
                 with contextlib.suppress(asyncio.CancelledError):

@@ -114,7 +114,7 @@ async def test_a_router_that_stands_by_for_topics_that_are_gone_says_so_and_ends
         running = [asyncio.create_task(router.run(stop)) for router in routers]
 
         async def served() -> list[int]:
-            return [len(router.shards) for router in routers if router.is_ready]
+            return [len(router.status().shards) for router in routers if router.status().is_ready]
 
         await eventually(served, lambda numbers: sorted(numbers) == [0, 1])
         async with session(bus.conn) as client:

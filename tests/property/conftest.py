@@ -5,14 +5,15 @@ from random import Random
 import pytest
 
 from switchboard.domain.events import Frame
+from tests.depth import examples
 from tests.property.histories import random_history
 from tests.property.mutations import Decisions, decided
 
 
 @pytest.fixture(scope="session")
 def long_histories() -> list[list[Frame]]:
-    """60 histories of 120 frames: longer than hypothesis can draw. Tests must not change a history."""
-    return [random_history(seed, 120) for seed in range(60)]
+    """25 or 60 histories of 120 frames: longer than hypothesis can draw. Tests must not change a history."""
+    return [random_history(seed, 120) for seed in range(examples(25, 60))]
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +24,6 @@ def long_decisions(long_histories: list[list[Frame]]) -> list[Decisions]:
 
 @pytest.fixture(scope="session")
 def short_histories() -> list[list[Frame]]:
-    """100 histories of 5 to 60 frames. Tests must not change a history."""
+    """25 or 100 histories of 5 to 60 frames. Tests must not change a history."""
     lengths = Random(0)  # noqa: S311 - a test's dice
-    return [random_history(seed, lengths.randint(5, 60)) for seed in range(5000, 5100)]
+    return [random_history(5000 + number, lengths.randint(5, 60)) for number in range(examples(25, 100))]

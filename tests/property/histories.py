@@ -4,7 +4,6 @@ The reference model runs alongside, only so that the generator can name standing
 times at which timers are due.
 """
 
-from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
@@ -52,38 +51,22 @@ def weight(kind: str, stages: set[str]) -> float:
     return WEIGHTS.get(kind, 1) * (1 if fits else 0.1)
 
 
-def random_history(seed: int, length: int, *, steady: bool = False) -> list[Frame]:
-    """`length` frames, always the same ones for the same `seed`.
-
-    In a `steady` one frames that let time pass take turns with frames of one event, and clock and service time move
-    together: so each decision's service time is known, and whether it came before an event or after.
-    """
-    return _History(Random(seed), steady=steady).frames(length)  # noqa: S311 - a test's dice
+def random_history(seed: int, length: int) -> list[Frame]:
+    """`length` frames, always the same ones for the same `seed`."""
+    return _History(Random(seed)).frames(length)  # noqa: S311 - a test's dice
 
 
-def steadied(history: list[Frame]) -> list[Frame] | None:
-    """A steady history again, after frames were dropped from one; None where that can't be."""
-    at, frames = START, list[Frame]()
-    for frame in history:
-        if frame.events and (len(frame.events) > 1 or frame.run or not frames or frames[-1].events):
-            return None
-        at += frame.run
-        frames.append(replace(frame, at=at))
-    return frames
-
-
-def histories(least: int = 5, most: int = 60, *, steady: bool = False) -> st.SearchStrategy[list[Frame]]:
+def histories(least: int = 5, most: int = 60) -> st.SearchStrategy[list[Frame]]:
     """The same as a strategy, so that hypothesis shrinks what fails."""
     dice = st.randoms(use_true_random=False)
-    return st.builds(lambda rng, length: _History(rng, steady=steady).frames(length), dice, st.integers(least, most))
+    return st.builds(lambda rng, length: _History(rng).frames(length), dice, st.integers(least, most))
 
 
 class _History:
     """A history in the making: each has its own likings, so that some are rich in what others lack."""
 
-    def __init__(self, rng: Random, *, steady: bool) -> None:
+    def __init__(self, rng: Random) -> None:
         self.rng = rng
-        self.steady = steady
         self.model = ReferenceEngine(0)
         self.pools = POOLS if rng.random() < 0.3 else POOLS[:1]
         self.configured = rng.random() < 0.9
@@ -96,20 +79,18 @@ class _History:
         return [self.frame(n) for n in range(length)]
 
     def frame(self, n: int) -> Frame:
-        run = 0 if n == 0 or (self.steady and n % 2) else self.run()
-        self.at += run if self.steady else self.drift(run)
+        run = 0 if n == 0 else self.run()
+        self.at += self.drift(run)
         frame = Frame(n, self.at, run)
         self.model.pass_time(frame)
         if n == 1 and self.configured:
             self.happen(frame, Event("pool-configured", self.pools[0], {"config": random_config(self.rng)}))
-        for _ in range(self.count(n) - len(frame.events)):
+        for _ in range(self.count() - len(frame.events)):
             self.happen(frame, self.event())
         return frame
 
-    def count(self, n: int) -> int:
+    def count(self) -> int:
         """How many events a frame gets."""
-        if self.steady:
-            return n % 2
         return self.rng.choice((0, 1, 1, 1, 1, 1, 2, 3, self.rng.randint(4, 8)))
 
     def happen(self, frame: Frame, event: Event) -> None:

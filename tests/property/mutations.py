@@ -45,26 +45,34 @@ def plant(good: Decisions, history: list[Frame], kind: str, rng: Random) -> tupl
         bad[number] = deepcopy(bad[number])
     decisions = bad[frame]
     fault = Fault(kind, frame, deepcopy(decisions[at]))
+    if not _change(kind, bad, (frame, at), good, rng):
+        return None
+    for number in {frame, min(frame + 1, len(bad) - 1)}:
+        count_anew(bad[number], history[number].n)
+    return bad, fault
+
+
+def _change(kind: str, bad: Decisions, place: tuple[int, int], good: Decisions, rng: Random) -> bool:
+    """Plant a fault at (frame, number of the decision). False if the place does not allow it."""
+    frame, at = place
+    decisions = bad[frame]
     match kind:
         case "drop":
             del decisions[at]
         case "double":
             decisions.insert(at + 1, deepcopy(decisions[at]))
         case "agent" | "chat":
-            if not _rename(decisions[at], f"{kind}_id", good, rng):
-                return None
+            return _rename(decisions[at], f"{kind}_id", good, rng)
         case "swap":
             if at + 1 == len(decisions):
-                return None
+                return False
             decisions[at], decisions[at + 1] = decisions[at + 1], decisions[at]
         case "later":
             if frame + 1 == len(bad):
-                return None
+                return False
             moved = decisions.pop(at)
             bad[frame + 1].insert(0, moved)
-    for number in {frame, min(frame + 1, len(bad) - 1)}:
-        count_anew(bad[number], history[number].n)
-    return bad, fault
+    return True
 
 
 def _rename(decision: dict[str, Any], field: str, good: Decisions, rng: Random) -> bool:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from switchboard.domain.events import Frame
 from switchboard.journal.schemas import load
 from tests.contract.golden import DECISION_FIELDS
+from tests.depth import examples
 from tests.property.comparison import first_difference, first_difference_rebuilt
 from tests.property.histories import histories
 from tests.property.mutations import Decisions
@@ -27,7 +28,11 @@ def agree(compare: Callable[[list[Frame]], str | None], history: list[Frame]) ->
 
 
 @settings(
-    deadline=None, derandomize=True, max_examples=25, suppress_health_check=[HealthCheck.too_slow], print_blob=False
+    deadline=None,
+    derandomize=True,
+    max_examples=examples(8, 25),
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=False,
 )
 @given(history=histories())
 def test_an_engine_as_it_is_or_rebuilt_after_every_frame_decides_as_the_reference_does(history: list[Frame]) -> None:
@@ -52,7 +57,7 @@ def test_engine_and_reference_decide_the_same_in_long_histories(long_histories: 
 
 def test_an_engine_rebuilt_from_its_rows_decides_the_same_in_long_histories(long_histories: list[list[Frame]]) -> None:
     """I9: a rebuilt engine agrees with the reference on histories too long for hypothesis to draw."""
-    for history in long_histories[:12]:
+    for history in long_histories[: examples(6, 12)]:
         agree(first_difference_rebuilt, history)
 
 

@@ -37,7 +37,7 @@ from switchboard.errors import (
     WrongTopicsError,
 )
 from switchboard.kafka.bootstrap_servers import silence_of
-from switchboard.kafka.broker_wait import BrokerWait, may_pass
+from switchboard.kafka.broker_wait import BrokerWait, Pace, may_pass
 from switchboard.kafka.clients import Connection
 
 
@@ -97,7 +97,7 @@ async def test_a_step_that_fails_with_what_passes_by_itself_is_done_again(error:
             raise left.pop()
         return "done"
 
-    wait = BrokerWait(Connection(f"127.0.0.1:{free_port()}"), 30, said.append)
+    wait = BrokerWait(Connection(f"127.0.0.1:{free_port()}"), 30, said.append, Pace(first_pause=0.01))
     assert await wait.retry("looking at the topics", step) == "done"
     assert (said, wait.waiting_for) == ([], "")
 
@@ -133,10 +133,13 @@ async def test_every_server_is_named_with_why_it_gives_no_answer(silent: str) ->
     async def step() -> None:
         raise NodeNotReadyError("node id 2")
 
-    wait = BrokerWait(Connection(f"{refusing},{silent}"), 2, said.append)
-    with pytest.raises(BrokerAwayError, match=rf"^no broker answers at {refusing},{silent} \(PLAINTEXT; waited 2 s\)"):
+    wait = BrokerWait(
+        Connection(f"{refusing},{silent}"), 0.2, said.append, Pace(first_pause=0.01, quiet=0.1, probe=0.1)
+    )
+    match = rf"^no broker answers at {refusing},{silent} \(PLAINTEXT; waited 0\.2 s\)"
+    with pytest.raises(BrokerAwayError, match=match):
         await wait.retry("looking at the topics", step)
-    assert said == [f"waiting for {refusing} (connection refused) and {silent} (no answer within 1 s)"]
+    assert said == [f"waiting for {refusing} (connection refused) and {silent} (no answer within 0.1 s)"]
     assert wait.waiting_for == said[0]
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from switchboard.domain.engine import Engine, Outcome
 from switchboard.domain.events import EVENT_TYPES, Event, Frame
 from switchboard.domain.timers import LEAVING, due_entries, sessions_at_stake
+from switchboard.journal.schemas import known_fields
 
 START = 1_700_000_000_000
 OFFER_MS = 15_000
@@ -100,5 +101,5 @@ def test_the_sessions_of_those_who_may_leave_are_counted() -> None:
 def test_no_other_event_ends_more_than_one_session(kind: str) -> None:
     """A type that is new to the engine and ends several must be counted as well."""
     data = {"agent_id": "a", "chat_id": "0", "max_sessions": 1, "to_queue": "default", "by": "agent"}
-    outcome = step(holder(), 0, event(kind, **data))
+    outcome = step(holder(), 0, event(kind, **known_fields(kind, data)))
     assert sum(each.type in {"assignment-ended", "chat-requeued", "chat-closed"} for each in outcome.decisions) <= 1

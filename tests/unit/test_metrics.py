@@ -1,26 +1,31 @@
 """The registry: labels that are known beforehand are there, and histograms count as Prometheus says they do."""
 
 import inspect
-import re
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import pytest
 from prometheus_client import CollectorRegistry, Histogram
 
 from switchboard import metrics
-from switchboard.domain import chats, engine
+from switchboard.domain import agents, chats
 from switchboard.domain.decisions import Decision
+from switchboard.domain.events import FIELDS_OF
+from switchboard.domain.reconfiguration import configure
 from switchboard.journal.limits import Limit
 from switchboard.metrics import Spans
+from tests.samples import sample
 
 
 def test_every_reason_to_ignore_an_event_is_a_series_from_the_start() -> None:
-    """As the handlers of the engine give them (R21)."""
-    for kind, handler in engine._HANDLERS.items():
-        source = inspect.getsource(handler)
-        if "_end_unknown(" in source:
-            source += inspect.getsource(chats._end_unknown)
-        assert set(re.findall(r'return [^\n]*"([a-z-]+)"', source)) == set(metrics.IGNORED_REASONS.get(kind, ())), kind
+    """The reasons are the values that the engine's functions of events return (R21)."""
+    reasons = {}
+    for function in [*vars(chats).values(), *vars(agents).values(), configure]:
+        hints = get_type_hints(function) if inspect.isfunction(function) else {}
+        if hints.get("event") in FIELDS_OF.values():
+            returned = get_args(hints["return"])
+            reasons[hints["event"]] = {reason for each in returned for reason in get_args(each)}
+    for name, fields in FIELDS_OF.items():
+        assert reasons[fields] == set(metrics.IGNORED_REASONS.get(name, ())), name
 
 
 def test_decision_types_and_their_reasons_are_those_of_the_contract() -> None:
@@ -77,11 +82,11 @@ def test_what_is_counted_of_a_shard_is_there_from_the_start() -> None:
     """Also of shards that another router serves: a counter that begins with a count hides it from every alert."""
     metrics.present_shards(3)
     for name in ("switchboard_fenced_total", "switchboard_service_time_stopped_seconds_total"):
-        told = [metrics.REGISTRY.get_sample_value(name, {"shard": str(shard)}) for shard in range(3)]
+        told = [sample(name, shard=str(shard)) for shard in range(3)]
         assert None not in told, name
 
 
 @pytest.mark.parametrize("limit", get_args(Limit))
 def test_every_limit_is_a_series_from_the_start(limit: str) -> None:
     """As the reasons of dead letters are: of this one, by which limit."""
-    assert metrics.REGISTRY.get_sample_value("switchboard_over_limit_total", {"limit": limit}) is not None
+    assert sample("switchboard_over_limit_total", limit=limit) is not None

@@ -2,85 +2,129 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from aiokafka.protocol.admin import SaslAuthenticateRequest
 
-from switchboard.kafka.library_logs import QUIET_SECONDS, Thinned, thin_out
+from switchboard.kafka.library_logs import QUIET_SECONDS, SLACK_SECONDS, Thinned, thin_out
 from tests.waiting import eventually
 
 
-def test_a_message_that_repeats_is_logged_once_and_then_counted(
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+class Clock:
+    """A clock that the test moves, with the functions that are to be called at a time."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self._later: list[tuple[float, Callable[[], None]]] = []
+
+    def __call__(self) -> float:
+        """The time, s."""
+        return self.now
+
+    def call_later(self, seconds: float, do: Callable[[], None]) -> None:
+        """Call a function in so many seconds."""
+        self._later.append((self.now + seconds, do))
+
+    def pass_seconds(self, seconds: float) -> None:
+        """Let time pass, and call what is due by then."""
+        self.now += seconds
+        due = [do for at, do in self._later if at <= self.now]
+        self._later = [(at, do) for at, do in self._later if at > self.now]
+        for do in due:
+            do()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """At 100 s."""
+    return Clock()
+
+
+@pytest.fixture
+def thinned(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Callable[..., logging.Logger]:
+    """Gives the logger `bursts` the filter, for the time of the test."""
+
+    def thin(**options: Any) -> logging.Logger:
+        bursts = logging.getLogger("bursts")
+        monkeypatch.setattr(bursts, "filters", [Thinned(clock=clock, call_later=clock.call_later, **options)])
+        return bursts
+
+    return thin
+
+
+def told(caplog: pytest.LogCaptureFixture, logger: str) -> list[str]:
+    """What a logger logged."""
+    return [record.getMessage() for record in caplog.records if record.name == logger]
+
+
+def test_a_message_that_repeats_is_logged_once_and_then_counted(caplog: pytest.LogCaptureFixture, clock: Clock) -> None:
     """The same words with other figures are the same message; the next one let through says how many were not."""
     chatty = logging.getLogger("chatty.conn")
     other = logging.getLogger("chatterbox")
-    thin_out("chatty")
-    now = 100.0
-    monkeypatch.setattr("switchboard.kafka.library_logs.time.monotonic", lambda: now)
+    thin_out("chatty", clock)
     for number in range(10):
         chatty.warning("can't reach node %s", number)
         chatty.warning("something else %s", number)
         other.warning("mine")
-    now += QUIET_SECONDS
+    clock.now += QUIET_SECONDS
     chatty.warning("can't reach node %s", 11)
-    told = [record.getMessage() for record in caplog.records if record.name == "chatty.conn"]
-    assert told == ["can't reach node 0", "something else 0", "can't reach node 11 (and 9 more like it)"]
-    assert len([record for record in caplog.records if record.name == "chatterbox"]) == 10
+    expected = ["can't reach node 0", "something else 0", "can't reach node 11 (and 9 more like it)"]
+    assert told(caplog, "chatty.conn") == expected
+    assert len(told(caplog, "chatterbox")) == 10
 
 
-async def test_the_rest_of_a_burst_is_told_by_itself(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_the_rest_of_a_burst_is_told_by_itself(
+    caplog: pytest.LogCaptureFixture, clock: Clock, thinned: Callable[..., logging.Logger]
 ) -> None:
     """With no later message to say it: once, when the quiet is over; only what was left out."""
-    monkeypatch.setattr("switchboard.kafka.library_logs.QUIET_SECONDS", 0.2)
-    bursts = logging.getLogger("bursts")
-    monkeypatch.setattr(bursts, "filters", [Thinned(by_text=True)])
-
-    def told() -> list[str]:
-        return [record.getMessage() for record in caplog.records if record.name == "bursts"]
-
+    bursts = thinned(by_text=True)
     for _ in range(3):
         bursts.warning("set aside: %s", "not-json")
     for _ in range(2):
         bursts.warning("set aside: %s", "schema")
     bursts.warning("set aside: %s", "bad-time")
     first = [f"set aside: {reason}" for reason in ("not-json", "schema", "bad-time")]
-    assert told() == first
+    clock.pass_seconds(QUIET_SECONDS)
+    assert told(caplog, "bursts") == first
     rest = ["set aside: not-json (and 1 more like it)", "set aside: schema"]
-    await eventually(lambda: asyncio.sleep(0, told()), lambda seen: seen == first + rest, seconds=3)
-    await asyncio.sleep(0.5)
-    assert told() == first + rest
+    clock.pass_seconds(SLACK_SECONDS)
+    assert told(caplog, "bursts") == first + rest
+    clock.pass_seconds(10 * QUIET_SECONDS)
+    assert told(caplog, "bursts") == first + rest
 
 
-async def test_the_next_message_tells_what_was_left_out_if_it_comes_first(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+async def test_the_event_loop_tells_the_rest(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock and the timer are those of the process."""
+    bursts = logging.getLogger("bursts")
+    monkeypatch.setattr(bursts, "filters", [Thinned(seconds=0.01)])
+    bursts.warning("set aside")
+    bursts.warning("set aside")
+    await eventually(lambda: asyncio.sleep(0, told(caplog, "bursts")), lambda seen: seen == ["set aside"] * 2)
+
+
+def test_the_next_message_tells_what_was_left_out_if_it_comes_first(
+    caplog: pytest.LogCaptureFixture, clock: Clock, thinned: Callable[..., logging.Logger]
 ) -> None:
     """And then nothing is told a second time."""
-    monkeypatch.setattr("switchboard.kafka.library_logs.SLACK_SECONDS", 0.3)
-    monkeypatch.setattr("switchboard.kafka.library_logs.QUIET_SECONDS", 0.1)
-    bursts = logging.getLogger("bursts")
-    monkeypatch.setattr(bursts, "filters", [Thinned()])
+    bursts = thinned()
     for number in range(3):
         bursts.warning("set aside: %s", number)
-    await asyncio.sleep(0.2)
+    clock.pass_seconds(QUIET_SECONDS)
     bursts.warning("set aside: %s", 3)
-    await asyncio.sleep(0.5)
-    told = [record.getMessage() for record in caplog.records if record.name == "bursts"]
-    assert told == ["set aside: 0", "set aside: 3 (and 2 more like it)"]
+    clock.pass_seconds(10 * QUIET_SECONDS)
+    assert told(caplog, "bursts") == ["set aside: 0", "set aside: 3 (and 2 more like it)"]
 
 
-def test_a_logger_may_be_quiet_for_longer(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_logger_may_be_quiet_for_longer(
+    caplog: pytest.LogCaptureFixture, clock: Clock, thinned: Callable[..., logging.Logger]
+) -> None:
     """For what repeats all through a night."""
-    now = 100.0
-    monkeypatch.setattr("switchboard.kafka.library_logs.time.monotonic", lambda: now)
-    nightly = logging.getLogger("nightly")
-    monkeypatch.setattr(nightly, "filters", [Thinned(by_text=True, seconds=30.0)])
-    for now in (100.0, 106.0, 129.0, 130.0):  # noqa: B007 - the clock
+    nightly = thinned(by_text=True, seconds=30.0)
+    for clock.now in (100.0, 106.0, 129.0, 130.0):
         nightly.warning("opened again")
-    assert [record.getMessage() for record in caplog.records] == ["opened again", "opened again (and 2 more like it)"]
+    assert told(caplog, "bursts") == ["opened again", "opened again (and 2 more like it)"]
 
 
 def test_what_a_client_authenticates_with_is_never_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,7 +1,7 @@
-"""Errors whose message tells the user what to do, each with the exit code of the command that it ends.
+"""Errors whose message tells the user what to do. Each class has the exit code of the commands that it ends.
 
-Every module raises these; the command line prints the message and exits with `exit_code`. An error of any other class
-that reaches the command line is a defect of Switchboard, except an `OSError` and what brokers answer.
+Every module raises them; the command line prints the message and exits with `exit_code`. An error of any other class
+that reaches the command line is a defect of Switchboard, except an `OSError` or an error from a broker.
 
 Exit codes: 0 done, 1 a difference or a fault was found, 2 wrong use, 3 a broker is not reachable, 130 interrupted.
 """
@@ -27,7 +27,7 @@ class UserError(Exception):
 
 
 class SettingsError(UserError):
-    """Settings that can't be used. One line for each, with its name, its source and what was expected."""
+    """Settings that can't be used. The message has a line for each: name, source, and what was expected."""
 
     exit_code = WRONG_USE
 
@@ -85,7 +85,7 @@ class RoutersRunningError(UserError):
 
 
 class RulesError(UserError, ValueError):
-    """A what-if setting that can't be used. The message names it, what was expected, and the nearest names."""
+    """A what-if setting that can't be used. The message has its name, what was expected, and the nearest names."""
 
     exit_code = WRONG_USE
 
@@ -94,7 +94,7 @@ class RulesError(UserError, ValueError):
 
 
 class BrokerAwayError(UserError):
-    """No broker of the cluster answers, or a broker that is needed is away. The message names it."""
+    """No broker of the cluster answers, or a broker that is needed is away. The message names the broker."""
 
     exit_code = BROKER_AWAY
 
@@ -104,7 +104,7 @@ class MissingBrokersError(Exception):
 
 
 class TopicError(UserError):
-    """A topic could not be created. The message names it and holds the broker's reason."""
+    """A topic could not be created. The message names the topic, and the broker's reason."""
 
 
 class TooFewBrokersError(TopicError, MissingBrokersError):
@@ -112,11 +112,11 @@ class TooFewBrokersError(TopicError, MissingBrokersError):
 
 
 class ReadingError(UserError):
-    """Partitions could not be read to their end. The message names them and the offsets reached."""
+    """Partitions could not be read to their end. The message names the partitions and the offsets reached."""
 
 
 class StalledError(ReadingError):
-    """A partition has more records and brings none: its leader is away, or it has no leader."""
+    """A partition has more records, and none arrives: its leader is away, or there is no leader."""
 
     exit_code = BROKER_AWAY
 
@@ -128,8 +128,8 @@ class RestoreError(UserError):
 class LedgerLostError(UserError):
     """The outcome of a commit is unknown, and this ledger can't be used again. Open the shard again.
 
-    A producer that lost a batch is never used again: its sequence numbers have a hole. After a deadline in the last
-    step the commit may still have been made; the restore reads what is there.
+    A producer that lost a batch is never used again, because its sequence numbers have a hole. After a deadline in the
+    last step of a commit, the commit may still have been made: the restore reads what is there.
     """
 
 
@@ -142,9 +142,9 @@ class OwnershipError(UserError):
 
 
 class FencedTooOftenError(UserError):
-    """A shard is fenced again and again while the group assigns it to this router. The process has to end.
+    """A shard is fenced again and again though the group assigns it to this router. The process has to end.
 
-    Two installations share a group id or a transactional id: they would fence each other for ever.
+    Two installations with the same group id cause this: they would fence each other for ever.
     """
 
 

@@ -1,6 +1,7 @@
-"""The labels whose values are known beforehand: their series are there from the start, at zero.
+"""The metrics of a router.
 
-A counter that first appears when something has happened hides its first step from every rate and alert.
+Series whose labels are known beforehand exist from the start, at zero: a counter that appears with its first event
+hides that event from every rate and alert.
 """
 
 from bisect import bisect_left, bisect_right
@@ -22,6 +23,7 @@ from switchboard.projections.chat_outcomes import WaitOutcome
 
 
 def _values(decision: type[Decision], field: str) -> tuple[str, ...]:
+    """The values that a field of a decision may have."""
     return get_args(decision.__annotations__[field])
 
 
@@ -35,7 +37,7 @@ REFUSAL_REASONS: Final[Mapping[str, tuple[str, ...]]] = {
         decisions.TransferRejected,
     )
 }
-"""Reasons by decision type."""
+"""Decision type → reasons for a refusal."""
 OFFER_OUTCOMES: Final = ("accepted", "automatic", *get_args(OfferEnd))
 """`automatic`: accepted by its expiry (R10)."""
 WAIT_OUTCOMES: Final[tuple[str, ...]] = get_args(WaitOutcome)
@@ -62,19 +64,21 @@ IGNORED_REASONS: Final[Mapping[str, tuple[str, ...]]] = {
     "agent-heartbeat": _LOGGED_OUT,
     "agent-capacity-changed": _LOGGED_OUT,
 }
-"""Why an event may be ignored, by its type (R21)."""
+"""Event type → reasons for which the event may be ignored (R21)."""
 
 _FEW: Final = 32
-"""Values below which each finds its bucket by itself; more are sorted first."""
+"""Number of values from which on sorting them first is faster than a search for each."""
 
 
 class Spans(Collector):
-    """A histogram of spans in seconds. What is below zero (a clock that is ahead) counts as zero.
+    """A histogram of spans in seconds that counts many values at once. A value below zero counts as zero.
+
+    A span is negative if a producer's clock is ahead.
 
     Args:
         name: the metric's.
-        documentation: what it tells.
-        labels: the labels' names; without any, its one series is there from the start.
+        documentation: the metric's help text.
+        labels: the labels' names; without any, the only series exists from the start.
         buckets: upper bounds, ascending.
     """
 
@@ -88,7 +92,7 @@ class Spans(Collector):
             self.present(())
 
     def present(self, labels: tuple[str, ...]) -> "_Series":
-        """The series of these labels, made if there is none: a rate over one that begins with a count misses it."""
+        """The series of these labels, created at zero if there is none."""
         series = self._series.get(labels)
         if series is None:
             series = self._series[labels] = _Series(len(self._bounds) + 1)
@@ -111,10 +115,14 @@ class Spans(Collector):
             counts[-1] += len(ascending) - below
         series.sum += sum([value for value in seconds if value > 0])
 
+    def describe(self) -> Iterable[HistogramMetricFamily]:
+        """The histogram without series: a registry learns its names from it."""
+        yield HistogramMetricFamily(self._name, self._documentation, labels=self._labelnames)
+
     def collect(self) -> Iterable[Metric]:
-        """The histogram as it is now."""
+        """The histogram's present values, for a scrape."""
         bounds = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
-        family = HistogramMetricFamily(self._name, self._documentation, labels=self._labelnames)
+        (family,) = self.describe()
         for labels, series in list(self._series.items()):
             family.add_metric(labels, list(zip(bounds, accumulate(series.counts), strict=True)), series.sum)
         yield family
@@ -135,13 +143,13 @@ disable_created_metrics()  # type: ignore[no-untyped-call] # they double the ser
 REGISTRY: Final = CollectorRegistry()
 
 _LATENCY: Final = (0.002, 0.004, 0.006, 0.008, 0.012, 0.016, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
-"""Around the budgets: 12 ms median, 25 ms p99."""
+"""Dense around the budgets of latency: 12 ms median, 25 ms p99."""
 _WAIT: Final = (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1_800)
-"""The thresholds that service levels are agreed on, up to the wait limit of a queue that sets none (R17)."""
+"""Usual thresholds of service levels, up to the default wait limit of a queue (R17)."""
 _ACCEPT: Final = (1, 2, 3, 5, 8, 10, 15, 20, 30, 60, 120, 285)
 """Up to the offer timeout: 15 s unless set, 285 s at most (R10)."""
 
-# What was done: counted when its commit was made, so that a retry or a replay never counts twice.
+# Counters of events and decisions. They count at the end of a commit, so that a retry or a replay never counts twice.
 EVENTS: Final = Counter("switchboard_events", "Events journaled.", ["type"], registry=REGISTRY)
 DEAD_LETTERS: Final = Counter(
     "switchboard_dead_letters", "Records set aside on dead-letter.", ["reason"], registry=REGISTRY
@@ -191,7 +199,7 @@ ACCEPT: Final = Spans(
     _ACCEPT,
 )
 
-# How things stand: looked at about once a second.
+# Gauges of pools and queues, set about once a second.
 QUEUE_DEPTH: Final = Gauge("switchboard_queue_depth", "Chats that wait.", ["pool", "queue"], registry=REGISTRY)
 OLDEST_WAIT: Final = Gauge(
     "switchboard_oldest_wait_seconds",
@@ -226,7 +234,7 @@ QUEUE_STUCK: Final = Gauge(
 AGENTS: Final = Gauge("switchboard_agents", "Agents logged in.", ["pool", "status"], registry=REGISTRY)
 SESSIONS: Final = Gauge("switchboard_sessions", "Chats that agents hold.", ["pool", "stage"], registry=REGISTRY)
 
-# How the router fares.
+# Health of the router.
 EVENT_TO_DECISION: Final = Spans(
     "switchboard_event_to_decision_seconds",
     "From an event's record timestamp to its decisions being visible.",
@@ -295,7 +303,7 @@ BY_QUEUE: Final = (QUEUE_DEPTH, OLDEST_WAIT, AGENTS_REQUESTING, SESSIONS_FREE, A
 
 for _spans in (WAIT, ACCEPT, EVENT_TO_DECISION):
     REGISTRY.register(_spans)
-del _spans  # a second name of the last one: whoever lists the metrics here would meet it twice
+del _spans  # or a listing of this module's metrics would find the last one twice
 for _type in EVENT_TYPES:
     EVENTS.labels(_type)
 for _reason in REASONS:
@@ -311,7 +319,7 @@ BUILD.labels(version("chat-switchboard")).set(1)
 
 
 def present_pool(pool: str) -> None:
-    """Have the series of a pool from now on."""
+    """Create the series of a pool, at zero."""
     for name in DECISION_TYPES:
         DECISIONS.labels(pool, name)
     for name, reasons in REFUSAL_REASONS.items():
@@ -320,7 +328,7 @@ def present_pool(pool: str) -> None:
 
 
 def present_queue(pool: str, queue: str) -> None:
-    """Have the series of a queue from now on."""
+    """Create the series of a queue, at zero."""
     ARRIVALS.labels(pool, queue)
     for outcome in WAIT_OUTCOMES:
         WAITS_ENDED.labels(pool, queue, outcome)
@@ -331,7 +339,7 @@ def present_queue(pool: str, queue: str) -> None:
 
 
 def present_shards(shards: int) -> None:
-    """Have the series of every shard from the start, whoever serves it."""
+    """Create the series of every shard, at zero, whether this router serves the shard or not."""
     for index in range(shards):
         SHARD_OWNED.labels(str(index))
         SERVICE_TIME_STOPPED.labels(str(index))

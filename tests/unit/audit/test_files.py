@@ -1,19 +1,20 @@
 """`switchboard audit LOG DECISIONS`: what it reads, what it says, and how it ends."""
 
+import asyncio
 from pathlib import Path
 
 import orjson
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from switchboard.audit.findings import Report
 from switchboard.audit.inputs import audit_files
-from switchboard.cli.audit_command import audit
 from switchboard.domain.events import Frame
 from switchboard.errors import AuditInputError, RecordedLogError
 from switchboard.journal.frames import encode_frame
 from switchboard.journal.line_files import read_lines, writing_lines
 from switchboard.journal.recorded_log import Record, encode_record
+from tests.commands import invoke
 from tests.property.mutations import decided
 from tests.unit.audit.day import history
 
@@ -48,7 +49,7 @@ def decisions(frames: list[Frame], shards: tuple[int, ...] = (0,)) -> Lines:
 
 def looked_at(log: Path, *decision_logs: Path) -> Report:
     """What the auditor says."""
-    return audit_files(log, decision_logs, lambda _: None)
+    return asyncio.run(audit_files(log, decision_logs, lambda _: None))
 
 
 @pytest.fixture
@@ -57,9 +58,9 @@ def day(tmp_path: Path) -> Path:
     return written(tmp_path / "journal.jsonl.gz", journal(history()))
 
 
-def command(*arguments: object) -> Result:
+def command(*arguments: str | Path) -> Result:
     """Run the command."""
-    return CliRunner().invoke(audit, [str(each) for each in arguments])
+    return invoke("audit", *arguments)
 
 
 def test_nothing_is_found_in_the_recorded_day() -> None:

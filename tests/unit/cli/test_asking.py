@@ -2,9 +2,9 @@
 
 import click
 import pytest
-from click.testing import CliRunner
 
-from switchboard.cli.topics_commands import topics
+from switchboard.cli.main import switchboard
+from tests.commands import invoke, library_levels_kept
 
 RESET = ["reset", "chat-arrival", "--from", "earliest"]
 
@@ -15,7 +15,7 @@ RESET = ["reset", "chat-arrival", "--from", "earliest"]
 )
 def test_a_no_says_what_was_not_done(answer: str, said: str) -> None:
     """Exit code 1; so does an input that has ended."""
-    ran = CliRunner().invoke(topics, RESET, input=answer)
+    ran = invoke("topics", *RESET, input=answer)
     assert ran.exit_code == 1
     assert ran.stderr.endswith(said)
 
@@ -27,5 +27,5 @@ def test_ctrl_c_at_the_question_stays_an_interruption(monkeypatch: pytest.Monkey
         raise KeyboardInterrupt
 
     monkeypatch.setattr("click.termui.visible_prompt_func", interrupted)
-    with pytest.raises(click.Abort):
-        topics.main(RESET, standalone_mode=False)
+    with library_levels_kept(), pytest.raises(click.Abort):
+        switchboard.main(["topics", *RESET], standalone_mode=False)

@@ -5,7 +5,7 @@ from io import StringIO
 import orjson
 from rich.console import Console
 
-from switchboard.cli.live_board import Board, plain, render, why
+from switchboard.cli.live_board import Board, plain, render
 from switchboard.kafka.topics import Topic
 
 NOW = 1_000_000
@@ -49,7 +49,7 @@ def test_a_row_that_ends_is_shown_no_more() -> None:
     assert board.agents == {}
 
 
-def test_the_table_shows_sessions_as_slots_talking_first() -> None:
+def test_the_table_shows_sessions_as_slots_active_first() -> None:
     """One conversation, one offer, one free slot."""
     console = Console(width=120, record=True, file=StringIO())
     console.print(render(a_board(), POLICIES, "head", NOW))
@@ -73,11 +73,3 @@ def test_the_last_assignments_come_first_and_only_so_many_are_kept() -> None:
         board.note({"type": "chat-assigned", "chat_id": f"c{number}"})
         board.note({"type": "chat-queued", "chat_id": f"c{number}"})
     assert [each["chat_id"] for each in board.assignments] == [f"c{number}" for number in range(19, 11, -1)]
-
-
-def test_why_says_which_chat_and_which_agent() -> None:
-    """The policy that chose the chat, and the order that chose the agent."""
-    told = {"policy": "strict-priority", "agent_order": "oldest-request", "waiting": 4, "requests": 2}
-    assert why({"why": told}) == "Strict Priority of 4 waiting, to who asked first of 2"
-    assert "by lot" in why({"why": told | {"agent_order": "lot"}})
-    assert why({"why": told | {"agent_order": "transfer"}}) == "handed over by a colleague"

@@ -1,9 +1,9 @@
 """`switchboard dead-letter`: what it refuses before it asks a broker."""
 
 import pytest
-from click.testing import CliRunner
 
-from switchboard.cli.dead_letter_commands import dead_letter, shown
+from switchboard.cli.dead_letter_commands import shown
+from tests.commands import invoke
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from switchboard.cli.dead_letter_commands import dead_letter, shown
 )
 def test_what_to_replay_is_to_be_said_in_one_way(arguments: list[str], said: str) -> None:
     """Exit code 2."""
-    ran = CliRunner().invoke(dead_letter, ["replay", *arguments], env={"COLUMNS": "200"})
+    ran = invoke("dead-letter", "replay", *arguments, env={"COLUMNS": "200"})
     assert ran.exit_code == 2
     assert said in ran.output
 

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import orjson
 import pytest
-from click.testing import CliRunner
 
-from switchboard.cli.explain_command import explain
 from switchboard.errors import UnknownIdError
+from tests.commands import invoke
 from tests.unit.replay.logs import journal
 from tests.unit.rules.story import event
 
@@ -27,7 +26,7 @@ def log(tmp_path: Path) -> str:
 
 def run(*arguments: str) -> str:
     """What it prints, once it ends well."""
-    ran = CliRunner().invoke(explain, arguments, catch_exceptions=False, env={"COLUMNS": "80"})
+    ran = invoke("explain", *arguments, catch_exceptions=False, env={"COLUMNS": "80"})
     assert ran.exit_code == 0, ran.output
     return ran.output
 
@@ -85,6 +84,6 @@ def test_an_agents_day_is_told(log: str) -> None:
 )
 def test_a_chat_or_an_agent_is_to_be_named(log: str, arguments: tuple[str, ...], said: str) -> None:
     """One of the two."""
-    ran = CliRunner().invoke(explain, [log, *arguments])
+    ran = invoke("explain", log, *arguments)
     assert ran.exit_code == 2
     assert said in ran.output

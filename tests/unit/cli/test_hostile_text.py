@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import orjson
 import pytest
 from rich.console import Console
@@ -21,10 +20,10 @@ from rich.table import Table
 from switchboard.cli.dead_letter_commands import fields_of, line_of, shown
 from switchboard.cli.live_board import Board, plain, render
 from switchboard.cli.main import COMMANDS, main
-from switchboard.cli.main import switchboard as main_commands
 from switchboard.cli.ui import PrintableConsole, json_of
 from switchboard.journal.recorded_log import Record, encode_record
 from switchboard.tools.dead_letters import DeadLetter, Place
+from tests.commands import invoke, library_levels_kept
 from tests.terminals import ESCAPES, HOSTILE_ID, HOSTILE_TEXT, MARKUP, UNSEEN, unsafe
 from tests.unit.replay.logs import decided, journal
 from tests.unit.rules.story import config, event, push
@@ -60,17 +59,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[byte
         assert b"forged line" not in [line.strip() for line in (out + err).splitlines()]
         return int(str(ended.value.code)), out, err
 
-    yield run_it
-    for name in COMMANDS:
-        forget_help(main_commands.get_command(click.Context(main_commands), name))
-
-
-def forget_help(command: click.Command | None) -> None:
-    """Click keeps the help option that a command first had, and beside other tests it is to have its own."""
-    if command is not None:
-        command._help_option = None
-        for each in command.commands.values() if isinstance(command, click.Group) else ():
-            forget_help(each)
+    with library_levels_kept():
+        yield run_it
 
 
 @pytest.fixture
@@ -167,11 +157,11 @@ def test_replay_and_whatif_tell_of_hostile_lines(run: Run, log: Path, tmp_path: 
 
 def test_a_decision_log_on_a_terminal_is_safe_and_elsewhere_byte_for_byte(log: Path) -> None:
     """JSON with escapes says the same."""
-    command = [sys.executable, "-m", "switchboard", "replay", str(log), "--out", "-"]
-    as_it_is = subprocess.run(command, capture_output=True, check=True).stdout
+    as_it_is = invoke("replay", log, "--out", "-").stdout_bytes
     assert as_it_is == b"".join(decided(log))
     assert unsafe(as_it_is) != []
     ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "switchboard", "replay", str(log), "--out", "-"]
     with subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL) as process:
         os.close(theirs)
         seen = b""

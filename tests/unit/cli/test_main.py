@@ -1,10 +1,12 @@
-"""`switchboard` as a process: what becomes of errors, and of what libraries log."""
+"""`switchboard` from its start to its exit code: what becomes of errors, and of what libraries log.
+
+Tests of workers as processes are in `tests/processes`.
+"""
 
 import socket
 import sys
-import time
 from asyncio import gather
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -12,7 +14,7 @@ import pytest
 
 from switchboard.cli.main import main
 from switchboard.dev.local_broker import free_port
-from switchboard.domain.rfc3339 import parse_ms
+from tests.commands import library_levels_kept
 from tests.routers import run
 
 
@@ -30,37 +32,10 @@ async def test_a_broker_that_is_away_is_said_once_and_in_plain_words() -> None:
         assert (len(lines) > 1) is (level == "debug")
 
 
-async def test_a_broker_that_says_nothing_is_waited_for_no_longer_than_was_set() -> None:
-    """A broker that takes connections and never answers, as behind some firewalls."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        nowhere = f"127.0.0.1:{silent.getsockname()[1]}"
-        began = time.monotonic()
-        commands = ("check", "create")
-        settings: dict[str, Any] = {"bootstrap_servers": nowhere, "broker_wait_seconds": 1}
-        ended = await gather(*(run("topics", command, **settings) for command in commands))
-        assert time.monotonic() - began < 10
-    for done in ended:
-        assert done.code == 3
-        assert done.err.startswith(f"switchboard: no broker answers at {nowhere} (PLAINTEXT; waited 1 s)")
-
-
-async def test_a_worker_whose_log_is_json_gives_up_in_json() -> None:
-    """The last words too are JSON: a collector of logs reads nothing else."""
-    settings: dict[str, Any] = {"bootstrap_servers": f"127.0.0.1:{free_port()}", "broker_wait_seconds": 0.5}
-    settings |= {"log_format": "json", "metrics_port": 0, "web_port": 0}
-    commands = (("run", "router"), ("run", "monitor"), ("run", "all"), ("simulate",))
-    for command, done in zip(commands, await gather(*(run(*each, **settings) for each in commands)), strict=True):
-        assert done.code == 3, command
-        lines = [orjson.loads(line) for line in done.err.splitlines()]
-        # Of `run all` the other worker may log behind the last words, until the other worker is stopped.
-        last = next(line for line in lines if line["event"] == "the worker gives up")
-        assert (last["level"], last["exit_code"]) == ("error", 3), command
-        assert last["reason"].startswith("no broker answers at 127.0.0.1:"), command
-        assert parse_ms(last["time"]) > 0, command
-
-
 @pytest.fixture
-def failed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+def failed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., tuple[int, str]]]:
     """Run a command that fails at its start, without a process of its own; exit code and stderr."""
 
     def run_here(*command: str, **settings: object) -> tuple[int, str]:
@@ -71,7 +46,8 @@ def failed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
             main()
         return int(str(ended.value.code)), capsys.readouterr().err
 
-    return run_here
+    with library_levels_kept():
+        yield run_here
 
 
 def test_a_port_that_is_taken_is_wrong_use(failed: Callable[..., tuple[int, str]]) -> None:

@@ -2,15 +2,9 @@
 
 from pathlib import Path
 
-import click
 import pytest
-from click.testing import CliRunner
 
-from switchboard.cli.audit_command import audit
-from switchboard.cli.record_command import record
-from switchboard.cli.replay_command import replay
-from switchboard.cli.verify_command import verify
-from switchboard.cli.whatif_command import whatif
+from tests.commands import invoke
 from tests.unit.replay.logs import decided, journal
 from tests.unit.rules.story import event
 
@@ -24,19 +18,19 @@ def log(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("command", "arguments", "option"),
     [
-        (record, [], "--out"),
-        (replay, ["LOG"], "--out"),
-        (whatif, ["LOG", "--agents", "+1"], "--report"),
+        ("record", [], "--out"),
+        ("replay", ["LOG"], "--out"),
+        ("whatif", ["LOG", "--agents", "+1"], "--report"),
     ],
 )
 def test_a_folder_that_is_not_there_is_wrong_use_before_any_work(
-    command: click.Command, arguments: list[str], option: str, log: Path, tmp_path: Path
+    command: str, arguments: list[str], option: str, log: Path, tmp_path: Path
 ) -> None:
     """Whether it was never made or is a file; exit code 2, and nothing is made."""
     before = set(tmp_path.iterdir())
     for folder in (tmp_path / "nodir", log):
         told = [str(log) if each == "LOG" else each for each in arguments]
-        ran = CliRunner().invoke(command, [*told, option, str(folder / "x.gz")], env={"COLUMNS": "1000"})
+        ran = invoke(command, *told, option, folder / "x.gz", env={"COLUMNS": "1000"})
         assert ran.exit_code == 2
         assert f"'{option}': there is no folder {folder}" in ran.output
     assert set(tmp_path.iterdir()) == before
@@ -47,12 +41,12 @@ def test_a_file_in_the_folder_one_is_in_needs_no_folder(
 ) -> None:
     """Nor does standard output."""
     monkeypatch.chdir(tmp_path)
-    assert CliRunner().invoke(replay, [str(log), "--out", "decisions.jsonl"]).exit_code == 0
-    assert CliRunner().invoke(replay, [str(log), "--out", "-"]).stdout == Path("decisions.jsonl").read_text()
+    assert invoke("replay", log, "--out", "decisions.jsonl").exit_code == 0
+    assert invoke("replay", log, "--out", "-").stdout == Path("decisions.jsonl").read_text()
 
 
-@pytest.mark.parametrize("command", [verify, audit])
-def test_a_log_and_its_decisions_that_are_swapped_are_told(command: click.Command, log: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["verify", "audit"])
+def test_a_log_and_its_decisions_that_are_swapped_are_told(command: str, log: Path, tmp_path: Path) -> None:
     """Exit code 2; so where both are recorded logs."""
     decisions = tmp_path / "decisions.jsonl"
     decisions.write_bytes(b"".join(decided(log)))
@@ -63,7 +57,7 @@ def test_a_log_and_its_decisions_that_are_swapped_are_told(command: click.Comman
         ),
         ((log, log), f"{log} is a recorded log: expected a decision log"),
     ):
-        ran = CliRunner().invoke(command, list(map(str, arguments)), env={"COLUMNS": "1000"})
+        ran = invoke(command, *arguments, env={"COLUMNS": "1000"})
         assert ran.exit_code == 2
         assert said in ran.output
-    assert CliRunner().invoke(command, [str(log), str(decisions)]).exit_code == 0
+    assert invoke(command, log, decisions).exit_code == 0

@@ -4,11 +4,11 @@ import gzip
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from switchboard.cli.replay_command import replay
 from switchboard.errors import RecordedLogError
 from switchboard.journal.line_files import read_lines
+from tests.commands import invoke
 from tests.unit.replay.logs import decided, journal
 from tests.unit.rules.story import event
 
@@ -23,7 +23,7 @@ def log(tmp_path: Path) -> Path:
 
 def run(log: Path, out: Path) -> Result:
     """Replay a log to a decision log."""
-    return CliRunner().invoke(replay, [str(log), "--out", str(out)])
+    return invoke("replay", log, "--out", out)
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "jsonl.zst"])

@@ -2,15 +2,16 @@
 
 import orjson
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from switchboard.cli.rights_command import rights, rights_of
+from switchboard.cli.rights_command import rights_of
 from switchboard.settings import load
+from tests.commands import invoke
 
 
 def told(*words: str) -> Result:
     """What it says."""
-    return CliRunner().invoke(rights, [*words])
+    return invoke("rights", *words)
 
 
 @pytest.mark.parametrize("command", [*rights_of(load())])

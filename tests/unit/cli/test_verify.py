@@ -4,10 +4,10 @@ from pathlib import Path
 
 import orjson
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from switchboard.cli.verify_command import verify
 from switchboard.journal.recorded_log import Record, writing_log
+from tests.commands import invoke
 from tests.unit.replay.logs import decided, journal
 from tests.unit.rules.story import event
 
@@ -24,9 +24,7 @@ def run(log: Path, *lines: bytes, options: tuple[str, ...] = ()) -> Result:
     """Hold a log against these lines."""
     decisions = log.with_name("decisions.jsonl")
     decisions.write_bytes(b"".join(lines))
-    return CliRunner().invoke(
-        verify, [str(log), str(decisions), *options], catch_exceptions=False, env={"COLUMNS": "100"}
-    )
+    return invoke("verify", log, decisions, *options, catch_exceptions=False, env={"COLUMNS": "100"})
 
 
 def test_equal_decisions_are_exit_code_0_with_the_counts(log: Path) -> None:
@@ -65,7 +63,7 @@ def test_in_a_pipe_neither_a_table_nor_a_path_is_broken_over_lines(log: Path) ->
     decisions = long.with_name(f"{'y' * 50}.jsonl")
     decisions.write_bytes(b"".join([lines[0], lines[1].replace(b'"default"', b'"%s"' % (b"d" * 60)), lines[2]]))
     for columns, whole in ((None, True), ("60", False)):
-        told = CliRunner().invoke(verify, [str(long), str(decisions)], env={"COLUMNS": columns}).output
+        told = invoke("verify", long, decisions, env={"COLUMNS": columns}).output
         assert (f"{decisions}, line 2: a different decision" in told.splitlines()) is whole
         assert ("d" * 60 in told) is whole
 
@@ -97,7 +95,7 @@ def test_a_log_of_the_bus_needs_a_decision_log(tmp_path: Path) -> None:
     log = tmp_path / "bus.jsonl"
     with writing_log(log) as write:
         write(Record("chat-arrival", 0, 0, 1_000, None, b'{"chat_id":"c1"}'))
-    ran = CliRunner().invoke(verify, [str(log)])
+    ran = invoke("verify", log)
     assert ran.exit_code == 2
     assert "Give the decision log" in ran.output
     assert run(log, *decided(log)).exit_code == 0

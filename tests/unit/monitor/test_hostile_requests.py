@@ -1,4 +1,4 @@
-"""What the whole monitor answers to requests that no well-meaning client sends, byte by byte."""
+"""The answers of the whole web application to malformed and hostile requests, sent as bytes."""
 
 import asyncio
 import socket
@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
-from switchboard.monitor.access import Door
-from switchboard.monitor.bus_watch import Pulse, Routing
-from switchboard.monitor.live_stream import Stream
-from switchboard.monitor.site import site
+from switchboard.monitor.access import AccessControl
+from switchboard.monitor.bus_watch import BusContact, RoutingStatus
+from switchboard.monitor.live_stream import Stream, StreamLimits
+from switchboard.monitor.site import web_application
 from switchboard.monitor.tables import Tables
 from switchboard.web.connections import Limits
 from tests.sockets import an_app, connected, rest
@@ -18,11 +18,12 @@ from tests.sockets import an_app, connected, rest
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    """A monitor without a token, for this machine only."""
-    tables, pulse = Tables(), Pulse(1.0)
-    stream = Stream(tables, pulse, Routing(1, "chat-arrival"), {})
+    """The port of a monitor without a token, for this machine only."""
+    tables, contact = Tables(), BusContact(1.0)
+    limits = StreamLimits(heartbeat_seconds=0.3)
+    stream = Stream(tables, contact, RoutingStatus(1, "chat-arrival"), {}, limits=limits)
     running = asyncio.create_task(stream.run())
-    app = site(Door("127.0.0.1", None), tables, stream, pulse, lambda: True)
+    app = web_application(AccessControl("127.0.0.1", None), tables, stream, contact, lambda: True)
     async with an_app(Limits(50, 50), app) as listening:
         yield listening
         stream.close()
@@ -30,7 +31,7 @@ async def port() -> AsyncIterator[int]:
 
 
 async def answer(port: int, line: str, *headers: str, host: str = "127.0.0.1") -> tuple[int, bytes, bytes]:
-    """Status, head and body of what is answered to a request."""
+    """Send a request; the status, head and body of the answer."""
     sent = "\r\n".join([line, f"Host: {host}", "Connection: close", *headers, "", ""]).encode("latin-1")
     head, _, body = (await rest(await connected(port, sent))).partition(b"\r\n\r\n")
     return int(head.split()[1]), head, body
@@ -62,7 +63,7 @@ async def answer(port: int, line: str, *headers: str, host: str = "127.0.0.1") -
     ],
 )
 async def test_every_answer_is_ours(port: int, line: str, status: int) -> None:
-    """The status that fits, in JSON or as our page, never with a trace, a file or the names of what it is made with."""
+    """Each answer has a fitting status, as JSON or as the page, and no trace, file or name of a library."""
     found, head, body = await answer(port, line)
     assert found == status
     assert b"X-Content-Type-Options: nosniff" in head
@@ -72,7 +73,7 @@ async def test_every_answer_is_ours(port: int, line: str, status: int) -> None:
 
 
 async def test_headers_that_go_wrong_do_no_harm(port: int) -> None:
-    """Cookies, expectations, upgrades and addresses that are none."""
+    """Cookies, expectations, encodings and addresses that are malformed or huge."""
     assert (await answer(port, "GET /api/agents HTTP/1.1", "Cookie: " + "a=b; " * 1_600))[0] == 200
     assert (await answer(port, "GET /api/agents HTTP/1.1", 'Cookie: switchboard="\\200\\777; =;;,'))[0] == 200
     assert (await answer(port, "GET /api/agents HTTP/1.1", "Authorization: Bearer \xff"))[0] == 200
@@ -84,14 +85,14 @@ async def test_headers_that_go_wrong_do_no_harm(port: int) -> None:
 
 @pytest.mark.parametrize("host", ["evil.test", "127.0.0.1.evil.test", "127.0.0.1@evil.test", "[::1", "", "a b", "\xff"])
 async def test_without_a_token_no_other_host_is_answered(port: int, host: str) -> None:
-    """Whatever a page on the internet has its own name stand for."""
+    """A page on the internet may have its host name resolve to 127.0.0.1."""
     status, _, body = await answer(port, "GET /api/agents HTTP/1.1", host=host)
     assert status in (400, 421)
     assert b"[" not in body
 
 
 async def test_a_stream_of_a_client_that_goes_on_sending_is_a_stream(port: int) -> None:
-    """A websocket is not taken up, and what comes after is read no further than a buffer holds."""
+    """The upgrade to a websocket is ignored, and no more of what follows is read than a buffer holds."""
     upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     sent = f"GET /api/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n{upgrade}\r\n".encode()
     client = await connected(port, sent)
@@ -101,7 +102,7 @@ async def test_a_stream_of_a_client_that_goes_on_sending_is_a_stream(port: int) 
     endless = asyncio.create_task(_send_on(client))
     while b"event: heartbeat" not in first:
         first += await loop.sock_recv(client, 65_536)
-    # It goes on: with the second heartbeat, after 2 s, what is sent has long filled all buffers.
+    # The stream goes on: at the second heartbeat, after 0.3 s, the bytes sent have long filled all buffers.
     second = await loop.sock_recv(client, 65_536)
     assert b"event: heartbeat" in second
     assert not endless.done()

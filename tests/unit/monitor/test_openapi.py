@@ -1,4 +1,4 @@
-"""The description of the web API, held against its answers."""
+"""The OpenAPI description, compared with the answers of the web API."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,8 +11,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from switchboard.kafka.topics import Topic
-from switchboard.monitor.access import Door, guard
-from switchboard.monitor.bus_watch import Pulse, Routing
+from switchboard.monitor.access import AccessControl, access_middleware
+from switchboard.monitor.bus_watch import BusContact, RoutingStatus
 from switchboard.monitor.live_stream import Stream
 from switchboard.monitor.tables import Record, Tables, apply
 from switchboard.monitor.web_api import OPENAPI, add_routes, strict_json
@@ -39,7 +39,7 @@ EVENTS = {
 
 
 def tables() -> Tables:
-    """A floor where something has happened."""
+    """Tables with an agent, an open chat, and a chat that has closed."""
     floor, made = Floor(), Tables()
     rows = [(Topic.AGENT_CAPACITY, "default/ann", AGENT), (Topic.OPEN_CHATS, "default/c2", CHAT)]
     for topic, key, row in rows:
@@ -52,7 +52,7 @@ def tables() -> Tables:
 
 
 def check(schema: dict[str, Any], value: Any) -> None:
-    """Hold a value against a schema of the description."""
+    """Validate a value against a schema of the description."""
     jsonschema_rs.Draft202012Validator(schema | {"components": OPENAPI["components"]}, validate_formats=True).validate(
         value
     )
@@ -61,21 +61,21 @@ def check(schema: dict[str, Any], value: Any) -> None:
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     """A client of the API."""
-    app = web.Application(middlewares=[strict_json, guard(Door("127.0.0.1", None))])
+    app = web.Application(middlewares=[strict_json, access_middleware(AccessControl("127.0.0.1", None))])
     made = tables()
-    stream = Stream(made, Pulse(1.0), Routing(1, "chat-arrival"), BOARD)
+    stream = Stream(made, BusContact(1.0), RoutingStatus(1, "chat-arrival"), BOARD)
     add_routes(app, made, stream, lambda: True)
     async with TestClient(TestServer(app)) as each:
         yield each
 
 
-def test_it_is_openapi_3_1() -> None:
-    """Any tool that reads OpenAPI reads it."""
+def test_the_description_is_openapi_3_1() -> None:
+    """Tools that read OpenAPI read the description."""
     OpenAPIV31SpecValidator(OPENAPI).validate()
 
 
 async def test_every_answer_is_as_described(client: Client) -> None:
-    """All paths, with the fields that are named and no others; refusals too."""
+    """The answers of all paths, refusals included, have the described fields and no others."""
     paths = {
         "/api/queues": ["/api/queues", "/api/queues?pool=none"],
         "/api/agents": ["/api/agents", "/api/agents?limit=1", "/api/agents?limit=0", "/api/agents?cursor=x"],
@@ -97,7 +97,7 @@ async def test_every_answer_is_as_described(client: Client) -> None:
 
 
 async def test_every_event_of_the_stream_is_as_described(client: Client) -> None:
-    """Whoever comes is told the settings, then all there is, then that it is live."""
+    """A client receives the settings, then all rows, then a heartbeat."""
     seen: dict[str, Any] = {}
     async with client.get("/api/stream") as answer:
         assert answer.content_type == "text/event-stream"

@@ -1,4 +1,4 @@
-"""The monitor's tables follow the rows."""
+"""The tables after records of the router's topics."""
 
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,8 @@ def tables_of(*records: Record) -> Tables:
     return tables
 
 
-def test_an_agents_row_is_kept_with_its_public_fields_alone() -> None:
-    """What the engine keeps for itself, at the top or further down, does not reach the tables."""
+def test_an_agents_row_keeps_its_public_fields_only() -> None:
+    """Private fields of the engine do not reach the tables, at no level of the row."""
     tables = tables_of(record(Topic.AGENT_CAPACITY, 0, "default/ann", AGENT))
     assert tables.agents == {
         "default/ann": {
@@ -72,8 +72,8 @@ def test_an_agents_row_is_kept_with_its_public_fields_alone() -> None:
 
 
 @pytest.mark.parametrize("topic", [Topic.AGENT_CAPACITY, Topic.OPEN_CHATS])
-def test_every_golden_row_is_taken(topic: Topic) -> None:
-    """The monitor reads what the contract allows, and shows of an agent all that is public."""
+def test_every_golden_row_is_applied(topic: Topic) -> None:
+    """The monitor reads all rows of the contract, and keeps all public fields of an agent."""
     for line in (SAMPLES / f"{topic}.good.jsonl").read_bytes().splitlines():
         tables = tables_of(Record(topic, 0, 0, b"x", line))
         row = orjson.loads(line)
@@ -86,7 +86,7 @@ def test_every_golden_row_is_taken(topic: Topic) -> None:
 
 
 def test_a_later_row_replaces_an_earlier_one_and_a_tombstone_removes_it() -> None:
-    """A table holds the latest row of each key."""
+    """The table holds the latest row of each key."""
     tables = tables_of(record(Topic.AGENT_CAPACITY, 0, "default/ann", AGENT))
     apply(tables, record(Topic.AGENT_CAPACITY, 1, "default/ann", AGENT | {"request": None, "status": "absent"}))
     assert tables.agents["default/ann"]["status"] == "absent"
@@ -96,14 +96,14 @@ def test_a_later_row_replaces_an_earlier_one_and_a_tombstone_removes_it() -> Non
 
 
 def test_a_record_that_was_applied_before_changes_nothing() -> None:
-    """Read again from its beginning, a topic never takes the tables back in time."""
+    """A topic that is read again from its beginning does not take the tables back in time."""
     first = record(Topic.OPEN_CHATS, 4, "default/c1", CHAT)
     tables = tables_of(first, record(Topic.OPEN_CHATS, 5, "default/c1", CHAT | {"stage": "active"}), first)
     assert tables.chats["default/c1"].stage == "active"
 
 
-def test_offsets_of_one_partition_say_nothing_about_another() -> None:
-    """Each partition of each topic is followed by itself."""
+def test_each_partition_has_offsets_of_its_own() -> None:
+    """A lower offset in another partition or topic is applied."""
     tables = tables_of(
         record(Topic.OPEN_CHATS, 100, "default/c1", CHAT, partition=0),
         record(Topic.OPEN_CHATS, 3, "other/c1", CHAT | {"pool": "other"}, partition=1),
@@ -113,8 +113,8 @@ def test_offsets_of_one_partition_say_nothing_about_another() -> None:
     assert sorted(tables.agents) == ["default/ann"]
 
 
-def test_a_closed_chat_is_no_open_chat() -> None:
-    """A closed chat's row stands until its id is forgotten (R13), and holds little but the id."""
+def test_a_closed_chat_is_not_in_the_table() -> None:
+    """The row of a closed chat remains until its id is forgotten (R13), with little more than the id."""
     closed = {"chat_id": "c1", "pool": "default", "stage": "closed", "queue": None, "arrived_at": None}
     tables = tables_of(
         record(Topic.OPEN_CHATS, 0, "default/c1", CHAT), record(Topic.OPEN_CHATS, 1, "default/c1", closed)
@@ -131,12 +131,12 @@ def test_a_closed_chat_is_no_open_chat() -> None:
         (Topic.AGENT_CAPACITY, AGENT | {"sessions": [None]}),
         (Topic.AGENT_CAPACITY, AGENT | {"request": 3}),
         (Topic.OPEN_CHATS, CHAT | {"arrived_at": "yesterday"}),
-        (Topic.OPEN_CHATS, CHAT | {"arrived_at": "2024-05-01T12:00:00"}),  # no offset: no time at all
+        (Topic.OPEN_CHATS, CHAT | {"arrived_at": "2024-05-01T12:00:00"}),  # without UTC offset
         (Topic.OPEN_CHATS, CHAT | {"queue": None}),
     ],
 )
-def test_a_row_that_can_not_be_read_is_refused_and_shows_nothing(topic: Topic, value: object) -> None:
-    """What stood there before is out of date, so it goes; the record is not looked at again."""
+def test_a_malformed_row_removes_the_row_of_its_key(topic: Topic, value: object) -> None:
+    """The previous row is out of date. The record counts as applied, and is not parsed again."""
     good = AGENT if topic is Topic.AGENT_CAPACITY else CHAT
     tables = tables_of(record(topic, 0, "default/x", good))
     bad = record(topic, 1, "default/x", value)
@@ -144,18 +144,18 @@ def test_a_row_that_can_not_be_read_is_refused_and_shows_nothing(topic: Topic, v
         apply(tables, bad)
     assert tables.agents == {}
     assert tables.chats == {}
-    apply(tables, bad)  # applied, for what it was worth
+    apply(tables, bad)  # skipped
 
 
-def test_what_is_wrong_with_a_row_is_told_with_and_without_what_it_holds() -> None:
-    """The whole message is for debug."""
-    with pytest.raises(MalformedRowError, match=r"not a row of a chat: .*eve-4711") as told:
+def test_the_error_has_a_summary_without_content_of_the_record() -> None:
+    """The full message quotes the record, and is for the log level debug."""
+    with pytest.raises(MalformedRowError, match=r"not a row of a chat: .*eve-4711") as error:
         apply(Tables(), record(Topic.OPEN_CHATS, 0, "default/x", CHAT | {"arrived_at": "eve-4711"}))
-    assert told.value.what == "not a row of a chat"
+    assert error.value.summary == "not a row of a chat"
 
 
 def test_the_queues_of_a_pool_are_those_of_its_latest_configuration() -> None:
-    """In plain JSON as in CloudEvents' binary mode."""
+    """Configurations are read as plain JSON, and in CloudEvents' binary mode."""
     config = {"queues": [{"name": "sales"}, {"name": "support"}], "profiles": [{"name": "all"}]}
     headers = (("ce_type", b"pool-configured"), ("ce_specversion", b"1.0"))
     tables = tables_of(
@@ -173,14 +173,14 @@ def test_the_queues_of_a_pool_are_those_of_its_latest_configuration() -> None:
 
 
 def test_a_queue_that_a_profile_names_twice_is_served_once() -> None:
-    """The schema allows it; its agents would count twice."""
+    """The schema allows the repetition; the agents would count twice."""
     config = {"queues": [{"name": "a"}, {"name": "b"}], "profiles": [{"name": "all", "queues": ["a", "b", "a"]}]}
     tables = tables_of(record(Topic.ROUTING_CONFIG, 0, "shop", {"pool": "shop", "config": config}))
     assert tables.profiles == {"shop": {"all": ("a", "b")}}
 
 
-def test_a_configuration_beyond_the_bounds_is_not_taken() -> None:
-    """Like the routers: neither one of too many queues and profiles, nor more pools than may be configured."""
+def test_a_configuration_beyond_the_limits_is_ignored() -> None:
+    """As in the routers, too many queues and profiles are ignored, and too many pools."""
     small = {"queues": [{"name": "sales"}], "profiles": [{"name": "all"}]}
     queues, profiles = [{"name": f"q{n}"} for n in range(1_000)], [{"name": f"p{n}"} for n in range(101)]
     tables = Tables(configured=ConfiguredPools(max_pools=2, shards=1))
@@ -195,15 +195,15 @@ def test_a_configuration_beyond_the_bounds_is_not_taken() -> None:
 
 
 def test_profiles_that_serve_all_queues_share_one_list() -> None:
-    """A configuration of 64 KiB may pair 50 queues with 2,000 profiles."""
+    """A configuration of 64 KiB may pair 50 queues with 2,000 profiles, which would take much memory."""
     config = {"queues": [{"name": "a"}, {"name": "b"}], "profiles": [{"name": "one"}, {"name": "two"}]}
     tables = tables_of(record(Topic.ROUTING_CONFIG, 0, "shop", {"pool": "shop", "config": config}))
     assert tables.profiles == {"shop": {"one": ("a", "b"), "two": ("a", "b")}}
     assert tables.profiles["shop"]["one"] is tables.profiles["shop"]["two"]
 
 
-def test_a_bad_configuration_leaves_the_one_before() -> None:
-    """The router sets it aside and keeps to the one before; so does the monitor."""
+def test_a_bad_configuration_keeps_the_previous_one() -> None:
+    """The router sends it to `dead-letter` and keeps the previous one; so does the monitor."""
     config = {"queues": [{"name": "sales"}], "profiles": [{"name": "all"}]}
     tables = tables_of(
         record(Topic.ROUTING_CONFIG, 0, "shop", {"pool": "shop", "config": config}),

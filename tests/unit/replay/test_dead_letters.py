@@ -104,11 +104,11 @@ def test_a_letter_that_was_put_back_and_failed_again_is_known() -> None:
         replays = Replays()
         for each in noted:
             replays.note(each)
-        assert replays.again(letter) == found
+        assert replays.later(letter) == found
     replays = Replays()
     for each in (second, third, letter):
         replays.note(each)
-    assert [replays.again(each) for each in (letter, second, third)] == [AGAIN, Place(1, 15), None]
+    assert [replays.later(each) for each in (letter, second, third)] == [AGAIN, Place(1, 15), None]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_claim_that_its_record_does_not_bear_out_keeps_no_letter_from_being_re
     letter = read_letter(record(*HEADERS, *ROUTERS))
     replays = Replays()
     replays.note(put_back(letter, **({"place": AGAIN} | forged)))
-    assert replays.again(letter) is None
+    assert replays.later(letter) is None
 
 
 def test_each_letter_is_looked_up_once_however_many_claims_are_forged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,7 @@ def test_each_letter_is_looked_up_once_however_many_claims_are_forged(monkeypatc
         return made[-1]
 
     monkeypatch.setattr(DeadLetter, "fingerprint", property(noted))
-    assert replays.again(letter) is None
+    assert replays.later(letter) is None
     assert len(made) == 1
 
 

@@ -6,15 +6,8 @@ from pathlib import Path
 import pytest
 
 from switchboard.errors import RecordedLogError
-from switchboard.journal.decision_log import (
-    LOOK_AHEAD,
-    DecisionId,
-    DecisionReader,
-    FoundDecision,
-    decisions_of_file,
-    decisions_of_records,
-    quote_value,
-)
+from switchboard.journal.decision_log import FoundDecision, decisions_of_file, decisions_of_records, quote_value
+from switchboard.journal.decision_reader import LOOK_AHEAD, DecisionId, DecisionReader
 
 
 async def source(ids: Iterable[str]) -> AsyncIterator[FoundDecision]:

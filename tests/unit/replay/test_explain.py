@@ -50,7 +50,7 @@ when the log ends at 08:00:07.000.
 
 08:00:07.000  The chat arrived and waits in queue q. [R13]
                   Nobody could take it: 6 of 7 agents logged in serve queue q, and of them [R5, R6]
-                    - 1 is away: gus
+                    - 1 is absent: gus
                     - 1 is not available: fay
                     - 1 has as many chats as allowed: cem (1 of 1)
                     - 2 have not asked for a chat: ben (0 of 3), dan (0 of 3)
@@ -62,7 +62,7 @@ when the log ends at 08:00:07.000.
                        [R5]
                     2. ben: no chat since login, lot 2nd of 2 - got the chat
                   Others who serve the queue:
-                    - 1 is away: gus
+                    - 1 is absent: gus
                     - 1 is not available: fay
                     - 1 has as many chats as allowed: cem (1 of 1)
                     - 1 has not asked for a chat: dan (0 of 3)
@@ -194,7 +194,7 @@ def test_refused_accepts_and_transfers_say_why_and_how_the_chat_stood(tmp_path: 
         "ana accepted.", "That was refused: that offer is over, and another one stands. [R10]", stands
     ]  # fmt: skip
     assert part(told, "00:03.000")[1:] == [
-        "That was refused: the chat is offered to somebody else. [R10]", stands
+        "That was refused: the chat is not with that agent. [R10]", stands
     ]  # fmt: skip
     assert part(told, "00:05.000") == ["ana accepted; ignored, for it was told before. [R21]"]
     assert part(told, "00:06.000")[1:] == [
@@ -218,8 +218,8 @@ def test_a_lost_agents_chat_and_a_transfer_by_name_are_told_with_their_rules(tmp
     )
     assert "Why zoe: the transfer names zoe; who is asking plays no part. [R16]" in told
     assert part(told, "00:04.000")[:3] == [
-        "zoe's console was lost.",
-        "The offer to zoe was taken back, for the agent's console is gone. [R10]",
+        "zoe was lost.",
+        "The offer to zoe was withdrawn: the agent was lost. [R10]",
         "The chat waits again in queue default, at its place by arrival. [R18]",
     ]
 

@@ -65,7 +65,7 @@ def test_an_absence_by_silence_is_told_though_no_event_says_it(tmp_path: Path) -
         (100, [event("agent-heartbeat", agent_id="ana")]),
     )
     assert part(told, "01:01.000") == [
-        "The agent gave no sign for too long, and counts as away. [R18]",
+        "The agent gave no sign for too long, and counts as absent. [R18]",
         "Now absent, 0 of 3 chats.",
     ]
     assert part(told, "01:40.000")[1] == "Now available, 0 of 3 chats."

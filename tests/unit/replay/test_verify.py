@@ -1,12 +1,14 @@
 """A log held against its decisions: whatever is wrong with them is found, where it is, and with what led to it."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from switchboard.cli.verify_command import summary
 from switchboard.errors import RecordedLogError
-from switchboard.journal.decision_log import LOOK_AHEAD, DifferenceKind
+from switchboard.journal.decision_log import DifferenceKind
+from switchboard.journal.decision_reader import LOOK_AHEAD
 from switchboard.journal.line_files import read_lines
 from switchboard.journal.log_frames import Tally
 from switchboard.tools.verification import DecisionFile, FirstDifference, Verified
@@ -54,6 +56,23 @@ async def test_a_logs_own_decisions_are_equal(log: Path) -> None:
     assert verified.equal
     assert (verified.same, verified.decisions) == (len(lines), len(lines))
     assert verified.frames_differ == verified.left_over == 0
+
+
+async def test_ctrl_c_ends_a_verification_of_files(log: Path) -> None:
+    """The event loop cancels the task on Ctrl-C, and the task ends before the second replay."""
+    decisions = log.with_name("decisions.jsonl")
+    decisions.write_bytes(b"".join(decided(log)[:-1]))
+    calls = 0
+
+    def progress() -> None:
+        nonlocal calls
+        calls += 1
+        task.cancel()
+
+    task = asyncio.ensure_future(verify_log(log, DecisionFile(decisions, lambda _: None), Tally(), progress))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert calls == 1
 
 
 async def test_one_changed_byte_is_found_whichever_decision_it_is_in(log: Path) -> None:

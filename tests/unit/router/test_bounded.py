@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from switchboard.router.served_shards import BrokenOffError, bounded
+from switchboard.router.background_work import BrokenOffError, bounded
 
 
 async def test_work_that_ends_in_time_is_waited_for() -> None:

@@ -36,7 +36,6 @@ from switchboard.router.loop_actions import (
     ServingAction,
     Stop,
 )
-from switchboard.router.pool_shards import shard_of
 from switchboard.router.shard_history import EngineFailedError, ShardHistory, TimersFailedError
 
 START: Final = {("t", 0): 0}
@@ -51,7 +50,6 @@ class Shell:
         offsets: restored ones.
         history: of earlier openings.
         frames: the bounds of a frame.
-        shards: how many there are.
     """
 
     def __init__(
@@ -60,13 +58,12 @@ class Shell:
         offsets: Offsets = START,
         history: ShardHistory | None = None,
         frames: FrameLimits = FrameLimits(2_000),  # noqa: B008 - immutable
-        shards: int = 1,
     ) -> None:
         self.now = 100.0
         self.engine = engine or Engine(0)
         self.history = history or ShardHistory(0.0)
-        admission = Admission(self.engine, Limits(), lambda: self.now)
-        self.loop = ShardLoop(self.engine, admission, dict(offsets), self.history, shards, frames)
+        admission = Admission(self.engine, Limits(), self.now)
+        self.loop = ShardLoop(self.engine, admission, dict(offsets), self.history, frames)
         self.read_to_end = True
         self.passed: Offsets = {}
         """Offsets past dropped records that the next read hands out."""
@@ -361,22 +358,9 @@ def test_a_frame_that_may_end_too_many_sessions_is_halved() -> None:
     assert [len(frame["events"]) for frame in shell.frames] == [4, 1, 1]
 
 
-def test_records_of_other_shards_are_passed_and_their_offsets_committed_once_a_second() -> None:
+def test_offsets_past_dropped_records_are_committed_once_a_second() -> None:
     """No frame is made of them."""
-    other = next(f"p-{number}" for number in range(99) if shard_of(f"p-{number}", 2) == 1)
-    shell = opened(shards=2)
-    shell.publish(arrival(0, other))
-    shell.turn()
-    assert shell.committed == []
-    shell.turn(2.5)
-    [batch] = shell.committed
-    assert offsets_of(batch) == {("t", 0): 1}
-    assert shell.frames == []
-
-
-def test_offsets_past_records_that_the_reader_dropped_are_committed_once_a_second() -> None:
-    """No frame is made of them."""
-    shell = opened(shards=2)
+    shell = opened()
     shell.passed = {("t", 5): 40}
     shell.turn()
     assert shell.committed == []

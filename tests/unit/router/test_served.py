@@ -2,9 +2,22 @@
 
 from typing import Any
 
-from switchboard.router.served_shards import ServedShard
+import pytest
+from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
+
+from switchboard.errors import (
+    BrokerAwayError,
+    FencedError,
+    LedgerLostError,
+    NotAllowedError,
+    RestoreError,
+    SourceGoneError,
+)
+from switchboard.router.background_work import BrokenOffError
+from switchboard.router.router_status import RouterStatus
+from switchboard.router.served_shards import ServedShard, ServiceEnd
 from switchboard.router.shard import STALLED_SECONDS
-from switchboard.router.shard_history import ShardHistory
+from switchboard.router.shard_history import EngineFailedError, ShardHistory, TimersFailedError
 
 NOW = 1000.0
 
@@ -52,3 +65,47 @@ def test_a_shard_that_never_gets_past_opening_is_reported_after_a_while() -> Non
     shard.history.progress = 2.0
     shard.watch(now, broker_answers=True)
     assert shard.fault(now) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "end", "trouble"),
+    [
+        (FencedError("fenced"), ServiceEnd.FENCED, "it was taken over, or its transaction ran out of time: fenced"),
+        (EngineFailedError("frame 7"), ServiceEnd.ENGINE_FAILED, "the engine failed: frame 7"),
+        (LedgerLostError("a commit failed"), ServiceEnd.LOST, "a commit failed"),
+        (RestoreError("stalled"), ServiceEnd.LOST, "stalled"),
+        (BrokerAwayError("no broker answers"), ServiceEnd.LOST, "no broker answers"),
+        (KafkaConnectionError("closed"), ServiceEnd.LOST, "a broker can't be reached"),
+        (TimeoutError(), ServiceEnd.LOST, "no answer in time"),
+        (BrokenOffError("serving was cancelled from within"), ServiceEnd.LOST, "serving was cancelled from within"),
+    ],
+)
+def test_an_error_that_may_pass_ends_the_service_and_is_kept_as_trouble(
+    error: Exception, end: ServiceEnd, trouble: str
+) -> None:
+    """The router opens the shard again, and says why it was closed."""
+    shard = served()
+    assert shard.ended_by(error) is end
+    assert shard.trouble == trouble
+
+
+def test_an_error_that_opening_again_can_not_mend_is_raised() -> None:
+    """A defect, what a human has to mend, and a right that was withdrawn."""
+    for error in (ValueError("defect"), SourceGoneError("cut"), TimersFailedError("frame 7")):
+        with pytest.raises(type(error)):
+            served().ended_by(error)
+    lost = LedgerLostError("a commit failed")
+    lost.__cause__ = TopicAuthorizationFailedError({"journal"})
+    with pytest.raises(NotAllowedError, match="topic journal"):
+        served().ended_by(lost)
+
+
+def test_a_router_reports_its_shards_together() -> None:
+    """Ready once all are restored; healthy while none has a fault; alive while none is stuck."""
+    shards = {1: served(stopped="the engine fails"), 0: served(opening=True)}
+    status = RouterStatus(NOW, 0.0, "broker:9092", "acme", shards, bus_found=True, is_member=True)
+    assert (status.is_ready, status.is_alive) == (False, True)
+    assert status.health == {1: "stopped for a human: the engine fails"}
+    assert status.reason == "shard 0 is being restored; shard 1 stopped for a human: the engine fails"
+    assert list(status.shards) == [0, 1]
+    assert status.held_up == []

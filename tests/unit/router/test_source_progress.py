@@ -211,6 +211,40 @@ def test_a_dropped_record_that_no_outage_explains_does_not_stop_service_time() -
     assert bus.progress.read_to_end(at())
 
 
+def test_a_backlog_of_old_dropped_records_does_not_stop_service_time() -> None:
+    """They take no room in a frame, so nothing of them is at hand after it."""
+    bus = Bus().live()
+    for turn in range(1, 4):
+        later = 5.0 + turn
+        bus.read(P, [foreign(P, turn, 1, 1000.0 + later)], to=turn + 1, end=99)
+        bus.merge.partitions[Q].read_to(0, 0, 1000.0 + later)
+        assert bus.progress.read_to_end(at(later))
+        bus.take(at(later))
+        assert not bus.merge.partitions[P].records
+        assert bus.progress.read_to_end(at(later))
+    bus.merge.partitions[Q].read_to(0, 0, 1010.0)
+    assert not bus.progress.read_to_end(at(10.0)), "the broker delivers none of them any more"
+    bus.read(P, [foreign(P, 9, NOW_MS)], to=10, end=99)
+    bus.take(at(10.0))
+    assert not bus.progress.read_to_end(at(10.0)), "the next record may be of now"
+
+
+def test_the_time_lag_of_dropped_records_is_that_of_the_first_while_they_wait_and_then_of_the_last() -> None:
+    """As if each were a record of its own, though their turn is that of the latest."""
+    bus = Bus()
+    run = foreign(P, 0, NOW_MS - 600_000)
+    run.extend(NOW_MS + 3_600_000, 2)
+    bus.read(P, [run], to=2, end=4)
+    more = foreign(P, 2, NOW_MS - 1_000)
+    more.extend(NOW_MS - 2_000, 4)
+    bus.read(P, [more], to=4)
+    bus.read(Q)
+    assert run.timestamp == NOW_MS + 3_600_000
+    assert bus.progress.time_lags(at())[P] == 600
+    bus.take()
+    assert bus.progress.time_lags(at())[P] == 2
+
+
 RECORDS = st.lists(st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=12), min_size=2, max_size=2)
 
 

@@ -4,6 +4,7 @@ from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.domain.pool import Pool
 from switchboard.domain.state import Agent, Chat, Request
+from switchboard.domain.step import Step
 from tests.unit.rules.story import START, event
 
 
@@ -13,19 +14,19 @@ class Notes:
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def offering(self, pool: Pool, agent: Agent, chat: Chat, request: Request | None) -> None:
+    def offering(self, pool: Pool, _: Step, agent: Agent, chat: Chat, request: Request | None) -> None:
         """With how the chat and the request stand at that moment."""
         origin = None if request is None else request.origin
-        stands = f"{chat.stage}, {pool.requests} requests, {len(agent.sessions)} sessions"
+        stands = f"{chat.stage}, {pool.index.requests} requests, {len(agent.sessions)} sessions"
         self.told.append(f"{pool.id}: offering {chat.id} to {agent.id} for {origin}: {stands}")
 
-    def happened(self, pool: Pool, event: Event, ignored: str | None) -> None:
+    def happened(self, pool: Pool, step: Step, event: Event, ignored: str | None) -> None:
         """With how many decisions there are of the frame."""
-        self.told.append(f"{pool.id}: {event.type}, {ignored}, {len(pool.decisions)} decisions")
+        self.told.append(f"{pool.id}: {event.type}, {ignored}, {len(step.decisions)} decisions")
 
-    def time_passed(self, pool: Pool) -> None:
+    def time_passed(self, pool: Pool, step: Step) -> None:
         """Likewise."""
-        self.told.append(f"{pool.id}: time, {len(pool.decisions)} decisions")
+        self.told.append(f"{pool.id}: time, {len(step.decisions)} decisions")
 
 
 def test_a_observer_is_told_before_each_offer_and_after_each_step() -> None:

@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.unit.rules.story import Tell, event, moment, pull, push
+from switchboard.domain.engine import Engine
+from switchboard.domain.events import Frame
+from tests.unit.rules.story import Tell, config, event, moment, pull, push
 
 
 def test_the_follow_up_comes_before_the_matching(tell: Tell) -> None:
@@ -131,3 +133,16 @@ def test_a_timer_is_settled_before_the_next_timer_of_its_moment(tell: Tell) -> N
         "chat-requested b",
         "chat-assigned c2 a",
     ]
+
+
+def test_a_pool_does_not_settle_what_another_pool_left_when_the_engine_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps of a frame are used again for any pool."""
+    engine = Engine(0)
+    engine.apply(Frame(0, 0, 0, [event("pool-configured", pool, config=config(push())) for pool in ("a", "b")]))
+    with monkeypatch.context() as patched:
+        patched.setattr("switchboard.domain.engine.settle", lambda _pool, _step: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            engine.apply(Frame(1, 0, 0, [event("agent-logged-in", "a", agent_id="ana")]))
+    outcome = engine.apply(Frame(2, 0, 0, [event("chat-arrival", "b", chat_id="c")]))
+    assert [decision.type for decision in outcome.decisions] == ["chat-queued"]
+    assert [row.key for row in engine.changed_rows()] == ["b/c", "clock"]

@@ -136,10 +136,10 @@ def test_a_heartbeat_touches_no_heap() -> None:
     """R18: a timer for silence is moved when it comes up, not with each sign."""
     floor = Floor(FEW)
     pool = floor.engine.pools["default"]
-    before = len(pool.timers)
+    before = len(pool.index.timers)
     for _ in range(100):
         floor.tell(event("agent-heartbeat", agent_id="i1"))
-    assert len(pool.timers) == before
+    assert len(pool.index.timers) == before
 
 
 def test_passings_are_forgotten_with_their_chats() -> None:
@@ -149,7 +149,7 @@ def test_passings_are_forgotten_with_their_chats() -> None:
         floor.tell(event("request-chat", agent_id="p", profile="all"))
         floor.tell(event("chat-declined", agent_id="p", chat_id=f"w{number}"))
         floor.tell(event("chat-abandoned", chat_id=f"w{number}"))
-    assert floor.engine.pools["default"].passings == {}
+    assert floor.engine.pools["default"].index.passings == {}
 
 
 def test_what_ended_timers_leave_behind_is_bounded() -> None:
@@ -163,4 +163,4 @@ def test_what_ended_timers_leave_behind_is_bounded() -> None:
             event("chat-released", chat_id=chat_id),
             run=0,
         )
-    assert len(floor.engine.pools["default"].timers) < 2000
+    assert len(floor.engine.pools["default"].index.timers) < 2000

@@ -13,6 +13,7 @@ from switchboard.journal.schemas import check_event
 from switchboard.simulation.cast import Cast, Line, Post, agent_name, cast_of, mixed_team
 from switchboard.simulation.people import Behaviour
 from switchboard.simulation.scene import Outgoing
+from tests.depth import examples
 from tests.unit.simulation.office import CAST, RETAIL, START, Record, crowd_of, play
 
 BUSY = Behaviour(decline_chance=0.1, lapse_chance=0.1, transfer_chance=0.2, work_mean=1200.0, break_mean=120.0)
@@ -54,7 +55,7 @@ def test_every_event_is_as_the_schemas_ask() -> None:
     assert [(event, fault) for event in record.sent if (fault := check_event(event.type, event.body))] == []
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(8, 25), deadline=None)
 @given(behaviour=behaviours, seed=st.text(max_size=3), every_ms=st.integers(5_000, 120_000))
 def test_only_standing_offers_are_answered_and_each_but_once(behaviour: Behaviour, seed: str, every_ms: int) -> None:
     """Nobody accepts or declines what was not offered to them, what has ended as far as they know, or twice."""
@@ -71,7 +72,7 @@ def test_only_standing_offers_are_answered_and_each_but_once(behaviour: Behaviou
             standing.pop((told["agent_id"], told["chat_id"]), None)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(8, 25), deadline=None)
 @given(behaviour=behaviours, seed=st.text(max_size=3))
 def test_the_routing_rules_are_never_strained(behaviour: Behaviour, seed: str) -> None:
     """Nothing that people do in good faith is refused, but for what they could not know when they did it."""
@@ -159,7 +160,7 @@ def test_agents_made_unavailable_by_missed_offers_come_back() -> None:
 )
 def test_agents_go_away_and_come_back(away: Any, goes: str, returns: str) -> None:
     """Each way of going away is undone by its own way back, and work goes on."""
-    behaviour = replace(BUSY, away_shares=((away, 1.0),), lapse_chance=0.0)
+    behaviour = replace(BUSY, absence_shares=((away, 1.0),), lapse_chance=0.0)
     record = play(crowd_of(behaviour), minutes=240)
     for agent_id in ("ana", "ben", "chloe", "dario"):
         seen = [
@@ -174,7 +175,7 @@ def test_agents_go_away_and_come_back(away: Any, goes: str, returns: str) -> Non
 
 def test_who_logs_out_first_finishes_its_chats() -> None:
     """A clean logout leaves no conversation behind."""
-    record = play(crowd_of(replace(BUSY, away_shares=(("log-out", 1.0),))), minutes=240)
+    record = play(crowd_of(replace(BUSY, absence_shares=(("log-out", 1.0),))), minutes=240)
     assert len(record.sent_of("agent-logged-out")) > 10
     assert not [requeued for requeued in record.of("chat-requeued") if requeued["reason"] == "agent-logged-out"]
 
@@ -219,8 +220,8 @@ def test_everyone_goes_home_at_the_end() -> None:
     """Leaving closes every chat of ours and logs everyone out, so that nothing is offered to ghosts."""
     crowd = crowd_of(BUSY, every_ms=20_000)
     play(crowd, minutes=60)
-    waiting, here = len(crowd.scene.chats), sum(agent.presence != "out" for agent in crowd.scene.agents.values())
-    left = Counter(event.type for event in crowd.leave(START + 3_600_000))
+    waiting, here = len(crowd.scene.chats), sum(agent.presence != "logged-out" for agent in crowd.scene.agents.values())
+    left = Counter(event.type for event in crowd.end(START + 3_600_000))
     assert waiting > 0
     assert left["chat-abandoned"] + left["chat-released"] == waiting
     assert left["agent-logged-out"] == here

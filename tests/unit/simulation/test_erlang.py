@@ -9,12 +9,16 @@ from dataclasses import astuple
 import pytest
 
 from docs.erlang import PATIENCE, interval, measure, theory
+from tests.depth import examples
 
 RUNS, CONFIDENCE = 5, 0.99
 EVERY_LOAD = bool(os.environ.get("EVERY_LOAD"))
 # (load, chats, chats before those that are counted). The busier, the longer a queue remembers: at 0.9 about 340 chats.
-PATIENT = [(0.6, 3_000, 600), (0.8, 3_000, 600), (0.9, 8_000, 2_000)] if EVERY_LOAD else [(0.8, 1_500, 300)]
-IMPATIENT = [(0.9, 3_000, 600), (1.0, 3_000, 600), (1.2, 3_000, 600)] if EVERY_LOAD else [(1.2, 1_000, 200)]
+PATIENT = [(0.8, examples(900, 1_500), 300)]
+IMPATIENT = [(1.2, examples(700, 1_000), 200)]
+if EVERY_LOAD:
+    PATIENT = [(0.6, 3_000, 600), (0.8, 3_000, 600), (0.9, 8_000, 2_000)]
+    IMPATIENT = [(0.9, 3_000, 600), (1.0, 3_000, 600), (1.2, 3_000, 600)]
 
 
 def _held_against_theory(
@@ -28,6 +32,7 @@ def _held_against_theory(
     return [(said, *interval(values, CONFIDENCE)) for said, values in zip(truth, zip(*runs, strict=True), strict=True)]
 
 
+@pytest.mark.random
 @pytest.mark.parametrize(("load", "chats", "warm_up"), PATIENT)
 def test_patient_customers_wait_as_erlang_c_says(load: float, chats: int, warm_up: int) -> None:
     """Ten agents in push mode with a session each: how many chats wait, and how long on average."""
@@ -38,6 +43,7 @@ def test_patient_customers_wait_as_erlang_c_says(load: float, chats: int, warm_u
     assert abandons[1] == 0
 
 
+@pytest.mark.random
 @pytest.mark.parametrize(("load", "chats", "warm_up"), IMPATIENT)
 def test_impatient_customers_wait_and_give_up_as_erlang_a_says(load: float, chats: int, warm_up: int) -> None:
     """The same with customers who give up: also where more work comes than can be done."""

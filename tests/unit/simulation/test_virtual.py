@@ -6,7 +6,7 @@ from itertools import count
 from switchboard.domain.decisions import Decision
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
-from switchboard.simulation.cast import Cast, Line, Planned, Post
+from switchboard.simulation.cast import Cast, Line, PlannedEvent, Post
 from switchboard.simulation.crowd import Crowd, play
 from switchboard.simulation.people import Behaviour
 from tests.unit.simulation.office import CAST, RETAIL, START, crowd_of
@@ -27,7 +27,7 @@ def _play(crowd: Crowd, hours: float = 2) -> Seen:
     return seen
 
 
-def _planned(*plan: Planned) -> Crowd:
+def _planned(*plan: PlannedEvent) -> Crowd:
     """One agent with this plan, and a customer each minute."""
     cast = Cast(CAST.lines, [Post("ana", "push", "retail", "push-team", plan=plan)])
     return Crowd(cast, CALM, count(60_000, 60_000), seed="s", label="chat")
@@ -82,11 +82,11 @@ def test_an_agent_with_a_plan_comes_and_goes_by_it() -> None:
     """And at no other time, however long it works."""
     seen = _play(
         _planned(
-            Planned(60_000, "agent-logged-in", {}),
-            Planned(600_000, "agent-status-changed", {"status": "unavailable"}),
-            Planned(900_000, "agent-status-changed", {"status": "available"}),
-            Planned(HOUR, "agent-lost", {}),
-            Planned(HOUR + 60_000, "agent-logged-in", {"max_sessions": 1}),
+            PlannedEvent(60_000, "agent-logged-in", {}),
+            PlannedEvent(600_000, "agent-status-changed", {"status": "unavailable"}),
+            PlannedEvent(900_000, "agent-status-changed", {"status": "available"}),
+            PlannedEvent(HOUR, "agent-lost", {}),
+            PlannedEvent(HOUR + 60_000, "agent-logged-in", {"max_sessions": 1}),
         )
     )
     assert _events(seen, "ana") == [
@@ -101,7 +101,7 @@ def test_an_agent_with_a_plan_comes_and_goes_by_it() -> None:
 
 def test_who_logs_out_by_plan_finishes_the_chats_at_hand_first() -> None:
     """It takes no more from that moment, and no chat comes back to a queue for its going."""
-    seen = _play(_planned(Planned(0, "agent-logged-in", {}), Planned(HOUR, "agent-logged-out", {})))
+    seen = _play(_planned(PlannedEvent(0, "agent-logged-in", {}), PlannedEvent(HOUR, "agent-logged-out", {})))
     (_, came), (turned, at), (left, later) = _events(seen, "ana")
     assert (came, turned, at, left) == (0, "agent-status-changed", 3600, "agent-logged-out")
     assert later > at
@@ -112,7 +112,7 @@ def test_who_logs_out_by_plan_finishes_the_chats_at_hand_first() -> None:
 
 def test_a_plan_may_turn_an_agent_to_pull() -> None:
     """From then on it clicks for each chat (R19)."""
-    plan = (Planned(0, "agent-logged-in", {}), Planned(HOUR, "agent-capacity-changed", {"mode": "pull"}))
+    plan = (PlannedEvent(0, "agent-logged-in", {}), PlannedEvent(HOUR, "agent-capacity-changed", {"mode": "pull"}))
     seen = _play(_planned(*plan))
     clicks = [frame.at for frame, _ in seen for event in frame.events if event.type == "request-chat"]
     assert len(clicks) > 3
@@ -122,6 +122,6 @@ def test_a_plan_may_turn_an_agent_to_pull() -> None:
 def test_exponential_talk_has_the_mean_of_its_median() -> None:
     """The median over the logarithm of two: what queueing theory asks for."""
     people = crowd_of(Behaviour(handling_law="exponential", handling_median=60.0), cast=Cast([Line()], ())).scene.people
-    talks = sorted(people.talk(f"chat-{number:06d}", 1) for number in range(4000))
+    talks = sorted(people.handling_time(f"chat-{number:06d}", 1) for number in range(4000))
     assert abs(talks[2000] - 60_000) < 3_000
     assert abs(sum(talks) / 4000 - 60_000 / 0.6931) < 4_000

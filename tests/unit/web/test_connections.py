@@ -10,8 +10,7 @@ import pytest
 import uvloop
 from aiohttp import web
 
-from switchboard.web import connections, server
-from switchboard.web.connections import Limits
+from switchboard.web.connections import ClientConnection, Connections, Deadlines, Limits
 from switchboard.web.server import MOST_BODY_BYTES, Handler, whole
 from tests.sockets import HALF, WHOLE, an_app, ask, connected, descriptors, rest, still_open
 from tests.waiting import eventually
@@ -78,13 +77,11 @@ def test_many_addresses_together_don_t_keep_a_new_one_out(run: Run) -> None:
 
 @both_loops
 @pytest.mark.parametrize("sent", [b"", HALF, WHOLE + HALF])
-def test_a_request_that_never_ends_is_cut_off(run: Run, sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_never_ends_is_cut_off(run: Run, sent: bytes) -> None:
     """Also when a byte of it comes now and then, and when it is not the first of its connection."""
-    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.3)
-    monkeypatch.setattr(server, "SWEEP_SECONDS", 0.05)
 
     async def scenario() -> None:
-        async with an_app(Limits(20, 10)) as port:
+        async with an_app(Limits(20, 10, Deadlines(request=0.1, sweep=0.01))) as port:
             client = await connected(port, sent)
             loop = asyncio.get_running_loop()
 
@@ -103,15 +100,11 @@ def test_a_request_that_never_ends_is_cut_off(run: Run, sent: bytes, monkeypatch
 
 
 @both_loops
-def test_a_connection_between_requests_is_kept_longer_than_a_request_may_take(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_connection_between_requests_is_kept_longer_than_a_request_may_take(run: Run) -> None:
     """A proxy or Prometheus uses its connection again: the deadline of a request does not run between requests."""
-    monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.2)
-    monkeypatch.setattr(server, "SWEEP_SECONDS", 0.02)
 
     async def scenario() -> None:
-        async with an_app(Limits(20, 10)) as port:
+        async with an_app(Limits(20, 10, Deadlines(request=0.1, sweep=0.01))) as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(WHOLE)
             assert b" 200 " in await reader.readline()
@@ -143,16 +136,13 @@ def large_app(body: bytes) -> web.Application:
 
 
 @both_loops
-def test_who_does_not_read_the_answer_is_cut_off(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_does_not_read_the_answer_is_cut_off(run: Run) -> None:
     """A client that asks for much and then reads nothing holds its place, and the answer's memory, for no longer."""
-    monkeypatch.setattr(connections, "WRITE_SECONDS", 0.3)
-    monkeypatch.setattr(server, "SWEEP_SECONDS", 0.05)
 
     async def scenario() -> None:
-        body = bytes(20_000_000)
-        async with an_app(Limits(20, 10), large_app(body)) as port:
-            client = await connected(port, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
+        body = bytes(2_000_000)
+        async with an_app(Limits(20, 10, Deadlines(write=0.1, sweep=0.01)), large_app(body)) as port:
+            client = await connected(port, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n", small_buffer=True)
             loop = asyncio.get_running_loop()
 
             async def is_reset() -> bool:
@@ -169,15 +159,13 @@ def test_who_does_not_read_the_answer_is_cut_off(run: Run, monkeypatch: pytest.M
 
 @both_loops
 @pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.2"])
-def test_who_does_not_read_gives_its_place_to_a_new_client(
-    run: Run, source: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_does_not_read_gives_its_place_to_a_new_client(run: Run, source: str) -> None:
     """Where every place is held by one who asked for much and does not read, long before its own deadline."""
-    monkeypatch.setattr(connections, "SLOW_SECONDS", 0.2)
 
     async def scenario() -> None:
-        async with an_app(Limits(16, 16), large_app(bytes(20_000_000))) as port:
-            held = [await connected(port, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(16)]
+        async with an_app(Limits(16, 16, Deadlines(slow=0.1)), large_app(bytes(2_000_000))) as port:
+            asking = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
+            held = [await connected(port, asking, small_buffer=True) for _ in range(16)]
 
             async def status() -> int:
                 return (await ask(port, "/livez", source=source))[0]
@@ -234,15 +222,23 @@ class Unread(asyncio.Transport):
         """In bytes."""
         return 1_000
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """No effect."""
+
+    def close(self) -> None:
+        """No effect."""
+
 
 async def test_the_end_of_an_answer_that_is_not_read_is_not_waited_for_either() -> None:
-    """No writer waits for it, so it is seen only by whoever looks at the connections again and again."""
+    """No writer waits for it, so only the check of the deadlines finds it."""
     runner = web.AppRunner(web.Application())
     await runner.setup()
     assert runner.server is not None
-    line = connections.ClientConnection(
-        connections.Connections(Limits(1, 1)), runner.server, loop=asyncio.get_running_loop()
-    )
-    line._open = Unread()
-    assert [line.is_overdue(now) for now in (100.0, 119.0, 121.0)] == [False, False, True]
+    connections = Connections(Limits(1, 1, Deadlines(request=1_000.0)))
+    connection = ClientConnection(connections, runner.server, loop=asyncio.get_running_loop())
+    with socket.socket() as peer:
+        connection.connection_made(Unread({"peername": ("127.0.0.1", 4711), "socket": peer}))
+        begun = asyncio.get_running_loop().time()
+        assert [connection.is_overdue(begun + after) for after in (100.0, 119.0, 121.0)] == [False, False, True]
+        connection.connection_lost(None)
     await runner.cleanup()

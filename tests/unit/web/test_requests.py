@@ -5,12 +5,11 @@ import re
 import pytest
 from aiohttp import web
 
-from switchboard.web import server
-from switchboard.web.connections import Limits
+from switchboard.web.connections import Deadlines, Limits
 from switchboard.web.server import MOST_BODY_BYTES, whole
 from tests.sockets import an_app, connected, rest
 
-LIMITS = Limits(20, 20)
+LIMITS = Limits(20, 20, Deadlines(lingering=0.05))
 
 
 def echo() -> web.Application:
@@ -24,9 +23,9 @@ def echo() -> web.Application:
     return app
 
 
-async def statuses(sent: bytes) -> list[int]:
+async def statuses(sent: bytes, limits: Limits = LIMITS) -> list[int]:
     """The status of each answer to what was sent over one connection, until the server closes it."""
-    async with an_app(LIMITS, echo()) as port:
+    async with an_app(limits, echo()) as port:
         answer = await rest(await connected(port, sent))
     assert b"Traceback" not in answer
     return [int(status) for status in re.findall(rb"HTTP/[0-9.]+ (\d+) ", answer)]
@@ -60,12 +59,9 @@ async def test_a_body_is_bounded_however_it_comes(sent: bytes, wanted: list[int]
 
 
 @pytest.mark.parametrize("sent", [post(b"", "Content-Length: 10"), post(b"4\r\nab", CHUNKED)])
-async def test_a_body_that_does_not_come_is_waited_for_with_a_bound(
-    sent: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_body_that_does_not_come_is_waited_for_with_a_bound(sent: bytes) -> None:
     """408, and the connection is closed."""
-    monkeypatch.setattr(server, "BODY_SECONDS", 0.1)
-    assert await statuses(sent) == [408]
+    assert await statuses(sent, Limits(20, 20, Deadlines(body=0.1, lingering=0.05))) == [408]
 
 
 SMUGGLED = b"GET /size HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

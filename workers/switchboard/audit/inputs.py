@@ -1,9 +1,8 @@
-"""Input of an audit: decisions from one or several ordered sources, frame by frame, and recorded logs."""
+"""Input of an audit: the decisions of one or several sources, merged by frame, and recorded logs."""
 
-import re
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -11,6 +10,7 @@ from switchboard.audit.auditor import Auditor, Frame
 from switchboard.audit.findings import IDS, Finding, Report
 from switchboard.errors import AuditInputError
 from switchboard.journal import bounded_json
+from switchboard.journal.decision_reader import DecisionId, DecisionReader
 from switchboard.journal.line_files import DamagedFileError, read_lines
 from switchboard.journal.log_frames import Tally, bus_frames, journal_frames
 from switchboard.journal.recorded_log import Kind, Record, kind_of, read_log
@@ -18,9 +18,11 @@ from switchboard.journal.schemas import compiled, load, quote
 
 Decision: TypeAlias = dict[str, Any]
 
+PlacedFrame: TypeAlias = tuple[int, Frame, str]
+"""(shard, frame, place), with the place as in `PlacedDecision`."""
+
 _LONGEST_FAULT: Final = 500
-"""Characters of a schema error that a message repeats, for the error quotes the invalid value."""
-_is_number: Final = re.compile("[0-9]{1,18}").fullmatch
+"""Characters of a schema error that a message repeats, because the error quotes the invalid value."""
 
 _VALIDATORS: Final = {
     path.removeprefix("decisions/").removesuffix(".json"): compiled(path)
@@ -30,18 +32,16 @@ _VALIDATORS: Final = {
 
 
 @dataclass(slots=True)
-class Placed:
-    """A decision, its position from the id, and its place in the input."""
+class PlacedDecision:
+    """A decision with its parsed id and its place in the input."""
 
-    shard: int
-    frame: int
-    number: int
+    id: DecisionId
     decision: Decision
     place: str
     """`FILE:LINE`, or topic, partition and offset."""
 
 
-def read_decision(value: bytes, place: str) -> Placed:
+def read_decision(value: bytes, place: str) -> PlacedDecision:
     """Read a decision from a line or from a record's value.
 
     Raises:
@@ -59,98 +59,81 @@ def read_decision(value: bytes, place: str) -> Placed:
     if not validator.is_valid(decision):
         fault = next(iter(validator.iter_errors(decision)))
         raise AuditInputError(f"{place}: no {kind}: {fault.message[:_LONGEST_FAULT]}")
-    pool, *numbers = decision["id"].rsplit("/", 3)
-    if len(numbers) != 3 or pool != decision["pool"] or not all(map(_is_number, numbers)):
+    decision_id = DecisionId.parse(decision["id"])
+    if decision_id is None or decision_id.pool != decision["pool"]:
         raise AuditInputError(f"{place}: expected an id POOL/SHARD/FRAME/N of its pool, got {quote(decision['id'])}")
-    shard, frame, number = map(int, numbers)
-    return Placed(shard, frame, number, decision, place)
+    return PlacedDecision(decision_id, decision, place)
 
 
-@dataclass(slots=True)
-class Source:
-    """Decisions of one file or partition: ordered within each shard, with the shards mixed."""
+class DecisionFeed:
+    """The decisions of several sources, merged by frame.
 
-    ahead: dict[int, deque[Placed]] = field(default_factory=dict)
-    """Shard -> decisions that were read and not taken. The queues grow as far as one shard is ahead of another."""
-    has_ended: bool = False
+    Args:
+        sources: files or partitions; each in order within every shard, with the shards mixed.
+    """
 
-    def lacks(self, shard: int, frame: int) -> bool:
-        """True if decisions of the shard up to the frame may still be unread."""
-        ahead = self.ahead.get(shard)
-        return not self.has_ended and not (ahead and ahead[-1].frame > frame)
+    def __init__(self, sources: Iterable[AsyncIterator[PlacedDecision]]) -> None:
+        self._readers = [DecisionReader(source) for source in sources]
 
-    def put(self, placed: Placed | None) -> None:
-        """Add a decision that was read; None marks the end of the source."""
-        if placed is None:
-            self.has_ended = True
-        else:
-            self.ahead.setdefault(placed.shard, deque()).append(placed)
-
-    def take(self, shard: int, frame: int) -> Iterator[Placed]:
-        """Take the shard's decisions before the first decision of a later frame."""
-        ahead = self.ahead.get(shard)
-        while ahead and ahead[0].frame <= frame:
-            yield ahead.popleft()
-
-
-class Feed:
-    """Decisions of several sources, merged by frame."""
-
-    def __init__(self, sources: list[Source]) -> None:
-        self._sources = sources
-
-    def of(self, shard: int, frame: int) -> tuple[list[Decision], list[Finding]]:
+    async def take(self, shard: int, frame: int) -> tuple[list[Decision], list[Finding]]:
         """Take the decisions of a shard's next frame.
 
         Returns:
             The decisions in the order of the source, or by number if several sources have decisions of the frame; and
             a finding for each decision of an earlier frame, which came too late.
+
+        Raises:
+            AuditInputError: a source has something else than a decision.
         """
-        filled: list[list[Placed]] = []
+        found: list[list[PlacedDecision]] = []
         strays: list[Finding] = []
-        for source in self._sources:
-            placed = []
-            for each in source.take(shard, frame):
-                if each.frame == frame:
-                    placed.append(each)
+        for reader in self._readers:
+            in_frame = []
+            for placed in await reader.take_through((shard, frame)):
+                if placed.id.frame == frame:
+                    in_frame.append(placed)
                 else:
-                    strays.append(_stray(each, f"decisions of frame {frame} or later: the frame is over"))
-            if placed:
-                filled.append(placed)
-        if len(filled) > 1:
-            together = sorted((each for placed in filled for each in placed), key=lambda each: each.number)
-            return [each.decision for each in together], strays
-        return [each.decision for placed in filled for each in placed], strays
+                    strays.append(_stray(placed, f"decisions of frame {frame} or later: the frame is over"))
+            if in_frame:
+                found.append(in_frame)
+        merged = [placed for in_frame in found for placed in in_frame]
+        if len(found) > 1:
+            merged.sort(key=lambda placed: placed.id.number)
+        return [placed.decision for placed in merged], strays
 
     def is_over(self, shard: int) -> bool:
-        """True if no source has further decisions of the shard."""
-        return all(source.has_ended and not source.ahead.get(shard) for source in self._sources)
+        """True if no source has further decisions of the shard. Call after `take`."""
+        return not any(reader.has_ahead(shard) for reader in self._readers)
 
-    def rest(self, last: dict[int, int]) -> Iterator[Finding]:
-        """Yield one finding for each shard whose decisions go on beyond the shard's last frame.
-
-        Call after all sources are read to their end.
+    async def rest(self, last: dict[int, int]) -> list[Finding]:
+        """Read all sources to their ends: one finding for each shard with decisions after the shard's last frame.
 
         Args:
-            last: Shard -> number of the shard's last frame in the log.
+            last: shard → number of the shard's last frame in the log.
+
+        Raises:
+            AuditInputError: a source has something else than a decision.
         """
-        left: dict[int, list[Placed]] = {}
-        for source in self._sources:
-            for shard, ahead in source.ahead.items():
-                left.setdefault(shard, []).extend(ahead)
-        for shard, placed in left.items():
-            if placed:
-                end = f"the log ends with frame {last[shard]}" if shard in last else f"the log has no shard {shard}"
-                more = f", the first of {len(placed)}" if len(placed) > 1 else ""
-                yield _stray(placed[0], f"no decision: {end}; take a log that goes as far as the decisions", more)
+        left: dict[int, list[PlacedDecision]] = {}
+        for reader in self._readers:
+            while (placed := await reader.take()) is not None:
+                left.setdefault(placed.id.shard, []).append(placed)
+        findings = []
+        for shard, decisions in left.items():
+            end = f"the log ends with frame {last[shard]}" if shard in last else f"the log has no shard {shard}"
+            more = f", the first of {len(decisions)}" if len(decisions) > 1 else ""
+            expected = f"no decision: {end}; take a log that goes as far as the decisions"
+            findings.append(_stray(decisions[0], expected, more))
+        return findings
 
 
-def _stray(placed: Placed, expected: str, more: str = "") -> Finding:
+def _stray(placed: PlacedDecision, expected: str, more: str = "") -> Finding:
+    """The finding for a decision out of place."""
     decision = placed.decision
     return Finding(
         rules=(IDS,),
-        shard=placed.shard,
-        frame=placed.frame,
+        shard=placed.id.shard,
+        frame=placed.id.frame,
         at=decision["at"],
         place=placed.place,
         pool=decision["pool"],
@@ -158,20 +141,54 @@ def _stray(placed: Placed, expected: str, more: str = "") -> Finding:
         chat_id=decision.get("chat_id"),
         agent_id=decision.get("agent_id"),
         expected=expected,
-        found=f"{decision['type']} of frame {placed.frame}{more}",
+        found=f"{decision['type']} of frame {placed.id.frame}{more}",
     )
 
 
-def audit_files(
-    log: Path, decisions: Iterable[Path], progress: Callable[[Report], None], auditor: Auditor | None = None
-) -> Report:
-    """Check decision logs against a recorded log; memory grows with the pools' state only.
+async def follow_frames(
+    auditor: Auditor,
+    frames: AsyncIterable[PlacedFrame],
+    feed: DecisionFeed,
+    last: dict[int, int],
+    progress: Callable[[Report], None],
+) -> None:
+    """Give the auditor each frame together with its decisions, then report decisions after the last frames.
 
     Args:
-        log: A journal log, each shard from its frame 0, or a bus log.
-        decisions: One file with all decisions in order, or several files, for example one for each topic.
-        progress: Called with the report every 1,000 frames.
-        auditor: An auditor that has the state before the log; a new auditor by default.
+        auditor: the auditor.
+        frames: the frames of a log; each shard in order.
+        feed: the decisions.
+        last: shard → number of the last frame so far; updated.
+        progress: called with the report every 1,000 frames.
+
+    Raises:
+        AuditInputError: a source has something else than a decision.
+    """
+    report = auditor.report
+    count = 0
+    async for shard, frame, place in frames:
+        decisions, strays = await feed.take(shard, frame.n)
+        report.add(*strays)
+        auditor.follow(shard, frame, decisions, place=place, is_last=feed.is_over(shard))
+        last[shard] = frame.n
+        if not count % 1000:
+            progress(report)
+            # Files are read without a suspension. Here Ctrl-C can cancel the task.
+            await asyncio.sleep(0)
+        count += 1
+    report.add(*await feed.rest(last))
+
+
+async def audit_files(
+    log: Path, decisions: Iterable[Path], progress: Callable[[Report], None], auditor: Auditor | None = None
+) -> Report:
+    """Check decision logs against a recorded log. Memory grows with the state of the pools only.
+
+    Args:
+        log: a journal log, each shard from its frame 0, or a bus log.
+        decisions: one file with all decisions in order, or several files, for example one for each topic.
+        progress: called with the report every 1,000 frames.
+        auditor: an auditor with the state before the log; a new auditor by default.
 
     Raises:
         RecordedLogError: the log can't be read.
@@ -179,39 +196,26 @@ def audit_files(
         OSError: a file can't be read.
     """
     auditor = auditor or Auditor()
-    report = auditor.report
-    sources = [(Source(), _placed(path)) for path in decisions]
-    feed = Feed([source for source, _ in sources])
+    feed = DecisionFeed([_decisions(path) for path in decisions])
+    await follow_frames(auditor, _frames(log), feed, {}, progress)
+    return auditor.report
+
+
+async def _frames(log: Path) -> AsyncIterator[PlacedFrame]:
+    """The frames of a log. The place of a frame is that of its last line."""
     current = _CurrentPlace()
-    last: dict[int, int] = {}
-    for count, (shard, frame) in enumerate(_frames(log, current)):
-        for source, lines in sources:
-            while source.lacks(shard, frame.n):
-                source.put(next(lines, None))
-        found, strays = feed.of(shard, frame.n)
-        report.add(*strays)
-        auditor.follow(shard, frame, found, place=current.place, is_last=feed.is_over(shard))
-        last[shard] = frame.n
-        if not count % 1000:
-            progress(report)
-    for source, lines in sources:
-        for placed in lines:
-            source.put(placed)
-    report.add(*feed.rest(last))
-    return report
-
-
-def _frames(log: Path, current: "_CurrentPlace") -> Iterator[tuple[int, Frame]]:
     records = current.track(read_log(log))
+    frames: Iterable[tuple[int, Frame]]
     if kind_of(log) is Kind.JOURNAL:
-        yield from journal_frames(records, Tally())
+        frames = journal_frames(records, Tally())
     else:
-        for frame in bus_frames(records, Tally()):
-            yield 0, frame
+        frames = ((0, frame) for frame in bus_frames(records, Tally()))
+    for shard, frame in frames:
+        yield shard, frame, current.place
 
 
 class _CurrentPlace:
-    """Place of the last record that was read: the place of the current frame, for frames are made as lines are read."""
+    """The place of the line read last: frames are made while the lines are read."""
 
     place = ""
 
@@ -221,7 +225,8 @@ class _CurrentPlace:
             yield record
 
 
-def _placed(path: Path) -> Iterator[Placed]:
+async def _decisions(path: Path) -> AsyncIterator[PlacedDecision]:
+    """The decisions of a file, in order; blank lines are skipped."""
     number = 0
     try:
         for number, line in enumerate(read_lines(path), start=1):

@@ -1,19 +1,25 @@
-"""`switchboard audit`: the auditor, fed from files or from the live topics."""
+"""`switchboard audit`: check decisions of files or of the live topics against the rules."""
 
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final
 
 import click
 from aiokafka import ConsumerRecord, TopicPartition
 
 from switchboard.audit.auditor import Auditor, Frame
 from switchboard.audit.findings import Report
-from switchboard.audit.inputs import Feed, Placed, Source, audit_files, read_decision
+from switchboard.audit.inputs import (
+    DecisionFeed,
+    PlacedDecision,
+    PlacedFrame,
+    audit_files,
+    follow_frames,
+    read_decision,
+)
 from switchboard.cli.params import refuse_swapped
 from switchboard.cli.process import relax_collector
 from switchboard.cli.ui import broker_wait, say, say_json, say_lines, text_progress
@@ -23,9 +29,6 @@ from switchboard.journal.printable_text import counted
 from switchboard.kafka.acl import AUDITED, Operation, on_topics, require_rights
 from switchboard.kafka.reading import Partition, ends_of, opened, require_partitions
 from switchboard.settings import Settings, load
-
-FRAMES_PER_REPORT: Final = 1000
-"""Journal frames between two updates of the progress bar."""
 
 
 @click.command()
@@ -59,7 +62,8 @@ def audit(log: Path | None, decisions: tuple[Path, ...], *, as_json: bool) -> No
             rate = report.events / max(time.monotonic() - began, 1e-3)
             update(f"{report.events:,} events, {rate:,.0f}/s, {report.found:,} findings")
 
-        report = audit_files(log, decisions, progress) if log is not None else asyncio.run(audit_live(load(), progress))
+        work = audit_files(log, decisions, progress) if log is not None else audit_live(load(), progress)
+        report = asyncio.run(work)
     _print_report(report, time.monotonic() - began, as_json=as_json)
     sys.exit(FAULT if report.found else 0)
 
@@ -88,35 +92,18 @@ async def audit_live(settings: Settings, progress: Callable[[Report], None]) -> 
                 await stack.enter_async_context(opened(conn, tp, ends[tp]))
                 for tp in tps[len(AUDITED) * shard : len(AUDITED) * (shard + 1)]
             ]
-            await _audit_shard(auditor, shard, journal, decided, progress)
+            feed = DecisionFeed([_decisions(partition) for partition in decided])
+            await follow_frames(auditor, _frames(journal, shard), feed, {shard: -1}, progress)
     return auditor.report
 
 
-async def _audit_shard(
-    auditor: Auditor, shard: int, journal: Partition, decided: list[Partition], progress: Callable[[Report], None]
-) -> None:
-    """Give the auditor each frame of a shard together with the frame's decisions."""
-    sources = [(Source(), partition) for partition in decided]
-    feed = Feed([source for source, _ in sources])
+async def _frames(journal: Partition, shard: int) -> AsyncIterator[PlacedFrame]:
+    """The frames of a shard's journal, from frame 0."""
     expected = 0
     async for record in journal:
         place = _place(record)
-        frame = _frame(record, place, expected)
-        # Read each topic of decisions until all decisions of the frame are there.
-        for source, partition in sources:
-            while source.lacks(shard, frame.n):
-                source.put(await _next(partition))
-        found, strays = feed.of(shard, frame.n)
-        auditor.report.add(*strays)
-        auditor.follow(shard, frame, found, place=place, is_last=feed.is_over(shard))
-        if not expected % FRAMES_PER_REPORT:
-            progress(auditor.report)
+        yield shard, _frame(record, place, expected), place
         expected += 1
-    # Decisions after the journal's last frame are findings, so the topics are read to their ends.
-    for source, partition in sources:
-        while not source.has_ended:
-            source.put(await _next(partition))
-    auditor.report.add(*feed.rest({shard: expected - 1}))
 
 
 def _frame(record: ConsumerRecord, place: str, expected: int) -> Frame:
@@ -134,10 +121,9 @@ def _frame(record: ConsumerRecord, place: str, expected: int) -> Frame:
     return frame
 
 
-async def _next(partition: Partition) -> Placed | None:
-    """The next decision of a partition; None at its end."""
-    record = await partition.next()
-    return read_decision(record.value, _place(record)) if record is not None else None
+async def _decisions(partition: Partition) -> AsyncIterator[PlacedDecision]:
+    async for record in partition:
+        yield read_decision(record.value, _place(record))
 
 
 def _place(record: ConsumerRecord) -> str:

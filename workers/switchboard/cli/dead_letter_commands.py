@@ -46,7 +46,7 @@ def list_(reason: str | None, since: Start, limit: int, *, as_json: bool) -> Non
     """
 
     async def newest(conn: Connection, names: TopicNames) -> tuple[int, list[DeadLetter]]:
-        # A heap of the newest letters: so no more than `limit` of them are in memory.
+        # A heap of the newest letters keeps at most `limit` of them in memory.
         heap: list[tuple[int, int, int, DeadLetter]] = []
         number = 0
         async for letter in dead_letters(conn, names, since):
@@ -161,9 +161,9 @@ async def _chosen(
     Args:
         conn: the cluster.
         names: names of the topics.
-        places: the letters at these places,
-        reason: or all letters that were set aside for this reason,
-        everything: or all letters.
+        places: places of the letters to replay; or
+        reason: the reason of the letters to replay; or
+        everything: true to replay all letters.
     """
     found: dict[str, DeadLetter] = {}
     replays = Replays()
@@ -176,14 +176,14 @@ async def _chosen(
     for place, letter in found.items():
         if letter.obstacle is not None:
             refused[place] = letter.obstacle
-        elif (again := replays.again(letter)) is not None:
+        elif (again := replays.later(letter)) is not None:
             refused[place] = f"it was replayed and failed again: see {again}"
     chosen = [letter for place, letter in found.items() if place not in refused]
     return sorted(chosen, key=lambda each: (each.at, each.place.partition, each.place.offset)), refused
 
 
 def _read(work: Callable[[Connection, TopicNames], Coroutine[Any, Any, Found]]) -> Found:
-    """The result of reading the topic; the reading begins again if a broker goes away meanwhile."""
+    """The result of `work`, which is repeated if a broker goes away meanwhile."""
     settings = load()
     conn, names = settings.connection(), settings.topic_names()
 
@@ -194,7 +194,7 @@ def _read(work: Callable[[Connection, TopicNames], Coroutine[Any, Any, Found]]) 
 
 
 def _show(letter: DeadLetter) -> None:
-    """Print a letter for people: reason, key, headers, value."""
+    """Print a letter as text: reason, key, headers, value."""
     say(line_of(letter))
     say(f"key: {'(left out)' if 'key' in letter.left_out else shown(letter.key)}")
     for name, value in letter.headers:
@@ -206,7 +206,7 @@ def _show(letter: DeadLetter) -> None:
 
 
 def fields_of(letter: DeadLetter) -> dict[str, Any]:
-    """A letter for machines, without the value and the record's own headers; None where a field does not apply."""
+    """The fields of a letter as in `--json`, without value and headers. The field names are public."""
     topic, partition, offset = letter.source
     return {
         "place": str(letter.place),
@@ -225,7 +225,7 @@ def fields_of(letter: DeadLetter) -> dict[str, Any]:
 
 
 def line_of(letter: DeadLetter) -> str:
-    """A letter for people, in one line: place, time, reason, source."""
+    """A letter as a line of text: place, time, reason, source."""
     topic, partition, offset = letter.source
     again = f" (its header says: replayed from {letter.replayed_from})" if letter.replayed_from else ""
     where = f"{letter.place}  {_time(letter.at)}"
@@ -235,17 +235,17 @@ def line_of(letter: DeadLetter) -> str:
 
 
 def _time(ms: int) -> str:
-    """A time in RFC 3339; in ms since 1970 if the year is not from 0001 to 9999, as a record's timestamp may be."""
+    """A record's timestamp as RFC 3339 text; as `N ms` if the year is not from 0001 to 9999."""
     return format_ms(ms) if is_timely(ms) else f"{ms} ms"
 
 
 def shown(value: bytes | None) -> str:
-    """Bytes as text for people, on one line and printable."""
+    """Bytes as printable text on one line."""
     return "(none)" if (text := text_of(value)) is None else printable(text)
 
 
 def text_of(value: bytes | None) -> str | None:
-    """Bytes as text; as hex if they are no UTF-8."""
+    """Bytes as text; as hex if they are not UTF-8."""
     if value is None:
         return None
     try:

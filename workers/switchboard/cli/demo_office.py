@@ -61,10 +61,10 @@ BEHAVIOUR: Final = Behaviour(
 )
 
 READY_SECONDS: Final = 60
-"""Bound on the start of a router, which takes about 2 s, on a busy machine longer."""
+"""Time limit of the router's start, which takes about 2 s, on a busy machine more."""
 BUS_PARTITIONS: Final = 2
 STOP_SECONDS: Final = 10
-"""Bound on the stop of a worker, which takes 5 s at most; then the worker is killed."""
+"""Time limit of a worker's stop, which takes 5 s at most; then the worker is killed."""
 
 # A shell that waits for the end of its input, a pipe from this process, then kills the worker. The pipe closes however
 # this process ends, also by SIGKILL.
@@ -108,7 +108,7 @@ def broker(say: Callable[[str], None]) -> Iterator[tuple[Connection, dict[str, s
 async def office(
     conn: Connection, settings: dict[str, str], folder: Path, say: Callable[[str], None]
 ) -> AsyncIterator[Office]:
-    """Topics with names of their own, the configuration, a ready router, and a monitor; all removed at the end.
+    """Create topics and configuration, and start a router and a monitor; remove everything at the end.
 
     Raises:
         OfficeError: the router did not become ready.
@@ -155,7 +155,8 @@ async def office(
         )
     finally:
         await asyncio.gather(*(asyncio.to_thread(child.stop) for child in children))
-        if bootstrap_from_environment() is not None:  # a local broker is removed whole
+        # A local broker is removed with all its topics.
+        if bootstrap_from_environment() is not None:
             await _delete_topics(conn, run)
 
 
@@ -233,14 +234,14 @@ async def _until_ready(router: Child, address: str) -> None:
 
 
 async def _delete_topics(conn: Connection, run: str) -> None:
-    """Delete the demo's topics from a cluster that is not ours; the monitor's own topics hold the run's name too."""
+    """Delete the demo's topics from a cluster of the user. The monitor's own topics have the run's name as well."""
     async with session(conn) as client:
         ours = [name for name in await client.list_topics() if run in name]
         await client.delete_topics(ours)
 
 
 def _free_ports() -> tuple[int, int]:
-    """Two ports of loopback that nothing listens on."""
+    """Two free TCP ports of loopback."""
     with socket.socket() as one, socket.socket() as other:
         one.bind(("127.0.0.1", 0))
         other.bind(("127.0.0.1", 0))

@@ -2,30 +2,19 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 import click
 
 from switchboard.cli.explain_lines import Line, chat_lines, day, show
-from switchboard.cli.explain_sentences import REFUSALS, clock, sentences, span
+from switchboard.cli.explain_sentences import clock, sentences
 from switchboard.cli.process import relax_collector
 from switchboard.cli.ui import PrintableConsole, log_progress, say_json
 from switchboard.journal.log_frames import Tally
 from switchboard.journal.printable_text import counted
-from switchboard.tools.agent_story import AgentMoment, AgentStory, Standing, Totals
+from switchboard.projections.decision_texts import REASONS, duration_text, offer_end_count
+from switchboard.tools.agent_story import AgentMoment, AgentState, AgentStory, Totals
 from switchboard.tools.chat_story import ChatStory
 from switchboard.tools.explanation import explain_agent, explain_chat
-
-_ENDS: Final = {
-    "declined": "declined",
-    "missed": "not answered in time",
-    "agent-unavailable": "taken back as the agent became unavailable",
-    "agent-absent": "taken back as the agent went away",
-    "agent-lost": "taken back as the console was lost",
-    "agent-logged-out": "taken back as the agent logged out",
-    "chat-abandoned": "ended as the customer left",
-    "chat-transferred": "taken back as the chat was transferred",
-}
 
 
 @click.command()
@@ -68,7 +57,7 @@ def explain(log: Path, chat_id: str | None, agent_id: str | None, pool: str | No
 
 
 def agent_lines(story: AgentStory) -> list[Line]:
-    """An agent's day: totals, then each moment."""
+    """The day of an agent as lines: totals, then each event or timer that concerned the agent."""
     return list(_agent(story))
 
 
@@ -95,20 +84,21 @@ def _totals(totals: Totals) -> Iterator[Line]:
     logged_in = totals.logged_in
     if logged_in:
         yield Line(
-            f"Logged in for {span(logged_in)}: available {_share(totals.available, logged_in)}, with at least one chat "
-            f"{_share(totals.occupied, logged_in)}, full {_share(totals.full, logged_in)}, asking for a chat "
+            f"Logged in for {duration_text(logged_in)}: available {_share(totals.available, logged_in)}, with at least "
+            f"one chat {_share(totals.occupied, logged_in)}, full {_share(totals.full, logged_in)}, asking for a chat "
             f"{_share(totals.asking, logged_in)}; {totals.sessions / logged_in:.2f} chats at a time on average."
         )
     yield Line(f"{counted(totals.offers, 'offer')}, {totals.accepted} accepted{_accepted(totals)}; {_ended(totals)}.")
     if totals.chats_closed:
         yield Line(f"{counted(totals.chats_closed, 'chat came to its', 'chats came to their')} end with the agent.")
     if totals.rejected_requests:
-        refused = ", ".join(f"{number} ({REFUSALS[why]})" for why, number in sorted(totals.rejected_requests.items()))
+        refused = ", ".join(f"{number} ({REASONS[why]})" for why, number in sorted(totals.rejected_requests.items()))
         yield Line(f"Requests refused: {refused}.")
 
 
 def _share(part: float, whole: float) -> str:
-    return f"{span(part)} ({100 * part / whole:.0f} %)"
+    """A duration in seconds, and its share of the whole."""
+    return f"{duration_text(part)} ({100 * part / whole:.0f} %)"
 
 
 def _accepted(totals: Totals) -> str:
@@ -121,7 +111,7 @@ def _accepted(totals: Totals) -> str:
 def _ended(totals: Totals) -> str:
     if not totals.ended:
         return "none ended otherwise"
-    return ", ".join(f"{number} {_ENDS.get(why, why)}" for why, number in sorted(totals.ended.items()))
+    return ", ".join(offer_end_count(number, why) for why, number in sorted(totals.ended.items()))
 
 
 def _agent_moment(moment: AgentMoment) -> Iterator[Line]:
@@ -133,8 +123,8 @@ def _agent_moment(moment: AgentMoment) -> Iterator[Line]:
         yield Line(f"Now {_state(moment.after)}.", depth=1)
 
 
-def _state(standing: Standing) -> str:
-    if standing.status == "logged-out":
+def _state(state: AgentState) -> str:
+    if state.status == "logged-out":
         return "logged out"
-    asks = "" if standing.requested_at is None else f", asking since {clock(standing.requested_at)}"
-    return f"{standing.status}, {standing.sessions} of {standing.max_sessions} chats{asks}"
+    asks = "" if state.requested_at is None else f", asking since {clock(state.requested_at)}"
+    return f"{state.status}, {state.sessions} of {state.max_sessions} chats{asks}"

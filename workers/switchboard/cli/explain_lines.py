@@ -1,4 +1,4 @@
-"""The story of a chat as lines: a summary, then each moment with its decisions and their reasons."""
+"""The story of a chat as lines: a summary, then each event or timer with its decisions and their reasons."""
 
 import re
 import textwrap
@@ -10,7 +10,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from switchboard.cli.explain_sentences import after, clock, sentences, span
+from switchboard.cli.explain_sentences import clock, sentences
 from switchboard.domain.decisions import (
     AcceptRejected,
     AgentMadeUnavailable,
@@ -25,18 +25,20 @@ from switchboard.domain.decisions import (
 )
 from switchboard.domain.rfc3339 import parse_ms
 from switchboard.journal.printable_text import counted, printable
+from switchboard.projections.decision_texts import CLOSURES, PULL_POLICIES, STAGES, duration_text, waited_text
 from switchboard.tools.chat_story import ChatStory, Life, Moment
-from switchboard.tools.choices import Asking, Choice, Hindered, Hindrance, Unserved
+from switchboard.tools.choices import Choice, EligibleAgent, HinderedAgent, Hindrance, Unserved
 
 TIME_WIDTH: Final = 14
 """Columns of the time in front of a line."""
+
 _RULES: Final = re.compile(r"\[(?:[RI]\d+(?:, )?)+\]")
 
 NAMED: Final = 6
-"""Agents that are named for each hindrance, and requests that are listed."""
+"""Agents named for each hindrance, and requests listed, at most."""
 
 _KINDS: Final[dict[Hindrance, tuple[str, str]]] = {
-    "absent": ("is away", "are away"),
+    "absent": ("is absent", "are absent"),
     "unavailable": ("is not available", "are not available"),
     "full": ("has as many chats as allowed", "have as many chats as allowed"),
     "declined": ("has just declined this chat", "have just declined this chat"),
@@ -90,12 +92,12 @@ def _chat(story: ChatStory) -> Iterator[Line]:
 
 
 def _summary(life: Life, ends_at: str, *, last: bool) -> str:
-    """One life of a chat in a few sentences.
+    """A chat in a few sentences.
 
     Args:
-        life: from arrival to end.
+        life: the chat.
         ends_at: the end of the log, RFC 3339.
-        last: true if the id was not used again.
+        last: true if no later chat has the same id.
     """
     made = [decision for moment in life.moments for decision in moment.decisions]
     arrived = next((each for each in made if isinstance(each, ChatQueued)), None)
@@ -106,52 +108,58 @@ def _summary(life: Life, ends_at: str, *, last: bool) -> str:
     if offers:
         times = {1: "once", 2: "twice"}.get(len(offers), f"{len(offers)} times")
         first = "first " if len(offers) > 1 else ""
-        parts.append(f"Offered {times}, {first}{after(offers[0].waited_seconds)}.")
+        parts.append(f"Offered {times}, {first}{waited_text(offers[0].waited_seconds)}.")
     else:
         parts.append("Never offered.")
     confirmed = [each for each in made if isinstance(each, AssignmentConfirmed)]
     if confirmed:
         waited = (parse_ms(confirmed[0].at) - parse_ms(arrived.arrived_at)) / 1000
         later = "".join(f", later by {each.agent_id}" for each in confirmed[1:])
-        parts.append(f"Accepted by {confirmed[0].agent_id} {span(waited)} after arriving{later}.")
+        parts.append(f"Accepted by {confirmed[0].agent_id} {duration_text(waited)} after arriving{later}.")
     closed = next((each for each in made if isinstance(each, ChatClosed)), None)
     if closed is not None:
-        parts.append(
-            f"Closed at {clock(closed.at)} ({closed.reason.replace('queue-timed-out', 'nobody took it in time')})."
-        )
+        parts.append(f"Closed at {clock(closed.at)} ({CLOSURES[closed.reason].label}).")
     elif last:
         parts.append(_as_it_ends(life, arrived, ends_at))
     return " ".join(parts)
 
 
 def _as_it_ends(life: Life, arrived: ChatQueued, ends_at: str) -> str:
+    """The state of an open chat at the end of the log."""
     chat = life.moments[-1].chat
     if chat is None:
         return ""
     if chat["stage"] == "waiting":
         waited = (parse_ms(ends_at) - parse_ms(arrived.arrived_at)) / 1000
         still = f"Still waiting in queue {chat['queue']} when the log ends at {clock(ends_at)}"
-        return f"{still}, {span(waited)} after arriving."
-    doing = {"offered": "offered to", "active": "with", "wrapping": "being wrapped up by"}[chat["stage"]]
-    return f"Still {doing} {chat['agent_id']} when the log ends at {clock(ends_at)}."
+        return f"{still}, {duration_text(waited)} after arriving."
+    return f"Still {STAGES[chat['stage']]} {chat['agent_id']} when the log ends at {clock(ends_at)}."
 
 
 def _moment(moment: Moment, life: Life, own: str) -> Iterator[Line]:
+    """An event or timer with its decisions, then the reasons for an offer or for further waiting.
+
+    Args:
+        moment: the event or timer.
+        life: the chat.
+        own: the chat's id, which sentences replace by "the chat".
+    """
     first, *others = sentences(moment.cause, _in_order(moment), own)
+    # Only the offer shows what ended: a delay between chats, or a re-offer cool-down.
     if moment.cause.type == "wait-over" and moment.choice is not None:
         first = _freed(moment.choice)
     yield Line(first, clock(moment.at))
-    for sentence in [*others, *_beside(moment, life)]:
+    for sentence in [*others, *_state_words(moment, life)]:
         yield Line(sentence, depth=1)
-    behind = [] if moment.choice is None else [*why_agent(moment.choice), *why_chat(moment.choice)]
+    reasons = [] if moment.choice is None else [*why_agent(moment.choice), *why_chat(moment.choice)]
     if moment.unserved is not None:
-        behind += why_nobody(moment.unserved)
-    for line in behind:
+        reasons += why_nobody(moment.unserved)
+    for line in reasons:
         yield Line(line.text, depth=line.depth + 2, bullet=line.bullet)
 
 
-def _beside(moment: Moment, life: Life) -> Iterator[str]:
-    """The state of the chat, after an event that the state did not allow."""
+def _state_words(moment: Moment, life: Life) -> Iterator[str]:
+    """The state of the chat, after an event that this state does not allow."""
     chat = moment.chat
     if any(isinstance(each, AcceptRejected | DeclineRejected | TransferRejected) for each in moment.decisions):
         if chat is None:
@@ -160,8 +168,7 @@ def _beside(moment: Moment, life: Life) -> Iterator[str]:
         elif chat["stage"] == "waiting":
             yield f"The chat waits in queue {chat['queue']}."
         else:
-            doing = {"offered": "is offered to", "active": "is with", "wrapping": "is being wrapped up by"}
-            yield f"The chat {doing[chat['stage']]} {chat['agent_id']} (offer {chat['offer_id']})."
+            yield f"The chat is {STAGES[chat['stage']]} {chat['agent_id']} (offer {chat['offer_id']})."
     elif chat is None and not moment.decisions and moment.cause.ignored is None:
         yield "No such chat was known: should it arrive within a minute, it is closed at once. [R13]"
 
@@ -171,6 +178,7 @@ def _closes(moment: Moment) -> bool:
 
 
 def _freed(choice: Choice) -> str:
+    """What ended and made an offer possible."""
     match choice.freed_by:
         case "delay":
             return f"{choice.agent_id}'s delay between chats was over. [R5]"
@@ -181,7 +189,7 @@ def _freed(choice: Choice) -> str:
 
 
 def _in_order(moment: Moment) -> list[Decision]:
-    """Decisions of a moment in the order they were made, with those about other subjects that explain them."""
+    """The decisions about the chat, and those about its agents that explain them, in the order they were made."""
     to = {each.agent_id for each in moment.decisions if isinstance(each, ChatAssigned)}
     also = [
         each
@@ -192,7 +200,7 @@ def _in_order(moment: Moment) -> list[Decision]:
 
 
 def why_agent(choice: Choice) -> Iterator[Line]:
-    """The requests in agent order, and the other agents who serve the queue, each with the hindrance."""
+    """Why this agent: the requests in agent order, and the other agents who serve the queue, with their hindrances."""
     if choice.agent_order == "transfer":
         yield Line(f"Why {choice.agent_id}: the transfer names {choice.agent_id}; who is asking plays no part. [R16]")
         return
@@ -207,10 +215,10 @@ def why_agent(choice: Choice) -> Iterator[Line]:
 
 
 def _asking(choice: Choice) -> Iterator[Line]:
-    """The requests around the one that was served."""
+    """`NAMED` lines about the requests around the one that got the chat."""
     by_lot = sum(each.lot is not None for each in choice.asking)
     at = next(number for number, each in enumerate(choice.asking) if each.agent_id == choice.agent_id)
-    # At most one line after the chosen agent; before it as many as `NAMED` leaves.
+    # One request after the chosen one; before it as many as `NAMED` allows.
     shown = range(max(0, at - NAMED + 2), min(len(choice.asking), max(NAMED, at + 2)))
     if shown.start:
         why = _counts_by_kind([each.hindered for each in choice.asking[: shown.start] if each.hindered is not None])
@@ -227,7 +235,8 @@ def _asking(choice: Choice) -> Iterator[Line]:
         yield Line(f"and {len(choice.asking) - shown.stop} more after them", depth=1, bullet="-")
 
 
-def _place(each: Asking, by_lot: int) -> str:
+def _place(each: EligibleAgent, by_lot: int) -> str:
+    """Why a request has its place in agent order. `by_lot` is the number of agents ordered by lot (R7)."""
     if each.lot is not None:
         return f"no chat since login, lot {_nth(each.lot)} of {by_lot}"
     made = "clicked" if each.origin == "manual" else "by push"
@@ -235,7 +244,7 @@ def _place(each: Asking, by_lot: int) -> str:
 
 
 def why_chat(choice: Choice) -> Iterator[Line]:
-    """The reason for this chat among all waiting chats in the agent's queues."""
+    """Why this chat, of all waiting chats in the agent's queues."""
     if choice.agent_order == "transfer":
         return
     waiting = sum(line.waiting for line in choice.queues)
@@ -249,15 +258,17 @@ def why_chat(choice: Choice) -> Iterator[Line]:
             f"Why this chat: it had waited for {choice.starvation_limit_seconds:g} s or longer, the limit beyond which "
             f"the oldest comes first, whatever its queue's rank. Waiting, best-ranked first: {held}. [R8]"
         )
-    elif choice.policy == "strict-priority":
-        yield Line(
-            f"Why this chat: the oldest in the best-ranked queue that held one for {agent} (strict priority). Waiting, "
-            f"best-ranked first: {held}. [R8]"
-        )
     else:
-        yield Line(
-            f"Why this chat: the oldest for {agent} over all of {agent}'s queues (first due). Waiting: {held}. [R8]"
-        )
+        policy = PULL_POLICIES[choice.policy].name.lower()
+        if choice.policy == "strict-priority":
+            yield Line(
+                f"Why this chat: the oldest in the best-ranked queue that held one for {agent} ({policy}). Waiting, "
+                f"best-ranked first: {held}. [R8]"
+            )
+        else:
+            yield Line(
+                f"Why this chat: the oldest for {agent} over all of {agent}'s queues ({policy}). Waiting: {held}. [R8]"
+            )
     for each in choice.earlier:
         why = (
             f"{agent} turned it down a short while ago [R5]"
@@ -272,7 +283,7 @@ def why_chat(choice: Choice) -> Iterator[Line]:
 
 
 def why_nobody(unserved: Unserved) -> Iterator[Line]:
-    """The reason why no agent gets a chat."""
+    """Why no agent gets a chat."""
     if not unserved.agents:
         yield Line("Nobody could take it: no agent is logged in. [R6]")
     elif not unserved.serving:
@@ -290,8 +301,8 @@ def why_nobody(unserved: Unserved) -> Iterator[Line]:
         yield Line(f"{counted(unserved.ahead, 'chat stands', 'chats stand')} before it in queue {unserved.queue}. [R4]")
 
 
-def by_kind(hindered: Sequence[Hindered]) -> Iterator[Line]:
-    """Agents by hindrance, `NAMED` of each by name."""
+def by_kind(hindered: Sequence[HinderedAgent]) -> Iterator[Line]:
+    """The agents by hindrance, `NAMED` of each by name."""
     for kind, words in _KINDS.items():
         of_kind = [each for each in hindered if each.why == kind]
         if not of_kind:
@@ -301,26 +312,28 @@ def by_kind(hindered: Sequence[Hindered]) -> Iterator[Line]:
         yield Line(f"{len(of_kind)} {words[len(of_kind) > 1]}: {named}{more}", depth=1, bullet="-")
 
 
-def hindrance(each: Hindered) -> str:
-    """The hindrance of one agent."""
+def hindrance(each: HinderedAgent) -> str:
+    """The hindrance of an agent, in words."""
     if each.why == "other-queues":
         return "does not serve this chat's queue [R5]"
     return f"{_KINDS[each.why][0]}{_detail(each)}"
 
 
-def _detail(each: Hindered) -> str:
+def _detail(each: HinderedAgent) -> str:
+    """The figures of a hindrance, in parentheses."""
     match each.why:
         case "full" | "not-asking" | "deciding":
             return f" ({each.sessions} of {each.max_sessions})"
         case "declined" | "missed" if each.seconds_ago is not None and each.seconds_more is not None:
-            return f" ({span(each.seconds_ago)} ago, again in {span(each.seconds_more)})"
+            return f" ({duration_text(each.seconds_ago)} ago, again in {duration_text(each.seconds_more)})"
         case "delay" if each.seconds_more is not None:
-            return f" (for {span(each.seconds_more)} more)"
+            return f" (for {duration_text(each.seconds_more)} more)"
         case _:
             return ""
 
 
-def _counts_by_kind(hindered: Sequence[Hindered]) -> str:
+def _counts_by_kind(hindered: Sequence[HinderedAgent]) -> str:
+    """The numbers of agents with a request that may not take the chat."""
     elsewhere = sum(each.why == "other-queues" for each in hindered)
     parts = [f"{elsewhere} serve other queues"] if elsewhere else []
     if len(hindered) > elsewhere:
@@ -334,7 +347,7 @@ def _nth(number: int) -> str:
 
 
 def show(lines: list[Line], console: Console) -> None:
-    """Print lines; on a terminal in colour, else plain."""
+    """Print lines, on a terminal in colour."""
     for line in lines:
         for text in _wrapped(line, console.width):
             console.print(text, soft_wrap=True)

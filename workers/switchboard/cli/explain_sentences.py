@@ -1,4 +1,8 @@
-"""Decisions in plain words, each with the rule that it follows in brackets at its end."""
+"""Sentences of `switchboard explain`: what happened and what was decided, each with its routing rule in brackets.
+
+The words for reasons, stages and timers are those of `projections.decision_texts`. Functions take `own`, the id of the
+chat whose story is being written: sentences call that chat `the chat`, and every other by its id. None names all chats.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -19,37 +23,27 @@ from switchboard.domain.decisions import (
     RequestRejected,
     TransferRejected,
 )
+from switchboard.projections.decision_texts import (
+    CLOSURES,
+    OFFER_ENDS,
+    REASONS,
+    TIMERS,
+    ordinal_offer,
+    requeue_clause,
+    waited_text,
+)
 from switchboard.tools.chat_story import Cause
 
-OFFER_ENDS: Final = {
-    "declined": "was declined",
-    "missed": "ran out",
-    "agent-unavailable": "was taken back, for the agent is not available",
-    "agent-absent": "was taken back, for the agent is away",
-    "agent-lost": "was taken back, for the agent's console is gone",
-    "agent-logged-out": "was taken back, for the agent logged out",
-    "chat-abandoned": "ended, for the customer left",
-    "chat-transferred": "was taken back, for the chat was transferred",
-}
-REFUSALS: Final = {
-    "unknown-chat": "no such chat is open",
-    "not-offered": "the chat is not offered to anybody just now",
-    "wrong-agent": "the chat is offered to somebody else",
-    "stale-offer": "that offer is over, and another one stands",
-    "not-allowed": "the agent's profile does not allow it",
-    "unknown-agent": "that agent is not logged in",
-    "not-available": "that agent is not available",
-    "at-capacity": "that agent has as many chats as it may have",
-    "not-logged-in": "the agent is not logged in",
-}
 REQUEUE_RULES: Final = {
     "agent-lost": "R18",
     "agent-logged-out": "R18",
     "agent-unavailable": "R18",
     "agent-absent": "R18",
     "transferred": "R16",
+    "overflow": "R17",
+    "queue-removed": "R20",
 }
-"""By which rule a chat waits again; R10 where its offer just ended."""
+"""The rule by which a chat waits again, by reason; R10 for an offer that was declined or missed."""
 
 
 def clock(at: str) -> str:
@@ -57,299 +51,280 @@ def clock(at: str) -> str:
     return at[11:].rstrip("Z")
 
 
-def decision_words(decision: Decision, own: str | None) -> str:  # noqa: PLR0911, PLR0912 - a sentence each
-    """A sentence, with the rule that the decision follows."""
+def sentences(cause: Cause, decisions: Sequence[Decision], own: str | None) -> list[str]:
+    """The sentences of one moment: the first states the cause, and each further one a decision.
+
+    A decision that follows from the cause directly is told in the first sentence.
+    """
+    left = list(decisions)
+    consequence, rule = _consequence(cause, left, own)
+    first = f"{cause_text(cause, own)}{consequence}"
+    if first.endswith("]"):
+        first, _, rule = first.removesuffix("]").rpartition(" [")
+    first = f"{first}. [{rule}]" if rule else f"{first}."
+    return [first, *[decision_sentence(decision, own) for decision in left]]
+
+
+# Decisions
+
+
+def decision_sentence(decision: Decision, own: str | None) -> str:
+    """A decision as a sentence, with its rule."""
     match decision:
-        case ChatQueued():
-            return f"{chat_words(decision.chat_id, own, first=True)} waits in queue {decision.queue}. [R13]"
-        case ChatAssigned():
-            offered = f"{chat_words(decision.chat_id, own, first=True)} was offered to {decision.agent_id}"
-            return f"{offered} {_times(decision)}, to be answered by {clock(decision.expires_at)}. [R9]"
-        case AssignmentConfirmed():
-            by_itself = "; nobody answered, and the profile then accepts by itself" if decision.automatic else ""
-            return (
-                f"{chat_words(decision.chat_id, own, first=True)} is with {decision.agent_id}, "
-                f"{decision.seconds_to_accept:.1f} s after the offer{by_itself}. [R10]"
-            )
-        case AssignmentEnded():
-            offer = f"The offer{of_chat(decision.chat_id, own)} to {decision.agent_id}"
-            return f"{offer} {OFFER_ENDS[decision.reason]}. [R10]"
-        case ChatRequeued():
-            return _requeued(decision, own)
-        case ChatWrapping():
-            over = f"The conversation{of_chat(decision.chat_id, own)} is over; {decision.agent_id} wraps up"
-            return f"{over}, and is not free for another chat in its place yet. [R15]"
-        case ChatClosed():
-            return _closed_words(decision, own)
+        case ChatAssigned() | AssignmentConfirmed() | AssignmentEnded():
+            return _offer_sentence(decision, own)
+        case ChatQueued() | ChatRequeued() | ChatWrapping() | ChatClosed():
+            return _chat_sentence(decision, own)
+        case RequestRejected() | AcceptRejected() | DeclineRejected() | TransferRejected():
+            return _refusal_sentence(decision)
         case ChatRequested():
             return f"A request was made for {decision.agent_id}, who has room for a chat. [R11]"
-        case RequestRejected():
-            return f"The request was refused: {REFUSALS[decision.reason]}. [R12]"
-        case AcceptRejected():
-            return f"That was refused: {REFUSALS[decision.reason]}. [R10]"
-        case DeclineRejected():
-            return f"That was refused: {REFUSALS[decision.reason]}; the offer stands. [R10]"
-        case TransferRejected():
-            return f"That was refused: {REFUSALS[decision.reason]}; nothing changed. [R16]"
         case AgentMadeUnavailable():
             return f"{decision.agent_id} missed too many offers in a row, and was made unavailable. [R10]"
 
 
-def _times(decision: ChatAssigned) -> str:
-    """Which offer of the chat it is, and when it came."""
-    ordinal = {1: "first offer", 2: "second offer", 3: "third offer"}.get(decision.attempt, f"offer {decision.attempt}")
-    return f"{after(decision.waited_seconds)} ({ordinal})"
+def _offer_sentence(decision: ChatAssigned | AssignmentConfirmed | AssignmentEnded, own: str | None) -> str:
+    match decision:
+        case ChatAssigned():
+            when = f"{waited_text(decision.waited_seconds)} ({ordinal_offer(decision.attempt)})"
+            return (
+                f"{_chat(decision.chat_id, own)} was offered to {decision.agent_id} {when}, "
+                f"to be answered by {clock(decision.expires_at)}. [R9]"
+            )
+        case AssignmentConfirmed():
+            by_itself = "; nobody answered, and the profile then accepts by itself" if decision.automatic else ""
+            return (
+                f"{_chat(decision.chat_id, own)} is with {decision.agent_id}, "
+                f"{decision.seconds_to_accept:.1f} s after the offer{by_itself}. [R10]"
+            )
+        case AssignmentEnded():
+            ended = OFFER_ENDS[decision.reason].offer
+            return f"The offer{_of_chat(decision.chat_id, own)} to {decision.agent_id} {ended}. [R10]"
 
 
-def after(seconds: float) -> str:
-    """How long after a chat's arrival."""
-    return "at once" if seconds < 0.05 else f"{span(seconds)} after it arrived"
+def _chat_sentence(decision: ChatQueued | ChatRequeued | ChatWrapping | ChatClosed, own: str | None) -> str:
+    chat = _chat(decision.chat_id, own)
+    match decision:
+        case ChatQueued():
+            return f"{chat} waits in queue {decision.queue}. [R13]"
+        case ChatRequeued():
+            clause = requeue_clause(decision.reason, decision.queue)
+            return f"{chat} {clause}. [{REQUEUE_RULES.get(decision.reason, 'R10')}]"
+        case ChatWrapping():
+            return f"The conversation{_of_chat(decision.chat_id, own)} is over; {_wraps_up(decision)}. [R15]"
+        case ChatClosed():
+            closure = CLOSURES[decision.reason]
+            is_free = decision.reason == "concluded" and decision.agent_id is not None
+            free = f"; {decision.agent_id} is free for another in its place" if is_free else ""
+            return f"{chat} {closure.clause}{free}. [{closure.rule}]"
 
 
-def requeued(decision: Decision, own: str | None) -> str:
-    """Where a chat waits again, as half a sentence."""
-    if not isinstance(decision, ChatRequeued):
-        raise TypeError(decision.type)
-    again = "waits" if decision.reason == "transferred" else "waits again"
-    return f"{named(decision.chat_id, own)} {again} in queue {decision.queue}, at its place by arrival"
+def _refusal_sentence(decision: RequestRejected | AcceptRejected | DeclineRejected | TransferRejected) -> str:
+    why = REASONS[decision.reason]
+    match decision:
+        case RequestRejected():
+            return f"The request was refused: {why}. [R12]"
+        case AcceptRejected():
+            return f"That was refused: {why}. [R10]"
+        case DeclineRejected():
+            return f"That was refused: {why}; the offer stands. [R10]"
+        case TransferRejected():
+            return f"That was refused: {why}; nothing changed. [R16]"
 
 
-def _requeued(decision: ChatRequeued, own: str | None) -> str:
-    chat = chat_words(decision.chat_id, own, first=True)
-    match decision.reason:
-        case "overflow":
-            return f"{chat} moved to queue {decision.queue}, at its place by arrival. [R17]"
-        case "queue-removed":
-            return f"{chat}'s queue is gone: it waits in the default queue {decision.queue}. [R20]"
-    words = requeued(decision, own)
-    return f"{words[0].upper()}{words[1:]}. [{REQUEUE_RULES.get(decision.reason, 'R10')}]"
+def _wraps_up(decision: ChatWrapping) -> str:
+    return f"{decision.agent_id} wraps up, and is not free for another chat in its place yet"
 
 
-def _closed_words(decision: ChatClosed, own: str | None) -> str:
-    chat = chat_words(decision.chat_id, own, first=True)
-    match decision.reason:
-        case "abandoned":
-            return f"{chat} was closed as abandoned. [R14]"
-        case "queue-timed-out":
-            return f"{chat} was closed: nobody took it within the queue's limit. [R17]"
-        case "concluded":
-            free = "" if decision.agent_id is None else f"; {decision.agent_id} is free for another in its place"
-            return f"{chat} was closed as concluded{free}. [R15]"
+# Causes
 
 
-def span(seconds: float) -> str:
-    """A time in seconds, or in minutes and hours where that reads better."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
-
-
-def named(chat_id: str | None, own: str | None) -> str:
-    """A chat as it is spoken of within a sentence."""
-    return chat_words(chat_id, own, first=False)
-
-
-def chat_words(chat_id: str | None, own: str | None, *, first: bool) -> str:
-    """A chat as it is spoken of; `first` in a sentence."""
-    if chat_id == own:
-        return "The chat" if first else "the chat"
-    return f"{'Chat' if first else 'chat'} {chat_id}"
-
-
-def which_chat(chat_id: str | None, own: str | None) -> str:
-    """` chat ID`, but for the one that is spoken of anyway."""
-    return "" if chat_id == own else f" chat {chat_id}"
-
-
-def of_chat(chat_id: str | None, own: str | None) -> str:
-    """` of chat ID`, but for the one that is spoken of anyway."""
-    return "" if chat_id == own else f" of{which_chat(chat_id, own)}"
-
-
-IGNORED: Final = {
-    "already-open": "the chat is open already",
-    "already-closed": "the chat was closed a short while ago",
-    "already-over": "the conversation is over already",
-    "repeated": "it was told before",
-    "unknown-chat": "there is no such open chat",
-    "not-offered": "the chat is not offered to anybody",
-    "not-active": "there is no conversation to end",
-    "wrong-agent": "the chat is not with that agent",
-    "stale-offer": "that offer is over",
-    "not-logged-in": "that agent is not logged in",
-    "already-absent": "that agent is away already",
-    "not-absent": "that agent is not away",
-    "already-requested": "that agent is asking already",
-    "no-request": "that agent is not asking",
-    "not-manual": "the request was made for the agent, not by it",
-}
-
-
-def cause_words(cause: Cause, own: str | None) -> str:
-    """A sentence without its full stop. `own` is the chat that is spoken of anyway."""
-    words = _timer(cause, own) if cause.kind == "timer" else _event(cause, own)
+def cause_text(cause: Cause, own: str | None) -> str:
+    """An event or timer as a sentence without its full stop."""
+    text = _timer_text(cause, own) if cause.kind == "timer" else _event_text(cause, own)
     if cause.ignored is not None:
-        words += f"; ignored, for {IGNORED.get(cause.ignored, cause.ignored)} [R21]"
-    return words
+        text += f"; ignored, for {REASONS.get(cause.ignored, cause.ignored)} [R21]"
+    return text
 
 
-def _timer(cause: Cause, own: str | None) -> str:  # noqa: PLR0911 - a sentence each
-    agent = cause.agent_id
+def _timer_text(cause: Cause, own: str | None) -> str:
+    happened = TIMERS.get(cause.type, "")
     match cause.type:
+        case "offer-expiry" if cause.chat_id != own:
+            return f"{cause.agent_id} did not answer the offer of chat {cause.chat_id} in time"
         case "offer-expiry":
-            which = "in time" if cause.chat_id == own else f"the offer of chat {cause.chat_id} in time"
-            return f"{agent} did not answer {which}"
-        case "queue-overflow":
-            return f"{chat_words(cause.chat_id, own, first=True)} had waited until the queue's overflow"
-        case "queue-timeout":
-            return f"{chat_words(cause.chat_id, own, first=True)} had waited as long as the queue allows"
+            return f"{cause.agent_id} {happened}"
+        case "queue-overflow" | "queue-timeout":
+            return f"{_chat(cause.chat_id, own)} {happened}"
         case "wrap-up-limit":
-            return f"The time for wrapping up{of_chat(cause.chat_id, own)} was over"
-        case "agent-absent":
-            return f"{agent or 'The agent'} gave no sign for too long, and counts as away [R18]"
-        case "agent-lost":
-            return f"{agent or 'The agent'} gave no sign for too long, and counts as lost [R18]"
+            return f"The time for wrapping up{_of_chat(cause.chat_id, own)} {happened}"
+        case "agent-absent" | "agent-lost":
+            return f"{cause.agent_id or 'The agent'} {happened} [R18]"
         case _:
             return "A pause was over"
 
 
-def _event(cause: Cause, own: str | None) -> str:  # noqa: PLR0911 - a sentence each
+def _event_text(cause: Cause, own: str | None) -> str:
+    return _chat_event(cause, own) if cause.type.startswith("chat-") else _agent_event(cause)
+
+
+def _chat_event(cause: Cause, own: str | None) -> str:  # noqa: PLR0911 - a sentence each
     data, agent = cause.data, cause.agent_id or "an agent"
-    chat = chat_words(cause.chat_id, own, first=True)
-    it = chat_words(cause.chat_id, own, first=False)
+    chat = _chat(cause.chat_id, own)
     match cause.type:
         case "chat-arrival":
             return f"{chat} arrived"
         case "chat-accepted":
-            return f"{agent} accepted{which_chat(cause.chat_id, own)}"
+            return f"{agent} accepted{_which_chat(cause.chat_id, own)}"
         case "chat-declined":
-            return f"{agent} declined{which_chat(cause.chat_id, own)}"
+            return f"{agent} declined{_which_chat(cause.chat_id, own)}"
         case "chat-abandoned":
-            return f"The customer{of_chat(cause.chat_id, own)} left"
+            return f"The customer{_of_chat(cause.chat_id, own)} left"
         case "chat-concluded":
             by = {"agent": cause.agent_id or "the agent", "customer": "the customer", "system": "the system"}
-            return f"The conversation{of_chat(cause.chat_id, own)} was ended" + (
-                f" by {by[data['by']]}" if "by" in data else ""
-            )
+            by_whom = f" by {by[data['by']]}" if "by" in data else ""
+            return f"The conversation{_of_chat(cause.chat_id, own)} was ended{by_whom}"
         case "chat-released":
-            return f"{cause.agent_id} was done with {it}" if cause.agent_id else f"{chat} was released"
+            return (
+                f"{agent} was done with {_the_chat(cause.chat_id, own)}" if cause.agent_id else f"{chat} was released"
+            )
         case "chat-transferred":
             to = f"agent {data['to_agent']}" if "to_agent" in data else f"queue {data['to_queue']}"
             return f"{chat} was to be transferred to {to}"
         case _:
-            return _presence(cause, agent)
-
-
-def _presence(cause: Cause, agent: str) -> str:  # noqa: PLR0911 - a sentence each
-    data = cause.data
-    match cause.type:
-        case "request-chat":
-            return f"{agent} clicked Request Chat"
-        case "request-cancelled":
-            return f"{agent} took its request back"
-        case "agent-logged-in":
-            told = [f"{name} {data[name]}" for name in ("profile", "status", "mode", "max_sessions") if name in data]
-            return f"{agent} logged in" + (f" ({', '.join(told).replace('_', ' ')})" if told else "")
-        case "agent-logged-out":
-            return f"{agent} logged out"
-        case "agent-status-changed":
-            why = f" ({data['reason']})" if "reason" in data else ""
-            return f"{agent} became {data['status']}{why}"
-        case "agent-absent":
-            return f"{agent} went away"
-        case "agent-present":
-            return f"{agent} was back"
-        case "agent-lost":
-            return f"{agent}'s console was lost"
-        case "agent-heartbeat":
-            return f"{agent} gave a sign"
-        case "agent-capacity-changed":
-            told = [f"{name} {data[name]}" for name in ("mode", "max_sessions") if name in data]
-            return f"{agent}'s limits became {', '.join(told).replace('_', ' ')}"
-        case "pool-configured":
-            return "The pool was configured anew [R20]"
-        case _:
             return f"{cause.type} came"
 
 
-def sentences(cause: Cause, decisions: Sequence[Decision], own: str | None) -> list[str]:
-    """A moment's sentences: the first says what happened, and what is left of the decisions follows.
-
-    `own` is the chat that is spoken of anyway; None: name every chat.
-    """
-    left = list(decisions)
-    tail, rule = _tail(cause, left, own)
-    head = cause_words(cause, own)
-    if tail:
-        head = f"{head}{tail}"
-    if head.endswith("]"):
-        head, _, rule = head.removesuffix("]").rpartition(" [")
-    first = f"{head}." if not rule else f"{head}. [{rule}]"
-    return [first, *[decision_words(decision, own) for decision in left]]
+_AGENT_EVENTS: Final = {
+    "request-chat": "{agent} clicked Request Chat",
+    "request-cancelled": "{agent} took its request back",
+    "agent-logged-out": "{agent} logged out",
+    "agent-absent": "{agent} became absent",
+    "agent-present": "{agent} was back",
+    "agent-lost": "{agent} was lost",
+    "agent-heartbeat": "{agent} gave a sign",
+    "pool-configured": "The pool was configured anew [R20]",
+}
+"""Events that are neither about a chat nor told with their fields."""
 
 
-def _tail(cause: Cause, left: list[Decision], own: str | None) -> tuple[str, str]:  # noqa: PLR0911 - a tail each
-    """How the first sentence goes on, and its rule; the decisions that it tells are taken from what is left."""
+def _agent_event(cause: Cause) -> str:
+    data, agent = cause.data, cause.agent_id or "an agent"
+    match cause.type:
+        case "agent-logged-in":
+            fields = _listed(cause, ("profile", "status", "mode", "max_sessions"))
+            return f"{agent} logged in ({fields})" if fields else f"{agent} logged in"
+        case "agent-status-changed":
+            why = f" ({data['reason']})" if "reason" in data else ""
+            return f"{agent} became {data['status']}{why}"
+        case "agent-capacity-changed":
+            return f"{agent}'s limits became {_listed(cause, ('mode', 'max_sessions'))}"
+        case kind if kind in _AGENT_EVENTS:
+            return _AGENT_EVENTS[kind].format(agent=agent)
+        case kind:
+            return f"{kind} came"
+
+
+def _listed(cause: Cause, names: Sequence[str]) -> str:
+    """The fields of an event that have one of these names, such as `mode push, max sessions 3`."""
+    return ", ".join(f"{name} {cause.data[name]}" for name in names if name in cause.data).replace("_", " ")
+
+
+# A cause and its consequence
+
+
+def _consequence(cause: Cause, left: list[Decision], own: str | None) -> tuple[str, str]:
+    """How the sentence of a cause goes on, and the rule; decisions that it tells are removed from `left`."""
     first = left[0] if left else None
-    if first is None or getattr(first, "chat_id", None) != cause.chat_id or cause.chat_id is None:
+    if first is None or cause.chat_id is None or getattr(first, "chat_id", None) != cause.chat_id:
         return "", ""
+    found = _offer_consequence(cause, first, left[1:], own) or _chat_consequence(cause, first, left[1:], own)
+    if found is None:
+        return "", ""
+    text, rule, told = found
+    del left[:told]
+    return text, rule
+
+
+def _offer_consequence(
+    cause: Cause, first: Decision, others: Sequence[Decision], own: str | None
+) -> tuple[str, str, int] | None:
+    """What came of an offer: the text, its rule, and the number of decisions that the text tells."""
+    match cause.type, first:
+        case "chat-accepted", AssignmentConfirmed():
+            return f", {first.seconds_to_accept:.1f} s after the offer", "R10", 1
+        case "offer-expiry", AssignmentConfirmed():
+            return "; the profile then accepts by itself", "R10", 1
+        case (("offer-expiry" | "chat-declined"), AssignmentEnded()):
+            if others and isinstance(others[0], ChatRequeued):
+                return f"; {_waits_again(others[0], own)}", "R10", 2
+            return "", "R10", 1
+        case _:
+            return None
+
+
+def _chat_consequence(
+    cause: Cause, first: Decision, others: Sequence[Decision], own: str | None
+) -> tuple[str, str, int] | None:
+    """What became of a chat: the text, its rule, and the number of decisions that the text tells."""
     match cause.type, first:
         case "chat-arrival", ChatQueued():
-            left.pop(0)
-            if left and isinstance(left[0], ChatClosed):
-                left.pop(0)
-                return " when its end had been told already, and was closed at once as abandoned", "R13"
-            return _arrival(cause, first), "R13"
-        case "chat-accepted", AssignmentConfirmed():
-            left.pop(0)
-            return f", {first.seconds_to_accept:.1f} s after the offer", "R10"
-        case "offer-expiry", AssignmentConfirmed():
-            left.pop(0)
-            return "; the profile then accepts by itself", "R10"
-        case (("offer-expiry" | "chat-declined"), AssignmentEnded()):
-            left.pop(0)
-            return _waits_again(left, own), "R10"
+            return _arrival_consequence(cause, first, others)
         case (("chat-concluded" | "chat-abandoned"), ChatWrapping()):
-            left.pop(0)
-            return f"; {first.agent_id} wraps up, and is not free for another chat in its place yet", "R15"
+            return f"; {_wraps_up(first)}", "R15", 1
         case "chat-transferred", ChatRequeued():
-            left.pop(0)
-            return f"; {requeued(first, own)}", "R16"
+            return f"; {_waits_again(first, own)}", "R16", 1
         case "queue-overflow", ChatRequeued():
-            left.pop(0)
-            return f", and moved to queue {first.queue}, at its place by arrival", "R17"
+            return f", and {requeue_clause(first.reason, first.queue)}", "R17", 1
         case _, ChatClosed():
-            left.pop(0)
-            return f"; {_closed(first, own)}", _closing_rule(first)
+            return f"; {_closed(first, own)}", CLOSURES[first.reason].rule, 1
         case _:
-            return "", ""
+            return None
 
 
-def _arrival(cause: Cause, queued: ChatQueued) -> str:
+def _arrival_consequence(cause: Cause, queued: ChatQueued, others: Sequence[Decision]) -> tuple[str, str, int]:
+    if others and isinstance(others[0], ChatClosed):
+        return " when its end had been told already, and was closed at once as abandoned", "R13", 2
     asked = cause.data.get("queue")
     if asked is not None and asked != queued.queue:
-        return f" for queue {asked}, which there is not, and waits in the default queue {queued.queue}"
-    return f" and waits in queue {queued.queue}"
+        return f" for queue {asked}, which there is not, and waits in the default queue {queued.queue}", "R13", 1
+    return f" and waits in queue {queued.queue}", "R13", 1
 
 
-def _waits_again(left: list[Decision], own: str | None) -> str:
-    if left and isinstance(left[0], ChatRequeued):
-        return f"; {requeued(left.pop(0), own)}"
-    return ""
+def _waits_again(requeued: ChatRequeued, own: str | None) -> str:
+    return f"{_the_chat(requeued.chat_id, own)} {requeue_clause(requeued.reason, requeued.queue)}"
 
 
 def _closed(closed: ChatClosed, own: str | None) -> str:
-    match closed.reason:
-        case "abandoned":
-            return f"{named(closed.chat_id, own)} was closed as abandoned"
-        case "queue-timed-out":
-            return f"{named(closed.chat_id, own)} was closed"
-        case "concluded":
-            free = "" if closed.agent_id is None else f", and {closed.agent_id} is free for another in its place"
-            return f"{named(closed.chat_id, own)} was closed{free}"
+    chat = _the_chat(closed.chat_id, own)
+    if closed.reason == "abandoned":
+        return f"{chat} {CLOSURES['abandoned'].clause}"
+    is_free = closed.reason == "concluded" and closed.agent_id is not None
+    return (
+        f"{chat} was closed, and {closed.agent_id} is free for another in its place"
+        if is_free
+        else f"{chat} was closed"
+    )
 
 
-def _closing_rule(closed: ChatClosed) -> str:
-    return {"abandoned": "R14", "queue-timed-out": "R17", "concluded": "R15"}[closed.reason]
+# Names of chats
+
+
+def _chat(chat_id: str | None, own: str | None) -> str:
+    """A chat at the beginning of a sentence."""
+    return "The chat" if chat_id == own else f"Chat {chat_id}"
+
+
+def _the_chat(chat_id: str | None, own: str | None) -> str:
+    """A chat within a sentence."""
+    return "the chat" if chat_id == own else f"chat {chat_id}"
+
+
+def _which_chat(chat_id: str | None, own: str | None) -> str:
+    """` chat ID`, or nothing for the chat of the story."""
+    return "" if chat_id == own else f" chat {chat_id}"
+
+
+def _of_chat(chat_id: str | None, own: str | None) -> str:
+    """` of chat ID`, or nothing for the chat of the story."""
+    return "" if chat_id == own else f" of chat {chat_id}"

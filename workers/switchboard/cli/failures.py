@@ -1,4 +1,4 @@
-"""The end of a command that fails: its exit code, and its last message, for people or for machines."""
+"""The exit code and the last message of a command that fails, as text or as JSON."""
 
 import io
 import sys
@@ -18,8 +18,8 @@ WORKERS: Final = (["run"], ["simulate"])
 def report_failure(error: Exception) -> int:
     """Print the last message of a command on standard error.
 
-    A worker whose log is JSON prints one line of JSON. A defect is printed with its trace; for machines without its
-    message, which is likely to hold somebody's id.
+    A worker whose log is JSON prints one line of JSON. A defect is printed with its trace. The JSON line leaves out
+    the message of a defect, because the message is likely to hold somebody's id.
 
     Returns:
         The exit code.
@@ -34,7 +34,8 @@ def report_failure(error: Exception) -> int:
             say_lines(usage.getvalue().rstrip("\n"), err=True)
         return error.exit_code
     code = exit_code_of(error)
-    if code is None:  # a defect
+    # A defect of Switchboard.
+    if code is None:
         if as_json:
             _give_up(raised(error), FAULT, trace="".join(traceback.format_tb(error.__traceback__)))
         else:
@@ -58,9 +59,10 @@ def exit_code_of(error: BaseException) -> int | None:
             return BROKER_AWAY
         case OSError():
             return FAULT
-    if "aiokafka" not in sys.modules:  # then no error of Kafka's client can have been raised
+    # Without the client library loaded, the error is none of the library's.
+    if "aiokafka" not in sys.modules:
         return None
-    from aiokafka.errors import KafkaError  # noqa: PLC0415 - a start without Kafka stays quick
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 - a command without Kafka does not load it
 
     from switchboard.kafka.broker_wait import may_pass  # noqa: PLC0415 - as above
 

@@ -21,6 +21,7 @@ from switchboard.journal.printable_text import counted, printable
 from switchboard.kafka.clients import Connection, reader
 from switchboard.kafka.reading import partitions_of
 from switchboard.kafka.topics import Topic, TopicNames
+from switchboard.projections.decision_texts import PULL_POLICIES, assignment_label
 from switchboard.simulation.tally import Tally
 
 SHOWN_ASSIGNMENTS: Final = 8
@@ -29,12 +30,12 @@ SHOWN_ASSIGNMENTS: Final = 8
 SLOTS: Final = {"active": ("●", "green"), "wrapping": ("◐", "cyan"), "offered": ("◌", "yellow")}
 """Mark and style of a session by its stage."""
 FREE: Final = ("○", "dim")
-LEGEND: Final = "● talking  ◐ wrapping up  ◌ offered  ○ free"
+LEGEND: Final = "● active  ◐ wrapping  ◌ offered  ○ free"
 STATUS_STYLE: Final = {"available": "green", "unavailable": "dim", "absent": "red"}
-POLICY: Final = {"first-due": "First Due", "strict-priority": "Strict Priority"}
 REFRESH_SECONDS: Final = 0.25
+"""Seconds between two updates on a terminal."""
 PLAIN_SECONDS: Final = 5.0
-"""Between two updates on a terminal, and between two lines elsewhere."""
+"""Seconds between two lines where there is no terminal."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -62,7 +63,7 @@ class Board:
     """Decisions `chat-assigned`, the newest first."""
 
     def take(self, topic: Topic, key: bytes, value: bytes | None) -> None:
-        """Take a changed row; a value of None deletes the row."""
+        """Store a changed row; a value of None deletes the row."""
         rows = self.agents if topic is Topic.AGENT_CAPACITY else self.chats
         if value is None:
             rows.pop(key.decode(), None)
@@ -70,7 +71,7 @@ class Board:
             rows[key.decode()] = orjson.loads(value)
 
     def note(self, decision: Mapping[str, Any]) -> None:
-        """Take a decision that became visible."""
+        """Keep a decision if it is an assignment."""
         if decision["type"] == "chat-assigned":
             self.assignments.appendleft(decision)
 
@@ -99,7 +100,8 @@ async def follow_rows(conn: Connection, names: TopicNames, board: Board) -> None
             for tp, records in (await consumer.getmany(timeout_ms=200)).items():
                 for record in records:
                     board.take(topics[tp.topic], record.key, record.value)
-            await asyncio.sleep(0)  # records that are at hand are returned without a pause for other tasks
+            # `getmany` returns fetched records without a pause, so other tasks would never run.
+            await asyncio.sleep(0)
     finally:
         await consumer.stop()
 
@@ -133,7 +135,7 @@ async def show(console: Console, board: Board, policies: Mapping[str, str], tall
 
 
 def counts(tally: Tally) -> str:
-    """The counts until now, in a line."""
+    """The counts so far, as a line."""
     line = (
         f"{counted(tally.sent['chat-arrival'], 'chat')} arrived, {tally.seen['chat-assigned']:,} assigned, "
         f"{tally.seen['assignment-confirmed']:,} accepted, {tally.seen['chat-requested']:,} follow-ups"
@@ -154,7 +156,7 @@ def now_ms() -> int:
 
 
 def render(board: Board, policies: Mapping[str, str], head: str, now: int) -> RenderableType:
-    """The whole board.
+    """The board for a terminal.
 
     Args:
         board: the rows and assignments.
@@ -192,7 +194,7 @@ def _queues(board: Board, policies: Mapping[str, str], now: int) -> Table:
         first = line.pool != before
         oldest = "" if line.oldest_seconds is None else f"{line.oldest_seconds:.1f} s"
         waiting = Text(str(line.waiting), style="bold yellow" if line.waiting else "dim")
-        policy = POLICY[policies[line.pool]] if first else ""
+        policy = PULL_POLICIES[policies[line.pool]].name if first else ""
         table.add_row(line.pool if first else "", printable(line.queue), policy, waiting, oldest)
         before = line.pool
     return table
@@ -233,14 +235,5 @@ def _assignments(board: Board) -> Table:
     for each in board.assignments:
         waited = f"{each['waited_seconds']:.1f} s"
         names = (printable(each[name]) for name in ("chat_id", "queue", "agent_id"))
-        table.add_row(*names, waited, why(each))
+        table.add_row(*names, waited, assignment_label(each))
     return table
-
-
-def why(assigned: Mapping[str, Any]) -> str:
-    """The reason of an assignment: which of the waiting chats, and which of the requests."""
-    reason = assigned["why"]
-    if reason["agent_order"] == "transfer":
-        return "handed over by a colleague"
-    agent = "a newcomer, by lot," if reason["agent_order"] == "lot" else "who asked first"
-    return f"{POLICY[reason['policy']]} of {reason['waiting']} waiting, to {agent} of {reason['requests']}"

@@ -85,7 +85,7 @@ class Commands(click.Group):
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Import one command; None if no command has the name."""
+        """Import one command; None for an unknown name."""
         del ctx
         if name not in COMMANDS:
             return None

@@ -15,35 +15,35 @@ from switchboard.settings import Settings
 THRESHOLDS: Final = (1_000_000, 20, 100)
 """Thresholds of the garbage collector for programs with a large state and many short-lived values.
 
-Python's are 700, 10 and 10. The engine makes next to no cycles, the values of a frame are freed with its commit, and a
-full collection visits every chat: with 50,000 chats a drain spent a fifth of its time in collections.
+Python's are 700, 10 and 10. The engine makes almost no reference cycles, the values of a frame are freed with its
+commit, and a full collection visits every chat: with 50,000 chats, a drain spent a fifth of its time in collections.
 """
 
 MONITOR_THRESHOLDS: Final = (20_000, 10, 1_000)
 """Thresholds of the monitor.
 
-A full collection of 200,000 chats stops its loop for 0.2 s, and counting the chats triggers one. With these thresholds
-young values are collected in steps of 20 ms at most, and a full collection is rare.
+A full collection of 200,000 chats stops the event loop for 0.2 s, and counting the chats triggers one. With these
+thresholds young values are collected in steps of 20 ms at most, and a full collection is rare.
 """
 
 OURS: Final = "switchboard"
-"""Name of the logger above all of ours."""
+"""Name of the parent of all loggers of this package."""
 
 TO_DEBUG: Final = signal.SIGUSR1
 AS_SET: Final = signal.SIGUSR2
 LEVEL_SIGNALS: Final = (TO_DEBUG, AS_SET)
-"""Signals to a running worker: log its own messages at debug, or at the level of its settings again."""
+"""Signals to a running worker: log at debug, or at the level of the settings again."""
 
 _MULTILINE_FIELDS: Final = frozenset({"exception", "stack"})
 
 
 def relax_collector(thresholds: tuple[int, int, int] = THRESHOLDS) -> None:
-    """Collect garbage rarely. Call this once, at the start."""
+    """Make garbage collections rare. Call once, at the start."""
     gc.set_threshold(*thresholds)
 
 
 def stop_on_signal() -> asyncio.Event:
-    """An event that SIGTERM and Ctrl-C set. Call this within the running loop."""
+    """An event that SIGTERM and Ctrl-C set. Call within a running event loop."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -51,7 +51,7 @@ def stop_on_signal() -> asyncio.Event:
 
 
 def set_up_logs(settings: Settings) -> None:
-    """Log to standard error in the form of the settings, and let the signals change the level."""
+    """Log to standard error in the format of the settings, and install the handlers of `LEVEL_SIGNALS`."""
     as_json = settings.log_format == "json"
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
@@ -62,7 +62,7 @@ def set_up_logs(settings: Settings) -> None:
         structlog.processors.format_exc_info,
     ]
     renderers: list[structlog.typing.Processor] = (
-        [structlog.processors.JSONRenderer()]  # json.dumps escapes all but ASCII: nothing is left to make printable
+        [structlog.processors.JSONRenderer()]  # json.dumps escapes all but ASCII, so the line is printable
         if as_json
         else [printable_event, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
@@ -80,7 +80,7 @@ def set_up_logs(settings: Settings) -> None:
 
 
 def _set_level(level: str) -> None:
-    """Set the level of our own loggers only: at debug the libraries log each request."""
+    """Set the level of this package's loggers only, because at debug the libraries log each request."""
     logging.getLogger(OURS).setLevel(level)
     logging.getLogger(__name__).warning("the log level is %s from here on", level.lower())
 
@@ -99,7 +99,7 @@ def printable_event(
 
 
 def set_up_last_resort() -> None:
-    """Make warnings printable in a command that sets up no log: `logging` writes them to standard error."""
+    """Make the warnings printable that `logging` writes to standard error without a set-up."""
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(PrintableFormatter())
 

@@ -23,7 +23,7 @@ from switchboard.tools.recorder import Recorded, Wanted
 from switchboard.tools.recorder import record as record_topics
 
 _is_topic: Final = re.compile("[A-Za-z0-9._-]{1,249}").fullmatch
-"""Kafka's rule for names of topics: a broker refuses any other name, and the client repeats its request for ever."""
+"""Matches a valid topic name. A broker refuses any other name, and the client would repeat its request for ever."""
 
 
 @click.command()
@@ -89,14 +89,14 @@ def record(
     with writing_pieces(out, replace=force) as writer, progress("recording") as bar:
         recorded, stopped = asyncio.run(_record(settings, wanted, writer, bar))
         if follow or not stopped:
-            writer.open()  # makes the file also where no record came
+            writer.open()  # creates the file even without a record
     _print_summary(recorded, out, time.monotonic() - began, stopped=stopped and not follow, as_json=as_json)
     if stopped and not follow:
         ctx.exit(INTERRUPTED)
 
 
 def _topics(names: TopicNames, what: str, named: tuple[str, ...]) -> dict[str, str]:
-    """Map each topic's name on the bus to its plain name. Our own topics may be given by either name."""
+    """Each topic's name on the bus → the bare name. Topics of Switchboard may be given by either name."""
     if not named:
         if what == "bus":
             return {name: str(topic) for name, topic in names.sources.items()}
@@ -116,7 +116,7 @@ def _topics(names: TopicNames, what: str, named: tuple[str, ...]) -> dict[str, s
 async def _record(
     settings: Settings, wanted: Wanted, writer: PieceWriter, bar: Callable[[float, float, str], None]
 ) -> tuple[Recorded, bool]:
-    """Record until the end or a signal; (figures, whether a signal came)."""
+    """Record until the end or a signal. Returns the figures, and True if a signal came."""
     conn, began = settings.connection(), time.monotonic()
     stop = stop_on_signal()
 

@@ -21,10 +21,10 @@ from switchboard.journal.printable_text import counted, printable_json
 from switchboard.journal.recorded_log import Kind, kind_of, refuse
 from switchboard.settings import load
 from switchboard.tools import offline_replay
-from switchboard.tools.publisher import Published, Survey, publish, survey, wanted
+from switchboard.tools.publisher import LogSummary, Published, publish, records_to_send, summarize
 
 REPORT_SECONDS: Final = 0.1
-"""Between two updates of the bar of a sending: it is called for each record."""
+"""Seconds between two updates of the progress bar, because `report` is called for each record."""
 
 
 @click.command()
@@ -120,11 +120,11 @@ def replay_offline(log: Path, out: Path, *, skip_bad: bool, as_json: bool) -> No
 
 
 def _write(log: Path, out: Path, tally: Tally, report: Callable[[], None], *, skip_bad: bool) -> int:
-    """Write the decision log; the number of decisions."""
+    """Write the decision log. Returns the number of decisions."""
     if str(out) == "-":
         write = sys.stdout.buffer.write
         if sys.stdout.isatty():
-            # Printable on a terminal only: elsewhere the bytes of a decision log are those of the live topics.
+            # Escaped on a terminal only: in a file, the bytes must be those of the live topics.
             return offline_replay.replay(
                 log, lambda lines: write(printable_json(lines)), tally, report, skip_bad=skip_bad
             )
@@ -176,7 +176,7 @@ def _print_offline(tally: Tally, decisions: int, seconds: float) -> None:
 def replay_to_bus(
     log: Path, *, speed: float, rebase: bool, only: frozenset[str], skip_bad: bool, dry_run: bool, as_json: bool
 ) -> int:
-    """Survey a bus log, send the records, and print a summary; returns the exit code.
+    """LogSummary a bus log, send the records, and print a summary; returns the exit code.
 
     Raises:
         RecordedLogError, OSError: the log can't be read; nothing was sent.
@@ -190,19 +190,19 @@ def replay_to_bus(
             "switchboard record --bus"
         )
     # The whole log is read before the first record is sent: a damaged line ends the command before it does anything.
-    found = survey(log, only, tally.skip_damaged if skip_bad else refuse)
+    summary = summarize(log, only, tally.skip_damaged if skip_bad else refuse)
     if dry_run:
-        _report_survey(found, tally, found.seconds / speed, as_json=as_json)
+        _report_summary(summary, tally, summary.seconds / speed, as_json=as_json)
         return 0
-    published, took, stopped = uvloop.run(_publish(log, only, found, speed, rebase=rebase))
-    _report_published(published, found, tally, took, stopped=stopped, as_json=as_json)
+    published, took, stopped = uvloop.run(_publish(log, only, summary, speed, rebase=rebase))
+    _report_published(published, summary, tally, took, stopped=stopped, as_json=as_json)
     return INTERRUPTED if stopped else 0
 
 
 async def _publish(
-    log: Path, only: frozenset[str], found: Survey, speed: float, *, rebase: bool
+    log: Path, only: frozenset[str], summary: LogSummary, speed: float, *, rebase: bool
 ) -> tuple[Published, float, bool]:
-    """Send until the end or a signal; (figures, seconds, whether a signal came)."""
+    """Send until the end or a signal. Returns the figures, the seconds taken, and True if a signal came."""
     settings = load()
     conn = settings.connection()
     stop = stop_on_signal()
@@ -214,35 +214,35 @@ async def _publish(
             now = time.monotonic()
             if now - reported_at > REPORT_SECONDS:
                 reported_at = now
-                bar(published.records, found.records, f"{published.records:,} of {found.records:,} records")
+                bar(published.records, summary.records, f"{published.records:,} of {summary.records:,} records")
 
         published = await publish(
             conn,
             settings.topic_names(),
-            wanted(log, only),
-            found.by_topic,
+            records_to_send(log, only),
+            summary.by_topic,
             speed=None if math.isinf(speed) else speed,
             rebase=rebase,
             stop=stop,
-            tell=report,
+            report=report,
             wait=broker_wait(settings),
         )
     return published, time.monotonic() - began, stop.is_set()
 
 
-def _report_survey(found: Survey, tally: Tally, seconds: float, *, as_json: bool) -> None:
+def _report_summary(summary: LogSummary, tally: Tally, seconds: float, *, as_json: bool) -> None:
     if as_json:
-        say_json({**_survey_fields(found, tally), "seconds": round(seconds, 3)})
+        say_json({**_summary_fields(summary, tally), "seconds": round(seconds, 3)})
         return
-    say(f"would send {counted(found.records, 'record')} in {seconds:,.1f} s (recorded in {found.seconds:,.1f} s)")
-    for what, counts in (("topic", found.by_topic), ("type", found.by_type)):
+    say(f"would send {counted(summary.records, 'record')} in {seconds:,.1f} s (recorded in {summary.seconds:,.1f} s)")
+    for what, counts in (("topic", summary.by_topic), ("type", summary.by_type)):
         for name, number in counts.most_common():
             say(f"  {what} {name}: {number:,}")
-    _print_left_out(found, tally)
+    _print_left_out(summary, tally)
 
 
 def _report_published(
-    published: Published, found: Survey, tally: Tally, seconds: float, *, stopped: bool, as_json: bool
+    published: Published, summary: LogSummary, tally: Tally, seconds: float, *, stopped: bool, as_json: bool
 ) -> None:
     moved = {topic: number for topic, number in published.moved.items() if number}
     if as_json:
@@ -254,34 +254,34 @@ def _report_published(
             "interrupted": stopped,
             "seconds": round(seconds, 3),
         }
-        say_json({**_survey_fields(found, tally), **sent})
+        say_json({**_summary_fields(summary, tally), **sent})
         return
     say(
-        f"sent {published.records:,} of {counted(found.records, 'record')} in {seconds:,.1f} s; "
+        f"sent {published.records:,} of {counted(summary.records, 'record')} in {seconds:,.1f} s; "
         f"at most {published.latest * 1000:.1f} ms late"
     )
     for topic, number in published.by_topic.most_common():
         say(f"  {topic}: {number:,}")
     for topic, number in moved.items():
         say(f"  {topic} has fewer partitions than when it was recorded: {number:,} went elsewhere, by key")
-    _print_left_out(found, tally)
+    _print_left_out(summary, tally)
     if stopped:
         say("stopped before the end", err=True)
 
 
-def _survey_fields(found: Survey, tally: Tally) -> dict[str, Any]:
+def _summary_fields(summary: LogSummary, tally: Tally) -> dict[str, Any]:
     return {
-        "records": found.records,
-        "by_topic": dict(found.by_topic),
-        "by_type": dict(found.by_type),
-        "recorded_seconds": found.seconds,
-        "skipped": found.skipped,
+        "records": summary.records,
+        "by_topic": dict(summary.by_topic),
+        "by_type": dict(summary.by_type),
+        "recorded_seconds": summary.seconds,
+        "skipped": summary.skipped,
         "bad": dict(tally.bad),
     }
 
 
-def _print_left_out(found: Survey, tally: Tally) -> None:
-    if found.skipped:
-        say(f"  left out: {found.skipped:,} of other topics or types")
+def _print_left_out(summary: LogSummary, tally: Tally) -> None:
+    if summary.skipped:
+        say(f"  left out: {summary.skipped:,} of other topics or types")
     for reason, number in tally.bad.items():
         say(f"  left out: {counted(number, f'{reason} line')}; the first: {tally.examples[reason]}")

@@ -23,7 +23,7 @@ from switchboard.kafka.acl import (
     simulating_rights,
 )
 from switchboard.kafka.topics import ROWS, SOURCES, Topic
-from switchboard.monitor.worker import READ
+from switchboard.monitor.worker import TABLE_TOPICS
 from switchboard.settings import Settings, load
 
 
@@ -66,7 +66,7 @@ def rights_of(settings: Settings) -> dict[str, list[Right]]:
     writing_sources = on_topics(names, Operation.WRITE, SOURCES)
     return {
         "router": router_rights(names, group),
-        "monitor": monitor_rights(names, group, READ),
+        "monitor": monitor_rights(names, group, TABLE_TOPICS),
         "topics create": creating_rights(names, OWN),
         "topics create --sources": creating_rights(names, Topic),
         "topics check": checking_rights(names),
@@ -98,7 +98,7 @@ def _chosen(words: Sequence[str], known: dict[str, list[Right]]) -> list[Right]:
 
 
 def commands(rights: Iterable[Right], bootstrap: str, principal: str) -> list[str]:
-    """The commands that grant these rights: as few as possible, because each starts a Java of its own."""
+    """The commands that grant these rights. As few as possible, because each starts a JVM."""
     # One command grants one operation on any number of resources of one type.
     alike = defaultdict[tuple[Operation, Resource, bool], list[str]](list)
     for each in rights:

@@ -11,9 +11,9 @@ import uvloop
 
 from switchboard.cli.process import LEVEL_SIGNALS, MONITOR_THRESHOLDS, relax_collector, set_up_logs, stop_on_signal
 from switchboard.kafka.positions import Start
-from switchboard.monitor.worker import Serving, serve_monitor
-from switchboard.router.counters import set_most_queues
+from switchboard.monitor.worker import MonitorConfig, serve_monitor
 from switchboard.router.endpoints import serve_endpoints
+from switchboard.router.label_names import LabelNames
 from switchboard.router.loop_actions import FrameLimits
 from switchboard.router.router import Router
 from switchboard.router.shard import RouterConfig
@@ -79,7 +79,7 @@ def all_workers(ctx: click.Context, start: str | None) -> None:
     """
     begin = ["--from", start] if start is not None else []
     for number in LEVEL_SIGNALS:
-        # The workers inherit this until they handle the signals themselves: such a signal would end them before.
+        # Workers inherit this. Before they install their own handlers, such a signal would end them.
         signal.signal(number, signal.SIG_IGN)
     workers = [_start("router", *begin), _start("monitor")]
     ctx.exit(asyncio.run(_first_end(workers)))
@@ -99,8 +99,8 @@ async def _route(settings: Settings, start: Start | None) -> None:
         longest_outage=settings.longest_outage_hours * 3600,
         start=start,
         limits=settings.limits(),
+        labels=LabelNames(settings.metrics_queues),
     )
-    set_most_queues(settings.metrics_queues)
     worker = Router(
         config,
         settings.topic_plan(),
@@ -108,7 +108,7 @@ async def _route(settings: Settings, start: Start | None) -> None:
         settings.broker_wait_seconds,
         settings.instance_id,
     )
-    web = await serve_endpoints(worker, settings.metrics_host, settings.metrics_port)
+    web = await serve_endpoints(worker.status, settings.metrics_host, settings.metrics_port)
     try:
         await worker.run(stop)
     finally:
@@ -118,27 +118,26 @@ async def _route(settings: Settings, start: Start | None) -> None:
 async def _monitor(settings: Settings) -> None:
     """Run the monitor until SIGTERM or Ctrl-C."""
     stop = stop_on_signal()
-    await serve_monitor(
-        settings.connection(),
-        settings.topic_names(),
-        Serving(
-            host=settings.web_host,
-            port=settings.web_port,
-            token=settings.reader_token(),
-            service_level_seconds=settings.service_level_seconds,
-            zone=settings.time_zone,
-            max_pools=settings.max_pools,
-            session_seconds=settings.web_session_hours * 3600,
-            proxies=settings.proxy_networks(),
-        ),
+    config = MonitorConfig(
+        conn=settings.connection(),
+        names=settings.topic_names(),
         group_id=settings.group_id,
         replication=settings.replication,
         broker_wait_seconds=settings.broker_wait_seconds,
-        stop=stop,
+        host=settings.web_host,
+        port=settings.web_port,
+        token=settings.reader_token(),
+        service_level_seconds=settings.service_level_seconds,
+        zone=settings.time_zone,
+        max_pools=settings.max_pools,
+        session_seconds=settings.web_session_hours * 3600,
+        proxies=settings.proxy_networks(),
     )
+    await serve_monitor(config, stop)
 
 
 def _start(*worker: str) -> subprocess.Popen[bytes]:
+    """Start a worker in a process of its own."""
     return subprocess.Popen([sys.executable, "-m", "switchboard", "run", *worker])  # noqa: S603 - ourselves
 
 
@@ -159,9 +158,9 @@ async def _first_end(workers: list[subprocess.Popen[bytes]]) -> int:
     codes = await asyncio.gather(*ends)
     if stopping in done:
         return 0
-    # The code of a worker that ended by itself comes first. The other was stopped, maybe before it handled SIGTERM.
+    # First the code of the worker that ended by itself. The other one may have been stopped before it handles SIGTERM.
     codes = [end.result() for end in ends if end in done] + codes
-    # A worker that a signal ended (out of memory: 9) has a negative code: as in a shell, that is 128 and the signal.
+    # A worker ended by a signal has a negative code (out of memory: -9). As in a shell, the exit code is 128 + signal.
     return next((code if code > 0 else 128 - code for code in codes if code), 0)
 
 

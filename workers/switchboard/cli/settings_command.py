@@ -1,4 +1,4 @@
-"""`switchboard settings`: the value of each setting, and its source."""
+"""`switchboard settings`: the value and source of each setting."""
 
 import click
 from rich.table import Table

@@ -28,14 +28,14 @@ from switchboard.simulation.recorded_days import Day, arrival_times, minute_of_d
 from switchboard.simulation.tally import CAUSES, Delays, Tally
 
 PARTING_SECONDS: Final = 1.0
-"""Time to read the decisions after all agents have logged out."""
+"""Seconds of reading decisions after all agents have logged out."""
 LINE_SECONDS: Final = 5.0
-"""Between two lines of progress where there is no terminal."""
+"""Seconds between two lines of progress where there is no terminal."""
 
 
 @dataclass(slots=True, frozen=True)
 class Plan:
-    """The people of a simulation, and their pace."""
+    """The parameters of a simulation."""
 
     cast: Cast
     days: list[Day]
@@ -43,15 +43,15 @@ class Plan:
     from_minute: int
     """Minute of the recorded day at which the simulation begins."""
     speed: float
-    """Times the recorded pace."""
+    """Multiple of the recorded pace."""
     seed: str
     label: str
-    """Beginning of the chat ids."""
+    """Prefix of the chat ids."""
     seconds: float | None
-    """Real time; None: until a signal."""
+    """Duration in real time; None: until a signal."""
 
     def crowd(self) -> Crowd:
-        """The people, made anew."""
+        """A new crowd with these parameters."""
         times = arrival_times(self.days, seed=self.seed, from_minute=self.from_minute)
         behaviour = self.behaviour.sped_up(self.speed)
         return Crowd(self.cast, behaviour, paced(times, self.speed), seed=self.seed, label=self.label)
@@ -144,7 +144,7 @@ def simulate(
 def _cast(
     routing: Path | None, agents: int, pull_share: float, pool: str, profile: str | None, queues: tuple[str, ...]
 ) -> Cast:
-    """The agents and queues: of a routing file, or of the options."""
+    """The agents and queues of a routing file, or of the options."""
     if routing is not None:
         return cast_of(read_routing_file(routing), agents)
     lines = [Line(name, pool) for name in queues] or [Line(pool=pool)]
@@ -152,7 +152,7 @@ def _cast(
 
 
 async def _simulate(settings: Settings, plan: Plan, console: Console) -> dict[str, Any]:
-    """Simulate; returns the summary of the moment before all agents log out."""
+    """Simulate until a signal or the end. Returns the summary before all agents log out."""
     conn, tally, crowd = settings.connection(), Tally(), plan.crowd()
     bus = Bus(conn, settings.topic_names(), crowd, tally)
     try:
@@ -168,15 +168,15 @@ async def _simulate(settings: Settings, plan: Plan, console: Console) -> dict[st
         with console.status("simulating; Ctrl-C ends it") as status:
             await bus.play(stop, _reporter(status, console, tally, crowd))
         figures = summary_of(tally, crowd, time.monotonic() - began)
-        await bus.send_home()
-        await bus.listen_on(PARTING_SECONDS)
+        await bus.end_simulation()
+        await bus.observe_for(PARTING_SECONDS)
     finally:
         await bus.close()
     return figures
 
 
 def _reporter(status: Status, console: Console, tally: Tally, crowd: Crowd) -> Callable[[object], None]:
-    """A function that shows the counts: five times a second on a terminal, else a line every `LINE_SECONDS`."""
+    """A function that shows the counts: every 0.2 s on a terminal, elsewhere a line every `LINE_SECONDS`."""
     last = time.monotonic()
 
     def report(_: object) -> None:
@@ -199,7 +199,7 @@ def _reporter(status: Status, console: Console, tally: Tally, crowd: Crowd) -> C
 
 
 def summary_of(tally: Tally, crowd: Crowd, seconds: float) -> dict[str, Any]:
-    """The figures, as `--json` prints them; delays in ms."""
+    """The output of `--json`; its field names are public. Delays are in ms."""
     stages = [chat.stage for chat in crowd.scene.chats.values()]
     every = tally.delay_of(*CAUSES)
     return {
@@ -227,7 +227,7 @@ def summary_of(tally: Tally, crowd: Crowd, seconds: float) -> dict[str, Any]:
 
 
 def summary_lines(figures: dict[str, Any]) -> Iterator[str]:
-    """The figures of `summary_of` for people."""
+    """The figures of `summary_of` as text."""
     yield (
         f"chats     {figures['arrived']:,} arrived, {figures['assigned']:,} assigned, "
         f"{figures['accepted']:,} accepted, {figures['waiting']:,} waiting, {figures['with_agents']:,} with agents"

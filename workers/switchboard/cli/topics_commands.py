@@ -1,4 +1,4 @@
-"""`switchboard topics`: create and check the topics, set new positions in a source topic."""
+"""`switchboard topics`: create and check the topics, and reset the offsets of a source topic."""
 
 import asyncio
 
@@ -32,7 +32,8 @@ def create(*, sources: bool, partitions: int, as_json: bool) -> None:
 
     async def make() -> list[Created]:
         conn, plan = settings.connection(), settings.topic_plan()
-        made = set[str]()  # kept over the attempts: a topic that a failed attempt made is still reported as made
+        # Shared by all attempts, so that a topic created by a failed attempt is reported as made.
+        made = set[str]()
 
         async def attempt() -> list[Created]:
             return await create_topics(conn, plan, bus_partitions=partitions if sources else None, made=made)

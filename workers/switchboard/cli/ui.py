@@ -1,8 +1,8 @@
 """Output and questions of commands, safe for a terminal: sentences, tables, JSON, progress bars.
 
-Everything that a command prints goes through these functions. So no text from a bus, a file or a client acts on the
-terminal (see `journal.printable_text`). Markup in brackets, such as `[red]` or `[link=...]`, and emoji codes are plain
-text: Rich's markup is off.
+Everything that a command prints goes through these functions, so that no text from a bus, a file or a client can send
+control sequences to the terminal (see `journal.printable_text`). Rich's markup is off: `[red]`, `[link=...]` and emoji
+codes are plain text.
 
 This module imports neither Kafka's client nor the settings: a command that only prints help needs none of them.
 """
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from switchboard.settings import Settings
 
 WIDE: Final = 200
-"""Columns of a pipe or a file. Narrower tables would break paths and ids over lines, where no search finds them."""
+"""Columns of a pipe or file. A narrower table would break paths and ids over lines, where a search misses them."""
 
 
 def say(line: str = "", *, err: bool = False) -> None:
@@ -68,7 +68,7 @@ def _plain(value: Any) -> Any:
 
 
 def log_for_machines(level: str, event: str, **fields: str | int) -> None:
-    """Print one line in the form of a worker's JSON log, also before the log is set up."""
+    """Print one line in the format of a worker's JSON log, which need not be set up."""
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     say_json({"event": event, **fields, "level": level, "logger": "switchboard", "time": now}, err=True)
 
@@ -76,17 +76,17 @@ def log_for_machines(level: str, event: str, **fields: str | int) -> None:
 def ask(question: str, undone: str) -> None:
     """Ask a question, and go on if the answer is yes.
 
-    Any other answer ends the command with exit code 1, and so does an input that has ended. Ctrl-C ends the command as
-    anywhere.
+    Any other answer, and the end of the input, end the command with exit code 1.
 
     Args:
         question: what to confirm.
-        undone: what is printed where the answer is not yes, such as "nothing was reset".
+        undone: printed if the answer is not yes, such as "nothing was reset".
     """
     try:
         agreed = click.confirm(printable(question), err=True)
     except click.Abort as error:
-        if not isinstance(error.__context__, EOFError):  # Ctrl-C
+        # Ctrl-C ends the command by itself.
+        if not isinstance(error.__context__, EOFError):
             raise
         say(err=True)
         undone += ": nobody is there to answer (--yes answers for them)"
@@ -97,10 +97,10 @@ def ask(question: str, undone: str) -> None:
 
 
 class PrintableConsole(Console):
-    """A Rich console that prints printable text; colours and cursor movements come from our code only."""
+    """A Rich console that escapes unprintable characters; only Switchboard's own code sets colours and the cursor."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """The segments of a renderable, each with its text made printable; control segments are Rich's own."""
+        """The segments of a renderable with printable text. Control segments are Rich's own, and pass unchanged."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(printable_lines(segment.text), segment.style)
 
@@ -151,7 +151,7 @@ def text_progress(doing: str) -> Iterator[Callable[[str], None]]:
 def _bar(
     doing: str, total: float | None, *remaining: ProgressColumn
 ) -> Iterator[Callable[[str, float | None, float | None], None]]:
-    """A bar on standard error if that is a terminal, else nothing; yields a function of (text, done, total)."""
+    """A progress bar on standard error, if that is a terminal. Yields a function of (text, done, total)."""
     console = wide_console(stderr=True)
     columns = (TextColumn(doing), BarColumn(), TextColumn("{task.fields[text]}", markup=False), TimeElapsedColumn())
     with Progress(*columns, *remaining, console=console, disable=not console.is_terminal, transient=True) as bar:
@@ -164,7 +164,7 @@ def _bar(
 
 
 def broker_wait(settings: "Settings", *, for_machines: bool = False) -> "BrokerWait":
-    """The wait of a command for brokers that are away, as long as `broker_wait_seconds`.
+    """The `BrokerWait` of a command, with the limit `broker_wait_seconds`.
 
     Args:
         settings: the command's settings.

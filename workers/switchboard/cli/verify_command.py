@@ -24,7 +24,8 @@ from switchboard.journal.log_frames import Tally
 from switchboard.journal.printable_text import counted, printable
 from switchboard.journal.recorded_log import Kind, kind_of
 from switchboard.settings import load
-from switchboard.tools.verification import Circumstances, DecisionFile, DecisionTopics, QueueHead, Verified
+from switchboard.tools.circumstances import Circumstances, QueueHead
+from switchboard.tools.verification import DecisionFile, DecisionTopics, Verified
 from switchboard.tools.verification import verify as verify_log
 
 HEADS: Final = {
@@ -36,7 +37,7 @@ HEADS: Final = {
 }
 """The heading of each kind of difference."""
 EVENTS_SHOWN: Final = 20
-"""The most events of a frame listed."""
+"""Events of a frame listed at most."""
 _NO_FIELD: Final = "-"
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -96,7 +97,7 @@ async def _verify(log: Path, decisions: Path | None, tally: Tally, tick: Callabl
 
 
 def _plain_bytes(path: Path | None) -> int | None:
-    """The length of a decision log, for the progress; None for a compressed file, because the text is longer."""
+    """Size of a decision log for the progress bar; None for a compressed file, whose uncompressed size is not known."""
     return None if path is None or path.suffix in (".gz", ".zst") else path.stat().st_size
 
 
@@ -199,7 +200,7 @@ def _circumstance_lines(state: Circumstances) -> Iterator[tuple[int, str]]:
     yield 0, f"frame {state.frame} of shard {state.shard}, {state.at}, {since}"
     yield 0, "in it:" if state.events else "in it: no event, only time that passed"
     shown = state.events
-    # A frame may hold 2,000 events. Of a long one only those are listed that concern the decision.
+    # A frame may have 2,000 events. Of a long frame, only events about the decision's chat or agent are listed.
     if len(shown) > EVENTS_SHOWN:
         shown = [event for event in shown if _concerns(event, state)][:EVENTS_SHOWN]
     for event in shown:

@@ -1,4 +1,4 @@
-"""`switchboard whatif`: options of the simulation of a day under other rules."""
+"""`switchboard whatif`: the simulation of a recorded day under other rules. This file checks the options."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,10 +7,10 @@ from typing import Final
 import click
 
 from switchboard.cli.params import Duration, OutFile, refuse_as_out
-from switchboard.whatif.rule_variants import Setting, Variant, named_by, setting, variant
+from switchboard.whatif.rule_variants import Setting, Variant, default_name, parse_setting, parse_variant
 
 BASE: Final = "unchanged"
-"""Name of the variant with the rules as they were."""
+"""Name of the base, the variant without changes."""
 EXTRA: Final = ("scipy", "matplotlib")
 """Packages of the extra `whatif`."""
 
@@ -91,12 +91,17 @@ def whatif(
 
 
 def _variants(sets: tuple[str, ...], agents: str | None, named: tuple[str, ...]) -> list[Variant]:
-    """The variants: one of --set and --agents together, and each --variant."""
-    settings: list[Setting] = [setting(each) for each in sets]
+    """The variants of the options: --set and --agents make one together, each --variant makes one.
+
+    Raises:
+        click.UsageError: no variant is given, or two have the same name.
+        RulesError: a setting is invalid.
+    """
+    settings: list[Setting] = [parse_setting(each) for each in sets]
     if agents is not None:
-        settings.append(setting(f"agents={agents}"))
-    variants = [Variant(named_by(settings), tuple(settings))] if settings else []
-    variants += [variant(each) for each in named]
+        settings.append(parse_setting(f"agents={agents}"))
+    variants = [Variant(default_name(settings), tuple(settings))] if settings else []
+    variants += [parse_variant(each) for each in named]
     if not variants:
         raise click.UsageError("there is nothing to compare: give --set, --agents or --variant")
     names = [each.name for each in variants]

@@ -1,4 +1,4 @@
-"""A run of `switchboard whatif`: simulate each variant, compare, print or write the report."""
+"""`switchboard whatif`, after its options are checked: simulate, compare, print, write the report."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,13 +20,13 @@ from switchboard.journal.routing_file import read_routing_file
 from switchboard.simulation.people import Behaviour
 from switchboard.simulation.recorded_days import shipped_days
 from switchboard.whatif.comparison import Interval, Result, compare
-from switchboard.whatif.report_page import Told, page
+from switchboard.whatif.report_page import ComparisonReport, page
 from switchboard.whatif.report_texts import FIGURES, Figure, assumptions, calibration, cell, change, few_runs, summary
 from switchboard.whatif.rule_variants import Variant
-from switchboard.whatif.scenario import OFFICE, AssumedDay, Recorded, read_recorded, shift_workers
+from switchboard.whatif.scenario import OFFICE, AssumedScenario, RecordedScenario, read_recorded, shift_workers
 
 AGENTS: Final = 15
-"""Agents for a recorded day of arrivals, unless given: few enough that the rules make a difference."""
+"""Default number of agents for a shipped day: few enough that rules make a difference."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -34,25 +34,25 @@ class Question:
     """The options of a comparison."""
 
     log: Path | None
-    """The recorded log to simulate; None: a shipped day."""
+    """The recorded log to simulate; None for a shipped day."""
     day: str | None
-    """The shipped day of arrivals; None: the log."""
+    """The shipped day of arrivals; None for a log."""
     routing: Path | None
-    """The routing file for a shipped day."""
+    """The routing file of the base, for a shipped day."""
     staff: int | None
     """The number of agents for a shipped day."""
     variants: Sequence[Variant]
-    """The rules as they were come first."""
+    """The base first: the rules without changes."""
     seeds: int
     """Runs of each variant."""
     threshold: float
-    """The service level's limit, seconds."""
+    """Limit of the service level, s."""
     click_median: float | None
-    """The assumed median delay to Request Chat, seconds."""
+    """Assumed median delay of Request Chat if the log has none, s; None for the default."""
 
     @property
     def title(self) -> str:
-        """Name of the log or of the day."""
+        """Name of the log or day."""
         return self.log.name if self.log is not None else f"the arrivals of {self.day}"
 
 
@@ -60,8 +60,8 @@ def run(question: Question, *, report: Path | None, as_json: bool) -> None:
     """Simulate, compare, and print the result; `report` is the HTML page to write, if any."""
     relax_collector()
     console = wide_console(stderr=True)
-    if (doubt := few_runs(question.seeds)) is not None:
-        console.print(doubt, markup=False, highlight=False)
+    if (warning := few_runs(question.seeds)) is not None:
+        console.print(warning, markup=False, highlight=False)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
         reading = bar.add_task("reading", total=None)
         scenario = _scenario(question, lambda: bar.advance(reading))
@@ -72,10 +72,12 @@ def run(question: Question, *, report: Path | None, as_json: bool) -> None:
             scenario, question.variants, seeds, round(question.threshold * 1000), lambda: bar.advance(task)
         )
     recorded = None
-    if isinstance(scenario, Recorded):
+    if isinstance(scenario, RecordedScenario):
         recorded = scenario.measures.figures(round(question.threshold * 1000))
-        _print_doubts(scenario, console)
-    comparison = Told(question.title, results, recorded, assumptions(scenario, question.seeds), question.threshold)
+        _print_warnings(scenario, console)
+    comparison = ComparisonReport(
+        question.title, results, recorded, assumptions(scenario, question.seeds), question.threshold
+    )
     if report is not None:
         with replacing(report, SHARED) as file:
             file.write(page(comparison).encode())
@@ -86,8 +88,8 @@ def run(question: Question, *, report: Path | None, as_json: bool) -> None:
         _print(comparison)
 
 
-def _print_doubts(scenario: Recorded, console: Console) -> None:
-    """Print what a log lacks: bad lines, and the decisions where it is a bus log."""
+def _print_warnings(scenario: RecordedScenario, console: Console) -> None:
+    """Print the bad lines of a log, and a remark on a bus log, which has no decisions."""
     for reason, number in sorted(scenario.tally.bad.items()):
         console.print(
             f"{counted(number, 'bad line')}, {reason}; the first: {scenario.tally.examples[reason]}", markup=False
@@ -100,8 +102,13 @@ def _print_doubts(scenario: Recorded, console: Console) -> None:
         )  # fmt: skip
 
 
-def _scenario(question: Question, progress: Callable[[], None]) -> Recorded | AssumedDay:
-    """Read the log, or put the agents of a shipped day together."""
+def _scenario(question: Question, progress: Callable[[], None]) -> RecordedScenario | AssumedScenario:
+    """The scenario of the options.
+
+    Raises:
+        click.UsageError: options that do not go together, or an unknown day.
+        RecordedLogError, NothingToCompareError, RoutingFileError, OSError: the log or routing file can't be used.
+    """
     median = question.click_median or Behaviour().click_median
     if question.log is not None:
         if question.routing is not None or question.staff is not None:
@@ -113,11 +120,11 @@ def _scenario(question: Question, progress: Callable[[], None]) -> Recorded | As
     rules = read_routing_file(question.routing) if question.routing is not None else ()
     configs = {each["pool"]: each["config"] for each in rules} or OFFICE
     agents = shift_workers(question.staff or AGENTS, configs)
-    return AssumedDay(days[question.day], configs, agents, replace(Behaviour(), click_median=median))
+    return AssumedScenario(days[question.day], configs, agents, replace(Behaviour(), click_median=median))
 
 
-def as_data(comparison: Told) -> dict[str, Any]:
-    """The figures, as `--json` prints them: seconds, shares from 0 to 1, counts."""
+def as_data(comparison: ComparisonReport) -> dict[str, Any]:
+    """The output of `--json`; its field names are public. Figures are seconds, shares from 0 to 1, or counts."""
     base = comparison.results[0]
     return {
         "of": comparison.title,
@@ -139,20 +146,23 @@ def as_data(comparison: Told) -> dict[str, Any]:
 
 
 def _figures(result: Result, base: Result, queue: str | None) -> dict[str, Any]:
-    """Figures of a variant, of one queue or of all, each with the difference from the base."""
-    return {
-        figure.name: _span(span)
-        | ({"difference": _span(against)} if (against := result.against(base, figure.name, queue)) is not None else {})
-        for figure in FIGURES
-        if (span := result.interval(figure.name, queue)) is not None
-    }
+    """The figures of a variant, of all queues or one, each with the difference from the base."""
+    fields: dict[str, Any] = {}
+    for figure in FIGURES:
+        value = result.interval(figure.name, queue)
+        difference = result.difference(base, figure.name, queue)
+        if value is not None:
+            fields[figure.name] = _interval(value)
+            if difference is not None:
+                fields[figure.name]["difference"] = _interval(difference)
+    return fields
 
 
-def _span(span: Interval) -> dict[str, Any]:
-    return {"mean": span.mean, "low": span.low, "high": span.high}
+def _interval(interval: Interval) -> dict[str, Any]:
+    return {"mean": interval.mean, "low": interval.low, "high": interval.high}
 
 
-def _print(comparison: Told) -> None:
+def _print(comparison: ComparisonReport) -> None:
     """Print the summary, then a table with a column for each variant."""
     console = wide_console()
     base, *others = comparison.results
@@ -183,6 +193,6 @@ def _print(comparison: Told) -> None:
 
 
 def _cell(figure: Figure, result: Result, base: Result) -> str:
-    """A figure of a variant; below, the difference from the base."""
-    against = change(figure, result.against(base, figure.name)) if result is not base else None
-    return "\n".join(filter(None, (cell(figure, result.interval(figure.name)), against)))
+    """A figure of a variant, with the difference from the base on the line below."""
+    difference = change(figure, result.difference(base, figure.name)) if result is not base else None
+    return "\n".join(filter(None, (cell(figure, result.interval(figure.name)), difference)))

@@ -25,8 +25,10 @@ FETCH_SECONDS: Final = 300
 START_SECONDS: Final = 60
 """Bound on a start, which takes about 3 s, on a busy machine up to 10."""
 STOP_SECONDS: Final = 10
+"""Bound on a stop; then the broker is killed."""
 
 CLUSTER_ID: Final = "c3dpdGNoYm9hcmQtbG9jYQ"
+"""Any id in Kafka's form, which is Base64 of 16 bytes."""
 
 PROPERTIES: Final = """\
 process.roles=broker,controller
@@ -57,6 +59,7 @@ broker.heartbeat.interval.ms=500
 """
 
 HEAP: Final = ("-Xmx1g",)
+"""Options of the Java machine."""
 
 LOGGING: Final = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -65,6 +68,7 @@ LOGGING: Final = (
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
 )
 READY: Final = "Kafka Server started"
+"""The text in the log that marks the end of the start."""
 
 # A shell that waits for the end of its input, a pipe from this process, then kills the broker and removes the folder.
 # The pipe closes however this process ends, also by SIGKILL. Linux's PR_SET_PDEATHSIG can't do this: it fires when the
@@ -119,12 +123,14 @@ class LocalBroker:
             PortTakenError: another process listens on the port.
             BrokerUnavailableError: a tool is missing, or the broker did not come up; the message says which.
         """
-        if self._folder is None:  # the first start; later the port is ours
+        # 1. Check port and tools, and make the storage. A later start finds all of them.
+        if self._folder is None:
             _need_port(self.port)
         java = need_tools(maven=False)
         libs = jars()
         if self._folder is None:
             self._folder = self._format(java, libs)
+        # 2. Start the broker, and the watch that kills it when this process ends.
         log = self._folder / "broker.log"
         started_at = log.stat().st_size if log.exists() else 0
         with log.open("ab") as out:
@@ -141,6 +147,7 @@ class LocalBroker:
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
+        # 3. Wait.
         self._await_ready(log, started_at)
 
     def stop(self) -> None:
@@ -182,12 +189,20 @@ class LocalBroker:
         return self._java is not None and self._java.poll() is None
 
     def _running(self) -> subprocess.Popen[bytes]:
+        """The broker's process.
+
+        Raises:
+            RuntimeError: there is none.
+        """
         if self._java is None:
             raise RuntimeError("the local broker is not running")
         return self._java
 
     def _reap(self) -> None:
-        """Wait for the end of the broker, then end the watch: in this order no reused process id is killed."""
+        """Wait for the end of the broker, then end the watch.
+
+        In this order, since the watch kills by process id: a process that gets the id of the ended broker is safe.
+        """
         if self._java is not None:
             self._java.wait()
             self._java = None
@@ -241,8 +256,8 @@ class LocalBroker:
 def free_port(besides: int | None = None) -> int:
     """A free port of 127.0.0.1, below the range of ports for outgoing connections.
 
-    From that range a client that reconnects to a stopped broker may get the broker's port as its own port, and so be
-    connected with itself.
+    With a port in that range, a client that reconnects to a stopped broker may get the broker's port for its own end,
+    and so be connected with itself.
 
     Args:
         besides: a port to leave out.
@@ -255,6 +270,11 @@ def free_port(besides: int | None = None) -> int:
 
 
 def _need_port(port: int) -> None:
+    """Return if the port is free.
+
+    Raises:
+        PortTakenError: another process listens on the port.
+    """
     if not _is_free(port):
         raise PortTakenError(
             f"port {port} on 127.0.0.1 is taken: stop what listens there, or name another port for the local broker "
@@ -263,6 +283,7 @@ def _need_port(port: int) -> None:
 
 
 def _is_free(port: int) -> bool:
+    """True if nothing listens on the port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -298,6 +319,7 @@ def need_tools(*, maven: bool) -> str:
 
 
 def _java_major(java: str) -> int:
+    """The major version of Java; 0 if it can't be told."""
     done = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 - from PATH
     found = re.search(r'version "(\d+)', done.stderr)
     return int(found[1]) if found else 0
@@ -310,7 +332,7 @@ def jars() -> Path:
         BrokerUnavailableError: Maven is missing or failed; the message holds its output.
     """
     wanted = pom().read_bytes()
-    # The name has the hash of the pom.xml: after an upgrade the folder is another one, so versions are never mixed.
+    # The name of the folder has the hash of the pom.xml: an upgrade has a folder of its own, so versions never mix.
     home = platformdirs.user_cache_path("switchboard") / f"kafka-{hashlib.sha256(wanted).hexdigest()[:12]}"
     if home.exists():
         return home

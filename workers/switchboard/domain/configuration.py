@@ -1,7 +1,7 @@
 """A pool's configuration with its defaults filled in (routing rules, "Defaults").
 
-Seconds of the configuration are ms here. What names nothing known has no effect: an unknown queue of a profile is
-left out, an unknown `overflow_to` is no overflow, an unknown default is the first listed (R20).
+The seconds of a routing file become ms. Unknown names have no effect: an unknown queue of a profile is left out, an
+unknown `overflow_to` is no overflow, an unknown default is the first of the list (R20).
 """
 
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ UNCONFIGURED: Final[Mapping[str, Any]] = {
     "queues": [{"name": DEFAULT}],
     "profiles": [{"name": DEFAULT, "wrap_up": False}],
 }
-"""What a pool has that was never configured: three kinds of event and `chat-concluded` are then enough to work."""
+"""The configuration of a pool that was never configured."""
 
 
 @dataclass(slots=True, frozen=True)
 class Queue:
-    """One queue's limits, in ms of service time; 0 is none (R17)."""
+    """The limits of a queue, ms of service time; 0: no limit (R17)."""
 
     name: str
     max_wait: int
@@ -31,7 +31,7 @@ class Queue:
 
 @dataclass(slots=True, frozen=True)
 class Profile:
-    """What an agent may do. Times are ms of service time, but `starvation_limit`, which is ms of the clock."""
+    """What the agents of a profile may do. Times are ms of service time, except `starvation_limit`: ms of the clock."""
 
     name: str
     mode: Mode
@@ -51,31 +51,33 @@ class Profile:
 
 @dataclass(slots=True, frozen=True)
 class PoolConfig:
-    """One pool's queues, profiles and limits."""
+    """One pool's queues, profiles and limits. Times are ms of service time."""
 
     raw: Mapping[str, Any]
-    """As it was configured: what the pool's row holds."""
+    """The configuration as it was given, and as the pool's row holds it."""
     seed: bytes
     default_queue: str
     default_profile: str
     implicit_login: bool
     absent_after: int
     lost_after: int
+    watches_silence: bool
+    """True if silent agents become absent or lost (R18)."""
     queues: dict[str, Queue]
     profiles: dict[str, Profile]
 
     def queue_or_default(self, name: str | None) -> str:
-        """The queue of this name, else the default one."""
+        """The queue of this name if there is one, else the default queue."""
         return name if name is not None and name in self.queues else self.default_queue
 
     def profile_or_default(self, name: str | None) -> Profile:
-        """The profile of this name, else the default one."""
+        """The profile of this name if there is one, else the default profile."""
         found = self.profiles.get(name) if name is not None else None
         return found if found is not None else self.profiles[self.default_profile]
 
 
 def read(raw: Mapping[str, Any]) -> PoolConfig:
-    """The configuration that the `config` of a `pool-configured` says."""
+    """Read the `config` of a `pool-configured` event."""
     names = dict.fromkeys(row["name"] for row in raw["queues"])
     queues = {row["name"]: _queue(row, names) for row in raw["queues"]}
     profiles = {row["name"]: _profile(row, names) for row in raw["profiles"]}
@@ -87,6 +89,7 @@ def read(raw: Mapping[str, Any]) -> PoolConfig:
         implicit_login=raw.get("implicit_login", True),
         absent_after=raw.get("absent_after", 0) * 1000,
         lost_after=raw.get("lost_after", 0) * 1000,
+        watches_silence=bool(raw.get("absent_after", 0) or raw.get("lost_after", 0)),
         queues=queues,
         profiles=profiles,
     )

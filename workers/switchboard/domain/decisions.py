@@ -1,10 +1,10 @@
-"""What the engine decides, as it is published.
+"""The decisions of the engine, as they are published.
 
-A decision's fields stand in the order of the contract, and its values are those of the wire: times are RFC 3339 text in
-UTC with milliseconds, spans are seconds as floats, what has no value is None. So encoding one is one call.
+Fields have the order and the values of the public schemas: times are RFC 3339 text in UTC with milliseconds, durations
+are seconds as floats, a missing value is None. So one call encodes a decision.
 
-These are plain dataclasses, neither slotted nor frozen, for they are made once an event on the routing path: creation
-takes 0.3 us so, 1.9 us frozen; encoding 0.4 us so, 1.4 us slotted (orjson reads an instance's dict at once).
+The dataclasses are neither frozen nor slotted, because the routing path makes about one for each event: creation takes
+0.3 us, and 1.9 us if frozen; encoding takes 0.4 us, and 1.4 us if slotted (orjson reads the dict of an instance).
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ Requeue: TypeAlias = Literal[
     "overflow",
     "queue-removed",
 ]
-"""Why a chat waits in a queue again, or in another."""
+"""Why a chat waits again, or waits in another queue."""
 
 Closing: TypeAlias = Literal["concluded", "abandoned", "queue-timed-out"]
 AcceptRefusal: TypeAlias = Literal["unknown-chat", "not-offered", "wrong-agent", "stale-offer"]
@@ -62,7 +62,11 @@ class ChatQueued:
 
 @dataclass
 class Why:
-    """What decided an assignment: `waiting` and `requests` are counts just before the offer."""
+    """Why an agent was chosen.
+
+    Counted just before the offer: `waiting`, the chats that wait in the queues of the agent's profile; `requests`, the
+    outstanding requests of the pool.
+    """
 
     policy: PullPolicy
     agent_order: AgentOrder
@@ -141,7 +145,7 @@ class ChatRequeued:
 
 @dataclass
 class ChatWrapping:
-    """The conversation is over; the agent wraps up (R15)."""
+    """A conversation is over, and the agent wraps up (R15)."""
 
     id: str
     type: Literal["chat-wrapping"]
@@ -154,7 +158,7 @@ class ChatWrapping:
 
 @dataclass
 class ChatClosed:
-    """A chat is over; its session, if any, is free."""
+    """A chat is closed, and its session, if any, is free."""
 
     id: str
     type: Literal["chat-closed"]
@@ -168,7 +172,7 @@ class ChatClosed:
 
 @dataclass
 class ChatRequested:
-    """A request made for a push agent (R11)."""
+    """A request was made for an agent in push mode (R11)."""
 
     id: str
     type: Literal["chat-requested"]
@@ -182,7 +186,7 @@ class ChatRequested:
 
 @dataclass
 class RequestRejected:
-    """A `request-chat` that could not stand (R12)."""
+    """A `request-chat` was refused (R12)."""
 
     id: str
     type: Literal["request-rejected"]
@@ -195,7 +199,7 @@ class RequestRejected:
 
 @dataclass
 class AcceptRejected:
-    """A `chat-accepted` that accepted nothing (R10)."""
+    """A `chat-accepted` was refused (R10)."""
 
     id: str
     type: Literal["accept-rejected"]
@@ -209,7 +213,7 @@ class AcceptRejected:
 
 @dataclass
 class DeclineRejected:
-    """A decline that the profile does not allow (R10)."""
+    """A `chat-declined` was refused, since the profile does not allow declining (R10)."""
 
     id: str
     type: Literal["decline-rejected"]
@@ -223,7 +227,7 @@ class DeclineRejected:
 
 @dataclass
 class TransferRejected:
-    """A transfer that could not be done and changed nothing (R16)."""
+    """A `chat-transferred` was refused, and changed nothing (R16)."""
 
     id: str
     type: Literal["transfer-rejected"]

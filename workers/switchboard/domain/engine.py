@@ -8,82 +8,110 @@ from typing import Any, Final
 
 from switchboard.domain import agents, chats, rows, timers
 from switchboard.domain.decisions import Decision
-from switchboard.domain.events import Event, Frame
+from switchboard.domain.events import (
+    FIELDS_OF,
+    AgentAbsent,
+    AgentCapacityChanged,
+    AgentHeartbeat,
+    AgentLoggedIn,
+    AgentLoggedOut,
+    AgentLost,
+    AgentPresent,
+    AgentStatusChanged,
+    ChatAbandoned,
+    ChatAccepted,
+    ChatArrival,
+    ChatConcluded,
+    ChatDeclined,
+    ChatReleased,
+    ChatTransferred,
+    EventFields,
+    Frame,
+    PoolConfigured,
+    RequestCancelled,
+    RequestChat,
+)
 from switchboard.domain.pool import Observer, Pool
 from switchboard.domain.reconfiguration import configure, new_pool
 from switchboard.domain.rows import Restoration, Row
 from switchboard.domain.settle import pass_time, settle
+from switchboard.domain.state import Agent
+from switchboard.domain.step import Step
 from switchboard.domain.timers import due_entries, timers_due
 
-Handler = Callable[[Pool, dict[str, Any]], str | None]
-
-_HANDLERS: Final[Mapping[str, Handler]] = {
-    "chat-arrival": chats.arrive,
-    "chat-accepted": chats.accept,
-    "chat-declined": chats.decline,
-    "chat-abandoned": chats.abandon,
-    "chat-concluded": chats.conclude,
-    "chat-released": chats.release,
-    "chat-transferred": chats.transfer,
-    "request-chat": agents.request_chat,
-    "request-cancelled": agents.cancel_request,
-    "agent-logged-in": agents.log_in,
-    "agent-logged-out": agents.log_out,
-    "agent-status-changed": agents.change_status,
-    "agent-absent": agents.absent,
-    "agent-present": agents.present,
-    "agent-lost": agents.lost,
-    "agent-heartbeat": agents.heartbeat,
-    "agent-capacity-changed": agents.change_capacity,
-    "pool-configured": configure,
+_HANDLERS: Final[Mapping[type[EventFields], Callable[[Pool, Step, Any], str | None]]] = {
+    PoolConfigured: configure,
+    AgentLoggedIn: agents.log_in,
+    ChatArrival: chats.arrive,
+    RequestChat: agents.request_chat,
+    ChatAccepted: chats.accept,
+    ChatDeclined: chats.decline,
+    ChatAbandoned: chats.abandon,
+    ChatConcluded: chats.conclude,
+    ChatReleased: chats.release,
+    ChatTransferred: chats.transfer,
+    AgentLoggedOut: agents.log_out,
+    AgentStatusChanged: agents.change_status,
+    AgentAbsent: agents.absent,
+    AgentPresent: agents.present,
+    AgentLost: agents.lost,
+    AgentHeartbeat: agents.heartbeat,
+    AgentCapacityChanged: agents.change_capacity,
+    RequestCancelled: agents.cancel_request,
 }
+"""Class of an event → function that applies the event, and returns the reason if the event changes nothing (R21).
 
-_NO_SIGN: Final = frozenset({"agent-absent", "agent-lost"})
+A `match` over the 18 classes would take 0.5 us more for each event, 7 % of the engine's time.
+"""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a frame."""
+    """The result of one frame."""
 
     decisions: list[Decision] = field(default_factory=list)
-    """In the order in which they were made."""
+    """In the order in which the engine made them."""
     ignored: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
-    """How many events changed nothing, by type and why (R21)."""
+    """Number of events that changed nothing, by type and reason (R21)."""
 
 
 class Engine:
-    """One shard's pools, stepped frame by frame."""
+    """The pools of one shard, changed by frames alone.
+
+    Attributes:
+        shard: number of the shard.
+        pools: by id.
+        clock: ms since 1970, at the last frame.
+        service: service time at the last frame, ms.
+        frame: number of the last frame; -1 before the first.
+    """
 
     def __init__(self, shard: int) -> None:
         self.shard = shard
         self.pools: dict[str, Pool] = {}
         self.clock = 0
-        """ms since 1970."""
         self.service = 0
-        """ms of service time."""
         self.frame = -1
-        """Number of the last frame applied."""
         self._due: list[tuple[int, str]] = []
-        """Heap of (next due, pool id)."""
+        """Heap of (due, pool id). An entry is stale unless `_due_of` has the same time."""
         self._due_of: dict[str, int] = {}
-        self._active: dict[str, Pool] = {}
-        """The pools that the last frame came to."""
+        """Pool id → service time at which the pool's next timer may be due."""
+        self._active: dict[str, tuple[Pool, Step]] = {}
+        """The pools that the last frame reached."""
+        self._free_steps: list[Step] = []
         self._observer: Observer | None = None
 
     def watch(self, observer: Observer) -> None:
-        """Let someone look on in every pool, those to come included."""
+        """Have an observer called in all pools, present and future."""
         self._observer = observer
         for pool in self.pools.values():
             pool.observer = observer
 
     def apply(self, frame: Frame) -> Outcome:
-        """Let time pass, then the frame's events happen (R1)."""
+        """Let the frame's service time pass, then apply its events (R1)."""
         outcome = Outcome()
-        for pool in self._active.values():
-            pool.changed_agents.clear()
-            pool.changed_chats.clear()
-            pool.configured = False
-        self._active = {}
+        self._free_steps.extend(step for _, step in self._active.values())
+        active = self._active = {}
         self.frame = frame.n
         end = self.service + frame.run
         due = self._due
@@ -91,33 +119,40 @@ class Engine:
             self._pass_time(frame, end, outcome)
         self.service = end
         self.clock = max(self.clock, frame.at)
-        active, ignored = self._active, outcome.ignored
+        for _, step in active.values():
+            step.set_time(self.clock, end)
+        ignored = outcome.ignored
         for index, event in enumerate(frame.events):
-            pool = active.get(event.pool) or self._activate(event.pool, outcome)
-            pool.set_time(self.clock, end)
-            pool.position = (frame.n, index)
-            kind = event.type
-            if (pool.silent or pool.config.absent_after or pool.config.lost_after) and kind not in _NO_SIGN:
-                _note_sign(pool, event)
-            why = _HANDLERS[kind](pool, event.data)
+            pool, step = active.get(event.pool) or self._activate(event.pool, outcome)
+            step.position = (frame.n, index)
+            fields = FIELDS_OF[event.type](**event.data)
+            if pool.index.silent or pool.config.watches_silence:
+                _note_sign(pool, step, fields)
+            why = _HANDLERS[type(fields)](pool, step, fields)
             if why is not None:
-                ignored[kind, why] += 1
-            settle(pool)
+                ignored[event.type, why] += 1
+            settle(pool, step)
             if pool.observer is not None:
-                pool.observer.happened(pool, event, why)
-        for pool in active.values():
-            timers.tidy(pool)
+                pool.observer.happened(pool, step, event, why)
+        for pool, step in active.values():
+            timers.tidy(pool, step.service)
             self._schedule(pool)
         return outcome
 
     def changed_rows(self) -> Iterator[Row]:
-        """The rows that the last frame changed, as they are now; the clock's comes last."""
-        for pool in self._active.values():
-            yield from rows.changed(pool)
+        """The rows that the last frame changed, with their present values; the clock's row comes last."""
+        for pool, step in self._active.values():
+            yield from rows.changed(pool, step)
         yield rows.clock_row(self.clock, self.service, self.frame)
 
+    def changed_agents(self) -> Iterator[tuple[str, str, Agent | None]]:
+        """(pool id, agent id, agent) for each agent that the last frame changed; None: logged out."""
+        for pool, step in self._active.values():
+            for agent_id in step.changed_agents:
+                yield pool.id, agent_id, pool.agents.get(agent_id)
+
     def rows(self) -> Iterator[Row]:
-        """Every row: what `restore` needs."""
+        """All rows of the engine. `restore` rebuilds the engine from them."""
         for pool in self.pools.values():
             yield from rows.everything(pool)
         yield rows.clock_row(self.clock, self.service, self.frame)
@@ -129,9 +164,9 @@ class Engine:
         return self._due[0][0] if self._due else None
 
     def affordable(self, run: int, most: int) -> int:
-        """How much of `run` (ms of service time) a frame may let pass so that at most `most` timers become due.
+        """The service time (ms) that a frame may let pass so that at most `most` timers become due.
 
-        At least 1 ms, however many are due in it.
+        `run` is halved until so few become due, or until 1 ms is left, however many become due in 1 ms.
         """
         while run > 1:
             end, left = self.service + run, most + 1
@@ -146,7 +181,7 @@ class Engine:
 
     @classmethod
     def restore(cls, shard: int, table_rows: Iterable[Row]) -> "Engine":
-        """Rebuild an engine from all its rows in any order (I9), in one go.
+        """Rebuild an engine from all its rows, in any order and without pauses (I9).
 
         Raises:
             OtherFormatError: the rows are of a format that this version does not read.
@@ -160,7 +195,7 @@ class Engine:
 
     @classmethod
     def restored(cls, restoration: Restoration) -> "Engine":
-        """The engine of a restoration that is finished."""
+        """The engine that a finished restoration has rebuilt."""
         engine = cls(restoration.shard)
         engine.pools = restoration.pools
         engine.clock, engine.service, engine.frame = restoration.clock, restoration.service, restoration.frame
@@ -169,14 +204,13 @@ class Engine:
         return engine
 
     def _pass_time(self, frame: Frame, end: int, outcome: Outcome) -> None:
-        """R1: pool by pool in id order, every timer due by `end` fires."""
+        """R1: fire all timers due by `end`, pool by pool in the order of ids."""
         for pool_id in sorted(self._due_pools(end)):
-            pool = self._activate(pool_id, outcome)
-            pool.set_time(self.clock, self.service)
-            pool.position = (frame.n, -1)
-            pass_time(pool, frame.at, end)
-            pool.set_time(pool.clock, end)
-            pool.forget()
+            pool, step = self._activate(pool_id, outcome)
+            step.position = (frame.n, -1)
+            pass_time(pool, step, frame.at, end)
+            step.set_time(step.clock, end)
+            pool.forget(step)
 
     def _due_pools(self, end: int) -> set[str]:
         found = set()
@@ -187,16 +221,17 @@ class Engine:
                 found.add(pool_id)
         return found
 
-    def _activate(self, pool_id: str, outcome: Outcome) -> Pool:
-        pool = self._active.get(pool_id)
+    def _activate(self, pool_id: str, outcome: Outcome) -> tuple[Pool, Step]:
+        """The pool, created if new, and its step for the present frame. Call once for each pool and frame."""
+        pool = self.pools.get(pool_id)
         if pool is None:
-            pool = self.pools.get(pool_id)
-            if pool is None:
-                pool = self.pools[pool_id] = new_pool(pool_id, self.shard, None)
-                pool.observer = self._observer
-            pool.begin_frame(self.frame, outcome.decisions)
-            self._active[pool_id] = pool
-        return pool
+            pool = self.pools[pool_id] = new_pool(pool_id, self.shard, None)
+            pool.observer = self._observer
+        step = self._free_steps.pop() if self._free_steps else Step()
+        step.begin(pool_id, self.shard, self.frame, outcome.decisions)
+        step.set_time(self.clock, self.service)
+        self._active[pool_id] = found = (pool, step)
+        return found
 
     def _schedule(self, pool: Pool) -> None:
         due = timers.next_due(pool)
@@ -207,9 +242,14 @@ class Engine:
             heappush(self._due, (due, pool.id))
 
 
-def _note_sign(pool: Pool, event: Event) -> None:
-    """R18: most events that name an agent tell that it is there."""
-    data = event.data
-    agent = pool.agents.get(data.get("agent_id", ""))
-    if agent is not None and data.get("by", "agent") == "agent":
-        agents.sign(pool, agent, ends_absence=event.type == "agent-present")
+def _note_sign(pool: Pool, step: Step, event: EventFields) -> None:
+    """R18: note a sign of the agent that the event names, unless the event does not show that the agent is present."""
+    match event:
+        case AgentAbsent() | AgentLost() | PoolConfigured() | ChatArrival() | ChatAbandoned() | ChatTransferred():
+            return
+        case ChatConcluded() if event.by not in (None, "agent"):
+            return
+        case _:
+            agent = pool.agents.get(event.agent_id or "")
+            if agent is not None:
+                agents.sign(pool, step, agent, ends_absence=isinstance(event, AgentPresent))

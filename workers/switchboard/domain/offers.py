@@ -19,25 +19,26 @@ from switchboard.domain.decisions import (
 from switchboard.domain.pool import Pool
 from switchboard.domain.rfc3339 import MAX_MS, format_ms
 from switchboard.domain.state import Agent, AgentKey, Chat, Request
+from switchboard.domain.step import Step
 from switchboard.domain.timers import Kind, arm_delay
 
 
-def make_request(pool: Pool, agent: Agent, *, push: bool) -> None:
-    """Give the agent a request, from now on."""
-    agent.request = Request("push" if push else "manual", pool.clock, pool.at, pool.position)
-    pool.requests += 1
-    pool.touch(agent)
+def make_request(pool: Pool, step: Step, agent: Agent, *, push: bool) -> None:
+    """Give the agent a request, made at the present clock and position."""
+    agent.request = Request("push" if push else "manual", step.clock, step.at, step.position)
+    pool.index.requests += 1
+    step.touch(agent)
 
 
-def withdraw(pool: Pool, agent: Agent) -> None:
+def withdraw(pool: Pool, step: Step, agent: Agent) -> None:
     """Withdraw the agent's outstanding request, if any."""
     if agent.request is not None:
         agent.request = None
-        pool.requests -= 1
-        pool.touch(agent)
+        pool.index.requests -= 1
+        step.touch(agent)
 
 
-def follow_up(pool: Pool, agent: Agent) -> None:
+def follow_up(pool: Pool, step: Step, agent: Agent) -> None:
     """R11: request a chat for an agent in push mode that could take one and has no request."""
     if (
         agent.mode == "push"
@@ -47,22 +48,22 @@ def follow_up(pool: Pool, agent: Agent) -> None:
         and not agent.absent
         and len(agent.sessions) < agent.max_sessions
     ):
-        pool.decide(ChatRequested, agent.id, pool.next_id(), pool.at, "push")
-        agent.request = Request("push", pool.clock, pool.at, pool.position)
-        pool.requests += 1
-        pool.changed_agents[agent.id] = None
+        step.decide(ChatRequested, agent.id, step.next_id(), step.at, "push")
+        agent.request = Request("push", step.clock, step.at, step.position)
+        pool.index.requests += 1
+        step.changed_agents[agent.id] = None
 
 
-def eligible(pool: Pool, agent: Agent) -> bool:
-    """R5: True if the agent's request may be served now. Changes nothing; the end of a delay has its timer already."""
+def eligible(agent: Agent, now: int) -> bool:
+    """R5: True if the agent's request may be served now. Sets no timer: `arm_delay` has done that."""
     if agent.request is None or not agent.available or agent.absent or len(agent.sessions) >= agent.max_sessions:
         return False
     over = timers.delay_over(agent)
-    return over is None or over <= pool.service
+    return over is None or over <= now
 
 
 def place(agent: Agent) -> AgentKey:
-    """R7: the key of an agent with a request: by lot until the first offer, then by the age of the request."""
+    """R7: the place of an agent in the request line: by lot until the first offer, then by the age of the request."""
     request = agent.request
     if request is None:
         raise ValueError(f"agent {agent.id} asks for nothing")
@@ -72,7 +73,7 @@ def place(agent: Agent) -> AgentKey:
 
 
 def join_line(agent: Agent) -> None:
-    """Put an agent with an eligible request into its request line, or move it to its new place."""
+    """Put an agent with an eligible request into its request line, or move the agent to its new place there."""
     key = place(agent)
     if key != agent.key:
         leave_line(agent)
@@ -81,54 +82,55 @@ def join_line(agent: Agent) -> None:
 
 
 def leave_line(agent: Agent) -> None:
-    """Remove an agent from its request line, if it is there."""
+    """Remove an agent from its request line; no effect if the agent is not there."""
     if agent.key is not None:
         agent.profile.asking.agents.remove(agent.key)
         agent.key = None
 
 
-def refresh(pool: Pool, agent: Agent) -> None:
-    """After a change of an agent: match its request if eligible; otherwise leave the request line."""
-    if eligible(pool, agent):
-        pool.trying[agent.id] = agent
+def refresh(step: Step, agent: Agent) -> None:
+    """Have a changed agent matched if its request is eligible; else remove the agent from the request line."""
+    if eligible(agent, step.service):
+        step.trying[agent.id] = agent
     else:
-        # The end of a delay may have added the agent just before the present timer withdrew its request.
-        pool.trying.pop(agent.id, None)
+        # `_wake` may have added the agent to `trying` just before a timer of the same moment withdrew its request.
+        step.trying.pop(agent.id, None)
         leave_line(agent)
 
 
-def offer(pool: Pool, agent: Agent, chat: Chat, *, transfer: bool = False) -> None:
+def offer(pool: Pool, step: Step, agent: Agent, chat: Chat, *, transfer: bool = False) -> None:
     """R9: offer a chat to an agent, for its request; a transfer needs no request (R16)."""
     profile = agent.profile
     config = profile.config
+    # Counted before the offer changes anything, for `why`.
     waiting = 0
     for line in profile.lines:
         waiting += len(line.chats)
-    requests = pool.requests
+    requests = pool.index.requests
     request = None if transfer else agent.request
     agent_order: AgentOrder = "transfer" if transfer else "oldest-request" if agent.had_offer else "lot"
     if pool.observer is not None:
-        pool.observer.offering(pool, agent, chat, request)
+        pool.observer.offering(pool, step, agent, chat, request)
     if chat.stage == "waiting":
         pool.leave_line(chat)
     if request is not None:
         agent.request = None
-        pool.requests -= 1
+        pool.index.requests -= 1
     leave_line(agent)
     chat.attempt += 1
     chat.agent = agent
-    chat.offered_at = pool.clock
-    chat.expires = pool.service + config.offer_timeout
-    pool.mark(chat, "offered")
+    chat.offered_at = step.clock
+    chat.expires = step.service + config.offer_timeout
+    step.mark(chat, "offered")
     agent.sessions[chat.id] = chat
     agent.undecided += 1
     agent.had_offer = True
-    agent.last_offer = pool.service
-    arm_delay(pool, agent)
-    pool.changed_agents[agent.id] = None
-    chat.offer_id = pool.next_id()
-    heappush(pool.timers, (chat.expires, Kind.OFFER_EXPIRY, chat.id))
-    pool.decide(
+    agent.last_offer = step.service
+    arm_delay(pool, agent, step.service)
+    step.changed_agents[agent.id] = None
+    chat.offer_id = step.next_id()
+    heappush(pool.index.timers, (chat.expires, Kind.OFFER_EXPIRY, chat.id))
+    step.decide(
         ChatAssigned,
         offer_id=chat.offer_id,
         chat_id=chat.id,
@@ -139,8 +141,8 @@ def offer(pool: Pool, agent: Agent, chat: Chat, *, transfer: bool = False) -> No
         origin="transfer" if request is None else request.origin,
         arrived_at=chat.arrived_text,
         requested_at=None if request is None else request.at_text,
-        expires_at=format_ms(min(pool.clock + config.offer_timeout, MAX_MS)),
-        waited_seconds=(pool.clock - chat.arrived_at) / 1000,
+        expires_at=format_ms(min(step.clock + config.offer_timeout, MAX_MS)),
+        waited_seconds=(step.clock - chat.arrived_at) / 1000,
         attempt=chat.attempt,
         sessions=len(agent.sessions),
         max_sessions=agent.max_sessions,
@@ -148,72 +150,81 @@ def offer(pool: Pool, agent: Agent, chat: Chat, *, transfer: bool = False) -> No
     )
 
 
-def confirm(pool: Pool, chat: Chat, agent: Agent, *, automatic: bool) -> None:
+def confirm(step: Step, chat: Chat, agent: Agent, *, automatic: bool) -> None:
     """R10: the offer is accepted. An acceptance by the agent resets its missed offers; an automatic one does not."""
     if not automatic:
         agent.missed = 0
     agent.undecided -= 1
-    pool.mark(chat, "active")
-    pool.touch(agent)
-    pool.decide(
+    step.mark(chat, "active")
+    step.touch(agent)
+    step.decide(
         AssignmentConfirmed,
         chat.offer_id or "",
         chat.id,
         agent.id,
         chat.queue,
         automatic,
-        (pool.clock - chat.offered_at) / 1000,
+        (step.clock - chat.offered_at) / 1000,
     )
 
 
-def end(pool: Pool, chat: Chat, reason: OfferEnd) -> None:
-    """End the offer of a chat unaccepted. The caller then puts the chat into a waiting line, or closes it."""
+def end(pool: Pool, step: Step, chat: Chat, reason: OfferEnd) -> None:
+    """End an offer that was not accepted. The caller then has the chat wait, closes it, or offers it again (R16)."""
     agent = chat.agent
     if agent is None:
         raise ValueError(f"chat {chat.id} is not offered")
-    pool.decide(AssignmentEnded, chat.offer_id or "", chat.id, agent.id, chat.queue, reason)
-    pool.free_session(chat)
+    step.decide(AssignmentEnded, chat.offer_id or "", chat.id, agent.id, chat.queue, reason)
+    pool.free_session(step, chat)
 
 
-def requeue(pool: Pool, chat: Chat, reason: Requeue) -> None:
-    """Put a chat that is in no waiting line back into the line of its queue."""
-    pool.wait(chat)
-    pool.decide(ChatRequeued, chat.id, chat.queue, reason)
+def requeue(pool: Pool, step: Step, chat: Chat, reason: Requeue) -> None:
+    """Put a chat that is in no waiting line into the waiting line of its queue, and publish the reason."""
+    pool.wait(step, chat)
+    step.decide(ChatRequeued, chat.id, chat.queue, reason)
 
 
-def decline(pool: Pool, chat: Chat, agent: Agent) -> None:
-    """R10: the agent declines; the chat waits again, and other agents get it first (R5)."""
-    pool.pass_over(agent, chat)
-    end(pool, chat, "declined")
-    pool.ended.append(chat)
-    requeue(pool, chat, "declined")
+def enter_queue(step: Step, chat: Chat, queue: str) -> None:
+    """Assign a chat to a queue and restart the limits of the queue (R17)."""
+    chat.queue = chat.entered_queue = queue
+    chat.entered_at = step.service
+    chat.overflowed = False
+    chat.armed = False
 
 
-def miss(pool: Pool, chat: Chat, agent: Agent) -> None:
-    """R10: the offer expires; an agent that misses too many in a row becomes unavailable."""
-    pool.pass_over(agent, chat)
-    end(pool, chat, "missed")
-    pool.ended.append(chat)
-    requeue(pool, chat, "missed")
+def decline(pool: Pool, step: Step, chat: Chat, agent: Agent) -> None:
+    """R10: the agent declines; the chat waits again, and a re-offer cool-down starts for agent and chat (R5)."""
+    pool.pass_over(step, agent, chat)
+    end(pool, step, chat, "declined")
+    step.ended.append(chat)
+    requeue(pool, step, chat, "declined")
+
+
+def miss(pool: Pool, step: Step, chat: Chat, agent: Agent) -> None:
+    """R10: the offer expires unanswered; an agent that misses too many offers in a row becomes unavailable."""
+    pool.pass_over(step, agent, chat)
+    end(pool, step, chat, "missed")
+    step.ended.append(chat)
+    requeue(pool, step, chat, "missed")
     agent.missed += 1
     limit = agent.profile.config.max_missed_offers
     if limit and agent.missed >= limit:
         agent.missed = 0
         agent.available = False
         agent.returns = True
-        pool.decide(AgentMadeUnavailable, agent.id, "missed-offers")
-        stand_down(pool, agent, "agent-unavailable")
+        step.decide(AgentMadeUnavailable, agent.id, "missed-offers")
+        stand_down(pool, step, agent, "agent-unavailable")
 
 
 def stand_down(
     pool: Pool,
+    step: Step,
     agent: Agent,
     reason: Literal["agent-unavailable", "agent-absent", "agent-lost", "agent-logged-out"],
 ) -> None:
     """R18: the agent gets no more chats: withdraw its request and its undecided offers."""
-    withdraw(pool, agent)
-    pool.touch(agent)
+    withdraw(pool, step, agent)
+    step.touch(agent)
     for chat in [held for held in agent.sessions.values() if held.stage == "offered"]:
-        end(pool, chat, reason)
-        pool.ended.append(chat)
-        requeue(pool, chat, reason)
+        end(pool, step, chat, reason)
+        step.ended.append(chat)
+        requeue(pool, step, chat, reason)

@@ -1,4 +1,4 @@
-"""An ordered collection that stays quick at any size and wherever it is changed."""
+"""A sorted collection that stays fast at any size, wherever it is changed."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from typing import Any, Final, Generic, TypeVar
 T = TypeVar("T", bound=tuple[Any, ...])
 
 _LOAD: Final = 512
-"""Chunks split at twice this: a change moves at most 8 KiB of pointers, whatever the length."""
+"""A chunk is split at twice this length, so that a change moves at most 8 KiB of pointers."""
 
 
 class Ordered(Generic[T]):
     """Distinct tuples in ascending order, in chunks of about 500.
 
-    Waiting chats enter in the middle when they come back or arrived in the past, and leave from anywhere; a heap
-    can't be walked in order past a chat that an agent may not take, and one long list moves a megabyte a change.
+    Chats that wait again enter a waiting line in the middle, and chats leave from any place. A heap can't be iterated
+    in order, which is needed to skip chats in re-offer cool-down; one long list moves a megabyte for each change.
     """
 
     __slots__ = ("_chunks", "_last", "_size")
@@ -22,6 +22,7 @@ class Ordered(Generic[T]):
     def __init__(self) -> None:
         self._chunks: list[list[T]] = []
         self._last: list[T] = []
+        """The greatest item of each chunk."""
         self._size = 0
 
     def __len__(self) -> int:
@@ -32,11 +33,11 @@ class Ordered(Generic[T]):
             yield from chunk
 
     def first(self) -> T | None:
-        """The least, or None when empty."""
+        """The least item; None if empty."""
         return self._chunks[0][0] if self._size else None
 
     def add(self, item: T) -> None:
-        """Put one in; it must not be in already."""
+        """Add an item that is not in the collection."""
         self._size += 1
         last = self._last
         if not last:
@@ -58,10 +59,10 @@ class Ordered(Generic[T]):
             last.insert(at, chunk[-1])
 
     def remove(self, item: T) -> None:
-        """Take one out.
+        """Remove an item.
 
         Raises:
-            KeyError: it was not in.
+            KeyError: the item is not in the collection.
         """
         at = bisect_left(self._last, item)
         chunk = self._chunks[at] if at < len(self._last) else []

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - all arithmetic here is in UTC; naive is what is fast
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - all times here are UTC, and naive ones are faster
 
 MIN_MS: Final = -62_135_596_800_000
 """0001-01-01T00:00:00.000Z."""
 MAX_MS: Final = 253_402_300_799_999
 """9999-12-31T23:59:59.999Z."""
 
-# The grammar of section 5.6, ASCII digits only; what no calendar has (month 13, hour 24) is left to datetime.
+# The grammar of section 5.6, ASCII digits only. `datetime` refuses what does not exist (month 13, hour 24).
 _match: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:([0-9]{2})"
     r"(?:\.([0-9]+))?"
@@ -22,13 +22,12 @@ _naive: Final = datetime.fromisoformat
 
 
 def parse_ms(text: str) -> int:
-    """The time that `text` says, in ms since 1970; digits beyond the millisecond are cut.
+    """RFC 3339 text as ms since 1970; digits beyond the millisecond are cut. About 0.8 us.
 
-    Takes what RFC 3339 section 5.6 allows, within the years 0001 to 9999 of UTC, and nothing else. A leap second is the
-    first instant of the next minute; there is none but at 23:59:60 UTC. About 0.8 us.
+    A leap second, allowed at 23:59:60 UTC only, counts as the first instant of the next minute.
 
     Raises:
-        ValueError: `text` is no such time.
+        ValueError: `text` does not have the form of RFC 3339 section 5.6, or is outside of the years 0001 to 9999 UTC.
     """
     found = _match(text)
     if found is None:
@@ -60,7 +59,7 @@ def is_time(text: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=1024)  # many decisions fall into one second: 0.45 us with it, 1.2 us without
+@lru_cache(maxsize=1024)  # many decisions have the same second: `format_ms` takes 0.45 us, without a cache 1.2 us
 def _to_second(seconds: int) -> str:
     try:
         return (_EPOCH + timedelta(seconds=seconds)).isoformat()

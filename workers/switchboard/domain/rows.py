@@ -1,6 +1,6 @@
-"""What a shard remembers, as rows: enough to rebuild the engine exactly (I9).
+"""Rows: the state of a shard as keyed values, from which the engine can be rebuilt exactly (I9).
 
-A row's public fields are a contract; what only the engine needs is in `engine`, which is private.
+Consumers may rely on all fields of a row but `engine`, which is private.
 """
 
 from collections import defaultdict
@@ -13,6 +13,7 @@ from switchboard.domain.pool import Pool
 from switchboard.domain.reconfiguration import new_pool
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.domain.state import Agent, Chat, Remembered, Request
+from switchboard.domain.step import Step
 
 Table: TypeAlias = Literal["agent-capacity", "open-chats", "shard-progress"]
 TABLES: Final[tuple[Table, ...]] = ("shard-progress", "agent-capacity", "open-chats")
@@ -25,21 +26,21 @@ ROW_FORMAT: Final = 1
 
 @dataclass(slots=True)
 class Row:
-    """The latest value of a key of a table; None: there is no such row any more."""
+    """The latest value of a key of a table; None deletes the row."""
 
     table: Table
     key: str
     value: dict[str, Any] | None
 
 
-def changed(pool: Pool) -> Iterator[Row]:
-    """The rows of a pool that the frame changed."""
-    if pool.configured:
+def changed(pool: Pool, step: Step) -> Iterator[Row]:
+    """The rows of a pool that a frame changed, with their present values."""
+    if step.configured:
         yield pool_row(pool)
-    for agent_id in pool.changed_agents:
+    for agent_id in step.changed_agents:
         agent = pool.agents.get(agent_id)
         yield Row("agent-capacity", f"{pool.id}/{agent_id}", None if agent is None else agent_value(pool, agent))
-    for chat_id, last in pool.changed_chats.items():
+    for chat_id, last in step.changed_chats.items():
         yield Row("open-chats", f"{pool.id}/{chat_id}", _chat_value(pool, chat_id, last))
 
 
@@ -54,19 +55,19 @@ def everything(pool: Pool) -> Iterator[Row]:
 
 
 def clock_row(clock: int, service: int, frame: int) -> Row:
-    """Where the shard stands after a frame."""
+    """The row of a shard's clock, service time and frame number."""
     value = {"clock": clock, "service": service, "frame": frame, "rules": RULES, "format": ROW_FORMAT}
     return Row("shard-progress", "clock", value)
 
 
 def pool_row(pool: Pool) -> Row:
-    """A pool's configuration."""
+    """The row of a pool's configuration."""
     value = {"config": pool.config.raw, "configured_at": pool.configured_at}
     return Row("shard-progress", f"pool/{pool.id}", value)
 
 
 def agent_value(pool: Pool, agent: Agent) -> dict[str, Any]:
-    """One agent's row."""
+    """The value of an agent's row."""
     request = agent.request
     return {
         "agent_id": agent.id,
@@ -106,7 +107,7 @@ def _chat_value(pool: Pool, chat_id: str, last: Chat | None) -> dict[str, Any] |
 
 
 def chat_value(pool: Pool, chat: Chat) -> dict[str, Any]:
-    """One open chat's row."""
+    """The value of an open chat's row."""
     return {
         "chat_id": chat.id,
         "pool": pool.id,
@@ -149,33 +150,35 @@ Value = dict[str, Any]
 
 
 class OtherFormatError(ValueError):
-    """Rows of a format that this version does not read."""
+    """The rows have a format that this version does not read."""
 
 
 class Restoration:
-    """Pools that are being rebuilt from their rows, one row after the other.
+    """Rebuilds pools row by row. The rows themselves are not kept: those of 200,000 agents take 700 MB.
 
-    Nothing is kept of a row but what a pool holds of it: the values of 200,000 agents' rows would take 700 MB.
+    Attributes:
+        shard: number of the shard.
+        pools: by id; complete after `finish`.
+        clock: ms since 1970.
+        service: service time, ms.
+        frame: number of the last frame applied.
     """
 
     def __init__(self, shard: int) -> None:
         self.shard = shard
         self.pools: dict[str, Pool] = {}
         self.clock = 0
-        """ms since 1970."""
         self.service = 0
-        """ms of service time."""
         self.frame = -1
-        """Number of the last frame applied."""
-        self._seats: defaultdict[str, list[tuple[Agent, str]]] = defaultdict(list)
-        """By pool: agents, and the ids of the chats that they hold."""
+        self._sessions: defaultdict[str, list[tuple[Agent, str]]] = defaultdict(list)
+        """Pool id → (agent, id of a chat that the agent holds)."""
 
     def add(self, row: Row) -> None:
-        """Take one row. A pool's own comes before those of its agents and chats; what is not the engine's is left out.
+        """Take one row. Rows of source offsets and deleted rows are ignored.
 
         Raises:
-            OtherFormatError: the row is of a format that this version does not read.
-            ValueError: a pool's own row comes after one of its agents or chats.
+            OtherFormatError: the rows have a format that this version does not read.
+            ValueError: the row of a pool comes after a row of one of its agents or chats.
         """
         value = row.value
         if value is None:
@@ -193,7 +196,7 @@ class Restoration:
             self._pool(pool_id, value["config"]).configured_at = value["configured_at"]
 
     def finish(self) -> Iterator[None]:
-        """Once all rows are there: put each pool together. It yields after each one."""
+        """Complete the pools once all rows are added. Yields after each pool, so that the caller can do other work."""
         for pool in self.pools.values():
             self._finish(pool)
             yield
@@ -217,7 +220,7 @@ class Restoration:
         agent = _agent(pool, value)
         pool.agents[agent.id] = agent
         if value["sessions"]:
-            self._seats[pool.id] += [(agent, session["chat_id"]) for session in value["sessions"]]
+            self._sessions[pool.id] += [(agent, session["chat_id"]) for session in value["sessions"]]
 
     def _add_chat(self, value: Value) -> None:
         pool = self._pool(value["pool"])
@@ -226,31 +229,30 @@ class Restoration:
             return
         chat = _chat(value)
         pool.chats[chat.id] = chat
-        pool.passed += len(chat.passed or ())
+        pool.index.passed += len(chat.passed or ())
         for agent_id, at in (chat.passed or {}).items():
-            pool.passings.setdefault(agent_id, {})[chat.id] = at
+            pool.index.passings.setdefault(agent_id, {})[chat.id] = at
         if chat.stage == "waiting":
-            pool.waiting[chat.queue].chats.add((chat.arrived_at, *chat.position, chat))
+            pool.index.waiting[chat.queue].chats.add((chat.arrived_at, *chat.position, chat))
 
     def _finish(self, pool: Pool) -> None:
-        pool.set_time(self.clock, self.service)
         kept = pool.remembered.items()
-        pool.forgets.extend(sorted((each.until, key) for key, each in kept if each.arrived))
-        pool.early_forgets.extend(sorted((each.until, key) for key, each in kept if not each.arrived))
-        for agent, chat_id in self._seats.pop(pool.id, ()):
+        pool.index.forgets.extend(sorted((each.until, key) for key, each in kept if each.arrived))
+        pool.index.early_forgets.extend(sorted((each.until, key) for key, each in kept if not each.arrived))
+        for agent, chat_id in self._sessions.pop(pool.id, ()):
             chat = pool.chats[chat_id]
             chat.agent = agent
             agent.sessions[chat_id] = chat
             agent.undecided += chat.stage == "offered"
-        timers.rebuild(pool)
+        timers.rebuild(pool, self.service)
         for agent in pool.agents.values():
-            if offers.eligible(pool, agent):
+            if offers.eligible(agent, self.service):
                 offers.join_line(agent)
 
 
 def _agent(pool: Pool, value: Value) -> Agent:
     private = value["engine"]
-    agent = Agent(value["agent_id"], pool.profiles[value["profile"]], private["lot"], private["last_sign"])
+    agent = Agent(value["agent_id"], pool.index.profiles[value["profile"]], private["lot"], private["last_sign"])
     agent.own_mode, agent.own_max_sessions = private["own_mode"], private["own_max_sessions"]
     agent.mode, agent.max_sessions = value["mode"], value["max_sessions"]
     agent.available = private["available"]
@@ -261,12 +263,12 @@ def _agent(pool: Pool, value: Value) -> Agent:
     agent.last_offer = private["last_offer"]
     agent.missed = private["missed"]
     agent.recent.extend(private["recent"])
-    pool.silent += agent.silent
+    pool.index.silent += agent.silent
     if value["request"] is not None:
         at, frame, index = private["request"]
         public = value["request"]
         agent.request = Request(public["origin"], at, public["requested_at"], (frame, index))
-        pool.requests += 1
+        pool.index.requests += 1
     return agent
 
 

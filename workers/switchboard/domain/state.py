@@ -1,6 +1,6 @@
-"""What a pool remembers: chats, agents and their requests. Data only; the other modules change it.
+"""The state of a pool: chats, agents, their requests, and the lines they wait in. Data only.
 
-Times called `service` are ms of service time, the others ms since 1970 on the journal's clock (R1).
+Times are ms: of service time where the docstring says so, otherwise since 1970 on the journal's clock (R1).
 """
 
 from collections import deque
@@ -14,10 +14,10 @@ from switchboard.domain.ordered import Ordered
 Stage: TypeAlias = Literal["waiting", "offered", "active", "wrapping", "closed"]
 
 Position: TypeAlias = tuple[int, int]
-"""(frame number, index in the frame); a timer's work has index -1 (R2)."""
+"""(frame number, index of the event in the frame); the index is -1 for a timer (R2)."""
 
 RECENT_REQUESTS: Final = 8
-"""How many request ids of an agent are remembered (R12)."""
+"""Number of request ids that are remembered for an agent, to recognize repeats (R12)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -29,38 +29,38 @@ class Chat:
     arrived_at: int
     arrived_text: str
     position: Position
-    """Of its arrival; with `arrived_at` the waiting order (R4)."""
+    """Position of the arrival. Waiting chats are ordered by `arrived_at`, then by `position` (R4)."""
 
     entered_queue: str
-    """The queue whose limits it is under (R17)."""
+    """The queue whose limits apply (R17). Differs from `queue` after an overflow."""
     entered_at: int
-    """Service time at which it entered that queue."""
+    """Service time of the entry into `entered_queue`."""
     overflowed: bool = False
-    """It has used this entry's one overflow."""
+    """True if the chat has overflowed since it entered `entered_queue`. A chat overflows once for each entry."""
 
     stage: Stage = "waiting"
     stage_mark: Position = (0, 0)
-    """(frame, decision number) of the decision that put it in its stage: the order of acceptance and of conclusion."""
+    """(frame, number) of the decision that put the chat in its stage. Orders acceptances and conclusions."""
     agent: "Agent | None" = None
-    """Who holds it: None while it waits."""
+    """The agent whose session the chat is; None while the chat waits."""
     offer_id: str | None = None
     attempt: int = 0
-    """Offers so far."""
+    """Number of offers so far."""
     offered_at: int = 0
-    """The clock at its last offer."""
+    """The clock at the latest offer."""
     expires: int = 0
-    """Service time at which the standing offer expires."""
+    """Service time at which the present offer expires."""
     wrapping_since: int = 0
-    """Service time at which wrapping began."""
+    """Service time of the start of the wrap-up."""
     passed: dict[str, int] | None = None
-    """Agents who declined or missed it, and the service time at which they did (R5)."""
+    """Agent id → service time of the agent's latest decline or miss (R5); None if there is none."""
     armed: bool = False
-    """Its queue timers of this entry are in the heap."""
+    """True if the queue timers of the present entry are in the heap."""
 
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """An agent's standing wish for one chat (R12)."""
+    """An agent's outstanding request for one chat (R11, R12)."""
 
     origin: Origin
     at: int
@@ -70,14 +70,14 @@ class Request:
 
 @dataclass(slots=True, eq=False)
 class WaitingLine:
-    """The chats that wait in one queue, in waiting order."""
+    """The chats that wait in one queue, in waiting order (R4)."""
 
     chats: Ordered[tuple[int, int, int, Chat]] = field(default_factory=Ordered)
 
 
 @dataclass(slots=True, eq=False)
 class AskingLine:
-    """The agents with an eligible request whose profiles serve one same set of queues, in agent order (R7)."""
+    """The request line of profiles with the same queues: agents with an eligible request, in agent order (R7)."""
 
     queues: frozenset[str]
     agents: "Ordered[AgentKey]" = field(default_factory=Ordered)
@@ -85,11 +85,11 @@ class AskingLine:
 
 @dataclass(slots=True, eq=False)
 class Profile:
-    """A profile with the lines that its agents draw on and stand in."""
+    """A profile with the waiting lines that its agents serve, and the request line that they wait in."""
 
     config: configuration.Profile
     lines: list[WaitingLine]
-    """Of its queues, best first."""
+    """The waiting lines of its queues, in the order of priority."""
     asking: AskingLine
 
 
@@ -100,45 +100,47 @@ class Agent:
     id: str
     profile: Profile
     lot: int
-    """Drawn at login, smallest first (R7)."""
+    """Drawn at login. Agents without an offer since login are ordered by it, smallest first (R7)."""
     last_sign: int
-    """Service time of the last sign, kept only while the pool watches for silence (R18)."""
+    """Service time of the latest event of the agent; kept only in pools that watch for silence (R18)."""
 
     own_mode: Mode | None = None
-    """The login's override of the profile's."""
+    """The mode that the login sets; None: the profile's mode."""
     own_max_sessions: int | None = None
     mode: Mode = "push"
-    """What counts: the override, else the profile's."""
+    """The mode in effect."""
     max_sessions: int = 0
 
     available: bool = True
-    """The status, but for absence."""
+    """The status, without regard to absence."""
     absent: bool = False
     silent: bool = False
-    """Absent by silence: the next sign ends it."""
+    """True if absent by silence. The agent's next event ends such an absence."""
     returns: bool = False
-    """Made unavailable by missed offers: `request-chat` ends it (R12)."""
+    """True if missed offers made the agent unavailable. The next `request-chat` makes it available (R12)."""
 
     sessions: dict[str, Chat] = field(default_factory=dict)
-    """By chat id, in the order in which they were offered."""
+    """Chat id → chat, in the order of the offers."""
     undecided: int = 0
-    """Sessions that are offers still standing."""
+    """Number of sessions in the stage `offered`."""
     request: Request | None = None
     had_offer: bool = False
-    """Since login: then it stands by request, not by lot (R7)."""
+    """True if the agent has had an offer since login, and is ordered by its request, not by lot (R7)."""
     last_offer: int | None = None
-    """Service time of its last offer."""
+    """Service time of the latest offer."""
     missed: int = 0
-    """Offers missed in a row (R10)."""
+    """Number of offers missed in a row (R10)."""
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=RECENT_REQUESTS))
+    """Ids of the latest requests (R12)."""
 
     key: "AgentKey | None" = None
-    """Its place in its asking line, while it stands there."""
+    """The agent's key in the request line; None if the agent is not in the line."""
     wake: int = -1
-    """The due time of its delay's timer."""
+    """Service time for which the timer of the delay between chats was last set; -1: none since the heap was built."""
     absent_due: int = -1
-    """Due time of its timer for absence that is in the heap; -1: none."""
+    """Service time at which the timer of absence is due; -1: none is in the heap."""
     lost_due: int = -1
+    """Service time at which the timer of loss is due; -1: none is in the heap."""
 
     @property
     def ready(self) -> bool:
@@ -147,14 +149,14 @@ class Agent:
 
 
 AgentKey: TypeAlias = tuple[int, int, str, Agent] | tuple[int, int, int, int, str, Agent]
-"""(0, lot, id, agent) before the first offer since login, then (1, clock, frame, index, id, agent) of the request."""
+"""(0, lot, id, agent) before the first offer since login; (1, clock, frame, index, id, agent) afterwards."""
 
 
 @dataclass(slots=True)
 class Remembered:
-    """A chat id that is no longer, or not yet, an open chat (R13)."""
+    """A chat id that is remembered although no such chat is open (R13)."""
 
     until: int
-    """Service time at which it is forgotten."""
+    """Service time at which the id is forgotten."""
     arrived: bool
-    """It was a chat and is closed; else its ending came first."""
+    """True: the chat is closed. False: its ending came before its arrival."""

@@ -1,7 +1,7 @@
-"""Timers: when they are due, and the heap that they wait in (R1).
+"""Timers: when they are due, and the heaps that hold them (R1).
 
-An entry of the heap is a hint: when it comes up, the state says whether it is still meant. So what ends a timer need
-not look for it, and heartbeats, which move a due time with each event, touch no heap at all.
+An entry of a heap is a hint. When an entry becomes due, the state decides whether the timer is still wanted. So no
+entry has to be removed when a timer becomes pointless, and a heartbeat, which postpones due times, costs nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,18 +15,22 @@ from switchboard.domain.pool import Pool
 from switchboard.domain.state import Agent, Chat
 
 _SLACK: Final = 1000
-"""Stale entries that are always borne with."""
+"""Number of stale entries that are tolerated in a pool of any size."""
 
 
 class Kind(IntEnum):
-    """What a timer does, in the order in which timers due at one time fire (R1)."""
+    """The kinds of timers, in the order in which timers due at the same time fire (R1).
+
+    Only entries of `Index.timers` hold their kind: `DELAY_OVER` and `REOFFER` are due by `Index.wakes`,
+    `CHAT_FORGOTTEN` by `Index.forgets` and `Index.early_forgets`.
+    """
 
     OFFER_EXPIRY = 0
-    """A standing offer is missed, or accepted by itself (R10)."""
+    """An offer expires: it is missed, or accepted automatically (R10)."""
     DELAY_OVER = 1
-    """The delay between chats has passed; it only settles (R5)."""
+    """The delay between chats is over; only a settle follows (R5)."""
     REOFFER = 2
-    """A chat passed over may be offered again; it only settles (R5)."""
+    """A re-offer cool-down is over; only a settle follows (R5)."""
     QUEUE_OVERFLOW = 3
     QUEUE_TIMEOUT = 4
     WRAP_UP_LIMIT = 5
@@ -36,7 +40,7 @@ class Kind(IntEnum):
 
 
 def queue_timers(pool: Pool, chat: Chat) -> Iterator[tuple[int, int, str]]:
-    """R17: the limits of a chat's entry into a queue, as (due, kind, id)."""
+    """R17: (due, kind, chat id) for each limit of the queue that applies to a waiting chat."""
     limits = pool.config.queues[chat.entered_queue]
     if limits.overflow_after and limits.overflow_to is not None and not chat.overflowed:
         yield chat.entered_at + limits.overflow_after, Kind.QUEUE_OVERFLOW, chat.id
@@ -45,44 +49,49 @@ def queue_timers(pool: Pool, chat: Chat) -> Iterator[tuple[int, int, str]]:
 
 
 def arm_queue_timers(pool: Pool, chat: Chat) -> None:
-    """Put the timers of a waiting chat in the heap, once an entry into a queue."""
+    """Put the queue timers of a waiting chat in the heap, once for each entry into a queue."""
     if not chat.armed:
         chat.armed = True
         for timer in queue_timers(pool, chat):
-            heappush(pool.timers, timer)
+            heappush(pool.index.timers, timer)
 
 
 def wrap_up_due(chat: Chat) -> int | None:
-    """R15: when a wrapping chat is released by itself, in service time."""
+    """R15: service time at which a wrapping chat is released automatically; None: never."""
     limit = chat.agent.profile.config.wrap_up_limit if chat.agent is not None else 0
     return chat.wrapping_since + limit if limit else None
 
 
 def arm_wrap_up(pool: Pool, chat: Chat) -> None:
-    """Put the timer of a wrapping chat in the heap."""
+    """Put the wrap-up timer of a wrapping chat in the heap, if the profile limits wrap-up."""
     due = wrap_up_due(chat)
     if due is not None:
-        heappush(pool.timers, (due, Kind.WRAP_UP_LIMIT, chat.id))
+        heappush(pool.index.timers, (due, Kind.WRAP_UP_LIMIT, chat.id))
 
 
 def silence_since(pool: Pool, agent: Agent) -> int:
-    """R20: silence counts from the pool's latest configuration, at the earliest."""
+    """Service time from which the agent counts as silent: never before the pool's latest configuration (R20)."""
     return max(agent.last_sign, pool.configured_at or 0)
 
 
 def arm_silence(pool: Pool, agent: Agent) -> None:
-    """Put the timers for an agent's silence in the heap, where they are not."""
+    """Put the timers of an agent's absence and loss in the heap, unless they are there."""
     config = pool.config
     if config.absent_after and not agent.absent and agent.absent_due < 0:
         agent.absent_due = silence_since(pool, agent) + config.absent_after
-        heappush(pool.timers, (agent.absent_due, Kind.AGENT_ABSENT, agent.id))
+        heappush(pool.index.timers, (agent.absent_due, Kind.AGENT_ABSENT, agent.id))
     if config.lost_after and agent.lost_due < 0:
         agent.lost_due = silence_since(pool, agent) + config.lost_after
-        heappush(pool.timers, (agent.lost_due, Kind.AGENT_LOST, agent.id))
+        heappush(pool.index.timers, (agent.lost_due, Kind.AGENT_LOST, agent.id))
 
 
-def rebuild(pool: Pool) -> None:
-    """Make the heaps anew from the state: after a configuration, a restore, or when stale entries are too many."""
+def rebuild(pool: Pool, now: int) -> None:
+    """Build the heaps from the state: after a configuration, a restore, or when too many entries are stale.
+
+    Args:
+        pool: the pool.
+        now: service time, ms.
+    """
     timers: list[tuple[int, int, str]] = []
     for chat in pool.chats.values():
         chat.armed = chat.stage == "waiting"
@@ -95,21 +104,21 @@ def rebuild(pool: Pool) -> None:
             if due is not None:
                 timers.append((due, Kind.WRAP_UP_LIMIT, chat.id))
     heapify(timers)
-    pool.timers = timers
-    pool.wakes = []
+    pool.index.timers = timers
+    pool.index.wakes = []
     for agent in pool.agents.values():
         agent.absent_due = agent.lost_due = agent.wake = -1
         arm_silence(pool, agent)
-        arm_passings(pool, agent)
-        arm_delay(pool, agent)
+        arm_passings(pool, agent, now)
+        arm_delay(pool, agent, now)
 
 
-def arm_passings(pool: Pool, agent: Agent) -> None:
-    """Put the times at which chats may be offered to the agent again in the heap (after a login, too: R5)."""
+def arm_passings(pool: Pool, agent: Agent, now: int) -> None:
+    """Put the ends of the agent's re-offer cool-downs in the heap. A cool-down outlasts a logout (R5)."""
     reoffer_after = agent.profile.config.reoffer_after
-    for at in pool.passings.get(agent.id, {}).values():
-        if at + reoffer_after > pool.service:
-            heappush(pool.wakes, (at + reoffer_after, agent.id))
+    for at in pool.index.passings.get(agent.id, {}).values():
+        if at + reoffer_after > now:
+            heappush(pool.index.wakes, (at + reoffer_after, agent.id))
 
 
 def delay_over(agent: Agent) -> int | None:
@@ -118,30 +127,29 @@ def delay_over(agent: Agent) -> int | None:
     return agent.last_offer + delay if delay and agent.last_offer is not None else None
 
 
-def arm_delay(pool: Pool, agent: Agent) -> None:
+def arm_delay(pool: Pool, agent: Agent, now: int) -> None:
     """Set the timer for the end of the agent's delay, once after each offer and each change of the profile (R5).
 
-    The timer is set whether or not the agent has a request: service time moves only while a timer is pending.
+    Set also for an agent without a request: without a pending timer a quiet shard makes no frame, and no service time
+    passes.
     """
     over = delay_over(agent)
-    if over is not None and over > pool.service and agent.wake != over:
+    if over is not None and over > now and agent.wake != over:
         agent.wake = over
-        heappush(pool.wakes, (over, agent.id))
+        heappush(pool.index.wakes, (over, agent.id))
 
 
-def tidy(pool: Pool) -> None:
-    """Bound the heaps: an offer leaves its expiry behind when it is accepted."""
-    entries = len(pool.timers) + len(pool.wakes)
-    if entries > _SLACK + 4 * (len(pool.chats) + len(pool.agents)) and entries > _SLACK + 4 * sum(
-        map(len, pool.passings.values())
-    ):
-        rebuild(pool)
+def tidy(pool: Pool, now: int) -> None:
+    """Rebuild the heaps if most entries are stale: an accepted offer leaves its expiry in the heap."""
+    entries = len(pool.index.timers) + len(pool.index.wakes)
+    if entries > _SLACK + 4 * max(len(pool.chats) + len(pool.agents), pool.index.passed):
+        rebuild(pool, now)
 
 
 def next_due(pool: Pool) -> int | None:
-    """The earliest service time at which this pool may have something to do."""
+    """The earliest service time at which a timer of the pool may be due; None: the pool has no timer."""
     due: int | None = None
-    for heap in (pool.timers, pool.wakes, pool.forgets, pool.early_forgets):
+    for heap in (pool.index.timers, pool.index.wakes, pool.index.forgets, pool.index.early_forgets):
         if heap and (due is None or heap[0][0] < due):
             due = heap[0][0]
     return due
@@ -150,11 +158,11 @@ def next_due(pool: Pool) -> int | None:
 LEAVING: Final = frozenset(
     {"agent-logged-out", "agent-lost", "agent-absent", "agent-status-changed", "agent-logged-in"}
 )
-"""The types of events that may end all sessions of an agent, or all offers."""
+"""The types of events that may end all sessions or all offers of an agent."""
 
 
 def due_entries(heap: Sequence[tuple[Any, ...]], by: int) -> Iterator[tuple[Any, ...]]:
-    """The entries of a heap whose first field is `by` at most, in no order; the others are not looked at."""
+    """The entries of a heap with a first field of at most `by`, unordered. Looks at these and their children alone."""
     left = [0]
     while left:
         place = left.pop()
@@ -164,14 +172,14 @@ def due_entries(heap: Sequence[tuple[Any, ...]], by: int) -> Iterator[tuple[Any,
 
 
 def timers_due(pool: Pool, by: int, most: int) -> int:
-    """How many timers of a pool are due by a service time (ms), counted up to `most`; some may be stale."""
-    forgets = (takewhile(lambda entry: entry[0] <= by, due) for due in (pool.forgets, pool.early_forgets))
-    found = chain(due_entries(pool.timers, by), due_entries(pool.wakes, by), *forgets)
+    """The number of a pool's timers due by a service time (ms), at most `most`; stale ones are counted too."""
+    forgets = (takewhile(lambda entry: entry[0] <= by, due) for due in (pool.index.forgets, pool.index.early_forgets))
+    found = chain(due_entries(pool.index.timers, by), due_entries(pool.index.wakes, by), *forgets)
     return sum(1 for _ in islice(found, most))
 
 
 def sessions_at_stake(pools: Mapping[str, Pool], events: Iterable[Event]) -> int:
-    """How many sessions the agents hold whom events may take them from; of agents who are logged in already."""
+    """The sessions and offers of the agents with an event of a type in `LEAVING`: the most that such events may end."""
     found = 0
     for event in events:
         if event.type in LEAVING and (pool := pools.get(event.pool)) is not None:

@@ -56,10 +56,10 @@ class CutFileError(DamagedFileError):
 
 
 class LongLineError(DamagedFileError):
-    """A line is longer than `MAX_LINE_BYTES`."""
+    """A line is longer than the limit."""
 
-    def __init__(self) -> None:
-        super().__init__(f"the line is too long: expected at most {MAX_LINE_BYTES:,} bytes")
+    def __init__(self, most: int) -> None:
+        super().__init__(f"the line is too long: expected at most {most:,} bytes")
 
 
 # Reading
@@ -67,7 +67,7 @@ class LongLineError(DamagedFileError):
 OnLongLine: TypeAlias = Callable[[LongLineError], object]
 
 
-def read_lines(path: Path, on_long_line: OnLongLine | None = None) -> Iterator[bytes]:
+def read_lines(path: Path, on_long_line: OnLongLine | None = None, *, most: int = MAX_LINE_BYTES) -> Iterator[bytes]:
     """The file's lines with their ends. Gzip and zstd are recognized by their first bytes, whatever the file's name.
 
     Memory stays below 128 MiB, whatever the file holds, and below 256 MiB for a zstd file with the largest window.
@@ -75,6 +75,7 @@ def read_lines(path: Path, on_long_line: OnLongLine | None = None) -> Iterator[b
     Args:
         path: a regular file.
         on_long_line: called for a line that is too long; an empty line takes its place. None refuses the file.
+        most: bytes of a line, with its end.
 
     Raises:
         OSError: the file can't be read, or is no regular file.
@@ -85,28 +86,28 @@ def read_lines(path: Path, on_long_line: OnLongLine | None = None) -> Iterator[b
         magic = file.read(4)
         file.seek(0)
         if magic.startswith(_GZIP_MAGIC):
-            pieces = _unpack_gzip(file)
+            pieces = _unpack_gzip(file, most)
         elif magic == _ZSTD_MAGIC:
-            pieces = _lines_of_chunks(io.BytesIO(chunk) for chunk in _unpack_zstd(file))
+            pieces = _lines_of_chunks((io.BytesIO(chunk) for chunk in _unpack_zstd(file)), most)
         else:
-            pieces = _pieces(file)
-        yield from _whole_lines(pieces, on_long_line)
+            pieces = _pieces(file, most)
+        yield from _whole_lines(pieces, on_long_line, most)
 
 
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file; a line that is too long in pieces of `MAX_LINE_BYTES`."""
-    return iter(partial(file.readline, MAX_LINE_BYTES), b"")
+def _pieces(file: BinaryIO, most: int) -> Iterator[bytes]:
+    """The lines of a file; a line that is too long in pieces of `most` bytes."""
+    return iter(partial(file.readline, most), b"")
 
 
-def _whole_lines(pieces: Iterator[bytes], on_long_line: OnLongLine | None) -> Iterator[bytes]:
+def _whole_lines(pieces: Iterator[bytes], on_long_line: OnLongLine | None, most: int) -> Iterator[bytes]:
     """The whole lines among the pieces, and an empty line for all pieces of a longer line."""
     for piece in pieces:
-        if len(piece) < MAX_LINE_BYTES or piece.endswith(b"\n"):
+        if len(piece) < most or piece.endswith(b"\n"):
             yield piece
             continue
         if on_long_line is None:
-            raise LongLineError
-        on_long_line(LongLineError())
+            raise LongLineError(most)
+        on_long_line(LongLineError(most))
         # Skip the rest of the line. One empty line keeps the numbers of the following lines right.
         for rest in pieces:
             if rest.endswith(b"\n"):
@@ -114,10 +115,10 @@ def _whole_lines(pieces: Iterator[bytes], on_long_line: OnLongLine | None) -> It
         yield b"\n"
 
 
-def _unpack_gzip(file: BinaryIO) -> Iterator[bytes]:
+def _unpack_gzip(file: BinaryIO, most: int) -> Iterator[bytes]:
     try:
         with gzip.open(file) as unpacked:
-            yield from _pieces(cast("BinaryIO", unpacked))
+            yield from _pieces(cast("BinaryIO", unpacked), most)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise CutFileError(f"the gzip file is cut or damaged: {error}") from None
 
@@ -142,25 +143,25 @@ def _unpack_zstd(file: BinaryIO) -> Iterator[bytes]:
         raise CutFileError("the zstd file is cut: it ends in the middle of a frame")
 
 
-def _lines_of_chunks(chunks: Iterable[BinaryIO]) -> Iterator[bytes]:
-    """The lines of successive chunks; a line that is too long in pieces of `MAX_LINE_BYTES`."""
+def _lines_of_chunks(chunks: Iterable[BinaryIO], most: int) -> Iterator[bytes]:
+    """The lines of successive chunks; a line that is too long in pieces of `most` bytes."""
     begun: list[bytes] = []
     size = 0
     for chunk in chunks:
         for part in chunk:  # a line of the chunk; the chunk's first and last part may be parts of a line
-            if not begun and part.endswith(b"\n") and len(part) < MAX_LINE_BYTES:  # nearly always
+            if not begun and part.endswith(b"\n") and len(part) < most:  # nearly always
                 yield part
                 continue
             begun.append(part)
             size += len(part)
-            if size < MAX_LINE_BYTES and not part.endswith(b"\n"):
+            if size < most and not part.endswith(b"\n"):
                 continue
             # The line has ended, or is too long: give all but a beginning that is short enough to wait for its end.
             line = b"".join(begun) if len(begun) > 1 else part
             at = 0
-            while size - at >= MAX_LINE_BYTES:
-                yield line[at : at + MAX_LINE_BYTES]
-                at += MAX_LINE_BYTES
+            while size - at >= most:
+                yield line[at : at + most]
+                at += most
             rest = line[at:] if at else line
             if rest.endswith(b"\n"):
                 yield rest
@@ -227,13 +228,19 @@ class PieceWriter:
     file is opened when the first piece is written.
     """
 
-    def __init__(self, open_file: Callable[[], BinaryIO], compress: Callable[[bytes], bytes] = bytes) -> None:
+    def __init__(
+        self,
+        open_file: Callable[[], BinaryIO],
+        compress: Callable[[bytes], bytes] = bytes,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._open_file = open_file
         self._file: BinaryIO | None = None
         self._compress = compress
+        self._clock = clock
         self._lines: list[bytes] = []
         self._size = 0
-        self._last_flush = time.monotonic()
+        self._last_flush = clock()
 
     def write(self, line: bytes) -> None:
         """Add a line, with its end."""
@@ -244,7 +251,7 @@ class PieceWriter:
 
     def tick(self) -> None:
         """Write the collected lines if the last piece is `PIECE_SECONDS` old. To be called regularly."""
-        if time.monotonic() - self._last_flush >= PIECE_SECONDS:
+        if self._clock() - self._last_flush >= PIECE_SECONDS:
             self.flush()
 
     def flush(self) -> None:
@@ -254,7 +261,7 @@ class PieceWriter:
             file.write(self._compress(b"".join(self._lines)))
             file.flush()
             self._lines, self._size = [], 0
-        self._last_flush = time.monotonic()
+        self._last_flush = self._clock()
 
     def open(self) -> BinaryIO:
         """The file; opened on the first call."""

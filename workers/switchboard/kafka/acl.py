@@ -1,4 +1,4 @@
-"""Rights on a cluster with access control: the least that each worker and command needs, and whether it has them."""
+"""Rights on a cluster with access control: those that each worker and command needs, and which of them are missing."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
@@ -64,10 +64,15 @@ class Right:
 CLUSTER: Final = "kafka-cluster"
 """The name of the cluster as a resource."""
 OWN: Final = tuple(topic for topic, spec in TOPICS.items() if spec.writer is not Writer.BUS)
+"""Topics of the installation."""
 WRITTEN: Final = tuple(topic for topic, spec in TOPICS.items() if spec.writer is Writer.ROUTER)
+"""Topics that routers write."""
 BUS: Final = tuple(topic for topic, spec in TOPICS.items() if spec.writer is Writer.BUS)
+"""Topics that other systems write."""
 DECIDED: Final = (Topic.ASSIGNMENT, Topic.PUSH_REQUEST)
+"""Topics with decisions."""
 AUDITED: Final = (Topic.JOURNAL, *DECIDED)
+"""Topics that an audit reads."""
 
 
 def router_rights(names: TopicNames, group_id: str) -> list[Right]:
@@ -125,7 +130,7 @@ def resetting_rights(names: TopicNames, group_id: str, sources: Iterable[Topic])
 
 
 def configuring_rights(names: TopicNames, group_id: str) -> list[Right]:
-    """Of `switchboard config apply`."""
+    """Rights of `switchboard config apply`."""
     return [
         *on_topics(names, Operation.WRITE, (Topic.ROUTING_CONFIG,)),
         Right(Operation.WRITE, Resource.TRANSACTIONAL_ID, configurer(group_id)),
@@ -143,7 +148,7 @@ def configurer(group_id: str) -> str:
 
 
 def _all_shards(group_id: str) -> str:
-    """The common prefix of the groups and transactional ids of all shards."""
+    """The common prefix of the group ids and transactional ids of all shards."""
     return shard_id(group_id, 0).removesuffix("0")
 
 
@@ -185,6 +190,13 @@ async def missing_rights(conn: Connection, rights: Iterable[Right]) -> list[Righ
 
 
 async def _has(client: AIOKafkaAdminClient, right: Right, by_topic: dict[str, int]) -> bool:
+    """True if the cluster grants a right, or does not report rights.
+
+    Args:
+        client: started.
+        right: the right to look for.
+        by_topic: topic → its allowed operations, as `_operations` returns them.
+    """
     match right.resource:
         case Resource.TOPIC:
             operations = by_topic.get(right.name, NOT_REPORTED)
@@ -211,17 +223,27 @@ async def _operations(client: AIOKafkaAdminClient, topics: set[str]) -> dict[str
 
 
 async def _may_look_up(client: AIOKafkaAdminClient, kind: int, name: str) -> bool:
+    """True if the client may use a group or transactional id: a broker checks the right when asked for a coordinator.
+
+    Args:
+        client: started.
+        kind: `COORDINATOR_OF_GROUP` or `COORDINATOR_OF_TRANSACTIONS`.
+        name: the group or the transactional id.
+    """
     try:
         await find_coordinator(client, kind, name)
     except (GroupAuthorizationFailedError, TransactionalIdAuthorizationFailed):
         return False
     except (CoordinatorLoadInProgressError, CoordinatorNotAvailableError):
-        return True  # a coordinator is being elected; the broker checks the right before it looks for one
+        return True  # a coordinator is being elected, and the right was checked before
     return True
 
 
 async def _may_write_idempotently(client: AIOKafkaAdminClient) -> bool:
-    """Try it: the operations on the cluster itself are reported to clients with the right to describe it only."""
+    """True if the client may write idempotently. Asks for a producer id, which changes nothing.
+
+    A cluster reports the operations allowed on the cluster only to clients with the right to describe the cluster.
+    """
     request = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=0)
     answer = await send_request(client, request)
     return bool(answer.error_code != ClusterAuthorizationFailedError.errno)
@@ -244,11 +266,13 @@ def denial(error: BaseException | None) -> str | None:
 
 
 def _named(error: BaseException) -> Iterator[str]:
+    """The names of the resources that an authorization error of aiokafka holds."""
     for each in error.args:
         yield from map(str, each) if isinstance(each, set | frozenset | list | tuple) else (str(each),)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, its cause or context, the cause of that, and so on; each error once."""
     seen = defaultdict[int, bool](bool)
     while error is not None and not seen[id(error)]:
         seen[id(error)] = True

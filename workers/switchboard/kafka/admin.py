@@ -19,7 +19,7 @@ UNKNOWN_TOPIC: Final = 3
 TOPIC_ALREADY_EXISTS: Final = 36
 INVALID_REPLICATION_FACTOR: Final = 38
 VISIBLE_SECONDS: Final = 30
-"""The controller creates a topic; the brokers learn of it a little later."""
+"""Time for the brokers to learn of a topic that the controller has created."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ async def create_topics(
         conn: the cluster.
         plan: names, shards, replication and settings.
         bus_partitions: also create the bus's topics, with so many partitions each; None: leave them out.
-        made: receives the names of missing topics before they are created. Pass the same set to a retry: the answer of
-            the first attempt may have been lost, and the set holds what was created altogether.
+        made: the names of missing topics are added to this set before they are created. Pass the same set to a retry:
+            the answer to the first attempt may have been lost, and the set then names what both attempts created.
 
     Raises:
         TopicError: the broker refused a topic; nearly always no topic was created.
@@ -74,7 +74,8 @@ async def create_topics(
         missing = [topic for topic in wanted if plan.names.of(topic) not in there]
         if missing:
             new = [_new(topic, plan, partitions(topic, plan.shards, bus_partitions or 1)) for topic in missing]
-            await _create(client, new, validate_only=True)  # all of them or none
+            # A dry run first, so that nearly always all topics are created or none.
+            await _create(client, new, validate_only=True)
             made.update(plan.names.of(topic) for topic in missing)
             await _create(client, new)
             await _until_visible(client, {plan.names.of(topic) for topic in missing})
@@ -87,6 +88,7 @@ async def check_topics(conn: Connection, plan: TopicPlan) -> list[Difference]:
     Raises:
         BrokerAwayError: no broker answers.
         NotAllowedError: the right to describe a topic is missing.
+        KafkaError: a broker has no answer now.
     """
     async with session(conn) as client:
         there = await describe(client, map(plan.names.of, Topic))
@@ -100,8 +102,7 @@ async def require_topics(conn: Connection, plan: TopicPlan) -> list[Difference]:
 
     Raises:
         WrongTopicsError: a difference prevents routing, for example a partition count other than `shards`.
-        BrokerAwayError: no broker answers.
-        NotAllowedError: the right to describe a topic is missing.
+        BrokerAwayError, NotAllowedError, KafkaError: as `check_topics`.
     """
     found = await check_topics(conn, plan)
     if any(difference.fatal for difference in found):
@@ -116,6 +117,7 @@ def _new(topic: Topic, plan: TopicPlan, count: int) -> NewTopic:
 
 
 async def _create(client: AIOKafkaAdminClient, new: list[NewTopic], *, validate_only: bool = False) -> None:
+    """Create topics; with `validate_only` only check that the cluster would create them."""
     answer = await client.create_topics(new, validate_only=validate_only)
     errors = answer.to_object()["topic_errors"]
     refused = [each["topic"] for each in errors if each["error_code"] == TOPIC_AUTHORIZATION_FAILED]
@@ -128,6 +130,7 @@ async def _create(client: AIOKafkaAdminClient, new: list[NewTopic], *, validate_
 
 
 def _not_made(topic: str, code: int, reason: str) -> Exception:
+    """The error for a topic that a broker did not create."""
     message = f"topic {topic} could not be made: {reason}"
     if code == INVALID_REPLICATION_FACTOR:
         return TooFewBrokersError(
@@ -155,13 +158,18 @@ async def describe(client: AIOKafkaAdminClient, topics: Iterable[str]) -> dict[s
 
 
 def _raise_retriable(codes: Iterable[tuple[str, int]]) -> None:
-    """Raise the first retriable error among (topic, error code): the answer says nothing about that topic."""
+    """Raise the first retriable error among (topic, error code): the answer has no data on that topic."""
     for name, code in codes:
         if (kind := for_code(code)).retriable:
             raise kind(f"topic {name}")
 
 
 async def _until_visible(client: AIOKafkaAdminClient, names: set[str]) -> None:
+    """Wait until each partition of these topics has a leader.
+
+    Raises:
+        TopicError: a partition has none after `VISIBLE_SECONDS`.
+    """
     until = time.monotonic() + VISIBLE_SECONDS
     while True:
         try:
@@ -180,7 +188,7 @@ async def _until_visible(client: AIOKafkaAdminClient, names: set[str]) -> None:
 
 
 async def _settings(client: AIOKafkaAdminClient, topics: list[Topic], plan: TopicPlan) -> dict[str, dict[str, str]]:
-    """The planned settings as the cluster has them, by topic of ours and name."""
+    """The cluster's values of the settings in the plan: topic → setting → value, without topics of the bus."""
     asked = [
         ConfigResource(ConfigResourceType.TOPIC, plan.names.of(topic), dict.fromkeys(plan.settings(topic)))
         for topic in topics
@@ -209,17 +217,20 @@ def _differences(
 ) -> list[Difference]:
     """The differences of one topic; `bootstrap` is for the commands in the remedies."""
     name, writer = plan.names.of(topic), TOPICS[topic].writer
+    # 1. A missing topic. Other systems may create some of the source topics later.
     if name not in there:
         command = "switchboard topics create" + (" --sources" if writer is Writer.BUS else "")
         needed = writer is not Writer.BUS or topic in ENOUGH_TO_START
         return [Difference(name, "topic", "missing", "there", f"make it with: {command}", needed)]
     if writer is Writer.BUS:
-        return []
+        return []  # other systems choose the properties of their topics
     found = []
+    # 2. Partitions: with another number than `shards`, pools would be routed by the wrong shard.
     count, expected = len(there[name]), partitions(topic, plan.shards, 0)
     if count != expected and writer is Writer.ROUTER:
         remedy = f"set shards to {count} if that is what this installation has, else delete the topic and make it anew"
         found.append(Difference(name, "partitions", str(count), str(expected), remedy, fatal=True))
+    # 3. Replication and settings.
     copies = min(len(part["replicas"]) for part in there[name])
     if copies < plan.replication:
         remedy = "reassign its partitions, or set replication to what is meant"
@@ -231,6 +242,6 @@ def _differences(
                 f"kafka-configs.sh --bootstrap-server {bootstrap} --alter --entity-type topics --entity-name {name} "
                 f"--add-config {key}={value}"
             )
-            # Kafka deletes rows of a topic that is not compacted by age, and the agents' capacity with them.
+            # Without compaction Kafka deletes rows by age, and a restore would lack them.
             found.append(Difference(name, key, actual, value, remedy, fatal=key == "cleanup.policy"))
     return found

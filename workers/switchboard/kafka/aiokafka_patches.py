@@ -1,4 +1,4 @@
-"""Every place where Switchboard reaches into aiokafka 0.14: what, why, and since which version of aiokafka.
+"""Every place where Switchboard reaches into aiokafka 0.14: what, why, and since which version aiokafka needs it.
 
 `apply()` replaces parts of the library for the whole process; `kafka/clients.py` calls it when it is imported. The
 functions below it read or set attributes without public access. `tests/unit/kafka/test_aiokafka_patches.py` has a test
@@ -38,7 +38,7 @@ TRANSACTION_WAIT_SECONDS: Final = 0.002
 the p99 from publish to visible is 50.9 ms, with 0.002 s it is 16.8 ms."""
 
 HEAD_START_SECONDS: Final = 0.5
-"""Time for one bootstrap server to answer alone, before the next one is asked too. A refusal ends the wait at once."""
+"""Time after which the next bootstrap server is asked, too. A refusal ends this wait at once."""
 
 CHALLENGE_ACKNOWLEDGED: Final = b"\x01"
 """RFC 7628, 3.2.3: the client's answer to the broker's error challenge. The broker then fails the log-in."""
@@ -71,12 +71,12 @@ def apply() -> None:
 class ChallengeAuthenticator(OAuthAuthenticator):  # type: ignore[misc] # aiokafka is untyped
     """OAUTHBEARER that answers the broker's error challenge.
 
-    aiokafka ignores the challenge and treats the log-in as accepted (since 0.7): a client with a bad token starts, and
-    has no cluster.
+    aiokafka ignores the challenge and treats the log-in as accepted (since 0.7): a client with a bad token starts
+    without an error, and finds no cluster.
     """
 
     async def step(self, payload: bytes | None) -> tuple[bytes, bool] | None:
-        """The token, then nothing; after an error challenge, its acknowledgement."""
+        """The next message to the broker: the token, then nothing; after an error challenge, the acknowledgement."""
         if payload:
             return CHALLENGE_ACKNOWLEDGED, True
         step: tuple[bytes, bool] | None = await super().step(payload)
@@ -133,7 +133,7 @@ async def _first_answer(client: AIOKafkaClient) -> _Answer:
 
 
 def _better_answer(answer: _Answer | None, task: asyncio.Task[_Answer]) -> _Answer | None:
-    """The answer to use. Of two at the same moment the first; the connection of the other is closed."""
+    """The answer to use. Of two at the same moment, the first is used, and the connection of the other is closed."""
     try:
         connection, metadata = task.result()
     except (OSError, KafkaError, TimeoutError):
@@ -210,7 +210,7 @@ def take_records(result: Any, max_records: int | None = None) -> list[Any]:
 
 
 async def close_fetcher(fetcher: Any) -> None:
-    """End a fetcher's tasks and wake all that wait for records. Replaces `Fetcher.close`.
+    """End a fetcher's tasks and wake all callers that wait for records. Replaces `Fetcher.close`.
 
     aiokafka awaits each fetch that it cancels (since 0.5). A fetch that failed less than 100 ms ago waits to retry and
     lets the cancellation out: `stop()` then raised a CancelledError that nobody had requested, and ended the task of
@@ -228,7 +228,7 @@ async def close_fetcher(fetcher: Any) -> None:
 async def learn(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None:
     """Fetch the metadata of these topics in one round trip.
 
-    Otherwise a started consumer takes 100 ms for each topic when its partitions are first asked for.
+    Otherwise a started consumer takes 100 ms for each topic whose partitions are first requested.
     """
     await consumer._client.set_topics(topics)
 
@@ -263,7 +263,8 @@ async def close_connections(consumer: AIOKafkaConsumer) -> None:
 def sender_error(producer: AIOKafkaProducer) -> BaseException | None:
     """The error that ended the producer's background task; None while the task runs, and after a cancellation.
 
-    A fencing between two batches of a commit ends that task, and reaches `send_batch` as an IllegalOperation only.
+    A fencing between two batches of a commit ends that task; `send_batch` raises an IllegalOperation then, not the
+    fencing.
     """
     task = producer._sender.sender_task
     if task is None or not task.done() or task.cancelled():
@@ -276,7 +277,7 @@ async def abandon_producer(producer: AIOKafkaProducer, within: float) -> None:
     """End a producer that may hang, without flushing; its tasks would otherwise retry for ever.
 
     `stop()` flushes first, and the sender, when cancelled, waits for the requests under way: while no broker answers,
-    both hang (since 0.5). The requests under way are known to the frame of the sender's coroutine alone.
+    both hang (since 0.5). Only a local variable of the sender's coroutine, `tasks`, holds the requests under way.
 
     Args:
         producer: started.
@@ -344,7 +345,7 @@ async def find_coordinator(client: AIOKafkaAdminClient, coordinator_type: int, n
     await client._client.coordinator_lookup(coordinator_type, name)
 
 
-# Version 8 of Kafka's Metadata request: the first that returns the operations that are allowed. aiokafka knows up to 5.
+# Version 8 of Kafka's Metadata request: the first that returns the allowed operations. aiokafka has versions up to 5.
 
 
 class MetadataResponse(Response):  # type: ignore[misc] # aiokafka is untyped

@@ -15,7 +15,7 @@ _NAMES: Final = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 _BOUNDED: Final = {"gzip": cramjam.gzip, "lz4": cramjam.lz4, "zstd": cramjam.zstd}
 """Codecs that unpack into given memory and stop at its end."""
 _XERIAL: Final = b"\x82SNAPPY\x00"
-"""Snappy in blocks, as Java's clients write it, begins with these bytes."""
+"""The first bytes of the xerial format."""
 _XERIAL_HEADER: Final = 16
 
 
@@ -24,7 +24,7 @@ class BatchLimits:
     """The largest batch that is unpacked."""
 
     size: int = 32 * 1024 * 1024
-    """Bytes, unpacked. The limits of producers (`batch.size`, 16 KiB to 1 MiB) are on about the packed size."""
+    """Bytes, unpacked. A producer's own limit (`batch.size`, 16 KiB to 1 MiB) applies to about the packed size."""
     records: int = 250_000
 
 
@@ -37,11 +37,7 @@ class UnreadBatchError(Exception):
 
 
 class _Unpacker:
-    """Unpacks into memory that is reused. The system provides pages as the largest batch so far needs them.
-
-    Args:
-        limits: the size of the memory.
-    """
+    """Unpacks into one reused buffer, which takes no more real memory than the largest batch so far has filled."""
 
     def __init__(self, limits: BatchLimits) -> None:
         self.limits = limits
@@ -51,7 +47,7 @@ class _Unpacker:
         """The unpacked bytes.
 
         Raises:
-            cramjam.DecompressionError: the bytes are damaged, or unpack to more than the limit.
+            cramjam.DecompressionError: the batch unpacks to more than the limit, or is damaged.
         """
         size: int = codec.decompress_into(packed, self._memory)
         return self._memory[:size]
@@ -66,7 +62,7 @@ def limits() -> BatchLimits:
 
 
 def set_limits(limits: BatchLimits) -> None:
-    """Set the limits of this process: aiokafka can't pass them to a single consumer."""
+    """Set the limits of this process: aiokafka has no way to pass them to one consumer."""
     global _unpacker  # noqa: PLW0603
     if limits != _unpacker.limits:
         _unpacker = _Unpacker(limits)
@@ -80,7 +76,7 @@ def unpacked(packed: memoryview, codec: int) -> bytes:
         codec: as in the batch's attributes: 1 gzip, 2 snappy, 3 lz4, 4 zstd.
 
     Raises:
-        UnreadBatchError: the bytes are damaged, unpack to more than the limit, or the codec is unknown.
+        UnreadBatchError: the batch unpacks to more than the limit, is damaged, or has an unknown codec.
     """
     name = _NAMES.get(codec)
     if name is None:
@@ -90,7 +86,7 @@ def unpacked(packed: memoryview, codec: int) -> bytes:
             return b"".join(_snappy_blocks(packed))
         return _unpacker.unpack(_BOUNDED[name], packed)
     except cramjam.DecompressionError as error:
-        # Only these words tell full memory from damaged bytes.
+        # Only this text of the error distinguishes a full buffer from damaged bytes.
         if "whole buffer" in str(error):
             raise too_large(f"{len(packed)} bytes of {name} unpack to more than {_unpacker.limits.size}") from None
         raise UnreadBatchError("undecodable", f"the batch's {name} can't be unpacked: {error}") from None
@@ -99,9 +95,9 @@ def unpacked(packed: memoryview, codec: int) -> bytes:
 
 
 def _snappy_blocks(packed: memoryview) -> Iterator[bytes]:
-    """The unpacked blocks. Java's clients write several, librdkafka a single one without a header.
+    """The unpacked blocks of snappy. Each begins with its unpacked size, so the limit is checked before it is unpacked.
 
-    Each block states its unpacked size, so the limit is checked before a block is unpacked.
+    Java's clients write several blocks (the xerial format), librdkafka writes one.
     """
     total = 0
     for block in _packed_blocks(packed):

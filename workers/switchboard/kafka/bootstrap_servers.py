@@ -18,7 +18,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.metadata import MetadataRequest
 
 PROBE_SECONDS: Final = 5.0
-"""A broker answers within milliseconds."""
+"""Time for a server to answer a probe. A broker answers within milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ async def refusal(options: dict[str, Any]) -> Refusal | None:
 
 
 async def _probe(host: str, port: int, options: dict[str, Any], within: float) -> Probe:
+    """Ask one server for the cluster's brokers."""
     address = f"{host}:{port}"
     connection: AIOKafkaConnection | None = None
     try:
@@ -92,7 +93,7 @@ async def _probe(host: str, port: int, options: dict[str, Any], within: float) -
 
 
 def silence_of(error: Exception, within: float) -> str:
-    """Why a server did not answer within so many seconds; empty if the server answered, and refused."""
+    """Why a server did not answer within so many seconds; empty if the error is an answer, such as a refused log-in."""
     match error:
         case ConnectionRefusedError():
             return "connection refused"
@@ -106,6 +107,7 @@ def silence_of(error: Exception, within: float) -> str:
 
 
 def _refusal_of(address: str, options: dict[str, Any], error: Exception) -> Refusal:
+    """The refusal behind a connection's error, with the setting to look at."""
     text = f"{error} {error.__cause__ or ''}"
     sure = True
     match error:
@@ -129,12 +131,14 @@ def _refusal_of(address: str, options: dict[str, Any], error: Exception) -> Refu
 
 
 def _credentials(options: dict[str, Any]) -> str:
+    """What the client logs in with, as the object of a sentence."""
     if options["sasl_mechanism"] == "OAUTHBEARER":
         return "the token in sasl_token_file (has it expired?)"
     return f"sasl_username {options['sasl_plain_username']} with this sasl_password"
 
 
 def _untrusted(address: str, reason: str) -> str:
+    """The sentence for a certificate that OpenSSL does not accept."""
     if "mismatch" in reason:
         return f"the certificate of {address} is for another name: bootstrap_servers must give the one in it ({reason})"
     return f"the certificate of {address} is not trusted: ca_file must hold the authority that signed it ({reason})"

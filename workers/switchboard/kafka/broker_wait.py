@@ -1,14 +1,15 @@
 """Retries of the steps of a start, for up to `broker_wait_seconds`.
 
-The other brokers take a broker that has just died for alive until its session runs out (9 s with Kafka's defaults).
-Only then do its partitions and groups move to another broker; until then single requests fail though the cluster
-answers. A step of a start therefore never treats the refusal of one broker as the absence of the cluster.
+A broker that has just died counts as alive until its session runs out (9 s with Kafka's defaults). Only then do its
+partitions and groups move to another broker; until then single requests fail though the cluster answers. A step of a
+start therefore never treats the refusal of one broker as the absence of the cluster.
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from aiokafka.errors import (
@@ -37,18 +38,14 @@ log = logging.getLogger(__name__)
 Done = TypeVar("Done")
 
 DEFAULT_SECONDS: Final = 15.0
-"""Longer than the 9 s after which a cluster with Kafka's defaults has replaced a broker that died."""
-FIRST_PAUSE_SECONDS: Final = 0.25
-LONGEST_PAUSE_SECONDS: Final = 1.0
-QUIET_SECONDS: Final = 1.0
-"""A shorter wait is not logged."""
+"""Time for a step. A cluster with Kafka's defaults has replaced a broker that died after 9 s."""
 UNANSWERED_SECONDS: Final = 3.0
-"""A record is acknowledged within milliseconds; under load within a second or two."""
-PROBE_SECONDS: Final = 1.0
-"""Of each probe of the bootstrap servers. A broker answers within milliseconds."""
+"""Time after which missing acknowledgements are reported. A record is acknowledged within milliseconds, under load
+within a second or two."""
 
 _FROM_BROKERS: Final = (KafkaError, TimeoutError, ConnectionError, BrokerAwayError, LedgerLostError, RestoreError)
-"""Errors that may come from a broker. Their causes count too. All other errors end the start at once."""
+"""Errors that may come from a broker; `may_pass` looks at their causes too. Any other error ends the start at once, but
+for a MissingBrokersError, which `BrokerWait.retry` retries."""
 
 _PASSING: Final = (
     BrokerAwayError,
@@ -61,6 +58,19 @@ _PASSING: Final = (
     TimeoutError,
 )
 """Errors that a retry may overcome, besides those that aiokafka marks as retriable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The times of a wait, in seconds."""
+
+    first_pause: float = 0.25
+    """Between the first two attempts; each later pause is twice as long."""
+    longest_pause: float = 1.0
+    quiet: float = 1.0
+    """A shorter wait is not logged."""
+    probe: float = 1.0
+    """Of each probe of the bootstrap servers. A broker answers within milliseconds."""
 
 
 def may_pass(error: BaseException) -> bool:
@@ -82,14 +92,20 @@ class BrokerWait:
         conn: the cluster.
         seconds: the time for each step, retries included.
         report: called with a sentence each time the reason for the wait changes; by default a warning in the log.
+        pace: the pauses between attempts, and the length of each probe.
     """
 
     def __init__(
-        self, conn: Connection, seconds: float = DEFAULT_SECONDS, report: Callable[[str], object] = log.warning
+        self,
+        conn: Connection,
+        seconds: float = DEFAULT_SECONDS,
+        report: Callable[[str], object] = log.warning,
+        pace: Pace = Pace(),
     ) -> None:
         self.conn = conn
         self._seconds = seconds
         self._report = report
+        self._pace = pace
         self._reported = ""
 
     @property
@@ -104,7 +120,7 @@ class BrokerWait:
             doing: the name of the step in messages, such as "looking at the topics".
             step: one attempt. Two attempts must have the same effect as one.
             long: an attempt may take longer than the wait although all brokers answer, for example one that reads a
-                topic. The deadline then ends once a broker answers, and the step must end by itself.
+                topic. The deadline then applies until a broker answers; after that the step must end by itself.
 
         Raises:
             BrokerAwayError: the step still failed when the time was over. The message names the brokers that are away.
@@ -113,9 +129,10 @@ class BrokerWait:
         """
         began = time.monotonic()
         until = began + self._seconds
-        pause = FIRST_PAUSE_SECONDS
+        pause = self._pace.first_pause
         failed: Exception | None = None
         while True:
+            # 1. Try. Errors that can't pass by themselves end the wait.
             try:
                 async with asyncio.timeout(until - time.monotonic()) as deadline:
                     if long:
@@ -125,20 +142,22 @@ class BrokerWait:
             except Exception as error:
                 if not (may_pass(error) or isinstance(error, MissingBrokersError)):
                     raise
-                # A time-out of the deadline says less than the error of the attempt before.
+                # If the deadline cuts this attempt off, the error of the attempt before says more.
                 if failed is None or not deadline.expired():
                     failed = error
             else:
                 self._reported = ""
                 return done
+            # 2. Find out which brokers are away.
             probes = await self._probe(failed)
             now = time.monotonic()
             if now >= until:
                 raise self._given_up(doing, failed, probes) from failed
-            if now - began > QUIET_SECONDS:
+            # 3. Report the reason, and pause.
+            if now - began > self._pace.quiet:
                 self._report_wait(f"{doing} failed: {in_words(failed)}", probes)
             await asyncio.sleep(min(pause, until - now))
-            pause = min(LONGEST_PAUSE_SECONDS, 2 * pause)
+            pause = min(self._pace.longest_pause, 2 * pause)
 
     async def watch(self, waiting: str, answer: Awaitable[Done]) -> Done:
         """Await `answer` without a deadline, and report the brokers that are away meanwhile.
@@ -150,7 +169,7 @@ class BrokerWait:
         task = asyncio.ensure_future(answer)
         try:
             while not (await asyncio.wait({task}, timeout=UNANSWERED_SECONDS))[0]:
-                self._report_wait(waiting, await probe(options(self.conn), PROBE_SECONDS))
+                self._report_wait(waiting, await probe(options(self.conn), self._pace.probe))
         finally:
             task.cancel()
         self._reported = ""
@@ -161,9 +180,9 @@ class BrokerWait:
 
         Raises:
             SecurityError: every server refuses the connection, and waiting would not help.
-            MissingBrokersError: the cluster needs more brokers, although every known broker answers.
+            MissingBrokersError: the cluster needs more brokers, although every bootstrap server answers.
         """
-        probes = await probe(options(self.conn), PROBE_SECONDS)
+        probes = await probe(options(self.conn), self._pace.probe)
         refused = refusal_among(probes)
         if refused is not None and refused.sure and not any(each.answers for each in probes):
             raise SecurityError(refused.message) from failed
@@ -181,6 +200,11 @@ class BrokerWait:
             self._report(sentence)
 
     def _given_up(self, doing: str, failed: Exception, probes: Sequence[Probe]) -> BrokerAwayError:
+        """The error of a step that never succeeded.
+
+        Raises:
+            UnknownTopicOrPartitionError: the step failed with it. The topic is missing, and no broker is away.
+        """
         if isinstance(failed, UnknownTopicOrPartitionError):
             raise failed
         waited = f"waited {self._seconds:g} s"
@@ -225,6 +249,7 @@ def _away(probes: Sequence[Probe]) -> list[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
+    """The names as in `a, b and c`; empty without any."""
     return " and ".join(each for each in (", ".join(names[:-1]), *names[-1:]) if each)
 
 

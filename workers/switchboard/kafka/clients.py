@@ -1,4 +1,4 @@
-"""How to reach a cluster, and the clients with the options that are the same everywhere."""
+"""The connection to a cluster, and all clients of it, with the options that they share."""
 
 import asyncio
 import ssl
@@ -51,24 +51,27 @@ SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"
 Result = TypeVar("Result")
 
 TRANSACTION_RETRY_BACKOFF_MS: Final = 5
-"""Instead of 100: a drain went from 22,500 to 41,700 events/s."""
+"""Pause before a request of a transaction is tried again. aiokafka's default is 100 ms; with 5 ms a drain went from
+22,500 to 41,700 events/s."""
 
 TRANSACTION_TIMEOUT_MS: Final = 10_000
-"""A transaction that hangs blocks read_committed readers for 10 s and up to 10 s more, until the broker sweeps."""
+"""After this time a broker aborts a transaction that hangs. The broker looks every 10 s, so that readers of committed
+records may be blocked for 20 s."""
 
 BATCH_BYTES: Final = 1024 * 1024
-"""Holds the largest frame (900 KB), and is below the topics' max.message.bytes."""
+"""Largest record batch. It holds the largest frame (900 KB), and is below the topics' max.message.bytes."""
 
 REQUEST_TIMEOUT_MS: Final = 10_000
-"""Instead of 40,000: a connected broker that sends nothing is given up as soon as a commit is."""
+"""Timeout of a request. aiokafka's default is 40,000; with 10,000 a broker that accepts requests and does not answer is
+given up at the same time as the commit (`ledger.COMMIT_SECONDS`)."""
 
 LOOK_UP_MS: Final = 3_000
-"""Timeout of an admin request. A broker answers within milliseconds; 3 s leave room for TLS and a log-in, and within
-`broker_wait_seconds` for asking the other brokers where one is frozen."""
+"""Timeout of an admin request. A broker answers within milliseconds. 3 s leave room for TLS and a log-in, and time
+within `broker_wait_seconds` to ask the other brokers if one is frozen."""
 
 FETCH_WAIT_MS: Final = 100
-"""How long a broker holds an empty fetch. Records are sent at once all the same; newly assigned partitions wait for
-the held fetch to end."""
+"""How long a broker delays the answer to a fetch without records. Records that arrive end the delay; a newly assigned
+partition is not fetched before the delayed answer."""
 
 TOPIC_AUTHORIZATION_FAILED: Final = 29
 """Kafka's error code."""
@@ -109,6 +112,8 @@ class TokenFile(AbstractTokenProvider):  # type: ignore[misc] # aiokafka is unty
 def options(conn: Connection) -> dict[str, Any]:
     """The options of every aiokafka client. Call this in the thread of the running loop.
 
+    Also sets the batch limits of the process.
+
     Raises:
         SecurityError: a TLS file can't be used.
     """
@@ -126,7 +131,12 @@ def options(conn: Connection) -> dict[str, Any]:
 
 
 def _tls(conn: Connection) -> ssl.SSLContext:
-    # Without a password, OpenSSL asks for that of an encrypted key on the terminal.
+    """The TLS settings of every client.
+
+    Raises:
+        SecurityError: a file can't be used.
+    """
+    # If no password were passed, OpenSSL would ask on the terminal for that of an encrypted key.
     password = conn.key_password.get_secret_value() if conn.key_password else ""
     try:
         context: ssl.SSLContext = create_ssl_context(cafile=conn.ca_file)
@@ -202,7 +212,7 @@ def producer(conn: Connection) -> AIOKafkaProducer:
 async def started_producer(conn: Connection, topics: Iterable[str]) -> AIOKafkaProducer:
     """A started producer of single records, with the metadata of these topics.
 
-    Set a deadline: the start waits for ever while a broker that is needed is away.
+    The caller must set a deadline: the start waits for ever while a broker that is needed is away.
 
     Raises:
         KafkaError: no broker answers, or a topic is missing.
@@ -266,10 +276,12 @@ async def send_as_is(
     pairs = list(headers)
     acknowledged: asyncio.Future[object]
     if key is not None or value is not None:
+        # The usual case: the producer gathers records into batches.
         acknowledged = await writer.send(
             topic, value, key=key, partition=partition, timestamp_ms=timestamp_ms, headers=pairs
         )
         return acknowledged
+    # Neither key nor value: aiokafka accepts such a record only in a batch of its own.
     batch = writer.create_batch()
     at = time.time_ns() // 1_000_000 if timestamp_ms is None else timestamp_ms
     batch.append(timestamp=at, key=None, value=None, headers=pairs)
@@ -360,9 +372,11 @@ _MEANINGS: Final[dict[tuple[type[BaseException], ...], str]] = {
 
 
 def in_words(error: BaseException) -> str:
-    """The message of an error for people: never a repr; the name of the class where there is no message."""
+    """The message of an error for people: never a repr; the name of the class if the error has no message."""
     text = str(error.args[0]) if error.args else ""
-    if isinstance(error, TimeoutError) and text and error.errno is None:  # one of ours: the text names the step
+    if (
+        isinstance(error, TimeoutError) and text and error.errno is None
+    ):  # raised by Switchboard: the text names the step
         return text
     for kinds, meaning in _MEANINGS.items():
         if isinstance(error, kinds):

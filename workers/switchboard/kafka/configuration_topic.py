@@ -16,7 +16,7 @@ from switchboard.kafka.topics import Topic, TopicNames
 
 EVENT_TYPE: Final = b"pool-configured"
 ONLY_PARTITION: Final = 0
-"""Of `routing-config`."""
+"""The one partition of `routing-config`."""
 
 
 async def write_configuration(
@@ -26,16 +26,16 @@ async def write_configuration(
     pools: list[dict[str, Any]],
     wait: BrokerWait | None = None,
 ) -> None:
-    """Publish `{"pool": ..., "config": {...}}` events, all in one transaction.
+    """Publish `pool-configured` events, all in one transaction.
 
-    If a transaction fails in its last step, its outcome is unknown, and all events are published again. The routers may
-    then read the same configuration twice; the second changes nothing.
+    If a transaction fails in its last step, its outcome is unknown, and all events are published again. A second copy
+    of the same configuration has one effect: silence counts from then on (R20).
 
     Args:
         conn: the cluster.
         names: the topics' names.
         group: the installation's group id.
-        pools: the events.
+        pools: the events, each `{"pool": ..., "config": {...}}`.
         wait: retries of each step; the default wait if None.
 
     Raises:
@@ -43,8 +43,8 @@ async def write_configuration(
         WrongTopicsError: the topic is missing.
         BrokerAwayError: a broker that is needed was away for too long.
         FencedError: another process is publishing a configuration at the same time.
-        LedgerLostError: the broker refused it; nothing was applied.
-        ValueError: a pool's configuration is larger than a batch may be; nothing was applied.
+        LedgerLostError: the broker refused the transaction; nothing was applied.
+        ValueError: a pool's configuration is too large for a record batch; nothing was applied.
     """
     wait = wait or BrokerWait(conn)
     needed, topic = configuring_rights(names, group), names.of(Topic.ROUTING_CONFIG)
@@ -54,6 +54,7 @@ async def write_configuration(
 
 
 async def _publish(conn: Connection, names: TopicNames, group: str, pools: list[dict[str, Any]]) -> None:
+    """Publish the events once, in one transaction."""
     batch = CommitBatch()
     for pool in pools:
         batch.add(Topic.ROUTING_CONFIG, pool["pool"].encode(), orjson.dumps(pool), [("ce_type", EVENT_TYPE)])
@@ -77,7 +78,7 @@ class Applied:
     """Place and fault of the first bad record."""
 
     def take(self, record: ConsumerRecord) -> None:
-        """Read one record as a router does."""
+        """Add one record, decoded as a router decodes it."""
         source = (record.topic, record.partition, record.offset)
         read = decode_event(
             Topic.ROUTING_CONFIG, record.headers, record.value, source=source, timestamp=record.timestamp

@@ -30,13 +30,13 @@ Record = tuple[bytes | None, bytes | None, Headers]
 """(key, value, headers); a value of None is a tombstone."""
 
 OPEN_SECONDS: Final = 15
-"""A takeover takes 0.1 s; the election of a coordinator takes some seconds."""
+"""Time to open. Fencing the previous owner takes 0.1 s; the election of a coordinator takes some seconds."""
 COMMIT_SECONDS: Final = 10
 STOP_SECONDS: Final = 5
 CLEAN_COMMIT_SECONDS: Final = 3
 CLEAN_STOP_SECONDS: Final = 2
-"""aiokafka's `commit_transaction()` and `stop()` can hang for ever, so each has a deadline. A clean stop has shorter
-deadlines, so that a router ends within 5 s."""
+"""Deadlines for a commit and for stopping a producer: aiokafka's `commit_transaction()` and `stop()` can hang for ever.
+Those of a clean end are shorter, and 5 s together."""
 
 ZSTD: Final = 4
 """The compression codec, as in the attributes of a record batch."""
@@ -50,7 +50,7 @@ class CommitBatch:
     """Frames, decisions, rows, tombstones, dead letters and progress, by topic, in order."""
 
     def add(self, topic: Topic, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
-        """Add a record. In a hot loop append to `outputs[topic]` directly."""
+        """Add a record. Hot loops append to `outputs[topic]` directly."""
         self.outputs[topic].append((key, value, headers or []))
 
     def extend(self, following: "CommitBatch") -> None:
@@ -97,15 +97,15 @@ class Ledger:
     async def commit(self, batch: CommitBatch, *, within: float = COMMIT_SECONDS) -> None:
         """Make all records of the batch visible, or none.
 
-        1. begin a transaction;
-        2. pack the records into batches, by topic;
+        1. pack the records into batches, by topic;
+        2. begin a transaction;
         3. hand all batches to the producer;
         4. await and check the broker's answer to each batch;
         5. commit.
 
         Args:
             batch: the records; an empty batch causes no transaction.
-            within: seconds for all steps.
+            within: seconds for steps 2 to 5.
 
         Raises:
             FencedError: another router has the shard, or the transaction timed out. The ledger is closed for good.
@@ -129,13 +129,17 @@ class Ledger:
             raise await self._lose("a commit failed", cause) from cause
 
     async def close(self, *, clean: bool = True) -> None:
-        """Stop the producer; returns within `CLEAN_STOP_SECONDS`, or `STOP_SECONDS` if not `clean`."""
+        """Stop the producer within `CLEAN_STOP_SECONDS`, or `STOP_SECONDS` if not `clean`; else abandon it.
+
+        To abandon a producer takes twice `STOP_SECONDS` at most.
+        """
         producer, self._producer = self._producer, None
         if producer is not None:
             await stop_producer(producer, CLEAN_STOP_SECONDS if clean else STOP_SECONDS)
 
     async def _transact(self, producer: AIOKafkaProducer, packed: list[tuple[str, BatchBuilder]]) -> None:
-        # 1. begin
+        """Steps 2 to 5 of `commit`, which need the broker."""
+        # 2. begin
         await producer.begin_transaction()
         # 3. send; waits while the previous batch of a partition is under way
         answers = [await producer.send_batch(each, name, partition=self._shard) for name, each in packed]
@@ -148,8 +152,9 @@ class Ledger:
         await producer.commit_transaction()
 
     def _pack(self, producer: AIOKafkaProducer, batch: CommitBatch) -> list[tuple[str, BatchBuilder]]:
-        # 2. pack: `create_batch` is several times cheaper than one `send` for each record. All records of a commit
-        #    have the same timestamp.
+        """Step 1 of `commit`: the records in batches, each with its topic's name on the bus."""
+        # `create_batch` is several times cheaper than one `send` for each record. All records of a commit have the same
+        # timestamp.
         now = time.time_ns() // 1_000_000
         by_topic = [
             [(self._names.of(topic), full) for full in _batches(producer, topic, records, now)]
@@ -181,11 +186,22 @@ def record_size(key: bytes | None, value: bytes | None, headers: Headers) -> int
 
 
 def _compressed_batch() -> BatchBuilder:
-    """A compressed batch of a transaction. A producer itself has one codec for all topics."""
+    """A compressed batch of a transaction; the producer's own setting would compress all topics."""
     return BatchBuilder(BATCH_BYTES, ZSTD, is_transactional=True)
 
 
 def _batches(producer: AIOKafkaProducer, topic: Topic, records: list[Record], now: int) -> list[BatchBuilder]:
+    """The records of one topic in closed batches, in order.
+
+    Args:
+        producer: of the ledger.
+        topic: of the records.
+        records: at least one.
+        now: the records' timestamp, ms.
+
+    Raises:
+        ValueError: a record is larger than a batch may be.
+    """
     # Dead letters are compressed: 1,000 of 60 KB a second are 60 MB/s, and would delay the decisions.
     create = _compressed_batch if topic is Topic.DEAD_LETTER else producer.create_batch
     batch = create()
@@ -207,7 +223,7 @@ def _batches(producer: AIOKafkaProducer, topic: Topic, records: list[Record], no
 
 
 async def stop_producer(producer: AIOKafkaProducer, within: float) -> None:
-    """Stop a producer once its records are acknowledged, or without that after so many seconds."""
+    """Stop a producer once its records are acknowledged; after `within` seconds abandon the producer."""
     try:
         async with asyncio.timeout(within):
             await producer.stop()

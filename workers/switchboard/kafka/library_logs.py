@@ -7,12 +7,15 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 QUIET_SECONDS: Final = 5.0
+"""Time in which a message is not logged again."""
 SLACK_SECONDS: Final = 0.05
-"""The timers of an event loop may fire a little early."""
+"""Added to the timer of a suppressed message. An event loop's timers may fire a little early, and the message would
+then be suppressed again."""
 
 LIBRARIES: Final = ("aiokafka", "faust", "mode", "asyncio", "aiohttp")
 
@@ -22,7 +25,7 @@ AUTHENTICATING: Final = "SaslAuthenticate"
 
 @dataclass(slots=True)
 class _Seen:
-    """The history of one message."""
+    """One message that was logged."""
 
     since: float
     """When the message was last logged; monotonic, s."""
@@ -30,21 +33,38 @@ class _Seen:
     """Number of suppressed repetitions since then."""
 
 
-class Thinned(logging.Filter):
-    """Passes a message once in `QUIET_SECONDS`; the next one adds the number of suppressed repetitions.
+def _call_later(seconds: float, call: Callable[[], None]) -> None:
+    """Have the running event loop make a call; no effect without a loop."""
+    with contextlib.suppress(RuntimeError):
+        asyncio.get_running_loop().call_later(seconds, call)
 
-    If no further message comes, the last suppressed one is logged when the window ends, provided that an event loop
-    runs. Messages with the credentials of a client are never passed.
+
+class Thinned(logging.Filter):
+    """Passes a message, then suppresses repetitions for `seconds`; the next one that passes adds their number.
+
+    If none passes, the first suppressed one is logged `seconds` after it came, provided that an event loop runs.
+    Messages with the credentials of a client are never passed.
 
     Args:
         by_text: compare messages by their full text instead of their format string; for a logger with few messages.
-        seconds: length of the window; `QUIET_SECONDS` if None.
+        seconds: length of the window.
+        clock: the time, in s.
+        call_later: makes a call after so many seconds.
     """
 
-    def __init__(self, *, by_text: bool = False, seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        by_text: bool = False,
+        seconds: float = QUIET_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+        call_later: Callable[[float, Callable[[], None]], object] = _call_later,
+    ) -> None:
         super().__init__()
         self._by_text = by_text
         self._seconds = seconds
+        self._clock = clock
+        self._call_later = call_later
         self._seen: dict[object, _Seen] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -52,44 +72,41 @@ class Thinned(logging.Filter):
         if record.levelno == logging.DEBUG and AUTHENTICATING in record.getMessage():
             return False
         what = (record.name, record.getMessage() if self._by_text else record.msg)
-        now = time.monotonic()
-        quiet = QUIET_SECONDS if self._seconds is None else self._seconds
+        now = self._clock()
         seen = self._seen.get(what)
-        if seen is not None and now - seen.since < quiet:
+        if seen is not None and now - seen.since < self._seconds:
             seen.left_out += 1
             if seen.left_out == 1:
-                self._call_later(record, seen, quiet)
+                self._log_at_end(record, seen)
             return False
         self._seen[what] = _Seen(now)
         if seen is not None and seen.left_out:
             record.msg = f"{record.msg} (and {seen.left_out} more like it)"
-            seen.left_out = 0  # nothing is left for the end of the window
+            seen.left_out = 0  # tells `log_last` that there is nothing to log
         return True
 
-    @staticmethod
-    def _call_later(record: logging.LogRecord, seen: _Seen, quiet: float) -> None:
-        """Log the record when the window ends, unless a later message is logged first."""
+    def _log_at_end(self, record: logging.LogRecord, seen: _Seen) -> None:
+        """Log the record one window from now, unless a later message is logged first."""
 
         def log_last() -> None:
             if seen.left_out > 0:
                 seen.left_out -= 1  # the record itself
                 logging.getLogger(record.name).handle(record)
 
-        with contextlib.suppress(RuntimeError):  # no event loop: the next message reports the number
-            asyncio.get_running_loop().call_later(quiet + SLACK_SECONDS, log_last)
+        self._call_later(self._seconds + SLACK_SECONDS, log_last)
 
 
-def thin_out(library: str) -> None:
+def thin_out(library: str, clock: Callable[[], float] = time.monotonic) -> None:
     """Add the filter to each existing logger of the library; Python's loggers do not inherit filters."""
     for name in list(logging.root.manager.loggerDict):
         if name == library or name.startswith(f"{library}."):
-            logging.getLogger(name).addFilter(Thinned())
+            logging.getLogger(name).addFilter(Thinned(clock=clock))
 
 
 def hush_libraries(level: str) -> None:
-    """Silence the libraries unless the level is debug. Switchboard reports what matters itself.
+    """Silence the libraries unless the level is debug: they log each retry as an error.
 
-    The libraries log each retry as an error.
+    Switchboard itself logs the errors that matter.
     """
     for library in LIBRARIES:
         logging.getLogger(library).setLevel(logging.NOTSET if level == "debug" else logging.CRITICAL)

@@ -25,16 +25,17 @@ FETCH_RECORDS: Final = 1000
 TURN_RECORDS: Final = 100
 """Records decoded between two turns of the event loop, in which a commit under way makes progress."""
 LOW_RECORDS: Final = 200
-"""More is fetched of a partition while its buffer holds fewer records,"""
+"""A partition is fetched while its buffer holds fewer records than this and takes less memory than LOW_BYTES."""
 LOW_BYTES: Final = 1024 * 1024
-"""and fewer bytes of memory: 200 records with values, keys and headers of 64 KiB each would take 40 MB."""
+"""See LOW_RECORDS: 200 records with values, keys and headers of 64 KiB each would take 40 MB."""
 
 # Records that a tool takes at a time, the bytes of their values, and the seconds that it waits for the first.
 TOOL_RECORDS: Final = 1000
 TOOL_BYTES: Final = 4 * 1024 * 1024
 TOOL_FETCH_SECONDS: Final = 0.1
 
-# The order of records with one timestamp: first the people present, then chats for them, then their actions.
+# The order of records with one timestamp: configuration, logins, arrivals, requests, accepts, the rest of a chat's
+# life; all others last.
 _ARRIVAL_ON: Final = ("chat-arrival", "request-chat", "chat-accepted")
 _LIFECYCLE: Final = ("chat-declined", "chat-abandoned", "chat-concluded", "chat-released", "chat-transferred")
 RANK: Final = {
@@ -47,7 +48,7 @@ RANK: Final = {
 _LAST: Final = 6
 _CONFIGURATION: Final = RANK["pool-configured"]
 
-assert set(RANK) < set(EVENT_TYPES)  # noqa: S101 - a misspelt type would only make the order wrong
+assert set(RANK) < set(EVENT_TYPES)  # noqa: S101 - a misspelt type would go unnoticed
 
 
 Place: TypeAlias = tuple[str, int]
@@ -61,7 +62,7 @@ class Taken:
     timestamp: int
     """The record's, ms since 1970."""
     rank: int
-    """Of `RANK`."""
+    """From `RANK`."""
     what: Event | BadInput
     record: ConsumerRecord
     size: int = 0
@@ -71,7 +72,7 @@ class Taken:
     read_at: float = 0.0
     """When the record was read; monotonic, s."""
     dropped_to: int = -1
-    """Next offset past the dropped records that follow this one; -1 if none were."""
+    """The offset after the dropped records that follow this one; -1 if none follow."""
 
     @property
     def place(self) -> Place:
@@ -89,26 +90,40 @@ class Taken:
 class Dropped:
     """Successive records of one partition that were dropped before they were decoded.
 
-    They keep their turn in the order of time: what follows them in their partition comes no earlier for their absence.
+    They keep their place in the merge, so that the records after them come no earlier than if none had been dropped.
     """
 
     place: Place
     """Their partition."""
     timestamp: int
-    """The latest of their timestamps, ms since 1970: only then the record behind them would have had its turn."""
+    """The latest of their timestamps, ms since 1970: the record after them is merged no earlier than this."""
     next_offset: int
-    """Past the last of them."""
+    """The offset after the last dropped record."""
     read_at: float
     """When the first of them was read; monotonic, s."""
     rank: int = -1
-    """Before other records with their timestamp."""
+    """Dropped records come before other records of the same timestamp."""
     held: int = 0
     """Bytes of memory."""
+    first_timestamp: int = field(init=False)
+    """The timestamp of the first of them, ms since 1970: while they wait, the partition's next record."""
+    last_timestamp: int = field(init=False)
+    """The timestamp of the last of them, ms since 1970: once they are taken, the partition's last record."""
+
+    def __post_init__(self) -> None:
+        """Begin with one record."""
+        self.first_timestamp = self.last_timestamp = self.timestamp
 
     def extend(self, timestamp: int, next_offset: int) -> None:
-        """Add records that follow."""
+        """Add the record that follows."""
         self.timestamp = max(self.timestamp, timestamp)
+        self.last_timestamp = timestamp
         self.next_offset = next_offset
+
+    def join(self, following: "Dropped") -> None:
+        """Add the dropped records that follow."""
+        self.extend(following.timestamp, following.next_offset)
+        self.last_timestamp = following.last_timestamp
 
 
 Item: TypeAlias = Taken | Dropped
@@ -126,7 +141,7 @@ class PartitionBuffer:
 
     tp: TopicPartition
     order: int
-    """Place among partitions whose next records have one timestamp and rank."""
+    """Decides between partitions whose next records have the same timestamp and rank; the lowest comes first."""
     records: deque[Item] = field(default_factory=deque)
     position: int = 0
     """Next offset to fetch, past buffered records and transaction markers."""
@@ -151,16 +166,17 @@ class PartitionBuffer:
         return bool(self.records) and self.records[0].timestamp < timestamp
 
     def add(self, items: Iterable[Item]) -> None:
-        """Add what was read next."""
+        """Add the items that were read next; successive dropped records become one item."""
         records = self.records
         for item in items:
             if isinstance(item, Taken):
                 records.append(item)
                 continue
             if records and isinstance(last := records[-1], Dropped):
-                last.extend(item.timestamp, item.next_offset)
+                last.join(item)
             else:
                 records.append(item)
+            # The offset past dropped records is committed with the record before them, if there is one.
             if len(records) > 1 and isinstance(before := records[-2], Taken):
                 before.dropped_to = item.next_offset
 
@@ -170,7 +186,7 @@ class PartitionBuffer:
         Args:
             position: next offset to fetch.
             end: the partition's end; None: not known.
-            at: when the end was that; monotonic, s.
+            at: when the end was at that offset; monotonic, s.
         """
         self.position = position
         self.lag = end is None or position < end
@@ -214,17 +230,17 @@ def merge(partitions: Iterable[PartitionBuffer], most: int, most_bytes: int) -> 
 def room_of(item: Taken, most_bytes: int) -> int:
     """Bytes of a frame that a record uses up: all of them for a configuration.
 
-    A configuration may take 50 ms to apply, and the event loop turns between frames only.
+    So a merge ends with the first configuration: to apply one may take 50 ms, and other tasks run between frames.
     """
     return most_bytes if item.rank == _CONFIGURATION else item.size
 
 
 class Merge:
-    """The buffers of the partitions, and the wait for one that has lag and delivers nothing.
+    """The buffers of the partitions, and the wait for partitions that have lag and deliver nothing.
 
     Args:
-        wait: seconds to wait for such a partition.
-        gives_up: whether the others are then merged without it; if not, `may_take` raises StalledError.
+        wait: seconds to wait for such partitions.
+        gives_up: whether the others are then merged without them; if not, `may_take` raises StalledError.
     """
 
     def __init__(self, wait: float, *, gives_up: bool = True) -> None:
@@ -253,7 +269,7 @@ class Merge:
         """The buffer of a partition that delivers records now."""
         partition = self.partitions[tp]
         if partition.is_awaited:
-            # The wait is for silence: it begins anew with each partition that delivers.
+            # The wait measures silence, so each awaited partition that delivers restarts it.
             self._waiting_since = None
         partition.given_up = False
         return partition
@@ -299,14 +315,14 @@ def decode_all(topic: str, records: Sequence[ConsumerRecord]) -> Iterable[Taken]
 
 
 class MergedReader:
-    """Reads partitions in merged order, with a consumer that nobody else uses.
+    """Reads partitions in merged order, with a consumer of its own.
 
     Args:
         consumer: started before the first call.
         topics: name on the bus -> bare name. Of records with one timestamp and rank, those of the first topic come
             first.
         wait: seconds to wait for a partition that has lag and delivers nothing. Without effect if there are `ends`:
-            the order is then by timestamp alone, and such a partition is an error after STALLED_SECONDS.
+            the order is then never broken, and such a partition is an error after STALLED_SECONDS.
         decode: how records are decoded.
         ends: the offsets before which reading ends; None: it never ends.
     """
@@ -382,7 +398,7 @@ class MergedReader:
                 await self._buffer(tp, records)
             if sum(map(len, found.values())) < FETCH_RECORDS:
                 break
-            # One partition with many records can use up a whole call, again and again: ask for the others alone.
+            # One partition with many records can fill a whole call, again and again: fetch from the others alone.
             left = [tp for tp in left if tp not in found]
         await self._note_ends(low)
 
@@ -398,7 +414,7 @@ class MergedReader:
     async def _note_ends(self, tps: Iterable[TopicPartition]) -> None:
         """Note which partitions are read to their end.
 
-        Without `ends` that is the last stable offset: an open transaction of another producer is no lag.
+        Without `ends` a partition ends at its last stable offset: an open transaction of another producer is no lag.
         """
         now, wall = time.monotonic(), time.time() * 1000
         for tp in tps:

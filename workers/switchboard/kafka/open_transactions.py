@@ -18,8 +18,9 @@ from switchboard.journal.printable_text import counted
 from switchboard.kafka.library_logs import Thinned
 
 HELD_UP_SECONDS: Final = 30.0
-"""An ordinary transaction is open for milliseconds to a few seconds. Without a setting of its own a producer that died
-leaves one open for 60 s (the default of transaction.timeout.ms), at most for 15 minutes (the broker's default)."""
+"""A partition is held up if its last stable offset has not moved for so long, though there are records above it. A live
+producer's transaction is open for milliseconds to a few seconds; that of a dead one for transaction.timeout.ms: 60 s by
+default, 15 minutes at most (the broker's default)."""
 STALE_SECONDS: Final = 15.0
 """A partition that was not seen for so long is not reported: its leader is away, and its offsets may have moved."""
 
@@ -53,11 +54,11 @@ class HeldUp:
     records: int
     """Offsets from there to the high watermark; the records of the open transaction are among them."""
     since: float
-    """When the last stable offset was first seen to be this one, by the clock of whoever looks."""
+    """When the last stable offset was first seen at `offset`; s, by the clock of the caller of `see`."""
     seconds: float
-    """From then to the last look."""
+    """Seconds from `since` to the last call of `see` with this partition."""
     since_before: bool
-    """Whether it was there at the first look: the transaction may be older than `seconds`."""
+    """Whether the transaction was open when the partition was first seen, and so may be older than `seconds`."""
 
     @property
     def name(self) -> str:
@@ -67,12 +68,12 @@ class HeldUp:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one look at the partitions changed."""
+    """The change in held-up partitions from one call of `see` to the next."""
 
     begun: tuple[HeldUp, ...] = ()
     """Partitions that are held up from now on."""
     ended: tuple[HeldUp, ...] = ()
-    """Partitions that no longer are, as they were at the look before."""
+    """Partitions that are no longer held up, as they were at the call before."""
 
 
 @dataclass(slots=True)
@@ -81,7 +82,7 @@ class _Seen:
 
     ends: Ends
     since: float
-    """When the last stable offset was first seen to be this one with records above it; else when it was seen last."""
+    """When the last stable offset was first seen to be this one with records above it; without any, `seen_at`."""
     seen_at: float
     since_before: bool
 
@@ -96,14 +97,14 @@ class _Seen:
 class OpenTransactions:
     """How long the last stable offset of each partition has been behind the high watermark without moving.
 
-    Times given are in s, all of one clock. Durations end with the last look at a partition, so that the time during
-    which its leader does not answer counts only if the last stable offset is still the same afterwards.
+    All times are in s, of one clock. A duration ends with the last call of `see` with the partition, so that the time
+    in which its leader does not answer counts only if the last stable offset is still the same afterwards.
     """
 
     _seen: dict[TopicPartition, _Seen] = field(default_factory=dict)
 
     def see(self, now: float, partitions: Mapping[TopicPartition, Ends]) -> Change:
-        """Take in the ends of partitions whose leaders have just told them."""
+        """Note the ends of partitions whose leaders have just answered."""
         begun, ended = [], []
         for partition, ends in partitions.items():
             before = self._seen.get(partition)
@@ -143,7 +144,7 @@ class OpenTransactions:
 
 
 def longest(found: Iterable[HeldUp]) -> list[HeldUp]:
-    """Each partition once, as who saw it held up for longest tells it; the longest first."""
+    """One entry for each partition, the one with the most seconds; the longest first."""
     by_partition: dict[TopicPartition, HeldUp] = {}
     for each in found:
         other = by_partition.get(each.partition)
@@ -160,12 +161,12 @@ NAMED: Final = 3
 
 
 def zero_of_monotonic() -> float:
-    """When the monotonic clock was at 0, in s since 1970, if the time is right now."""
+    """When the monotonic clock was at 0, in s since 1970, by the present time of day."""
     return time.time() - time.monotonic()
 
 
 def sentence(held_up: Sequence[HeldUp], zero: float) -> str:
-    """Which partitions are held up, since when, and how many records can't be read; empty where none is.
+    """Which partitions are held up, since when, and how many records can't be read; empty if none is held up.
 
     Args:
         held_up: the partitions.
@@ -182,7 +183,7 @@ def sentence(held_up: Sequence[HeldUp], zero: float) -> str:
 
 
 def as_json(held_up: Sequence[HeldUp], zero: float) -> list[dict[str, object]]:
-    """The same for programs: `since` in RFC 3339, `seconds` whole."""
+    """The held-up partitions for programs: `since` in RFC 3339, `seconds` whole."""
     return [
         {
             "topic": each.partition.topic,

@@ -1,4 +1,4 @@
-"""Which router owns which shard: membership in the consumer group of the routers.
+"""Ownership of shards: membership in the consumer group of the routers.
 
 The group subscribes to `journal` and never fetches it: the assignment of partition i means ownership of shard i.
 """
@@ -75,6 +75,7 @@ async def describe_members(client: AIOKafkaAdminClient, group: str) -> list[Memb
 
 
 def _partitions(assignment: bytes) -> tuple[int, ...]:
+    """The partitions in a member's assignment, ascending."""
     if not assignment:  # the member is still joining
         return ()
     topics = ConsumerProtocolMemberAssignment.decode(assignment).assignment
@@ -82,6 +83,7 @@ def _partitions(assignment: bytes) -> tuple[int, ...]:
 
 
 def _not_allowed(group: str) -> NotAllowedError:
+    """The error of a client that may not describe the group."""
     return NotAllowedError([Right(Operation.DESCRIBE, Resource.GROUP, group)])
 
 
@@ -89,17 +91,34 @@ SESSION_TIMEOUT_MS: Final = 6_000
 """Time after which a killed router loses its shards. A longer pause of a process has the same effect."""
 
 HEARTBEATS_A_SESSION: Final = 4
+"""Heartbeats within the session timeout."""
 
 GIVE_UP_SECONDS: Final = 6
-"""A clean close takes 5 s at most (commit 3, stop 2). The next owner waits no longer, and fences this router."""
+"""Time to close all shards: a clean close takes up to 5 s (commit 3, stop 2) while brokers answer. Shards that are
+still open afterwards are left to the next owner, which fences this router."""
 
 REBALANCE_TIMEOUT_MS: Final = 10_000
-"""Time that the group waits for members that are still giving up shards."""
+"""How long the group waits for members that are still giving up shards."""
 
 LEAVE_SECONDS: Final = 2
+"""Time to leave the group."""
 
 FENCED_TOO_OFTEN: Final = 3
+"""Fencings of one shard within `FENCED_WINDOW_SECONDS` that end the router."""
 FENCED_WINDOW_SECONDS: Final = 60
+
+
+class Fencings:
+    """The latest fencings of each shard."""
+
+    def __init__(self) -> None:
+        self._times: defaultdict[int, deque[float]] = defaultdict(lambda: deque(maxlen=FENCED_TOO_OFTEN))
+
+    def are_too_many(self, shard: int, now: float) -> bool:
+        """Note that a shard was fenced now (monotonic, s); true if it was fenced too often of late."""
+        times = self._times[shard]
+        times.append(now)
+        return len(times) == FENCED_TOO_OFTEN and now - times[0] < FENCED_WINDOW_SECONDS
 
 
 class Shards(Protocol):
@@ -125,6 +144,7 @@ class Ownership:
         wait: retries of the start; the default wait if None.
         instance_id: makes this a static member, which does not leave the group when it stops. A member that comes back
             with the same id within the session gets the same shards, with no rebalance for the others.
+        give_up_seconds: time to close the shards that this member gives up.
     """
 
     def __init__(
@@ -137,8 +157,10 @@ class Ownership:
         session_timeout_ms: int = SESSION_TIMEOUT_MS,
         wait: BrokerWait | None = None,
         instance_id: str | None = None,
+        give_up_seconds: float = GIVE_UP_SECONDS,
     ) -> None:
         self._conn = conn
+        self._give_up_seconds = give_up_seconds
         self._wait = wait or BrokerWait(conn)
         self._group = routers_group(group_id)
         self._journal = names.of(Topic.JOURNAL)
@@ -149,7 +171,7 @@ class Ownership:
         self._owned: frozenset[int] = frozenset()
         self._heartbeat_at = 0.0
         self._changed = asyncio.Event()
-        self._fenced: defaultdict[int, deque[float]] = defaultdict(lambda: deque(maxlen=FENCED_TOO_OFTEN))
+        self._fencings = Fencings()
         self._stopping = False
 
     @property
@@ -195,7 +217,7 @@ class Ownership:
             session_timeout_ms=self._session_timeout_ms,
             heartbeat_interval_ms=self._session_timeout_ms // HEARTBEATS_A_SESSION,
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
-            # The coordinator answers a JoinGroup when all members have joined.
+            # The coordinator answers a JoinGroup only once all members have joined, so this is longer than that wait.
             request_timeout_ms=REBALANCE_TIMEOUT_MS + 5_000,
             enable_auto_commit=False,
             auto_offset_reset="latest",
@@ -218,19 +240,19 @@ class Ownership:
             FencedTooOftenError: the third fencing within a minute.
         """
         now = time.monotonic()
-        times = self._fenced[shard]
-        times.append(now)
-        if len(times) == FENCED_TOO_OFTEN and now - times[0] < FENCED_WINDOW_SECONDS:
+        if self._fencings.are_too_many(shard, now):
             raise FencedTooOftenError(
                 f"shard {shard} was fenced {FENCED_TOO_OFTEN} times within {FENCED_WINDOW_SECONDS} s though group "
                 f"{self._group} assigns it to this router: does another installation use the same group id?",
             )
+        # Wait for a heartbeat that was sent later, or for the loss of the shard.
         while shard in self._owned and self._heartbeat_at <= now:
             self._changed.clear()
             await self._changed.wait()
         return shard in self._owned
 
     def _note_heartbeat(self, sent_at: float) -> None:
+        """Note a successful heartbeat."""
         self._heartbeat_at = sent_at
         self._changed.set()
 
@@ -254,13 +276,14 @@ class Ownership:
             return
         log.info("group %s: giving up shards %s", self._group, sorted(held))
         try:
-            async with asyncio.timeout(GIVE_UP_SECONDS):
+            async with asyncio.timeout(self._give_up_seconds):
                 await self._shards.give_up(held)
         except Exception:
             # Nothing is lost: the next owner fences this router.
             log.exception("shards %s were not given up cleanly", sorted(held))
 
     async def _leave(self, consumer: AIOKafkaConsumer) -> None:
+        """Give up all shards, and leave the group."""
         # aiokafka's stop() does not call the listener.
         await self.give_up_all()
         try:
@@ -280,10 +303,10 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka is 
         self._ownership = ownership
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """All partitions are revoked. Heartbeats go on meanwhile, and the group waits."""
+        """Called when all partitions are revoked. Heartbeats go on meanwhile, and the group waits."""
         del revoked
         await self._ownership.give_up_all()
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """All partitions that are assigned now."""
+        """Called with all partitions that are assigned now."""
         self._ownership.take_all(assigned)

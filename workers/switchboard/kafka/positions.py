@@ -1,7 +1,7 @@
 """Positions in partitions: where reading starts, which positions are gone, and how markers at the end are passed.
 
-Behind the last record of each transaction stands a marker, which takes an offset and is handed to no reader. So the
-next offset to take can lie before a partition's end although every record was read.
+A marker follows the last record of each transaction. It takes an offset, and no reader receives it. So the next offset
+to take can be below a partition's end although every record was read.
 """
 
 import asyncio
@@ -21,20 +21,20 @@ from switchboard.kafka.reading import Offsets, ends_of, opened, partitions_of, r
 from switchboard.kafka.topics import Topic, TopicNames
 
 START_SECONDS: Final = 15.0
-"""For finding the offsets of a first start."""
+"""Time to find the offsets of a first start."""
 SINCE_SECONDS: Final = 30
-"""For finding the offsets of a time."""
+"""Time to find the offsets of a time of day."""
 LAST_SECONDS: Final = 30
-"""For finding the last records: a few records of each partition are read, in well under a second."""
+"""Time to find the last records. A few records of each partition are read, usually in well under a second."""
 CAUGHT_UP_SECONDS: Final = 0.25
-"""Between two looks at whether a shard has caught up."""
+"""Pause between two checks whether a shard has caught up."""
 LEAD_SECONDS: Final = 60 * 60
 """How long before midnight the monitor begins to read, to know the chats that waited at midnight. Offers last minutes.
 """
 FIRST_STEP: Final = 2
-"""Offsets looked at first, from a partition's end back: the last record and the marker of its transaction."""
+"""Number of offsets before a partition's end that are read first: the last record and the marker of its transaction."""
 GROWTH: Final = 16
-"""Each further look goes so many times farther back, where the offsets so far hold markers and aborted records only."""
+"""While only markers and aborted records are found, each further read goes so many times farther back."""
 
 
 # Where reading starts
@@ -64,7 +64,7 @@ class Start:
 
 
 async def offsets_at(consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition], start: Start) -> Offsets:
-    """The offset at which a start begins, of each partition; the partition's end if no record is late enough."""
+    """The first offset to read of each partition; the partition's end if all its records are older than the start."""
     wanted = list(tps)
     if not wanted:
         return {}
@@ -89,7 +89,8 @@ async def first_offsets(conn: Connection, names: TopicNames, start: Start | None
 
     Raises:
         NoStartError: the bus holds events and no start was given.
-        TimeoutError, KafkaError: no broker answers.
+        NotAllowedError: the right to describe a topic is missing.
+        BrokerAwayError, KafkaError, TimeoutError: no broker answers.
     """
     async with asyncio.timeout(START_SECONDS):
         tps = await partitions_of(conn, names.sources)
@@ -181,8 +182,8 @@ def _gone(topic: str, partition: int, found: str, expected: str, message: str) -
 def past_markers(known: Offsets, read_to: Offsets) -> Offsets:
     """New next offsets of fully read partitions whose tail is only transaction markers.
 
-    Without these a partition would seem to have lag for ever, and to have lost unread records once its retention has
-    emptied it.
+    Without the new offsets a partition would seem to have lag for ever, and to have lost unread records once retention
+    has emptied the partition.
 
     Args:
         known: next offset to take of each partition; partitions never read are missing.
@@ -194,8 +195,8 @@ def past_markers(known: Offsets, read_to: Offsets) -> Offsets:
 async def last_offsets(conn: Connection, tps: Iterable[TopicPartition]) -> Offsets:
     """The offset of the last committed record of each partition that has one.
 
-    The offset before the end will not do: nearly always it is a marker's, and any number of aborted records may come
-    before it. A reader that waits for one of those waits for ever.
+    Not the offset before the end: that is nearly always a marker's, after any number of aborted records, and a reader
+    that waits for a marker or an aborted record waits for ever.
 
     Raises:
         TimeoutError: the broker stopped answering.
@@ -221,7 +222,7 @@ async def _look_back(consumer: AIOKafkaConsumer, beginnings: Offsets, ends: Offs
 
 
 async def caught_up(conn: Connection, names: TopicNames, shards: int, *, within: float) -> bool:
-    """Whether every shard has read all records that are in the source topics now, after `within` seconds at most.
+    """Whether every shard reads all records that are in the source topics now, within about so many seconds.
 
     Raises:
         ReadingError, RestoreError: a topic can't be read.
@@ -242,7 +243,7 @@ async def _is_behind(conn: Connection, names: TopicNames, shard: int, ends: Mapp
         row = rows.get(f"source/{tp.topic}/{tp.partition}".encode())
         next_offset = 0 if row is None else orjson.loads(row)["offset"]
         if next_offset < end:
-            # A record may be left, or only a marker.
+            # The offsets that are left may hold a record, or only markers.
             async with opened(conn, tp, end, begin=next_offset) as left:
                 if await left.next() is not None:
                     return True

@@ -1,4 +1,4 @@
-"""Reading: the partitions of topics, records up to an end, and the rows of a shard."""
+"""Reading of committed records: the partitions of topics, their records up to an end, and the rows of a shard."""
 
 import asyncio
 import time
@@ -20,8 +20,8 @@ from switchboard.kafka.topics import ROWS, Topic, TopicNames
 async def partitions_of(conn: Connection, topics: Iterable[str]) -> list[TopicPartition]:
     """The partitions of the existing topics among these: topics in the order given, partitions ascending.
 
-    An admin client is asked, since a consumer's `partitions_for_topic` knows only topics whose metadata it has
-    requested before; `topics()` does not request it.
+    Asks an admin client: a consumer's `partitions_for_topic` knows only topics whose metadata the consumer has
+    requested before, and `topics()` requests none.
 
     Raises:
         BrokerAwayError: no broker answers.
@@ -38,7 +38,7 @@ async def partitions_of(conn: Connection, topics: Iterable[str]) -> list[TopicPa
 
 
 async def require_partitions(conn: Connection, topics: Iterable[str]) -> list[TopicPartition]:
-    """The partitions of topics that have to exist. A client would wait for a missing topic in vain.
+    """The partitions of topics that have to exist; a consumer would wait for a missing topic without end.
 
     Raises:
         WrongTopicsError: topics are missing; the message names them.
@@ -66,10 +66,10 @@ def no_such_topic(missing: Iterable[str]) -> WrongTopicsError:
 
 
 STABLE_SECONDS: Final = TRANSACTION_TIMEOUT_MS / 1000 + 20
-"""A hung transaction ends within its timeout and 10 s more, until the broker sweeps; doubled for safety."""
+"""Time to wait for open transactions. A broker aborts one that hangs within 10 s of its timeout; 10 s are to spare."""
 
 STALLED_SECONDS: Final = 30
-"""Reading ends with an error after so long without a new record."""
+"""Reading ends with an error after so long without progress in any partition."""
 
 Offsets: TypeAlias = dict[TopicPartition, int]
 """Partition -> offset. A plain (topic, partition) tuple is an equal key."""
@@ -90,23 +90,25 @@ async def started(consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition]) -> 
 
 
 async def read_between(consumer: AIOKafkaConsumer, begins: Offsets, ends: Offsets) -> Batches:
-    """All records between these offsets (end exclusive), by a started consumer of this call's own.
+    """All records between these offsets (end exclusive), by a started consumer that nothing else uses.
 
     Raises:
-        StalledError: no record for 30 s.
+        StalledError: no position moved for STALLED_SECONDS.
     """
     consumer.assign(list(ends))
     for tp in ends:
-        # auto_offset_reset="earliest" alone could race with the reset, and read nothing.
+        # Without seek() the read could race with the reset to "earliest", and return nothing.
         consumer.seek(tp, begins[tp])
     reached = {tp: begins[tp] for tp in ends}
     moved_at = time.monotonic()
     while behind := [tp for tp, end in ends.items() if reached[tp] < end]:
+        # 1. Pass on what was read, without records beyond the ends.
         for tp, records in (await consumer.getmany(*behind, timeout_ms=100)).items():
             end = ends[tp]
             kept = records if records[-1].offset < end else [record for record in records if record.offset < end]
             if kept:
                 yield tp, kept
+        # 2. Positions also move past transaction markers and aborted records, which `getmany` does not return.
         before, reached = reached, {tp: await consumer.position(tp) for tp in ends}
         if reached != before:
             moved_at = time.monotonic()
@@ -172,7 +174,7 @@ class Partition:
         """The next record; None at the end.
 
         Raises:
-            StalledError: no record for 30 s.
+            StalledError: the position did not move for STALLED_SECONDS.
         """
         if not self._ready:
             async for _, records in self._batches:
@@ -197,7 +199,13 @@ async def opened(conn: Connection, tp: TopicPartition, end: int, *, begin: int =
 async def _settled(
     conn: Connection, tps: list[TopicPartition], within: float
 ) -> AsyncIterator[tuple[AIOKafkaConsumer, Offsets]]:
-    """A consumer that has read nothing yet, and the present ends of the partitions, with no transaction open before."""
+    """A consumer that has read nothing yet, and the present ends of the partitions.
+
+    Waits until every record before these ends is committed or aborted.
+
+    Raises:
+        ReadingError: a transaction stayed open for `within` seconds.
+    """
     async with started(reader(conn, committed=False), tps) as uncommitted:
         ends: Offsets = await uncommitted.end_offsets(tps)
     async with started(reader(conn), tps) as consumer:
@@ -215,6 +223,7 @@ async def _settled(
 
 
 def _progress(tps: list[TopicPartition], reached: Offsets, ends: Offsets) -> str:
+    """How far each partition was read, for messages."""
     return ", ".join(f"{tp.topic}/{tp.partition} at {reached[tp]} of {ends[tp]}" for tp in tps)
 
 

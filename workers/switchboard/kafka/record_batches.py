@@ -1,9 +1,9 @@
-r"""Record batches as a fetch brings them: unpacked within limits, and read whatever a producer put into them.
+r"""Record batches as a fetch brings them: unpacked within bounds, and read record by record.
 
 aiokafka unpacks a batch whatever its size, builds every header of a record, and decodes header names strictly. A broker
 with default limits accepts a batch of 1 MB that unpacks to gigabytes, a record with ten million headers, and a header
-name that is not UTF-8. Each of these ended every reader of its partition, and again after each restart. Here such a
-batch or record becomes one record whose value is an `UnreadValue`.
+name that is no UTF-8; each of them ended every reader of its partition, and ended it again after each restart. Here
+such a batch, or such a record, is handed out as one record whose value is `UnreadValue`.
 """
 
 import struct
@@ -31,24 +31,23 @@ from switchboard.kafka.record_parser import (
 )
 
 FETCH_BYTES: Final = PIECE_BYTES
-"""Unpacked bytes of one partition that a call of `getmany` returns, about: 10 ms in which nothing else runs."""
+"""Unpacked bytes of one partition that a call of `getmany` hands out, about: some 10 ms in which nothing else runs."""
 MAX_KEY_BYTES: Final = 65_536
-"""Of a longer key only the length is kept. No decision depends on a key."""
+"""A record's key may be this long; of a longer one only the length is kept. No decision depends on a key."""
 HEADER_WORK: Final = 160
 """Bytes of memory that a header takes beside its name and value, about."""
 
 _CODEC: Final = 0x07
-"""The bits of a batch's attributes that hold the compression codec."""
 _NO_TIMESTAMP: Final = -1
 """As Kafka writes it."""
 
-# Byte offsets in a batch of format 0 or 1.
+# Byte offsets in a batch of format 0 and 1.
 _LEGACY_ATTRIBUTES: Final = 17
 _LEGACY_KEY: Final = 18
 
 
 class BoundedBatch:
-    """A batch of format 2. Attributes other than the records are those of aiokafka's class.
+    """A batch of format 2, read within bounds. All attributes but the records are those of aiokafka's class.
 
     Args:
         of: the whole batch, header included.
@@ -64,11 +63,11 @@ class BoundedBatch:
         return getattr(self._batch, name)
 
     def __next__(self) -> Any:
-        """The single record of a control batch; aiokafka checks whether it is an abort marker."""
+        """The only record of a control batch, which aiokafka's fetcher reads to recognize an abort marker."""
         return next(self._batch)
 
     def __iter__(self) -> Iterator[Any]:
-        """The records; one last record stands for all that can't be read."""
+        """The records. If one can't be read, a record with an `UnreadValue` replaces the rest of the batch."""
         last: int = self._batch.next_offset - 1
         next_offset: int = self._batch.base_offset
         try:
@@ -78,18 +77,18 @@ class BoundedBatch:
                 next_offset = record.offset + 1
         except UnreadBatchError as error:
             yield from self._unread(next_offset, last, error.reason, str(error))
-        except Exception as error:  # noqa: BLE001 - see the next line
-            # The checksum is right, so the producer wrote this: another fetch would bring the same bytes.
+        except Exception as error:  # noqa: BLE001 - whatever the bytes make a reader raise
+            # The checksum is right, so this is what the producer wrote: another fetch would bring the same bytes.
             yield from self._unread(next_offset, last, "undecodable", _cause(error))
 
     def _records(self) -> Iterator[Any]:
         batch: bytes | memoryview | None = self._unpacked()
-        assert batch is not None  # noqa: S101 - for the type: released below
+        assert batch is not None  # noqa: S101 - for the type: it is given up below
         if len(batch) <= PIECE_BYTES:
             yield from _read(batch)
             return
-        # A large batch is not kept unpacked while it is read: 24 partitions with one of 32 MB each (5 KB as sent) took
-        # 800 MB. It is unpacked again for each piece, in 20 ms.
+        # Not kept unpacked while its pieces are read: 24 partitions with a batch of 5 KB each that unpacks to 32 MB
+        # took 800 MB. So the batch is unpacked again for each piece (20 ms).
         for piece in list(pieces(batch)):
             if batch is None:
                 batch = self._unpacked()
@@ -115,7 +114,7 @@ class BoundedBatch:
         return bytes(header) + unpacked(self._of[RECORDS_AT:], attributes & _CODEC)
 
     def _unread(self, first: int, last: int, reason: UnreadReason, detail: str) -> Iterator[ReadRecord]:
-        """One record in place of those from offset `first` to `last`, with offset `last`; none if there are none."""
+        """One record with the offset `last`, in place of those from `first` to `last`; none if there are none."""
         if first <= last:
             batch = self._batch
             value = UnreadValue(reason, detail, first_offset=first)
@@ -142,8 +141,8 @@ def _read(batch: bytes | memoryview) -> Iterator[Any]:
 def _require_offset(offset: int, first: int, last: int) -> None:
     """Refuse a record whose offset is not one of those left in its batch.
 
-    A broker counts the records of a batch, but accepts any offsets in an uncompressed one. With such an offset the next
-    offset to fetch could be far beyond the end of the partition, and no router could start there any more.
+    A broker checks the number of records in a batch, and not the offsets in an uncompressed batch. With an offset far
+    beyond the partition's end as the next one to read, no router could open its shard any more.
 
     Raises:
         UnreadBatchError: the offset is below `first`, or above `last`.
@@ -153,7 +152,7 @@ def _require_offset(offset: int, first: int, last: int) -> None:
 
 
 def _cause(error: Exception) -> str:
-    """The detail of a dead letter for a batch that can't be read."""
+    """Why a batch can't be read, for the detail of a dead letter."""
     return f"the batch can't be read: {type(error).__name__}: {error}"[:MAX_DETAIL]
 
 
@@ -161,7 +160,7 @@ class BoundedLegacyBatch:
     """A batch of format 0 or 1, as brokers before 3.0 kept them: a single record, or a compressed set of records.
 
     Args:
-        batch: aiokafka's own object.
+        batch: aiokafka's own.
         of: the whole batch.
     """
 
@@ -175,14 +174,14 @@ class BoundedLegacyBatch:
         return getattr(self._batch, name)
 
     def __iter__(self) -> Iterator[Any]:
-        """The records; one last record stands for all that can't be read."""
+        """The records. If one can't be read, a record with an `UnreadValue` replaces the rest of the batch."""
         last: int = self._batch.next_offset - 1
         next_offset = 0
         try:
-            self._require_unpackable()
+            self._try_to_unpack()
             for record in self._batch:
                 _require_offset(record.offset, next_offset, last)
-                yield record if record.timestamp is not None else _with_timestamp(record)
+                yield record if record.timestamp is not None else _untimed(record)
                 next_offset = record.offset + 1
         except UnreadBatchError as error:
             yield self._unread(last, error.reason, str(error))
@@ -192,12 +191,8 @@ class BoundedLegacyBatch:
     def _unread(self, last: int, reason: UnreadReason, detail: str) -> ReadRecord:
         return ReadRecord(last, _NO_TIMESTAMP, 0, None, UnreadValue(reason, detail, first_offset=last))
 
-    def _require_unpackable(self) -> None:
-        """Unpack the batch once: aiokafka, which unpacks it afterwards, has no limit of its own.
-
-        Raises:
-            UnreadBatchError: the batch is beyond the limit, or can't be unpacked.
-        """
+    def _try_to_unpack(self) -> None:
+        """Unpack once to see whether it is within the limit: aiokafka has no bound of its own."""
         codec = self._of[_LEGACY_ATTRIBUTES] & _CODEC
         if not codec:
             return
@@ -206,19 +201,19 @@ class BoundedLegacyBatch:
         unpacked(self._of[at + 8 + max(0, key_length) :], codec)
 
 
-def _with_timestamp(record: Any) -> ReadRecord:
-    """A record of format 0. Such records have no timestamp; aiokafka sets None, which no reader expects."""
+def _untimed(record: Any) -> ReadRecord:
+    """A record of format 0, which has no timestamp. aiokafka's value is None, and all readers expect a number."""
     return ReadRecord(record.offset, _NO_TIMESTAMP, 0, record.key, record.value)
 
 
 class BoundedRecords(_MemoryRecordsPy):  # type: ignore[misc] # aiokafka is untyped
-    """The batches of a fetch. Replaces aiokafka's `MemoryRecords`."""
+    """The batches of a fetch, one by one. Replaces aiokafka's `MemoryRecords`."""
 
     def next_batch(self) -> Any:
         """The next batch; None after the last.
 
         Raises:
-            CorruptRecordException: the batch is damaged. No producer can cause that: the fetch is tried again.
+            CorruptRecordException: a batch is damaged as no producer can cause it; aiokafka fetches it again.
         """
         of = self._next_slice
         try:
@@ -231,9 +226,10 @@ class BoundedRecords(_MemoryRecordsPy):  # type: ignore[misc] # aiokafka is unty
 
 
 def work_of(record: Any) -> int:
-    """Bytes that were unpacked for a record, or that the record takes in memory if that is more; about.
+    """Bytes that were unpacked for a record, plus the memory of its headers; about.
 
-    1,000 records in 48 KB of batches had keys of 1 MB each; 1,000 in 5 KB of batches had 1,000 headers each.
+    Keys and headers count too: 1,000 records with keys of 1 MB each came in 48 KB of batches, and 1,000 records with
+    1,000 headers each in 5 KB.
     """
     size = 0
     for field in (record.key, record.value):
@@ -247,16 +243,16 @@ def work_of(record: Any) -> int:
 
 
 def bounded_key(key: bytes | None) -> bytes | None:
-    """Deserialize the key of a source record: of a key that is too large only the size is kept."""
+    """The key deserializer of consumers of source topics: of a key that is too large only the size is kept."""
     if key is None or len(key) <= MAX_KEY_BYTES or key.__class__ is UnreadValue:
         return key
     return UnreadValue("too-large", f"a key of {len(key)} bytes; at most {MAX_KEY_BYTES} are kept", size=len(key))
 
 
 def bounded_value(value: bytes | None) -> bytes | None:
-    """Deserialize the value of a source record: of a value that is too large for an event only the beginning is kept.
+    """The value deserializer of consumers of source topics: of a value too large for an event the beginning is kept.
 
-    `getmany` returns 1,000 records at a time; whole, they could be gigabytes.
+    A consumer returns 1,000 records at a time, whose whole values could be gigabytes.
     """
     if value is None or len(value) <= MAX_VALUE_BYTES or value.__class__ is UnreadValue:
         return value

@@ -13,11 +13,11 @@ from switchboard.journal.codec import MAX_VALUE_BYTES, UnreadValue
 MAX_HEADERS: Final = 1_000
 """Most headers of a record that is read. CloudEvents and tracing use about ten."""
 MAX_HEADER_BYTES: Final = 65_536
-"""Most bytes of a record's headers, names included: as many as of its value."""
+"""Most bytes of a record's headers that are read, names included. The limit of a value is the same."""
 PIECE_BYTES: Final = 4 * 1024 * 1024
-"""A larger batch is kept unpacked in pieces of about this size."""
+"""A larger batch is read in pieces of about so many unpacked bytes."""
 _SMALL_RECORD: Final = 2 * MAX_HEADERS
-"""A record of so many bytes has at most MAX_HEADERS headers: the shortest header takes two."""
+"""A record of at most so many bytes has at most MAX_HEADERS headers: the shortest header takes two bytes."""
 
 # The header of a batch, up to its timestamps, and byte offsets in the batch.
 _HEADER: Final = struct.Struct(">qiibIhiqq")
@@ -30,7 +30,7 @@ _APPEND_TIME: Final = 0x08
 
 @dataclass(slots=True, frozen=True)
 class ReadRecord:
-    """A record with the attributes of aiokafka's own record classes."""
+    """A record with the attributes of aiokafka's records."""
 
     offset: int
     timestamp: int
@@ -47,16 +47,13 @@ class Piece(NamedTuple):
 
     begin: int
     end: int
-    """Byte offsets in the batch."""
+    """Byte offsets in the batch: of the first byte, and past the last."""
     records: int
-    """Number of records; 0 for the damaged rest of a batch."""
+    """Number of the records; 0 for damaged bytes."""
 
 
 def pieces(batch: bytes | memoryview) -> Iterator[Piece]:
-    """The pieces of about PIECE_BYTES of a batch; the first damaged record and all after it are one piece.
-
-    0.2 us a record.
-    """
+    """The pieces of a batch, of about PIECE_BYTES; a damaged record and all after that are one. 0.2 us a record."""
     size, begin, at, count = len(batch), RECORDS_AT, RECORDS_AT, 0
     while at < size:
         try:
@@ -78,14 +75,14 @@ def pieces(batch: bytes | memoryview) -> Iterator[Piece]:
 
 
 def part(batch: bytes | memoryview, piece: Piece) -> bytes:
-    """A piece as a batch of its own: the same header, with the piece's number of records."""
+    """A piece as a batch of its own. Its header differs from the batch's in the number of records alone."""
     header = bytearray(batch[:RECORDS_AT])
     struct.pack_into(">i", header, COUNT_AT, piece.records)
     return bytes(header) + batch[piece.begin : piece.end]
 
 
 def _varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
-    """The number at byte `at`, and the byte after the number.
+    """The number that begins at `at`, and where the next field begins.
 
     aiokafka's own function checks no bounds: a length that points far beyond the batch ends the process.
 
@@ -109,10 +106,11 @@ def _varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
 
 
 def is_plain(batch: bytes | memoryview) -> bool:
-    """Whether aiokafka's compiled reader can read an unpacked batch. About 0.3 us a record.
+    """Whether aiokafka's compiled reader may read an unpacked batch. About 0.3 us a record.
 
-    That reader trusts the number of records and their lengths: where they are wrong, it reads beyond the batch, which
-    can end the process. It builds every header, and reads a record's attributes above 127 as a longer number.
+    The compiled reader does not check the number of records and their lengths: wrong ones make it read past the end of
+    the batch, which can end the process. It also builds every header, and reads a record's attributes above 127 as a
+    number of several bytes.
     """
     size = len(batch)
     (count,) = struct.unpack_from(">i", batch, COUNT_AT)
@@ -133,7 +131,7 @@ def is_plain(batch: bytes | memoryview) -> bool:
 
 
 def _headers_at(batch: bytes | memoryview, at: int) -> tuple[int, int]:
-    """Number of headers of the record whose attributes are at byte `at`, and the byte of the first header."""
+    """Number of headers of the record whose attributes are at `at`, and the place of the first header."""
     _, at = _varint(batch, at + 1)  # timestamp delta
     _, at = _varint(batch, at)  # offset delta
     for _ in ("key", "value"):
@@ -158,11 +156,11 @@ class _BatchHeader(NamedTuple):
 
 
 def lenient_records(batch: bytes | memoryview, skipped: int) -> Iterator[ReadRecord]:
-    r"""The records of an unpacked batch; bytes of header names that are not UTF-8 become `\xff` and the like.
+    r"""The records of an unpacked batch after the first `skipped`; odd bytes of a header name are read as `\xff`.
 
     Args:
-        batch: header and records.
-        skipped: number of records to leave out at the beginning.
+        batch: its header and its records.
+        skipped: number of records at the beginning that are left out.
 
     Raises:
         IndexError, ValueError: the records are damaged.
@@ -176,7 +174,7 @@ def lenient_records(batch: bytes | memoryview, skipped: int) -> Iterator[ReadRec
         if length < 0 or end > size:
             raise ValueError(f"a record of {length} bytes, where {size - at} are left")
         if number >= skipped:
-            yield _lenient_record(header, view[:end], at)  # no field goes on into the next record
+            yield _lenient_record(header, view[:end], at)  # no field may extend into the next record
         at = end
         number += 1
     (count,) = struct.unpack_from(">i", batch, COUNT_AT)
@@ -214,7 +212,7 @@ def _lenient_record(header: _BatchHeader, batch: memoryview, at: int) -> ReadRec
 
 
 def _as_int64(number: int) -> int:
-    """The number with the 64 bits that Java and C keep of a sum."""
+    """The number wrapped around to 64 bits, as a sum in Java or C."""
     return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
@@ -226,7 +224,7 @@ def _headers(batch: bytes | memoryview, at: int, count: int) -> Iterator[tuple[s
 
 
 def _nullable_bytes(batch: bytes | memoryview, at: int) -> tuple[bytes | None, int]:
-    """The bytes of the field at byte `at`, None for null, and the byte after the field."""
+    """The field that begins at `at`, None for null, and where the next field begins."""
     length, at = _varint(batch, at)
     if length < 0:
         return None, at

@@ -36,10 +36,10 @@ class Topic(StrEnum):
 
 
 class Writer(Enum):
-    """The writer of a topic, which is also its owner."""
+    """The writer of a topic, which determines its name, partitions and settings."""
 
     BUS = "the bus"
-    """Written by other systems, with their names, partitions and settings; read by the router."""
+    """Other systems, which choose names, partitions and settings. The router reads these topics."""
     OPERATOR = "switchboard config apply"
     """Ours, with one partition. Two installations on one bus have different prefixes, and a configuration each."""
     ROUTER = "the router"
@@ -52,7 +52,9 @@ class TopicSpec:
 
     writer: Writer
     key: str
+    """The records' key, in words."""
     value: str
+    """The records' value, in words."""
     settings: Mapping[str, str]
     """Topic settings, beside replication; empty for topics of the bus."""
 
@@ -68,7 +70,7 @@ _SIZE: Final = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
 
 
 def _compacted(segment_bytes: int) -> dict[str, str]:
-    """Settings with which a restore reads little more than the latest rows.
+    """Settings of a compacted topic with which a restore reads little more than the latest rows.
 
     Kafka never compacts the active segment: with its defaults (1 GiB, 7 days, half dirty) a restore can read 1 GB.
     """
@@ -86,14 +88,15 @@ def _compacted(segment_bytes: int) -> dict[str, str]:
 
 
 _STREAM: Final = _SIZE | {"cleanup.policy": "delete"}
-"""Retention is the default of the cluster: it depends on the consumers of decisions."""
+"""Settings of decisions. Retention is the default of the cluster, because it depends on the consumers of decisions."""
 
 _FOR_EVER: Final = _STREAM | {"retention.ms": "-1", "retention.bytes": "-1"}
-"""Replay, verify, explain and audit start at the first frame, so the operator decides what is deleted."""
+"""Settings of the journal. Replay, verify, explain and audit start at the first frame, so nothing is deleted unless the
+operator decides so."""
 
 _DEAD_LETTERS: Final = _STREAM | {"retention.ms": str(30 * DAY_MS), "retention.bytes": str(1024 * MIB)}
-"""A dead letter waits for a human: for a month, and within 1 GiB a shard. Without the bound, a producer with the right
-to write a source topic could fill the disk."""
+"""Settings of dead letters, which wait for a human: for a month, and within 1 GiB a shard. Without a bound a producer
+of a source topic could fill the disk."""
 
 _BUS: Final[Mapping[str, str]] = MappingProxyType({})
 

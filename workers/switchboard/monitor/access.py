@@ -1,4 +1,4 @@
-"""How often the token may be guessed at."""
+"""Who may read the monitor: the token, sessions of browsers, and limits on guessing the token."""
 
 import hashlib
 import hmac
@@ -26,28 +26,32 @@ from switchboard.web.server import Handler
 
 @dataclass(slots=True, frozen=True)
 class Allowance:
-    """So many wrong tokens at once, and one more each `1 / per_second` seconds."""
+    """A limit on wrong tokens."""
 
     most: float
+    """Wrong tokens at once."""
     per_second: float
+    """Rate at which further ones are allowed."""
 
 
 STRANGER: Final = Allowance(10, 0.5)
-"""Of an address: a person who mistypes is never held up for long; who tries all day long tries 43,000."""
+"""Of one address. A person who mistypes never waits for long; a program that guesses all day tries 43,000 tokens."""
 KNOWN: Final = Allowance(100, 10)
-"""Of an address that the right token came from: a proxy, or a network with one address, where one client may guess and
-others must still come in."""
-ALL: Final = Allowance(100, 10)
-"""Of all addresses together from which the right token came, as much again of all that have guessed wrong, and again of
-all others. Who guesses from many addresses uses up the last two, and nothing of what those need who were in before."""
+"""Of one address that sent the right token: a proxy, or a network behind one address, where one client may guess while
+others must still be admitted."""
+TOTAL: Final = Allowance(100, 10)
+"""Of three groups of addresses, each together: those that sent the right token, those that sent a wrong one, and all
+others. Guesses from many addresses use up the last two and leave the first."""
 KNOWN_SECONDS: Final = 24 * 3600.0
+"""Time for which an address that sent the right token is known."""
 MOST_ADDRESSES: Final = 10_000
-"""Whose wrong guesses are kept, 3 MB; with one more, the one that guessed longest ago is forgotten."""
+"""Addresses whose wrong tokens are remembered, 3 MB. Beyond, the address with the oldest wrong token is forgotten."""
 MOST_KNOWN: Final = 1_000
+"""Known addresses that are remembered."""
 
 
 class Bucket:
-    """What is left of an allowance."""
+    """The remaining part of an allowance: a token bucket. Times are in seconds, by one clock."""
 
     __slots__ = ("_allowed", "_at", "_left")
 
@@ -57,12 +61,12 @@ class Bucket:
         self._at = now
 
     def wait(self, now: float) -> float:
-        """In how many seconds one more is allowed; 0 if one is now."""
+        """Seconds until one more is allowed; 0 if one is allowed now."""
         self._fill(now)
         return max(0.0, (1 - self._left) / self._allowed.per_second)
 
     def take(self, now: float) -> None:
-        """Use one."""
+        """Use up one."""
         self._fill(now)
         self._left = max(0.0, self._left - 1)
 
@@ -72,151 +76,157 @@ class Bucket:
 
 
 @dataclass(slots=True)
-class Guesses:
+class WrongTokens:
     """The wrong tokens of one address."""
 
     bucket: Bucket
     latest: bytes = b""
-    """The hash of the last one. The same again is no new guess: a program that was not told of a new token, and tries
-    again each second, does not keep others of its address out."""
+    """Hash of the last one. The same token again does not count: a program with an outdated token that retries each
+    second must not keep others at its address out."""
 
 
-class Attempts:
-    """Limits wrong tokens, by address and in all, in bounded memory. Right ones cost nothing.
+class GuessLimiter:
+    """Limits wrong tokens, by address and in total, in bounded memory. Right tokens cost nothing.
 
     Args:
-        clock: tells the time in seconds; it never goes back.
+        clock: the time in seconds; never goes back.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._guesses: OrderedDict[str, Guesses] = OrderedDict()
+        self._wrong: OrderedDict[str, WrongTokens] = OrderedDict()
+        """By address; the latest is the last."""
         self._known: OrderedDict[str, float] = OrderedDict()
-        """Until when, by address."""
+        """By address that sent the right token, until when it is known; the latest is the last."""
         now = clock()
-        self._all_known, self._all_guessing, self._all_others = (Bucket(ALL, now) for _ in range(3))
+        self._total_known, self._total_wrong, self._total_others = (Bucket(TOTAL, now) for _ in range(3))
+
+    @property
+    def remembered(self) -> tuple[int, int]:
+        """(addresses with wrong tokens, known addresses)."""
+        return len(self._wrong), len(self._known)
 
     def wait(self, address: str) -> float:
-        """In how many seconds a token that comes from an address may be looked at; 0 if it may be now."""
+        """Seconds until a token from this address may be checked; 0 if it may be checked now."""
         now = self._clock()
-        guesses = self._guesses.get(address)
-        return max(0.0 if guesses is None else guesses.bucket.wait(now), self._in_all(address).wait(now))
+        wrong = self._wrong.get(address)
+        return max(0.0 if wrong is None else wrong.bucket.wait(now), self._total(address).wait(now))
 
-    def failed(self, address: str, shown: str) -> None:
-        """Note that it was a wrong one."""
+    def failed(self, address: str, token: str) -> None:
+        """Count a wrong token from an address."""
         now = self._clock()
-        guesses, hashed = self._guesses.get(address), _hashed(shown)
-        if guesses is not None and guesses.latest == hashed:
+        wrong, hashed = self._wrong.get(address), _hashed(token)
+        if wrong is not None and wrong.latest == hashed:
             return
-        self._in_all(address).take(now)
-        if guesses is None:
-            allowed = KNOWN if self._is_known(address) else STRANGER
-            guesses = self._guesses[address] = Guesses(Bucket(allowed, now))
-        guesses.latest = hashed
-        guesses.bucket.take(now)
-        self._guesses.move_to_end(address)
-        while len(self._guesses) > MOST_ADDRESSES:
-            self._guesses.popitem(last=False)
+        self._total(address).take(now)
+        if wrong is None:
+            wrong = self._wrong[address] = WrongTokens(Bucket(KNOWN if self._is_known(address) else STRANGER, now))
+        wrong.latest = hashed
+        wrong.bucket.take(now)
+        self._wrong.move_to_end(address)
+        while len(self._wrong) > MOST_ADDRESSES:
+            self._wrong.popitem(last=False)
 
     def succeeded(self, address: str) -> None:
-        """Note that it was the right one."""
+        """Note the right token from an address, which is known from now on."""
         if not self._is_known(address):
-            self._guesses.pop(address, None)  # its bucket is a stranger's
+            self._wrong.pop(address, None)  # its bucket has the allowance of a stranger
         self._known[address] = self._clock() + KNOWN_SECONDS
         self._known.move_to_end(address)
         while len(self._known) > MOST_KNOWN:
             self._known.popitem(last=False)
 
-    def _in_all(self, address: str) -> Bucket:
-        """What an address shares with others like it."""
+    def _total(self, address: str) -> Bucket:
+        """The bucket of the group that an address belongs to."""
         if self._is_known(address):
-            return self._all_known
-        return self._all_guessing if address in self._guesses else self._all_others
+            return self._total_known
+        return self._total_wrong if address in self._wrong else self._total_others
 
     def _is_known(self, address: str) -> bool:
         return self._known.get(address, 0.0) > self._clock()
 
 
-def _hashed(shown: str) -> bytes:
-    return hashlib.sha256(shown.encode(errors="surrogateescape")).digest()
+def _hashed(text: str) -> bytes:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).digest()
 
 
 MOST_SESSIONS: Final = 10_000
-"""2 MB. Only those who have the token can open any; with one more the oldest is over."""
+"""Open sessions, 2 MB; only readers with the token open any. Beyond, the oldest session ends."""
 
 
 class Sessions:
-    """The open sessions. Each ends after a time that is fixed when it is opened, at a sign-out, or with the process.
+    """The open sessions of browsers. A session ends at a sign-out, at a time fixed when it is opened, or at a restart.
 
-    A cookie made from the token would be shorter to write and would outlive a restart, but nobody could take it back
-    from whoever copied it, short of a new token for all.
+    A cookie derived from the token would need no memory and outlive a restart. But a copied one could only be revoked
+    with a new token for all readers.
 
     Args:
-        seconds: how long a session lasts.
-        clock: tells the time in seconds; it never goes back.
+        seconds: length of a session.
+        clock: the time in seconds; never goes back.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds = seconds
         self._clock = clock
         self._ends: OrderedDict[bytes, float] = OrderedDict()
-        """By the hash of the name, so that how long a look-up takes tells nothing of a name; the oldest first."""
+        """By the hash of the name, ascending. Hashed, so that the time of a look-up tells nothing about a name."""
+
+    def __len__(self) -> int:
+        return len(self._ends)
 
     def open(self) -> str:
-        """A new session's name, of 256 random bits."""
+        """Open a session, and return its name: 256 random bits."""
         self._forget()
         name = secrets.token_urlsafe(32)
-        self._ends[_name_hashed(name)] = self._clock() + self.seconds
+        self._ends[_hashed(name)] = self._clock() + self.seconds
         while len(self._ends) > MOST_SESSIONS:
             self._ends.popitem(last=False)
         return name
 
     def is_open(self, name: str) -> bool:
-        """Whether a session has that name, and is not over."""
-        return self._ends.get(_name_hashed(name), 0.0) > self._clock()
+        """True if a session of this name is open."""
+        return self._ends.get(_hashed(name), 0.0) > self._clock()
 
     def end(self, name: str) -> None:
-        """End the session of that name, if there is one."""
-        self._ends.pop(_name_hashed(name), None)
+        """End the session of this name, if there is one."""
+        self._ends.pop(_hashed(name), None)
 
     def _forget(self) -> None:
+        """Drop sessions whose time is over."""
         while self._ends and next(iter(self._ends.values())) <= self._clock():
             self._ends.popitem(last=False)
 
 
-def _name_hashed(name: str) -> bytes:
-    return hashlib.sha256(name.encode(errors="surrogateescape")).digest()
-
-
 COOKIE: Final = "switchboard"
+"""Name of the cookie that holds a session's name."""
 SESSION_SECONDS: Final = 7 * 24 * 3600.0
-"""How long a sign-in lasts, unless set: a screen on a wall is signed in once a week."""
+"""Default length of a session: a wallboard is signed in once a week."""
 OPEN_PATHS: Final = frozenset({"/healthz", "/livez", "/metrics", "/sign-in", "/sign-out", "/board.css"})
-"""Without a token: whether it is well, for probes and Prometheus, that have none, and the way in and out."""
+"""Paths without access control: for probes and Prometheus, which have no token, and for signing in and out."""
 
 log = logging.getLogger(__name__)
 log.addFilter(Thinned())
 
 
 @dataclass(slots=True, frozen=True)
-class Door:
-    """What a request must show."""
+class AccessControl:
+    """What a request must show to be answered.
+
+    Raises:
+        ExposedError: other machines reach `host`, and there is no token.
+    """
 
     host: str
-    """The address that is served at."""
+    """The address that the monitor listens at."""
     token: SecretStr | None
+    """None: every client on this machine may read."""
     sessions: Sessions = field(default_factory=lambda: Sessions(SESSION_SECONDS))
-    """Of those who signed in."""
     proxies: Proxies = field(default_factory=Proxies)
     """In front of the monitor."""
-    attempts: Attempts = field(default_factory=Attempts)
+    guesses: GuessLimiter = field(default_factory=GuessLimiter)
 
     def __post_init__(self) -> None:
-        """Refuse to stand open.
-
-        Raises:
-            ExposedError: the address is not of this machine alone, and there is no token.
-        """
+        """Refuse an address that others reach without a token."""
         if self.token is None and not is_loopback(self.host):
             raise ExposedError(
                 f"web_host is {self.host}, which others can reach: set SWITCHBOARD_WEB_TOKEN or "
@@ -224,73 +234,73 @@ class Door:
             )
 
     def admits(self, request: web.Request) -> bool:
-        """Whether the request has the cookie of an open session, or shows the token as `Authorization: Bearer`.
+        """True if a request has the cookie of an open session, or the token as `Authorization: Bearer`.
 
         Raises:
-            HTTPTooManyRequests: too many wrong tokens came from there.
+            HTTPTooManyRequests: its address sent too many wrong tokens.
         """
         if self.token is None or self.is_signed_in(request):
             return True
-        shown = _bearer(request)
-        return shown is not None and self.accepts(request, shown)
+        token = _bearer(request)
+        return token is not None and self.accepts(request, token)
 
     def still_admits(self, request: web.Request) -> bool:
-        """Whether a request that was admitted still would be: a session may be over, the token stays the same."""
+        """True if a request that was admitted would be admitted again. The token never changes; a session may end."""
         if self.token is None or self.is_signed_in(request):
             return True
-        return _same(_bearer(request) or "", self.token.get_secret_value())
+        return _equal(_bearer(request) or "", self.token.get_secret_value())
 
     def is_signed_in(self, request: web.Request) -> bool:
-        """Whether the request has the cookie of an open session."""
-        return self.sessions.is_open(session_of(request))
+        """True if a request has the cookie of an open session."""
+        return self.sessions.is_open(session_name(request))
 
-    def accepts(self, request: web.Request, shown: str) -> bool:
-        """Whether this is the token; takes as long whatever is shown.
+    def accepts(self, request: web.Request, token: str) -> bool:
+        """True if the token is the right one. Takes the same time for each wrong one.
 
         Raises:
-            HTTPTooManyRequests: too many wrong ones came from there; this one was not looked at.
+            HTTPTooManyRequests: the address sent too many wrong tokens; this one was not compared.
         """
         address = self.proxies.client_of(request)
-        if (wait := self.attempts.wait(address)) > 0:
+        if (wait := self.guesses.wait(address)) > 0:
             seconds = math.ceil(wait)
             raise web.HTTPTooManyRequests(
                 headers={"Retry-After": str(seconds)},
                 reason=f"Too many wrong tokens: try again in {seconds} s",
             )
-        if self.token is not None and _same(shown, self.token.get_secret_value()):
-            self.attempts.succeeded(address)
+        if self.token is not None and _equal(token, self.token.get_secret_value()):
+            self.guesses.succeeded(address)
             return True
-        self.attempts.failed(address, shown)
+        self.guesses.failed(address, token)
         log.warning("a wrong token came from %s", address)
         return False
 
-    def is_addressed(self, request: web.Request) -> bool:
-        """Whether the request names us as its host.
+    def names_this_host(self, request: web.Request) -> bool:
+        """True if the header `Host` names this monitor; always true with a token.
 
-        Without a token the browser of somebody on this machine is the way in for others: a page of theirs whose name
-        suddenly stands for 127.0.0.1 could read everything. It can't hide that name.
+        Without a token a page from the internet could read everything through a browser on this machine: its host name
+        is changed to resolve to 127.0.0.1 (DNS rebinding). The browser still sends that name.
         """
         if self.token is not None:
             return True
         try:
-            named = urlsplit(f"//{request.host}").hostname or ""
-        except ValueError:  # no host name is like that
+            name = urlsplit(f"//{request.host}").hostname or ""
+        except ValueError:  # no valid host name
             return False
-        return named == self.host or is_loopback(named)
+        return name == self.host or is_loopback(name)
 
 
 def _bearer(request: web.Request) -> str | None:
-    kind, _, shown = request.headers.get("Authorization", "").partition(" ")
-    return shown.strip() if kind.lower() == "bearer" else None
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
-def session_of(request: web.Request) -> str:
-    """What the request's cookie holds; empty without one."""
+def session_name(request: web.Request) -> str:
+    """The session's name in the cookie of a request; empty without a cookie."""
     return request.cookies.get(COOKIE, "")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine reaches the address."""
+    """True if only this machine reaches the address."""
     if host == "localhost":
         return True
     try:
@@ -299,30 +309,30 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def guard(door: Door) -> Middleware:
-    """A middleware that lets nobody in who may not read."""
+def access_middleware(access: AccessControl) -> Middleware:
+    """A middleware that refuses requests without access, and leads a browser to `/sign-in`."""
 
     @web.middleware
-    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not door.is_addressed(request):
+    async def controlled(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not access.names_this_host(request):
             raise _Misdirected
-        if request.path in OPEN_PATHS or shows_token(door, request) or door.admits(request):
+        if request.path in OPEN_PATHS or is_sign_in_by_address(access, request) or access.admits(request):
             return await handler(request)
         if request.path == "/":
             return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": "/sign-in"})
         raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
 
-    return guarded
+    return controlled
 
 
-def shows_token(door: Door, request: web.Request) -> bool:
-    """Whether this is a sign-in by the address `/?token=…`."""
-    return door.token is not None and request.method == "GET" and request.path == "/" and "token" in request.query
+def is_sign_in_by_address(access: AccessControl, request: web.Request) -> bool:
+    """True for a sign-in by the address `/?token=…`."""
+    return access.token is not None and request.method == "GET" and request.path == "/" and "token" in request.query
 
 
 class _Misdirected(web.HTTPClientError):
     status_code = HTTPStatus.MISDIRECTED_REQUEST
 
 
-def _same(shown: str, right: str) -> bool:
-    return hmac.compare_digest(shown.encode(errors="surrogateescape"), right.encode())
+def _equal(token: str, right: str) -> bool:
+    return hmac.compare_digest(token.encode(errors="surrogateescape"), right.encode())

@@ -1,15 +1,18 @@
-"""A consumer that is only asked how far partitions reach, by a deadline: a broker may be there and say nothing."""
+"""What the monitor asks the bus: whether a broker answers, whether chats are routed, and which transactions are open.
+
+Each request has a deadline, since a broker may accept a connection and then not answer.
+"""
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -23,229 +26,268 @@ from switchboard.kafka.ownership import describe_members
 from switchboard.kafka.topics import routers_group, shard_id
 from switchboard.monitor.views import rfc3339
 
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS: Final = 2.0
+"""Interval between two checks, of the contact and of the routing."""
+CONTACT_SECONDS: Final = 4.0
+"""Deadline of a request that checks the contact."""
+ANSWER_SECONDS: Final = 8.0
+"""Deadline of a request that checks the routing."""
+REPORT_AFTER_SECONDS: Final = 15.0
+"""Shorter faults are not reported: a rebalance, in which no member has a shard, takes up to 10 s."""
+GOOD_CHECKS: Final = 3
+"""Checks in a row without a fault after which a shard counts as routed. A router that dies after each start has its
+shard for one or two."""
+
+Offsets: TypeAlias = Mapping[TopicPartition, int]
+Fault: TypeAlias = Literal["no-router", "stands-still"]
+"""Why a shard is not routed: no router owns it, or its owner does not read on though there are records."""
+
+_NO_ANSWER: Final = (BrokerAwayError, NotAllowedError, SecurityError, KafkaError, OSError, TimeoutError)
+
 
 @asynccontextmanager
-async def asking(conn: Connection, within: float, *, committed: bool = True) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer, started, and stopped at the end.
+async def offsets_consumer(
+    conn: Connection, seconds: float, *, committed: bool = True
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """A started consumer for requests about offsets; stopped at the end.
 
     Args:
         conn: the cluster.
-        within: seconds that the start may take, and the end.
-        committed: whether the ends that it tells are last stable offsets; False: high watermarks.
+        seconds: deadline of the start, and of the stop.
+        committed: True: `end_offsets` returns last stable offsets; False: high watermarks.
 
     Raises:
-        KafkaError, OSError, TimeoutError: it could not be started.
+        KafkaError, OSError, TimeoutError: the consumer could not be started.
     """
     consumer = reader(conn, committed=committed)
     try:
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(seconds):
             await consumer.start()
         yield consumer
     finally:
         with contextlib.suppress(KafkaError, OSError, TimeoutError):
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(seconds):
                 await consumer.stop()
 
 
-EVERY_SECONDS: Final = 2.0
-PULSE_SECONDS: Final = 4.0
+# Contact
 
 
 @dataclass(slots=True)
-class Pulse:
+class BusContact:
     """When the bus last answered."""
 
     answered_at: float | None = None
     """In seconds since 1970; None before the first answer."""
 
 
-async def feel(conn: Connection, places: Sequence[TopicPartition], pulse: Pulse) -> None:
-    """Ask for the ends of these partitions every EVERY_SECONDS, until cancelled."""
+async def check_contact(conn: Connection, partitions: Sequence[TopicPartition], contact: BusContact) -> None:
+    """Ask for the end offsets of partitions every EVERY_SECONDS, until cancelled."""
     while True:
         with contextlib.suppress(KafkaError, OSError, TimeoutError):
-            await _ask(conn, places, pulse)
+            async with offsets_consumer(conn, CONTACT_SECONDS) as consumer:
+                await _note_answers(consumer, partitions, contact)
         await asyncio.sleep(EVERY_SECONDS)
 
 
-async def _ask(conn: Connection, places: Sequence[TopicPartition], pulse: Pulse) -> None:
-    async with asking(conn, PULSE_SECONDS) as consumer:
-        while True:
-            async with asyncio.timeout(PULSE_SECONDS):
-                await consumer.end_offsets(places)
-            pulse.answered_at = time.time()
-            await asyncio.sleep(EVERY_SECONDS)
+async def _note_answers(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], contact: BusContact) -> None:
+    while True:
+        async with asyncio.timeout(CONTACT_SECONDS):
+            await consumer.end_offsets(partitions)
+        contact.answered_at = time.time()
+        await asyncio.sleep(EVERY_SECONDS)
 
 
-log = logging.getLogger(__name__)
-ANSWER_SECONDS: Final = 8.0
-TOLD_AFTER_SECONDS: Final = 15.0
-"""What lasts less is a restart or a takeover: a rebalance, in which no member has a shard, takes up to 10 s."""
-WELL_LOOKS: Final = 3
-"""So many in a row, and a shard is routed again: a router that dies whenever it has started has it for a moment."""
-
-Offsets: TypeAlias = Mapping[TopicPartition, int]
-Why: TypeAlias = Literal["no-router", "stands-still"]
-AWAY: Final = (BrokerAwayError, NotAllowedError, SecurityError, KafkaError, OSError, TimeoutError)
+# Routing
 
 
 @dataclass(slots=True)
-class Shard:
-    """What was seen of one shard."""
+class ShardStatus:
+    """Whether one shard is routed."""
 
     read: Offsets = field(default_factory=dict)
-    """Up to where its router has read the sources, as far as was told."""
-    why: Why | None = None
-    """What was the matter when last something was; None while it is routed."""
+    """Next offsets of the shard's router in the source partitions, as far as known."""
+    fault: Fault | None = None
+    """The latest fault; None while the shard is routed."""
     since: float = 0.0
-    """Since when, in seconds since 1970, whatever the matter was."""
+    """When the fault began, in seconds since 1970; a fault that changes its kind keeps its beginning."""
     arrivals: int = 0
-    """Records on the topic of arrivals that were not read for it: at most so many chats, those of other shards too."""
-    well: int = 0
-    """Looks in a row in which nothing was the matter."""
-    is_known: bool = False
-    """Whether it was ever seen to be routed: else `since` is when the monitor began to look."""
+    """Unread records on the topic of arrivals: an upper bound of the unread chats, since shards share that topic."""
+    good_checks: int = 0
+    """Checks in a row without a fault."""
+    was_routed: bool = False
+    """True once a check found no fault. Before, `since` is when the monitor began to check."""
 
-    def see(self, now: float, why: Why | None, *, moved: bool) -> None:
-        """Take in what is the matter with it, and whether its router got on."""
-        if why is None:
-            self.is_known = True
-            self.well += 1
-            if self.well >= WELL_LOOKS or moved:
-                self.why = None
+    def observe(self, now: float, fault: Fault | None, *, moved: bool) -> None:
+        """Take in one check.
+
+        Args:
+            now: seconds since 1970.
+            fault: the fault found, if any.
+            moved: True if the router has read on since the last check.
+        """
+        if fault is None:
+            self.was_routed = True
+            self.good_checks += 1
+            if self.good_checks >= GOOD_CHECKS or moved:
+                self.fault = None
             return
-        self.well = 0
-        if self.why is None:
+        self.good_checks = 0
+        if self.fault is None:
             self.since = now
-        self.why = why
+        self.fault = fault
 
 
-class Routing:
-    """Since when which shards are not routed.
+class RoutingStatus:
+    """Which shards are not routed, and since when.
 
     Args:
-        shards: how many there are.
-        arrivals: the name of the topic on which chats arrive.
+        shards: number of shards.
+        arrivals: name on the bus of the topic on which chats arrive.
     """
 
     def __init__(self, shards: int, arrivals: str) -> None:
-        self._shards = {shard: Shard() for shard in range(shards)}
+        self._shards = {shard: ShardStatus() for shard in range(shards)}
         self._arrivals = arrivals
         self.transactions = OpenTransactions()
-        """Those that are open on the source partitions; times are in seconds since 1970."""
-        self.seen_at: float | None = None
-        """When it was last looked at, in seconds since 1970."""
+        """On the source partitions; times are in seconds since 1970."""
+        self.checked_at: float | None = None
+        """The time of the last check, in seconds since 1970."""
 
-    def expect(self, shards: int) -> None:
-        """Note how many shards there are, once it is known. Nothing is known of them yet."""
-        self._shards = {shard: Shard() for shard in range(shards)}
+    @property
+    def shards(self) -> int:
+        """Number of shards."""
+        return len(self._shards)
 
-    def see(self, now: float, owned: Collection[int], read: Mapping[int, Offsets], ends: Offsets) -> None:
-        """Take in a look at the bus.
+    def set_shards(self, shards: int) -> None:
+        """Set the number of shards, once it is known; all that was observed is dropped."""
+        self._shards = {shard: ShardStatus() for shard in range(shards)}
+
+    def observe(self, now: float, owned: Collection[int], read: Mapping[int, Offsets], ends: Offsets) -> None:
+        """Take in one check of the bus.
 
         Args:
-            now: when it was, in seconds since 1970.
+            now: seconds since 1970.
             owned: the shards that have a router.
-            read: by shard, up to where its router has read the sources.
-            ends: up to where there is something to be read, as far as that is known.
+            read: by shard, the next offsets of its router in the source partitions.
+            ends: last stable offsets of the source partitions, as far as known.
         """
-        self.seen_at = now
+        self.checked_at = now
         for number, shard in self._shards.items():
-            told = read.get(number, {})
-            if shard.read and not told:
-                told = shard.read  # whoever has told it once goes on: this is an error that the client does not tell
-            unread = {tp: ends[tp] - offset for tp, offset in told.items() if ends.get(tp, 0) > offset}
-            moved = bool(shard.read) and told != shard.read
-            shard.read = told
-            shard.arrivals = sum(number for tp, number in unread.items() if tp.topic == self._arrivals)
-            why: Why | None = "stands-still" if unread and not moved else None
-            shard.see(now, why if number in owned else "no-router", moved=moved)
+            # Once offsets existed, an empty answer is an error that the client hides; keep the old ones.
+            offsets = read.get(number) or shard.read
+            unread = {tp: ends[tp] - offset for tp, offset in offsets.items() if ends.get(tp, 0) > offset}
+            moved = bool(shard.read) and offsets != shard.read
+            shard.read = offsets
+            shard.arrivals = sum(records for tp, records in unread.items() if tp.topic == self._arrivals)
+            fault: Fault | None = "stands-still" if unread and not moved else None
+            shard.observe(now, fault if number in owned else "no-router", moved=moved)
 
-    def unrouted(self, now: float) -> dict[int, Shard]:
-        """The shards that have not been routed for TOLD_AFTER_SECONDS."""
+    def unrouted(self, now: float) -> dict[int, ShardStatus]:
+        """The shards that have not been routed for REPORT_AFTER_SECONDS."""
         return {
             number: shard
             for number, shard in self._shards.items()
-            if shard.why is not None and now - shard.since >= TOLD_AFTER_SECONDS
+            if shard.fault is not None and now - shard.since >= REPORT_AFTER_SECONDS
         }
 
-    def told(self, now: float) -> dict[str, Any]:
-        """As it goes to the pages."""
-        found = self.unrouted(now)
-        first = min(found.values(), key=attrgetter("since"), default=None)
+    def as_json(self, now: float) -> dict[str, Any]:
+        """The field `routing` of a heartbeat; `now` is in seconds since 1970."""
+        unrouted = self.unrouted(now)
+        first = min(unrouted.values(), key=attrgetter("since"), default=None)
+        unknown = [number for number, shard in self._shards.items() if not shard.was_routed and number not in unrouted]
         return {
-            "seen_at": _time(self.seen_at),
-            "shards": len(self._shards),
-            "not_known_yet": sum(not shard.is_known for number, shard in self._shards.items() if number not in found),
-            "without_router": [number for number, shard in found.items() if shard.why == "no-router"],
-            "standing_still": [number for number, shard in found.items() if shard.why == "stands-still"],
-            "since": first and _time(first.since),
-            "since_before": first is not None and not first.is_known,
-            "arrivals": max((shard.arrivals for shard in found.values()), default=0),
-            "held_up": [_held_up_told(each) for each in self.transactions.held_up(now)],
+            "seen_at": _rfc3339(self.checked_at),
+            "shards": self.shards,
+            "not_known_yet": len(unknown),
+            "without_router": [number for number, shard in unrouted.items() if shard.fault == "no-router"],
+            "standing_still": [number for number, shard in unrouted.items() if shard.fault == "stands-still"],
+            "since": first and _rfc3339(first.since),
+            "since_before": first is not None and not first.was_routed,
+            "arrivals": max((shard.arrivals for shard in unrouted.values()), default=0),
+            "held_up": [_held_up_json(each) for each in self.transactions.held_up(now)],
         }
 
 
-def _held_up_told(held_up: HeldUp) -> dict[str, Any]:
+def _held_up_json(held_up: HeldUp) -> dict[str, Any]:
     return {
         "topic": held_up.partition.topic,
         "partition": held_up.partition.partition,
-        "since": _time(held_up.since),
+        "since": _rfc3339(held_up.since),
         "since_before": held_up.since_before,
         "records": held_up.records,
     }
 
 
-def _time(seconds: float | None) -> str | None:
+def _rfc3339(seconds: float | None) -> str | None:
     return None if seconds is None else rfc3339(datetime.fromtimestamp(seconds, UTC))
 
 
-async def watch(conn: Connection, group_id: str, routing: Routing, shards: int) -> None:
-    """Look every EVERY_SECONDS, until cancelled."""
-    is_told = False
+class _Clients(NamedTuple):
+    """The clients of the checks of the routing."""
+
+    admin: AIOKafkaAdminClient
+    committed: AIOKafkaConsumer
+    """Its `end_offsets` are last stable offsets."""
+    uncommitted: AIOKafkaConsumer
+    """Its `end_offsets` are high watermarks."""
+
+
+async def watch_routing(conn: Connection, group_id: str, routing: RoutingStatus) -> None:
+    """Check the routing every EVERY_SECONDS, until cancelled. While no broker answers, the status stays as it is.
+
+    Args:
+        conn: the cluster.
+        group_id: of the installation.
+        routing: takes in each check.
+    """
+    is_reported = False
     while True:
         try:
-            async with (
-                session(conn) as client,
-                asking(conn, ANSWER_SECONDS) as committed,
-                asking(conn, ANSWER_SECONDS, committed=False) as uncommitted,
-            ):
+            async with _clients(conn) as clients:
                 while True:
                     began = time.monotonic()
-                    await _look(client, committed, uncommitted, group_id, routing, shards)
-                    is_told = False
-                    # With a great many shards a look takes long, and must not be all that the brokers do.
+                    await _check_routing(clients, group_id, routing)
+                    is_reported = False
+                    # With a great many shards a check takes long, and must not be all that the brokers do.
                     await asyncio.sleep(max(EVERY_SECONDS, 5 * (time.monotonic() - began)))
-        except AWAY as error:
-            if not is_told:
+        except _NO_ANSWER as error:
+            if not is_reported:
                 log.warning("whether chats are routed can't be told now: %s", in_words(error))
-            is_told = True
+            is_reported = True
         await asyncio.sleep(EVERY_SECONDS)
 
 
-async def _look(
-    client: AIOKafkaAdminClient,
-    committed: AIOKafkaConsumer,
-    uncommitted: AIOKafkaConsumer,
-    group_id: str,
-    routing: Routing,
-    shards: int,
-) -> None:
+@asynccontextmanager
+async def _clients(conn: Connection) -> AsyncIterator[_Clients]:
+    async with (
+        session(conn) as admin,
+        offsets_consumer(conn, ANSWER_SECONDS) as committed,
+        offsets_consumer(conn, ANSWER_SECONDS, committed=False) as uncommitted,
+    ):
+        yield _Clients(admin, committed, uncommitted)
+
+
+async def _check_routing(clients: _Clients, group_id: str, routing: RoutingStatus) -> None:
     async with asyncio.timeout(ANSWER_SECONDS):
-        members = await describe_members(client, routers_group(group_id))
-        groups = (shard_id(group_id, shard) for shard in range(shards))
-        told = await asyncio.gather(*map(client.list_consumer_group_offsets, groups))
-        read = {shard: {tp: each.offset for tp, each in offsets.items()} for shard, offsets in enumerate(told)}
-        places = await _partitions(uncommitted, {tp for offsets in told for tp in offsets})
-    # What is written between the two answers looks like an open transaction until the next look: the last stable
-    # offset has then moved beyond it.
-    stable, high = await asyncio.gather(_ends(committed, places), _ends(uncommitted, places))
+        members = await describe_members(clients.admin, routers_group(group_id))
+        # Each shard commits the offsets of its source partitions under a group id of its own.
+        groups = (shard_id(group_id, shard) for shard in range(routing.shards))
+        by_shard = await asyncio.gather(*map(clients.admin.list_consumer_group_offsets, groups))
+        read = {shard: {tp: each.offset for tp, each in offsets.items()} for shard, offsets in enumerate(by_shard)}
+        partitions = await _source_partitions(clients.uncommitted, {tp for offsets in by_shard for tp in offsets})
+    # Records written between the two answers look like an open transaction until the next check, when the last stable
+    # offset has moved beyond them.
+    stable, high = await asyncio.gather(_ends(clients.committed, partitions), _ends(clients.uncommitted, partitions))
     now = time.time()
     routing.transactions.see(now, {tp: Ends(stable[tp], high[tp]) for tp in stable.keys() & high.keys()})
-    routing.see(now, {shard for member in members for shard in member.partitions}, read, stable)
+    routing.observe(now, {shard for member in members for shard in member.partitions}, read, stable)
 
 
-async def _partitions(consumer: AIOKafkaConsumer, read: Collection[TopicPartition]) -> set[TopicPartition]:
-    """Those of which anything was read, and all others of their topics, as far as the consumer's metadata tells."""
+async def _source_partitions(consumer: AIOKafkaConsumer, read: Collection[TopicPartition]) -> set[TopicPartition]:
+    """The partitions that were read, and all others of their topics that are in the consumer's metadata."""
     topics = {tp.topic for tp in read}
     if topics:
         await learn(consumer, topics)
@@ -253,18 +295,22 @@ async def _partitions(consumer: AIOKafkaConsumer, read: Collection[TopicPartitio
     return {*read, *(TopicPartition(topic, partition) for topic, found in known for partition in found)}
 
 
-async def _ends(consumer: AIOKafkaConsumer, places: Iterable[TopicPartition]) -> Offsets:
-    """The ends of those partitions that tell it: one that is gone, or has no leader, is no reason to know nothing."""
+async def _ends(consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]) -> Offsets:
+    """The end offsets of those partitions whose leaders answer.
+
+    One request asks for all. If it fails, each partition is asked for by itself: one that was deleted or has no leader
+    must not hide the others.
+    """
     try:
-        return await _end_offsets(consumer, sorted(places))
+        return await _end_offsets(consumer, sorted(partitions))
     except (KafkaError, TimeoutError):
-        each = await asyncio.gather(*(_end_offsets(consumer, [tp]) for tp in places), return_exceptions=True)
+        each = await asyncio.gather(*(_end_offsets(consumer, [tp]) for tp in partitions), return_exceptions=True)
         return {tp: end for ends in each if not isinstance(ends, BaseException) for tp, end in ends.items()}
 
 
-async def _end_offsets(consumer: AIOKafkaConsumer, places: list[TopicPartition]) -> Offsets:
-    if not places:
+async def _end_offsets(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> Offsets:
+    if not partitions:
         return {}
     async with asyncio.timeout(ANSWER_SECONDS):
-        ends: Offsets = await consumer.end_offsets(places)
+        ends: Offsets = await consumer.end_offsets(partitions)
         return ends

@@ -1,134 +1,60 @@
-"""Decisions in the words of those who watch the floor."""
+"""What the monitor keeps of the day's decisions: figures, the stories of chats, and the latest offers."""
 
 import logging
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from sys import maxsize
 from typing import Any, Final
 
 from switchboard.monitor.figures import OutcomeCounts
-from switchboard.monitor.public_rows import Decided
+from switchboard.monitor.public_rows import DecisionRecord
+from switchboard.projections.decision_texts import assignment_reason
 from switchboard.web.answers import slices
 
-OFFER_ENDS: Final = {
-    "declined": "declined it",
-    "missed": "did not answer in time",
-    "agent-unavailable": "became unavailable",
-    "agent-absent": "is away",
-    "agent-lost": "lost the connection",
-    "agent-logged-out": "logged out",
-    "chat-abandoned": "was still deciding when the customer left",
-    "chat-transferred": "was still deciding when the chat was transferred",
-}
-"""What the agent of an offer did."""
-
-REQUEUED: Final = {
-    "transferred": "Transferred: it waits in {queue}",
-    "overflow": "It waited too long there and moved to {queue}",
-    "queue-removed": "Its queue is gone: it waits in {queue}",
-}
-AGAIN: Final = "It waits in {queue} again, at its place by arrival"
-
-CLOSED: Final = {
-    "concluded": "Concluded",
-    "abandoned": "The customer left before anybody answered",
-    "queue-timed-out": "Closed: nobody took it within the queue's limit",
-}
-
-AGENT_ORDER: Final = {
-    "lot": "was drawn by lot among those without a chat since they logged in",
-    "oldest-request": "had been asking longest",
-    "transfer": "was named by a transfer",
-}
-POLICY: Final = {
-    "first-due": "the one that had waited longest",
-    "strict-priority": "first by the queues' ranking",
-}
-
-
-def why_words(assigned: Mapping[str, Any]) -> str:
-    """Why this chat and this agent, of a `chat-assigned`; a sentence without its full stop."""
-    why, agent_id = assigned["why"], assigned["agent_id"]
-    agent = f"{agent_id} {AGENT_ORDER.get(why['agent_order'], why['agent_order'])}"
-    if why["agent_order"] == "transfer":
-        return agent
-    agent = f"{agent_id} was the only agent asking" if why["requests"] == 1 else f"of {why['requests']} asking, {agent}"
-    if why["waiting"] == 1:
-        return f"{agent}, this the only chat waiting"
-    return f"{agent}; of {why['waiting']} chats waiting, this was {POLICY.get(why['policy'], why['policy'])}"
-
-
-def decision_words(fields: Mapping[str, Any]) -> str:
-    """What was decided about a chat, as a sentence; of a type that is not known, the type itself."""
-    say = _WORDS.get(fields["type"])
-    return fields["type"] if say is None else f"{say(fields)}."
-
-
-def _assigned(fields: Mapping[str, Any]) -> str:
-    offer = "" if fields["attempt"] == 1 else f" (offer {fields['attempt']})"
-    return f"Offered to {fields['agent_id']} after {_span(fields['waited_seconds'])}{offer}: {why_words(fields)}"
-
-
-def _confirmed(fields: Mapping[str, Any]) -> str:
-    took = _span(fields["seconds_to_accept"])
-    if fields["automatic"]:
-        return f"With {fields['agent_id']}: accepted by itself after {took}"
-    return f"{fields['agent_id']} accepted after {took}"
-
-
-def _refused(fields: Mapping[str, Any]) -> str:
-    who = fields.get("agent_id")
-    what = fields["type"].removesuffix("-rejected")
-    return f"{'A' if what[0] not in 'aeiou' else 'An'} {what}{f' by {who}' if who else ''} was refused: " + str(
-        fields["reason"]
-    ).replace("-", " ")
-
-
-_WORDS: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
-    "chat-queued": lambda fields: f"Arrived, and waits in {fields['queue']}",
-    "chat-assigned": _assigned,
-    "assignment-confirmed": _confirmed,
-    "assignment-ended": lambda fields: f"{fields['agent_id']} {OFFER_ENDS.get(fields['reason'], fields['reason'])}",
-    "chat-requeued": lambda fields: REQUEUED.get(fields["reason"], AGAIN).format_map(fields),
-    "chat-wrapping": lambda fields: f"The conversation is over; {fields['agent_id']} wraps up",
-    "chat-closed": lambda fields: CLOSED.get(fields["reason"], fields["reason"]),
-    "accept-rejected": _refused,
-    "decline-rejected": _refused,
-    "transfer-rejected": _refused,
-}
-
-
-def _span(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
-
+log = logging.getLogger(__name__)
 
 MOST_OFFERS: Final = 100
+"""Offers that are kept, and shown on the wallboard."""
 
-SHOWN: Final = ("offer_id", "pool", "at", "chat_id", "agent_id", "queue", "profile", "mode", "origin", "waited_seconds")
+KEPT_SECONDS: Final = 30 * 60
+"""Time for which a chat's story is kept after the chat closed."""
+MOST_CHATS: Final = 20_000
+"""Stories that are kept. A chat has about 5 decisions of some 450 bytes, so they take 45 MB."""
+MOST_BYTES: Final = 80_000_000
+"""Size of all stories. 20,000 chats with 200 decisions each took 1.5 GB of memory without this limit, 98 MB with it."""
+OVERHEAD_BYTES: Final = 41
+"""Added to the size of each decision, for the Python object and its place in the story."""
+MOST_DECISIONS: Final = 200
+"""Decisions kept of one chat, the latest. A chat that is declined every 8 s has 200 within half an hour."""
+MOST_REFUSALS: Final = 10
+"""Refusals kept of a closed chat, the first: repeated accepts of a closed chat must not displace its decisions."""
+
+MOST_POOLS: Final = 10_000
+"""Pools of each partition whose last decision is remembered, 3 MB. Anyone on the bus can make up pools."""
+
+OFFER_FIELDS: Final = (
+    "offer_id", "pool", "at", "chat_id", "agent_id", "queue", "profile", "mode", "origin", "waited_seconds",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
-class Offers:
-    """The last MOST_OFFERS offers by id, in the order in which they were made."""
+class LatestOffers:
+    """The last MOST_OFFERS offers."""
 
-    latest: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
-    """Each as it is served. One that changes is put in anew, never changed: who holds it may compare."""
+    rows: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
+    """By offer id, as they are served, in the order in which they were made. A row that changes is replaced and never
+    modified, so callers may keep rows and compare them later."""
 
-    def take(self, decided: Decided) -> None:
-        """Keep an offer, or how one ended."""
-        fields = decided.fields
+    def add(self, decision: DecisionRecord) -> None:
+        """Add the offer that a decision makes, or the outcome of an offer."""
+        fields = decision.fields
         match fields["type"]:
             case "chat-assigned":
-                shown = {name: fields[name] for name in SHOWN}
-                why = fields["why"] | {"words": why_words(fields)}
-                self.latest[fields["offer_id"]] = shown | {"why": why, "outcome": None, "ended_at": None}
-                while len(self.latest) > MOST_OFFERS:
-                    self.latest.popitem(last=False)
+                why = fields["why"] | {"words": assignment_reason(fields)}
+                offer = {name: fields[name] for name in OFFER_FIELDS}
+                self.rows[fields["offer_id"]] = offer | {"why": why, "outcome": None, "ended_at": None}
+                while len(self.rows) > MOST_OFFERS:
+                    self.rows.popitem(last=False)
             case "assignment-confirmed":
                 self._end(fields, "accepted-by-itself" if fields["automatic"] else "accepted")
             case "assignment-ended":
@@ -137,23 +63,10 @@ class Offers:
                 pass
 
     def _end(self, fields: dict[str, Any], outcome: str) -> None:
-        offer = self.latest.get(fields["offer_id"])
+        offer = self.rows.get(fields["offer_id"])
         if offer is not None:
-            self.latest[fields["offer_id"]] = offer | {"outcome": outcome, "ended_at": fields["at"]}
+            self.rows[fields["offer_id"]] = offer | {"outcome": outcome, "ended_at": fields["at"]}
 
-
-KEPT_SECONDS: Final = 30 * 60
-"""How long a chat's story is kept after its end."""
-MOST_CHATS: Final = 20_000
-MOST_BYTES: Final = 80_000_000
-"""Of all decisions together. One takes some 450 and a chat has about five, so that 20,000 chats take 45 MB. Without
-this bound 20,000 chats with 200 decisions each took 1.5 GB; with it they take 98 MB, what holds them included."""
-OVERHEAD: Final = 41
-"""Bytes that a decision takes beside its own: those of a Python object, and of its place in a story."""
-MOST_DECISIONS: Final = 200
-"""Of one chat, the latest. One that is declined every 8 s fills them in half an hour."""
-MOST_REFUSALS: Final = 10
-"""Of a chat that ended, the first: who keeps on accepting what is over pushes nothing out."""
 
 ChatKey = tuple[str, str]
 """(pool, chat id)."""
@@ -164,156 +77,160 @@ class Story:
     """The decisions about one chat, in order."""
 
     decisions: deque[bytes] = field(default_factory=lambda: deque(maxlen=MOST_DECISIONS))
-    """As they stood on the topic."""
+    """Values of the records on `assignment`."""
     is_whole: bool = True
-    """Whether it begins with the chat's arrival."""
+    """True if the story begins with the chat's arrival."""
     size: int = 0
-    """What its decisions take, in bytes."""
+    """Bytes that the decisions take."""
     refusals: int = 0
-    """How many were taken since the chat ended."""
+    """Refusals since the chat closed."""
 
-    def add(self, decision: bytes) -> int:
-        """Keep one more, in place of the first where there are MOST_DECISIONS; by how many bytes it grew."""
-        grown = len(decision) + OVERHEAD
+    def add(self, value: bytes) -> int:
+        """Add a decision, dropping the first beyond MOST_DECISIONS. Returns the change of `size`."""
+        growth = len(value) + OVERHEAD_BYTES
         if len(self.decisions) == MOST_DECISIONS:
             self.is_whole = False
-            grown -= len(self.decisions[0]) + OVERHEAD
-        self.decisions.append(decision)
-        self.size += grown
-        return grown
+            growth -= len(self.decisions[0]) + OVERHEAD_BYTES
+        self.decisions.append(value)
+        self.size += growth
+        return growth
 
 
 @dataclass(slots=True)
 class Stories:
-    """The stories of the open chats, and of those that ended within KEPT_SECONDS; MOST_CHATS and MOST_BYTES together.
+    """The stories of open chats, and of chats that closed within KEPT_SECONDS.
 
-    Where there are more, those go first that ended first; then those about which nothing was decided for longest.
+    Beyond `most_chats` or `most_bytes` the story of the chat that closed first is dropped; if no chat is closed, the
+    story that has had no decision for longest.
     """
 
     open: OrderedDict[ChatKey, Story] = field(default_factory=OrderedDict)
-    """The one that was decided about last is the last."""
-    ended: OrderedDict[ChatKey, tuple[float, Story]] = field(default_factory=OrderedDict)
-    """With the time of the end, in seconds since 1970; the last that ended is the last."""
+    """The story with the latest decision is the last."""
+    closed: OrderedDict[ChatKey, tuple[float, Story]] = field(default_factory=OrderedDict)
+    """Each with the time at which the chat closed, in seconds since 1970, ascending."""
     most_chats: int = MOST_CHATS
     most_bytes: int = MOST_BYTES
     size: int = 0
-    """What the decisions of all take, in bytes."""
+    """Bytes that the decisions of all stories take."""
 
-    def take(self, decided: Decided) -> None:
-        """Keep a decision, if it is about a chat."""
-        chat_id = decided.fields.get("chat_id")
+    def add(self, decision: DecisionRecord) -> None:
+        """Add a decision to the story of its chat; a decision about no chat is left out."""
+        chat_id = decision.fields.get("chat_id")
         if not isinstance(chat_id, str):
             return
-        key = (decided.pool, chat_id)
-        kind = decided.fields["type"]
-        is_refusal = kind.endswith("-rejected")
+        key = (decision.pool, chat_id)
+        kind = decision.fields["type"]
         if kind == "chat-queued":
-            # An id that was closed and forgotten may come again: that is another chat.
+            # An id may be used again once its chat is forgotten (R13): a new chat, with a new story.
             self._drop(key)
             self.open[key] = Story()
-        elif key in self.ended:
-            story = self.ended[key][1]
-            story.refusals += is_refusal
-            if story.refusals <= MOST_REFUSALS:
-                self.size += story.add(decided.value)
-                self._bound(decided.at)
+        elif key in self.closed:
+            self._add_to_closed(key, decision)
             return
         elif key not in self.open:
-            if is_refusal:
-                return  # a refusal of a chat that nobody knows is no chat's story: ids made up would push others out
+            if _is_refusal(decision):
+                return  # made-up ids in refused events must not displace the stories of chats
             self.open[key] = Story(is_whole=False)
-        self.size += self.open[key].add(decided.value)
+        self.size += self.open[key].add(decision.value)
         self.open.move_to_end(key)
         if kind == "chat-closed":
-            self.ended[key] = (decided.at, self.open.pop(key))
-        self._bound(decided.at)
+            self.closed[key] = (decision.at, self.open.pop(key))
+        self._shrink(decision.at)
 
     def of(self, pool: str, chat_id: str) -> Story | None:
-        """The story of a chat, if any of it is kept."""
+        """The story of a chat; None if none is kept."""
         key = (pool, chat_id)
-        return self.open.get(key) or (self.ended[key][1] if key in self.ended else None)
-
-    def pools(self) -> set[str]:
-        """The pools of the chats that are kept."""
-        return {pool for pool, _ in (*self.open, *self.ended)}
+        return self.open.get(key) or (self.closed[key][1] if key in self.closed else None)
 
     def forget(self, now: float) -> None:
-        """Drop what ended too long ago."""
-        while self.ended and next(iter(self.ended.values()))[0] < now - KEPT_SECONDS:
-            self._drop(next(iter(self.ended)))
+        """Drop the stories of chats that closed more than KEPT_SECONDS before `now` (seconds since 1970)."""
+        while self.closed and next(iter(self.closed.values()))[0] < now - KEPT_SECONDS:
+            self._drop(next(iter(self.closed)))
 
-    def _bound(self, now: float) -> None:
+    def _add_to_closed(self, key: ChatKey, decision: DecisionRecord) -> None:
+        story = self.closed[key][1]
+        story.refusals += _is_refusal(decision)
+        if story.refusals <= MOST_REFUSALS:
+            self.size += story.add(decision.value)
+            self._shrink(decision.at)
+
+    def _shrink(self, now: float) -> None:
+        """Drop stories until all limits are kept."""
         self.forget(now)
-        while len(self.open) + len(self.ended) > self.most_chats or self.size > self.most_bytes:
-            self._drop(next(iter(self.ended or self.open)))
+        while len(self.open) + len(self.closed) > self.most_chats or self.size > self.most_bytes:
+            self._drop(next(iter(self.closed or self.open)))
 
     def _drop(self, key: ChatKey) -> None:
         story = self.open.pop(key, None)
-        if story is None and key in self.ended:
-            _, story = self.ended.pop(key)
+        if story is None and key in self.closed:
+            _, story = self.closed.pop(key)
         self.size -= 0 if story is None else story.size
 
 
-MOST_POOLS: Final = 10_000
-"""Whose last decision is known, of each partition; 3 MB. Anybody on the bus can make up names of pools."""
-
-log = logging.getLogger(__name__)
+def _is_refusal(decision: DecisionRecord) -> bool:
+    return str(decision.fields["type"]).endswith("-rejected")
 
 
 @dataclass(slots=True)
-class Marks:
-    """How far the decisions of one partition were taken.
+class CountedDecisions:
+    """Which decisions of one partition were counted, so that a decision that is read twice counts once.
 
-    Ids ascend for each pool within a partition, so the last one tells whether one was taken: should the same decision
-    ever stand twice on the topic, it counts once. Frames ascend over all pools, since a partition is one shard's: of
-    the pools that were dropped, the latest frame tells the same.
+    The decisions of a pool ascend within a partition, so the last one of each pool tells. Frames ascend over all pools,
+    since a partition belongs to one shard. A pool that was dropped has no decision after frame `dropped`.
     """
 
-    latest: OrderedDict[str, tuple[int, int]] = field(default_factory=OrderedDict)
-    """By pool: (frame, n) of its last decision. The pool that was taken last is the last."""
+    most_pools: int = MOST_POOLS
+    last: OrderedDict[str, tuple[int, int]] = field(default_factory=OrderedDict)
+    """By pool, the `order` of its last decision. The pool of the latest decision is the last."""
     dropped: int = -1
-    """The latest frame of a pool that was dropped; all that comes is of a later one."""
+    """The latest frame of a dropped pool."""
 
-    def take(self, pool: str, place: tuple[int, int]) -> bool:
-        """Whether it was not taken before; it is now."""
-        last = self.latest.get(pool, (self.dropped, maxsize))
-        if place <= last:
+    def add(self, pool: str, order: tuple[int, int]) -> bool:
+        """Note a decision by its `order`. False: the decision was counted before."""
+        if order <= self.last.get(pool, (self.dropped, maxsize)):
             return False
-        self.latest[pool] = place
-        self.latest.move_to_end(pool)
-        while len(self.latest) > MOST_POOLS:
-            frame, _ = next(iter(self.latest.values()))
-            if frame >= place[0]:
-                break  # of the frame that is being taken: others of its decisions are to come
-            self.latest.popitem(last=False)
+        self.last[pool] = order
+        self.last.move_to_end(pool)
+        while len(self.last) > self.most_pools:
+            frame, _ = next(iter(self.last.values()))
+            if frame >= order[0]:
+                break  # further decisions of this frame may follow, so its pools are kept
+            self.last.popitem(last=False)
             self.dropped = max(self.dropped, frame)
         return True
 
 
 @dataclass(slots=True)
 class DayHistory:
-    """Made from decisions alone, each counted once; bounded whatever comes."""
+    """Figures, stories and offers, made from decisions alone. Each decision counts once, and memory is bounded."""
 
     outcomes: OutcomeCounts = field(default_factory=OutcomeCounts)
     stories: Stories = field(default_factory=Stories)
-    offers: Offers = field(default_factory=Offers)
-    marks: defaultdict[int, Marks] = field(default_factory=lambda: defaultdict(Marks))
+    offers: LatestOffers = field(default_factory=LatestOffers)
+    most_pools: int = MOST_POOLS
+    counted: dict[int, CountedDecisions] = field(default_factory=dict)
     """By partition."""
     last_at: str | None = None
-    """When the latest decision was made, as it says itself."""
+    """The time of the latest decision, RFC 3339."""
 
-    def take(self, partition: int, decided: Decided) -> None:
-        """Take a decision; one that was taken before changes nothing."""
-        if not self.marks[partition].take(decided.pool, decided.place):
-            log.warning("decision %s was taken before: not counted again", decided.fields["id"])
+    def add(self, partition: int, decision: DecisionRecord) -> None:
+        """Add a decision; a decision that was counted before changes nothing.
+
+        Raises:
+            KeyError, TypeError, ValueError: a field is missing or of another type.
+        """
+        if partition not in self.counted:
+            self.counted[partition] = CountedDecisions(self.most_pools)
+        if not self.counted[partition].add(decision.pool, decision.order):
+            log.warning("decision %s was taken before: not counted again", decision.fields["id"])
             return
-        self.last_at = max(self.last_at or "", decided.fields["at"])
-        self.outcomes.count(decided)
-        self.stories.take(decided)
-        self.offers.take(decided)
+        self.last_at = max(self.last_at or "", decision.fields["at"])
+        self.outcomes.count(decision)
+        self.stories.add(decision)
+        self.offers.add(decision)
 
     async def forget(self, now: float) -> None:
-        """Drop what nobody can ask for any more, in short steps: of 200,000 queues it takes 0.1 s."""
+        """Drop figures and stories that are no longer served, in slices: 200,000 queues take 0.1 s."""
         windows = self.outcomes.windows
         async for queues in slices(tuple({*windows.days, *windows.minutes})):
             windows.forget(now, queues)

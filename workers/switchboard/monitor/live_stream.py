@@ -1,11 +1,10 @@
-"""What differs between two looks at the tables: what a page must be told to show the second."""
+"""The stream of server-sent events that keeps open wallboards up to date."""
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import uuid4
@@ -13,134 +12,50 @@ from uuid import uuid4
 import orjson
 from aiohttp import web
 
-from switchboard.monitor.bus_watch import Pulse, Routing
-from switchboard.monitor.figures import NOW_MINUTES, WINDOW_SECONDS, Queue
-from switchboard.monitor.overview import Agent, Overview, Overviews
+from switchboard.monitor.bus_watch import BusContact, RoutingStatus
+from switchboard.monitor.figures import NOW_MINUTES, WINDOW_SECONDS
+from switchboard.monitor.overview import Overviews
+from switchboard.monitor.page_rows import (
+    MOST_AGENTS,
+    MOST_QUEUES,
+    PageRows,
+    change_events,
+    full_events,
+    heartbeat,
+    page_rows,
+)
 from switchboard.monitor.tables import Tables
-from switchboard.monitor.views import queue_rows, rfc3339
-from switchboard.web.answers import PIECE_BYTES, first, slices
+from switchboard.web.answers import PIECE_BYTES
 from switchboard.web.connections import ClientConnection
 
-Rows = Mapping[Any, dict[str, Any]]
-"""By a key that is unique among the rows of one kind."""
-
-KINDS: Final = ("queues", "agents", "assignments")
-MOST_QUEUES: Final = 1_000
-"""On the wallboard. No wall shows more, and anyone on the bus can make up names of pools: 200,000 of them were a first
-message of 120 MB, for which the loop stood still for 6 s."""
-MOST_AGENTS: Final = 10_000
-
-
-@dataclass(slots=True)
-class Look:
-    """All that the page shows, as it was at one moment."""
-
-    queues: Rows = field(default_factory=dict)
-    agents: Rows = field(default_factory=dict)
-    assignments: Rows = field(default_factory=dict)
-    totals: dict[str, int] = field(default_factory=dict)
-    """By kind, how many rows there are, with those that the page does not show."""
-
-
-async def look(tables: Tables, taken: Overview, now: float) -> Look:
-    """What the page shows of an overview, with `now` in seconds since 1970."""
-    chosen = await first(taken.queues, MOST_QUEUES, lambda key: _rank(tables, taken, key))
-    windows = tables.history.outcomes.windows
-    rows = await queue_rows(taken, chosen, windows, datetime.fromtimestamp(now, UTC))
-    for row in rows:
-        del row["oldest_wait_seconds"]  # it grows all the time; the page reckons it from oldest_arrived_at
-    return Look(
-        queues=dict(zip(chosen, rows, strict=True)),
-        agents={key: taken.rows[key] for key in await _shown_agents(tables, taken)},
-        assignments=dict(tables.history.offers.latest),
-        totals={"queues": len(taken.queues), "agents": len(taken.agents)},
-    )
-
-
-def _rank(tables: Tables, taken: Overview, key: Queue) -> tuple[bool, float, Queue]:
-    """Which queues are shown where there are too many: configured ones, and of these those who wait longest, first."""
-    oldest = taken.counts[key].oldest
-    return key[0] not in tables.queues, float("inf") if oldest is None else oldest.timestamp(), key
-
-
-async def _shown_agents(tables: Tables, taken: Overview) -> list[Agent]:
-    """All, or where there are too many the first of them: those of configured pools before the others."""
-    if len(taken.agents) <= MOST_AGENTS:
-        return taken.agents
-    shown: list[Agent] = []
-    for configured in (True, False):
-        async for part in slices(taken.agents):
-            shown += [key for key in part if (key[0] in tables.queues) is configured]
-            if len(shown) >= MOST_AGENTS:
-                return shown[:MOST_AGENTS]
-    return shown
-
-
-def whole(seen: Look) -> dict[str, dict[str, Any]]:
-    """An event of each kind with all rows."""
-    return {kind: _event(seen, kind, full=True, changed=list(getattr(seen, kind).values()), gone=[]) for kind in KINDS}
-
-
-def between(before: Look, after: Look) -> dict[str, dict[str, Any]]:
-    """An event of each kind of which anything differs, with the rows that are new or changed, and those gone."""
-    told = {}
-    for kind in KINDS:
-        old, new = getattr(before, kind), getattr(after, kind)
-        changed = [row for key, row in new.items() if not _same(old.get(key), row)]
-        gone = [_named(kind, row) for key, row in old.items() if key not in new]
-        if changed or gone or before.totals.get(kind) != after.totals.get(kind):
-            told[kind] = _event(after, kind, full=False, changed=changed, gone=gone)
-    return told
-
-
-def _event(seen: Look, kind: str, **fields: Any) -> dict[str, Any]:
-    total = {"total": seen.totals[kind]} if kind in seen.totals else {}
-    return fields | total
-
-
-def _same(old: dict[str, Any] | None, new: dict[str, Any]) -> bool:
-    return old is new or old == new
-
-
-NAMES: Final[Mapping[str, tuple[str, ...]]] = {
-    "queues": ("pool", "queue"),
-    "agents": ("pool", "agent_id"),
-    "assignments": ("offer_id",),
-}
-
-
-def _named(kind: str, row: dict[str, Any]) -> dict[str, str]:
-    return {name: row[name] for name in NAMES[kind]}
-
-
-def heartbeat(tables: Tables, now: float, bus_answered_at: float | None, routing: Routing) -> dict[str, Any]:
-    """What tells a page that it is live.
-
-    The time here, when the bus last answered, whether chats are being routed, and when anything was decided.
-    """
-    return {
-        "at": rfc3339(datetime.fromtimestamp(now, UTC)),
-        "bus_answered_at": None if bus_answered_at is None else rfc3339(datetime.fromtimestamp(bus_answered_at, UTC)),
-        "routing": routing.told(now),
-        "decided_at": tables.history.last_at,
-    }
-
-
-TICK_SECONDS: Final = 0.25
-"""The least between two looks at the tables. Four times as long as the last look took, if that is more."""
-MOST_TICK_SECONDS: Final = 2.0
-"""The most. A look that took long because the machine was busy with something else must not keep the page waiting."""
-HEARTBEAT_SECONDS: Final = 2.0
 RETRY_MS: Final = 1_000
-"""How long a page waits before it comes back."""
-MOST_CLIENTS: Final = 200
-MOST_BY_ADDRESS: Final = 100
-"""Clients of one address, or half of all if that is less: no one address has all places."""
-BEHIND_SECONDS: Final = 2.0
-"""A client that has not taken a message for so long is behind, and gives its place to a new one if there is no other.
-It is cut off without that after `WRITE_SECONDS`, or with MOST_WAITING messages."""
-MOST_WAITING: Final = 40
-"""Messages that wait for one client; with one more it is cut off. At four a second, it is then 10 s behind."""
+"""Time after which a page connects again."""
+
+
+@dataclass(slots=True, frozen=True)
+class StreamLimits:
+    """Limits and intervals of a stream."""
+
+    most_clients: int = 200
+    most_by_address: int = 100
+    """Clients of one address, or half of `most_clients` if that is less: no address takes all places."""
+    most_queues: int = MOST_QUEUES
+    most_agents: int = MOST_AGENTS
+    most_waiting: int = 40
+    """Messages that wait for one client; a client with one more is cut off. With four messages a second, it is 10 s
+    behind by then."""
+    behind_seconds: float = 2.0
+    """A client that has not read a message for so long loses its place to a new client, if no place is free. Else it is
+    cut off after `Deadlines.write`, or at `most_waiting`."""
+    least_tick_seconds: float = 0.25
+    """Shortest interval between two comparisons of the tables. The interval is four times the duration of the last
+    comparison, within these limits."""
+    most_tick_seconds: float = 2.0
+    """Longest interval: a comparison that was slow because the machine was busy must not delay the page for longer."""
+    heartbeat_seconds: float = 2.0
+
+
+DEFAULT_LIMITS: Final = StreamLimits()
 
 
 @dataclass(slots=True, eq=False)
@@ -149,139 +64,177 @@ class Client:
 
     request: web.Request
     address: str
-    """As limits count it."""
-    may_read: Callable[[], bool] = lambda: True
-    """Whether its session is still open."""
-    waiting: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
-    """Messages not sent yet; None ends it. Those of all clients are the same objects."""
+    """The address that limits count."""
+    may_read: Callable[[], bool]
+    """False once the session of the page is over."""
+    waiting: asyncio.Queue[bytes | None]
+    """Messages to send, shared between clients; None ends the stream."""
     sending_since: float | None = None
-    """When the message that is being sent was begun, by the monotonic clock; None if there is none."""
+    """When sending the present message began, by the monotonic clock; None if none is being sent."""
 
-    def tell(self, message: bytes | None) -> None:
-        """Have it told; one that does not keep up is cut off: it comes back and is shown all."""
+    def put(self, message: bytes | None) -> None:
+        """Add a message to those that wait. A client with too many is cut off; its page connects again."""
         try:
             self.waiting.put_nowait(message)
         except asyncio.QueueFull:
             self.cut_off()
 
     def cut_off(self) -> None:
-        """Close its connection at once."""
+        """Close the connection at once."""
         if isinstance(self.request.protocol, ClientConnection):
             self.request.protocol.abort()
         elif self.request.transport is not None:
             self.request.transport.abort()
 
     def behind_seconds(self) -> float:
-        """For how long the message that is being sent has not been taken."""
+        """How long the message that is being sent has not been read."""
         return 0.0 if self.sending_since is None else time.monotonic() - self.sending_since
+
+    async def send(self, response: web.StreamResponse, message: bytes) -> None:
+        """Send a message to the client."""
+        self.sending_since = time.monotonic()
+        await send_in_pieces(response.write, message)
+        self.sending_since = None
+
+
+async def send_in_pieces(
+    write: Callable[[memoryview], Awaitable[None]], message: bytes, piece_bytes: int = PIECE_BYTES
+) -> None:
+    """Send a message in pieces, each once the client has read most of the piece before.
+
+    The event loop runs between two pieces: a message about 10,000 agents to 200 clients would block it for 2 s. The
+    clients share the message, so the unsent part takes memory once.
+    """
+    view = memoryview(message)
+    for begin in range(0, len(view), piece_bytes):
+        await write(view[begin : begin + piece_bytes])
+        await asyncio.sleep(0)
 
 
 class Stream:
-    """Tells the open pages of what changes in the tables.
+    """Sends the open pages all rows when they connect, then the changes.
 
-    A page that comes, or comes back, is told all there is; so nothing is kept for those that are away, and the ids of
-    the messages only tell one run of the monitor, and one message, from another.
+    Nothing is kept for a page that is disconnected, since it receives all rows when it connects again. The ids of the
+    messages therefore only tell runs of the monitor, and messages of a run, apart.
 
     Args:
-        tables: looked at.
-        pulse: likewise.
-        routing: likewise.
-        board: what the page shows of the settings: told to each client first.
-        most: how many clients there may be.
-        client_of: tells the address that a request counts for.
-        may_read: whether who sent a request may still read: asked with each heartbeat.
+        tables: compared with what was sent before.
+        contact: when the bus last answered.
+        routing: which shards are routed.
+        board: settings that the page shows; sent first.
+        limits: on clients, rows and intervals.
+        client_of: the address that limits count a request by.
+        may_read: False once the sender of a request may no longer read; asked at each heartbeat.
     """
 
     def __init__(
         self,
         tables: Tables,
-        pulse: Pulse,
-        routing: Routing,
-        board: dict[str, Any],
+        contact: BusContact,
+        routing: RoutingStatus,
+        board: Mapping[str, Any],
         *,
-        most: int = MOST_CLIENTS,
+        limits: StreamLimits = DEFAULT_LIMITS,
         client_of: Callable[[web.Request], str] = lambda request: request.remote or "",
         may_read: Callable[[web.Request], bool] = lambda _: True,
     ) -> None:
         self.overviews = Overviews(tables)
-        """Of the tables; the web API looks at the same."""
+        """Shared with the web API."""
         self._tables = tables
-        self._pulse = pulse
+        self._contact = contact
         self._routing = routing
-        self._board = board | {"now_minutes": NOW_MINUTES}
-        self._most = most
+        self._board = {**board, "now_minutes": NOW_MINUTES}
+        self._limits = limits
         self._client_of = client_of
         self._may_read = may_read
         self._clients: set[Client] = set()
         self._run = uuid4().hex[:8]
         self._number = 0
-        self._seen = Look()
-        self._all: bytes | None = None
-        """What is seen, as a client who comes is told it; None until one comes."""
-        self._stamp: tuple[int, int] = (0, 0)
-        self._looking = asyncio.Lock()
+        """Number of the last message."""
+        self._sent = PageRows()
+        """The rows as last sent."""
+        self._full: bytes | None = None
+        """`_sent` encoded for a new client; None until a client connects."""
+        self._sent_stamp: tuple[int, int] = (0, 0)
+        """(applied offsets, window) of `_sent`."""
+        self._comparing = asyncio.Lock()
         self._is_closed = False
 
+    @property
+    def clients(self) -> Collection[Client]:
+        """The open pages."""
+        return self._clients
+
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """`GET /api/stream`.
+        """Handle `GET /api/stream`.
 
         Raises:
             HTTPServiceUnavailable: all places are taken, or the monitor is stopping.
         """
-        client = Client(request, self._client_of(request), lambda: self._may_read(request))
-        if self._is_closed or not self._has_room(client):
+        client = Client(
+            request,
+            self._client_of(request),
+            lambda: self._may_read(request),
+            asyncio.Queue(self._limits.most_waiting),
+        )
+        if self._is_closed or not self._make_room(client):
             raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"})
         is_first = not self._clients
-        self._clients.add(client)  # counted from now on; it is told nothing before the welcome
+        self._clients.add(client)
         try:
             response = web.StreamResponse(
                 status=HTTPStatus.OK,
                 headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"},
             )
             await response.prepare(request)
-            if is_first:  # with others here, what was seen last is shown, and soon what has changed since
-                await self._tell_changes()
+            if is_first:
+                # Without clients nothing was compared. With others, the rows last sent are at most a tick old.
+                await self._send_changes()
             await self._send_all(client, response)
         except ConnectionError:
-            pass  # it left, or was cut off
+            pass  # the client left, or was cut off
         finally:
             self._clients.discard(client)
         return response
 
     async def run(self) -> None:
-        """Look at the tables again and again, and tell what changed, until cancelled."""
-        # Apart: a look at many rows takes longer than a page waits for a heartbeat.
+        """Send changes and heartbeats to the clients, until cancelled."""
+        # Two tasks: comparing many rows takes longer than a page waits for a heartbeat.
         beating = asyncio.create_task(self._keep_beating())
         try:
-            await asyncio.gather(beating, self._keep_looking())
+            await asyncio.gather(beating, self._keep_comparing())
         finally:
             beating.cancel()
 
     def close(self) -> None:
-        """End all streams; who comes from now on is refused."""
+        """End all streams, and refuse new ones."""
         self._is_closed = True
         for client in self._clients:
-            client.tell(None)
+            client.put(None)
 
-    def _has_room(self, client: Client) -> bool:
-        """Whether a client gets a place, which may be that of one who is behind.
+    def _make_room(self, client: Client) -> bool:
+        """True if there is a place for a new client, if need be that of a client who is cut off.
 
-        Where all places are taken and nobody is behind, an address with fewer clients gets one of the address with
-        most: who opens 200 streams and reads them all keeps nobody out.
+        If all places are taken and no client is behind, the address with the most clients gives one to an address with
+        fewer. So a client that opens 200 streams and reads them all keeps nobody out.
         """
+        limits = self._limits
         counts = Counter(each.address for each in self._clients)
         own = counts[client.address]
-        if own >= min(MOST_BY_ADDRESS, self._most // 2):
-            return self._cut_off_one([each for each in self._clients if each.address == client.address])
-        if len(self._clients) < self._most:
+        if own >= min(limits.most_by_address, limits.most_clients // 2):
+            return self._cut_off_one(self._clients_of(client.address), limits.behind_seconds)
+        if len(self._clients) < limits.most_clients:
             return True
-        if self._cut_off_one(self._clients):
+        if self._cut_off_one(self._clients, limits.behind_seconds):
             return True
         address, most = counts.most_common(1)[0]
-        return most > own + 1 and self._cut_off_one([each for each in self._clients if each.address == address], 0.0)
+        return most > own + 1 and self._cut_off_one(self._clients_of(address), 0.0)
 
-    def _cut_off_one(self, clients: Iterable[Client], behind_seconds: float = BEHIND_SECONDS) -> bool:
-        """Cut off the one that is furthest behind, if it is so far; whether there was one."""
+    def _clients_of(self, address: str) -> list[Client]:
+        return [client for client in self._clients if client.address == address]
+
+    def _cut_off_one(self, clients: Iterable[Client], behind_seconds: float) -> bool:
+        """Cut off the client that is furthest behind. False: none is `behind_seconds` behind."""
         slowest = max(clients, key=Client.behind_seconds, default=None)
         if slowest is None or slowest.behind_seconds() < behind_seconds:
             return False
@@ -290,86 +243,80 @@ class Stream:
         return True
 
     async def _send_all(self, client: Client, response: web.StreamResponse) -> None:
-        # What is told from here on comes after the welcome; what was told before is in it.
+        """Send a new client all rows, then the messages that follow, until the stream ends."""
+        # Messages from before are contained in the rows.
         while not client.waiting.empty():
             client.waiting.get_nowait()
         if self._is_closed:
             return
-        for part in self._welcome(time.time()):
-            await _send(client, response, part)
-        while (message := await client.waiting.get()) is not None:
-            await _send(client, response, message)
+        for message in self._first_messages(time.time()):
+            await client.send(response, message)
+        while (following := await client.waiting.get()) is not None:
+            await client.send(response, following)
 
-    async def _keep_looking(self) -> None:
+    async def _keep_comparing(self) -> None:
         forgot = 0
+        limits = self._limits
         while True:
-            # Also while nobody looks: what is over must not pile up in the night.
+            # Also without clients, or old figures and stories would pile up overnight.
             if (minute := int(time.time() // WINDOW_SECONDS)) != forgot:
                 forgot = minute
                 await self._tables.history.forget(time.time())
             began = time.monotonic()
             if self._clients:
-                await self._tell_changes()
-            await asyncio.sleep(max(TICK_SECONDS, min(4 * (time.monotonic() - began), MOST_TICK_SECONDS)))
+                await self._send_changes()
+            pause = min(4 * (time.monotonic() - began), limits.most_tick_seconds)
+            await asyncio.sleep(max(limits.least_tick_seconds, pause))
 
     async def _keep_beating(self) -> None:
-        """Tell the pages that the monitor lives, and end those whose sessions are over."""
+        """Send heartbeats, and end the streams of clients whose sessions are over."""
         while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await asyncio.sleep(self._limits.heartbeat_seconds)
             for client in [client for client in self._clients if not client.may_read()]:
-                client.tell(None)
+                client.put(None)
             if self._clients:
-                self._tell([self._beat(time.time())])
+                self._put([self._heartbeat(time.time())])
 
-    def _welcome(self, now: float) -> tuple[bytes, ...]:
-        if self._all is None:
-            self._all = self._messages([("board", self._board), *whole(self._seen).items()])
-        return b"retry: %d\n\n" % RETRY_MS, self._all, self._messages([self._beat(now)])
+    def _first_messages(self, now: float) -> tuple[bytes, ...]:
+        if self._full is None:
+            self._full = self._encode([("board", self._board), *full_events(self._sent).items()])
+        return b"retry: %d\n\n" % RETRY_MS, self._full, self._encode([self._heartbeat(now)])
 
-    def _beat(self, now: float) -> tuple[str, dict[str, Any]]:
-        return "heartbeat", heartbeat(self._tables, now, self._pulse.answered_at, self._routing)
+    def _heartbeat(self, now: float) -> tuple[str, dict[str, Any]]:
+        return "heartbeat", heartbeat(self._tables, now, self._contact.answered_at, self._routing)
 
-    async def _tell_changes(self) -> None:
-        async with self._looking:
+    async def _send_changes(self) -> None:
+        """Send all clients the difference between the tables and the rows last sent."""
+        async with self._comparing:
             now = time.time()
-            # Figures also change by time alone, when a window begins.
+            # Figures also change when a window begins, without any record.
             window = int(now // WINDOW_SECONDS)
-            if (sum(self._tables.applied.values()), window) == self._stamp:
+            if (sum(self._tables.applied.values()), window) == self._sent_stamp:
                 return
-            taken = await self.overviews.latest()
-            if (taken.applied, window) == self._stamp:
-                return  # the same overview as before: of so many rows that none is taken yet of what has changed
-            seen = await look(self._tables, taken, now)
-            told = between(self._seen, seen)
-            self._stamp, self._seen, self._all = (taken.applied, window), seen, None
-            self._tell(told.items())
+            overview = await self.overviews.latest()
+            if (overview.applied, window) == self._sent_stamp:
+                return  # with many rows an overview is reused, and has none of the new records yet
+            limits = self._limits
+            rows = await page_rows(
+                self._tables, overview, now, most_queues=limits.most_queues, most_agents=limits.most_agents
+            )
+            events = change_events(self._sent, rows)
+            self._sent_stamp, self._sent, self._full = (overview.applied, window), rows, None
+            self._put(events.items())
 
-    def _tell(self, events: Iterable[tuple[str, dict[str, Any]]]) -> None:
-        message = self._messages(events)
+    def _put(self, events: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Add events to the messages that wait, for all clients."""
+        message = self._encode(events)
         if message:
             for client in tuple(self._clients):
-                client.tell(message)
+                client.put(message)
 
-    def _messages(self, events: Iterable[tuple[str, dict[str, Any]]]) -> bytes:
-        """As they go over the wire. JSON has no line breaks of its own, so that an id can't end a message."""
-        written = []
+    def _encode(self, events: Iterable[tuple[str, Mapping[str, Any]]]) -> bytes:
+        """Events in the format of server-sent events. JSON escapes line breaks, so no id can end an event."""
+        encoded = []
         for kind, data in events:
             self._number += 1
-            written.append(b"id: %s-%d\nevent: %s\ndata: %s\n\n" % (
+            encoded.append(b"id: %s-%d\nevent: %s\ndata: %s\n\n" % (
                 self._run.encode(), self._number, kind.encode(), orjson.dumps(data),
             ))  # fmt: skip
-        return b"".join(written)
-
-
-async def _send(client: Client, response: web.StreamResponse, message: bytes) -> None:
-    """Send a message by pieces, each once the client has taken most of those before.
-
-    What is not sent is the same for all clients, and while one is sent its piece the loop goes on: 200 clients who come
-    together, and are told of 10,000 agents, would hold it for 2 s otherwise.
-    """
-    client.sending_since = time.monotonic()
-    view = memoryview(message)
-    for begin in range(0, len(view), PIECE_BYTES):
-        await response.write(view[begin : begin + PIECE_BYTES])
-        await asyncio.sleep(0)
-    client.sending_since = None
+        return b"".join(encoded)

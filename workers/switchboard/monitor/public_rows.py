@@ -1,4 +1,4 @@
-"""The rows that the monitor takes from the router's topics: their public fields, and nothing else of them."""
+"""Records of the router's topics as the monitor keeps them: their public fields, and no others."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,38 +7,59 @@ from typing import Any, Final
 
 import orjson
 
+from switchboard.journal.decision_reader import DecisionId
+
 AGENT_FIELDS: Final = ("pool", "agent_id", "profile", "mode", "status", "max_sessions")
 SESSION_FIELDS: Final = ("chat_id", "stage", "offer_id")
 REQUEST_FIELDS: Final = ("origin", "requested_at")
 
 
 class MalformedRowError(Exception):
-    """A record that is no row of its topic; the message says what is wrong with it, and may quote it."""
+    """A record that is not a row or decision of its topic.
 
-    def __init__(self, what: str, detail: object = "") -> None:
-        super().__init__(f"{what}: {detail}" if detail else what)
-        self.what = what
-        """The message, but for what it may quote."""
+    Args:
+        summary: what is wrong, without content of the record: safe for the log.
+        detail: more about the fault; may quote the record.
+    """
+
+    def __init__(self, summary: str, detail: object = "") -> None:
+        super().__init__(f"{summary}: {detail}" if detail else summary)
+        self.summary = summary
 
 
 @dataclass(slots=True, frozen=True)
 class ChatRow:
-    """An open chat: one that waits, is offered, active or wrapping."""
+    """An open chat: waiting, offered, active or wrapping."""
 
     pool: str
     queue: str
     stage: str
     arrived_at: datetime
-    """With its offset; to the millisecond."""
+    """With its UTC offset; to the millisecond."""
+
+
+@dataclass(slots=True, frozen=True)
+class DecisionRecord:
+    """A decision read from the topic `assignment`."""
+
+    fields: dict[str, Any]
+    """As published."""
+    value: bytes
+    """The value of the record, undecoded."""
+    pool: str
+    order: tuple[int, int]
+    """(frame number, index in the frame), from the decision's id. Ascends for each pool within a partition."""
+    at: float
+    """When it was decided, in seconds since 1970."""
 
 
 def agent_row(value: bytes) -> dict[str, Any]:
     """The public fields of a row of `agent-capacity`, in the order in which they are served.
 
-    Field by field, so that the private `engine` part, and whatever a later router adds, never reaches a reader.
+    Fields are copied one by one, so that neither the private part `engine` nor a field of a later version is served.
 
     Raises:
-        MalformedRowError: it is no JSON object, or lacks a field.
+        MalformedRowError: the value is no JSON object, or lacks a field.
     """
     row = json_object(value)
     try:
@@ -54,10 +75,10 @@ def agent_row(value: bytes) -> dict[str, Any]:
 
 
 def chat_row(value: bytes) -> ChatRow | None:
-    """What the views need of a row of `open-chats`; None if the chat is closed and only its id remembered (R13).
+    """A row of `open-chats`; None for a closed chat, whose row only keeps its id from being used again (R13).
 
     Raises:
-        MalformedRowError: it is no JSON object, or a field is missing or of another kind.
+        MalformedRowError: the value is no JSON object, or a field is missing or of another type.
     """
     row = json_object(value)
     try:
@@ -65,8 +86,8 @@ def chat_row(value: bytes) -> ChatRow | None:
             return None
         arrived_at = datetime.fromisoformat(row["arrived_at"])
         if arrived_at.tzinfo is None:
-            raise ValueError("arrived_at has no offset")  # noqa: TRY301 - one place tells of every fault
-        # Interned: 100,000 chats share a handful of pools, queues and stages.
+            raise ValueError("arrived_at has no offset")  # noqa: TRY301 - one handler reports every fault
+        # Interned, since 100,000 chats share a few pools, queues and stages.
         return ChatRow(
             pool=intern(row["pool"]), queue=intern(row["queue"]), stage=intern(row["stage"]), arrived_at=arrived_at
         )
@@ -74,11 +95,28 @@ def chat_row(value: bytes) -> ChatRow | None:
         raise MalformedRowError("not a row of a chat", repr(fault)) from fault
 
 
-def json_object(value: bytes) -> dict[str, Any]:
-    """The object that a record's value is.
+def decision_record(value: bytes) -> DecisionRecord:
+    """A record of `assignment`.
 
     Raises:
-        MalformedRowError: it is none.
+        MalformedRowError: the value is no JSON object, or lacks a field that every decision has.
+    """
+    fields = json_object(value)
+    try:
+        decision_id = DecisionId.parse(fields["id"])
+        if decision_id is None or not isinstance(fields["type"], str):
+            raise TypeError("id or type")  # noqa: TRY301 - one handler reports every fault
+        order = decision_id.frame, decision_id.number
+        return DecisionRecord(fields, value, intern(decision_id.pool), order, unix_seconds(fields["at"]))
+    except (KeyError, TypeError, ValueError) as fault:
+        raise MalformedRowError("not a decision", repr(fault)) from fault
+
+
+def json_object(value: bytes) -> dict[str, Any]:
+    """The value of a record as a JSON object.
+
+    Raises:
+        MalformedRowError: the value is no JSON, or no object.
     """
     try:
         row = orjson.loads(value)
@@ -89,45 +127,13 @@ def json_object(value: bytes) -> dict[str, Any]:
     return row
 
 
-@dataclass(slots=True, frozen=True)
-class Decided:
-    """One decision."""
-
-    fields: dict[str, Any]
-    """As published."""
-    value: bytes
-    """The same, as it stood on the topic."""
-    pool: str
-    place: tuple[int, int]
-    """(frame, n) of its id: ascending for each pool within a partition."""
-    at: float
-    """When it was decided, in seconds since 1970."""
-
-
-def decided(value: bytes) -> Decided:
-    """A record of `assignment`.
-
-    Raises:
-        MalformedRowError: it is no JSON object, or lacks what every decision has.
-    """
-    fields = json_object(value)
-    try:
-        # The id is POOL/SHARD/FRAME/N, and a pool has no slash in it.
-        pool, _, frame, number = fields["id"].split("/")
-        if not isinstance(fields["type"], str):
-            raise TypeError("type is no text")  # noqa: TRY301 - one place tells of every fault
-        return Decided(fields, value, intern(pool), (int(frame), int(number)), seconds(fields["at"]))
-    except (AttributeError, KeyError, TypeError, ValueError) as fault:
-        raise MalformedRowError("not a decision", repr(fault)) from fault
-
-
-def seconds(moment: str) -> float:
+def unix_seconds(text: str) -> float:
     """An RFC 3339 time in seconds since 1970.
 
     Raises:
-        ValueError: it is none, or has no offset.
+        ValueError: the text is no time, or has no UTC offset.
     """
-    read = datetime.fromisoformat(moment)
-    if read.tzinfo is None:
-        raise ValueError(f"{moment} has no offset")
-    return read.timestamp()
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no offset")
+    return moment.timestamp()

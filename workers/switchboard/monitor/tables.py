@@ -1,10 +1,10 @@
-"""The monitor's tables: what the rows on the bus say now, and what the decisions on it said today.
+"""The monitor's tables: the present rows of the router's topics, and the history of the day's decisions.
 
-They hold nothing that the topics don't: reading the compacted ones from their beginnings, and the decisions from
-midnight, fills the tables again, whatever became of the process that held them.
+The tables hold nothing that is not on the bus. A monitor fills them at its start by reading the compacted topics from
+their beginnings, and the decisions from midnight on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -13,35 +13,34 @@ from switchboard.journal.codec import BadInput, decode_event
 from switchboard.journal.limits import ConfiguredPools
 from switchboard.kafka.topics import Topic
 from switchboard.monitor.day_history import DayHistory
-from switchboard.monitor.public_rows import ChatRow, MalformedRowError, agent_row, chat_row, decided
+from switchboard.monitor.public_rows import ChatRow, MalformedRowError, agent_row, chat_row, decision_record
 
 Row = TypeVar("Row")
 
 MOST_POOLS: Final = 10_000
-"""Configured pools whose queues are known, unless the setting `max_pools` says otherwise."""
+"""Configured pools of a shard whose queues are kept, unless the setting `max_pools` says otherwise."""
 
-Place = tuple[Topic, int]
+Partition = tuple[Topic, int]
 """(topic, partition)."""
 
 
 @dataclass(slots=True)
 class Tables:
-    """The latest row of each key. Agents and chats are keyed as in their topics, `pool/agent_id` and `pool/chat_id`."""
+    """The latest row of each key. Keys are those of the topics: `pool/agent_id` and `pool/chat_id`."""
 
     agents: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Public fields, as they are served."""
     chats: dict[str, ChatRow] = field(default_factory=dict)
-    """Open ones only."""
+    """Open chats."""
     queues: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """The names of each configured pool's queues."""
+    """By configured pool, the names of its queues."""
     profiles: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
-    """The queues that each profile of each configured pool serves."""
+    """By configured pool and profile, the queues that the profile serves."""
     configured: ConfiguredPools = field(default_factory=lambda: ConfiguredPools(MOST_POOLS))
-    """The sizes of these configurations: like a router, the monitor takes none that is beyond the bounds."""
+    """The limits on configurations. Like a router, the monitor ignores a configuration beyond them."""
     history: DayHistory = field(default_factory=DayHistory)
-    """What the decisions tell."""
-    applied: dict[Place, int] = field(default_factory=dict)
-    """The last offset applied of each partition."""
+    applied: dict[Partition, int] = field(default_factory=dict)
+    """By partition, the offset of the last applied record."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -55,72 +54,80 @@ class Record:
     value: bytes | None
     headers: Headers = ()
 
+    @property
+    def text_key(self) -> str:
+        """The key as text; bytes that are not UTF-8 are replaced."""
+        return (self.key or b"").decode(errors="replace")
+
 
 def apply(tables: Tables, record: Record) -> None:
-    """Take one record into the tables; one that was taken before changes nothing.
+    """Apply one record to the tables; a record that was applied before changes nothing.
 
-    Around a rebalance records are read twice. Skipping what was applied keeps the tables from going back in time: the
-    uncompacted end of a topic holds many older rows of the same key.
+    Faust reads records twice around a rebalance. Applying them twice would take the tables back in time, since the part
+    of a topic that is not compacted yet holds older rows of the same key.
 
     Raises:
-        MalformedRowError: the record is no row of its topic. What its key held before is gone: nothing is shown
-            rather than what is out of date.
+        MalformedRowError: the record is no row of its topic. The row that its key had is removed, since it is out of
+            date.
     """
-    place = (record.topic, record.partition)
-    if record.offset <= tables.applied.get(place, -1):
+    partition = (record.topic, record.partition)
+    if record.offset <= tables.applied.get(partition, -1):
         return
-    tables.applied[place] = record.offset
+    tables.applied[partition] = record.offset
     match record.topic:
         case Topic.AGENT_CAPACITY:
-            _put(tables.agents, record, agent_row)
+            _replace_row(tables.agents, record, agent_row)
         case Topic.OPEN_CHATS:
-            _put(tables.chats, record, chat_row)
+            _replace_row(tables.chats, record, chat_row)
         case Topic.ROUTING_CONFIG:
             _configure(tables, record)
         case Topic.ASSIGNMENT:
-            _decide(tables.history, record)
+            _add_decision(tables.history, record)
         case _:
             raise ValueError(f"no table is made of {record.topic}")
 
 
-def _key(record: Record) -> str:
-    return (record.key or b"").decode(errors="replace")
-
-
-def _put(rows: dict[str, Row], record: Record, read: Callable[[bytes], Row | None]) -> None:
-    rows.pop(_key(record), None)
-    row = None if record.value is None else read(record.value)
+def _replace_row(rows: dict[str, Row], record: Record, parse: Callable[[bytes], Row | None]) -> None:
+    # Removed first: if the new row is malformed, the old one is out of date.
+    rows.pop(record.text_key, None)
+    row = None if record.value is None else parse(record.value)
     if row is not None:
-        rows[_key(record)] = row
+        rows[record.text_key] = row
 
 
 def _configure(tables: Tables, record: Record) -> None:
     if record.value is None:
-        tables.queues.pop(_key(record), None)
-        tables.profiles.pop(_key(record), None)
-        tables.configured.remove(_key(record))
+        tables.queues.pop(record.text_key, None)
+        tables.profiles.pop(record.text_key, None)
+        tables.configured.remove(record.text_key)
         return
-    place = (record.topic, record.partition, record.offset)
-    event = decode_event(record.topic, record.headers, record.value, source=place)
-    # A bad one is for the router to set aside; like the router, the monitor keeps to the configuration before.
-    if not isinstance(event, BadInput) and event.type == "pool-configured":
-        config = event.data["config"]
-        if tables.configured.admit(event.pool, config) is not None:
-            return
-        queues = tuple(queue["name"] for queue in config["queues"])
-        tables.queues[event.pool] = queues
-        # A profile without a list of queues serves them all; one with an empty list serves none.
-        tables.profiles[event.pool] = {
-            profile["name"]: tuple(dict.fromkeys(profile["queues"])) if "queues" in profile else queues
-            for profile in config["profiles"]
-        }
+    source = (record.topic, record.partition, record.offset)
+    event = decode_event(record.topic, record.headers, record.value, source=source)
+    # The router sends a bad configuration to `dead-letter` and keeps the previous one; so does the monitor.
+    if isinstance(event, BadInput) or event.type != "pool-configured":
+        return
+    config = event.data["config"]
+    if tables.configured.admit(event.pool, config) is None:
+        tables.queues[event.pool], tables.profiles[event.pool] = _queues_and_profiles(config)
 
 
-def _decide(history: DayHistory, record: Record) -> None:
+def _queues_and_profiles(config: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+    """The queues of a configuration, and those that each profile serves.
+
+    A profile without a list of queues serves all queues; a profile with an empty list serves none.
+    """
+    queues = tuple(queue["name"] for queue in config["queues"])
+    return queues, {
+        profile["name"]: tuple(dict.fromkeys(profile["queues"])) if "queues" in profile else queues
+        for profile in config["profiles"]
+    }
+
+
+def _add_decision(history: DayHistory, record: Record) -> None:
     if record.value is None:
         return
-    decision = decided(record.value)
+    decision = decision_record(record.value)
     try:
-        history.take(record.partition, decision)
+        history.add(record.partition, decision)
     except (KeyError, TypeError, ValueError) as fault:
         raise MalformedRowError("not a decision of its type", f"{decision.fields['type']}: {fault!r}") from fault

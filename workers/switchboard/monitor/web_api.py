@@ -1,4 +1,4 @@
-"""The web API: the tables as JSON, read only."""
+"""The web API: the tables as JSON, read-only."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from aiohttp import web
 from switchboard.kafka.library_logs import raised
 from switchboard.monitor.live_stream import Stream
 from switchboard.monitor.tables import Tables
-from switchboard.monitor.views import Views, agents_named, chat_named, links, pools_of_chat, wanted
+from switchboard.monitor.views import Views, agents_with_id, chat_with_story, link_headers, page_request, pools_of_chat
 from switchboard.web.answers import in_pieces
 from switchboard.web.connections import SERVER
 from switchboard.web.server import Handler
@@ -24,7 +24,7 @@ OPENAPI: Final = orjson.loads((resources.files("switchboard.monitor") / "openapi
 OPENAPI_JSON: Final = orjson.dumps(OPENAPI)
 
 HEADERS: Final = {
-    # Ids come from the bus: no browser may take an answer for anything but what it is, run it or keep it.
+    # Answers hold ids from the bus: a browser must not guess their type, run them or store them.
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
@@ -36,53 +36,18 @@ HEADERS: Final = {
 NO_HEADERS: Final[Mapping[str, str]] = {}
 
 RETRY_SECONDS: Final = 1
+"""`Retry-After` while the tables are being filled."""
 
 
 def add_routes(web_app: web.Application, tables: Tables, stream: Stream, is_restored: Callable[[], bool]) -> None:
     """Serve `/api/...`, `/healthz` and `/livez`, all with the security headers.
 
-    Until `is_restored` the API answers 503: half a table looks like a quiet day.
+    Args:
+        web_app: the application to add the routes to.
+        tables: served as JSON.
+        stream: served as `/api/stream`.
+        is_restored: until it is true the API answers 503, since a table that is half filled looks like a quiet day.
     """
-    views = Views(tables, stream.overviews)
-
-    async def agents(request: web.Request) -> web.Response:
-        page = await views.agents(wanted(request))
-        return _json(page.rows, headers=links(request, page))
-
-    async def agent(request: web.Request) -> web.Response:
-        found = await agents_named(tables, request.match_info["agent_id"], request.query.get("pool"))
-        if len(found) > 1:
-            return _several([row["pool"] for row in found])
-        return _json(found[0]) if found else _not_found("no agent of that id is logged in")
-
-    async def chat(request: web.Request) -> web.Response:
-        chat_id = request.match_info.get("chat_id", request.query.get("chat_id"))
-        if chat_id is None:
-            return _json({"error": "say which chat by ?chat_id="}, HTTPStatus.BAD_REQUEST)
-        pool = request.query.get("pool")
-        pools = await pools_of_chat(tables, chat_id) if pool is None else [pool]
-        if len(pools) > 1:
-            return _several(pools)
-        found = chat_named(tables, pools[0], chat_id) if pools else None
-        if found is None:
-            return _not_found(
-                "no chat of that id is open, or ended within the last 30 minutes; "
-                "`switchboard explain` tells the story of any chat in a recorded log"
-            )
-        return _json(found)
-
-    async def queues(request: web.Request) -> web.Response:
-        page = await views.queues(wanted(request), datetime.now(UTC))
-        return _json(page.rows, headers=links(request, page))
-
-    async def healthz(_: web.Request) -> web.Response:
-        return _json({"status": "ok", "agents": len(tables.agents), "open_chats": len(tables.chats)})
-
-    async def livez(_: web.Request) -> web.Response:
-        return _json({"alive": True})
-
-    async def openapi(_: web.Request) -> web.Response:
-        return web.Response(body=OPENAPI_JSON, content_type="application/json")
 
     def once_restored(handler: Handler) -> Handler:
         async def restored(request: web.Request) -> web.StreamResponse:
@@ -90,28 +55,78 @@ def add_routes(web_app: web.Application, tables: Tables, stream: Stream, is_rest
 
         return restored
 
+    api = _Api(tables, Views(tables, stream.overviews))
     for path, handler in {
-        "/api/agents": agents,
-        # An id may hold a slash: written as %2F it is part of the id.
-        "/api/agents/{agent_id}": agent,
-        "/api/chats/{chat_id}": chat,
-        # Whoever takes `.` and `..` for steps of the path, as browsers do, has no path to a chat of that id.
-        "/api/chats": chat,
-        "/api/queues": queues,
-        "/healthz": healthz,
+        "/api/agents": api.agents,
+        # A slash in an id is written as %2F.
+        "/api/agents/{agent_id}": api.agent,
+        "/api/chats/{chat_id}": api.chat,
+        # For the chat ids `.` and `..`, which browsers resolve as parts of a path.
+        "/api/chats": api.chat,
+        "/api/queues": api.queues,
+        "/healthz": api.healthz,
     }.items():
         web_app.router.add_get(path, once_restored(handler))
-    # HEAD would open a stream and send nothing.
+    # A HEAD request would open a stream and send nothing.
     web_app.router.add_get("/api/stream", once_restored(stream.serve), allow_head=False)
-    web_app.router.add_get("/api/openapi.json", openapi)
-    # Whatever is being restored: it only tells a supervisor that the loop still turns.
-    web_app.router.add_get("/livez", livez)
+    web_app.router.add_get("/api/openapi.json", _openapi)
+    # Answered while the tables are being filled too: shows a supervisor that the event loop runs, and no more.
+    web_app.router.add_get("/livez", _livez)
     web_app.on_response_prepare.append(_secure)
+
+
+class _Api:
+    """Handlers of requests about the tables."""
+
+    def __init__(self, tables: Tables, views: Views) -> None:
+        self._tables = tables
+        self._views = views
+
+    async def agents(self, request: web.Request) -> web.Response:
+        page = await self._views.agents(page_request(request))
+        return _json(page.rows, headers=link_headers(request, page))
+
+    async def agent(self, request: web.Request) -> web.Response:
+        found = await agents_with_id(self._tables, request.match_info["agent_id"], request.query.get("pool"))
+        if len(found) > 1:
+            return _several([row["pool"] for row in found])
+        return _json(found[0]) if found else _not_found("no agent of that id is logged in")
+
+    async def chat(self, request: web.Request) -> web.Response:
+        chat_id = request.match_info.get("chat_id", request.query.get("chat_id"))
+        if chat_id is None:
+            return _json({"error": "say which chat by ?chat_id="}, HTTPStatus.BAD_REQUEST)
+        pool = request.query.get("pool")
+        pools = await pools_of_chat(self._tables, chat_id) if pool is None else [pool]
+        if len(pools) > 1:
+            return _several(pools)
+        found = chat_with_story(self._tables, pools[0], chat_id) if pools else None
+        if found is None:
+            return _not_found(
+                "no chat of that id is open, or ended within the last 30 minutes; "
+                "`switchboard explain` tells the story of any chat in a recorded log"
+            )
+        return _json(found)
+
+    async def queues(self, request: web.Request) -> web.Response:
+        page = await self._views.queues(page_request(request), datetime.now(UTC))
+        return _json(page.rows, headers=link_headers(request, page))
+
+    async def healthz(self, _: web.Request) -> web.Response:
+        return _json({"status": "ok", "agents": len(self._tables.agents), "open_chats": len(self._tables.chats)})
+
+
+async def _livez(_: web.Request) -> web.Response:
+    return _json({"alive": True})
+
+
+async def _openapi(_: web.Request) -> web.Response:
+    return web.Response(body=OPENAPI_JSON, content_type="application/json")
 
 
 @web.middleware
 async def strict_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Errors are JSON too; an error tells its status or what we say of it, and repeats nothing of the request."""
+    """Answer errors as JSON, with their status and reason. No answer repeats a part of the request."""
     try:
         return await handler(request)
     except web.HTTPException as refused:

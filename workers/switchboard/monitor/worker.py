@@ -1,14 +1,15 @@
-"""The monitor as a process: look at the bus, start, serve until told to stop, stop."""
+"""The monitor as a process: its web server, its check of the bus at the start, and the Faust app that reads the bus."""
 
 import asyncio
 import contextlib
 import logging
 import tempfile
 import time
-from collections.abc import Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from aiokafka import TopicPartition
@@ -24,192 +25,226 @@ from switchboard.kafka.library_logs import raised
 from switchboard.kafka.positions import LEAD_SECONDS, last_offsets, offsets_since
 from switchboard.kafka.reading import missing_from, no_such_topic, partitions_of
 from switchboard.kafka.topics import Topic, TopicNames
-from switchboard.monitor.access import SESSION_SECONDS, Door, Sessions
+from switchboard.monitor.access import SESSION_SECONDS, AccessControl, Sessions
 from switchboard.monitor.app import keep_tables, new_app
-from switchboard.monitor.bus_watch import Pulse, Routing, feel, watch
-from switchboard.monitor.figures import start_of_day
-from switchboard.monitor.live_stream import MOST_CLIENTS, Stream
-from switchboard.monitor.site import site
-from switchboard.monitor.tables import MOST_POOLS, Place, Tables
+from switchboard.monitor.bus_watch import BusContact, RoutingStatus, check_contact, watch_routing
+from switchboard.monitor.day_history import DayHistory
+from switchboard.monitor.figures import OutcomeCounts, Windows, start_of_day
+from switchboard.monitor.live_stream import Stream, StreamLimits
+from switchboard.monitor.site import web_application
+from switchboard.monitor.tables import MOST_POOLS, Partition, Tables
 from switchboard.web.connections import Limits, Proxies
 from switchboard.web.server import serve as serve_app
 
 log = logging.getLogger(__name__)
 
-READ: Final = (Topic.AGENT_CAPACITY, Topic.OPEN_CHATS, Topic.ROUTING_CONFIG, Topic.ASSIGNMENT)
+TABLE_TOPICS: Final = (Topic.AGENT_CAPACITY, Topic.OPEN_CHATS, Topic.ROUTING_CONFIG, Topic.ASSIGNMENT)
+"""The topics that fill the tables."""
 
 STOP_SECONDS: Final = 3
-"""For a clean stop of Faust: nothing is lost by cutting it short. Whoever sent the signal waits 5 s, and the web server
+"""Time for Faust to stop; nothing is lost if it is cut short. `run all` waits 5 s for the process, and the web server
 takes up to another second."""
 
-LIMITS: Final = Limits(connections=500, by_address=200)
-"""Twice as many as streams, and some. One address may have all the streams of an address, as many pages that ask for
-something else beside, and no more than two fifths."""
+WEB_LIMITS: Final = Limits(connections=500, by_address=200)
+"""One address may have all 100 streams of an address and as many other requests, and still only two fifths of the
+connections."""
+
+WatchRouting: TypeAlias = Callable[[Connection, str, RoutingStatus], Coroutine[Any, Any, None]]
 
 
 @dataclass(slots=True, frozen=True)
-class Serving:
-    """How the monitor shows what it knows."""
+class MonitorConfig:
+    """What a monitor reads, and how it serves it."""
 
+    conn: Connection
+    names: TopicNames
+    group_id: str
+    """Of the installation."""
+    replication: int
+    """The replication factor that Faust would create topics with."""
+    broker_wait_seconds: float
+    """How long a broker may be away at the start."""
     host: str
     port: int
-    """0 for any that is free."""
+    """0: any free port."""
     token: SecretStr | None = None
-    """What readers must show; needed where others than this machine reach the host."""
+    """What readers must show; needed if other machines reach `host`."""
     service_level_seconds: float = 20.0
-    """Chats answered within so long are answered in time."""
+    """The longest first wait that counts as in time."""
     zone: str = "UTC"
-    """The time zone whose midnight a day begins at."""
+    """The time zone of the midnight at which a day begins."""
     max_pools: int = MOST_POOLS
-    """As the routers have it: of a shard, the most pools that are configured."""
+    """Configured pools of a shard, as the routers limit them."""
     session_seconds: float = SESSION_SECONDS
-    """How long a sign-in lasts."""
+    """Length of a browser's session."""
     proxies: Sequence[str] = ()
     """Addresses and networks of the proxies in front."""
 
 
-class Bus(NamedTuple):
-    """What the monitor finds at its start."""
-
-    there: list[TopicPartition]
-    awaited: dict[Place, int]
-    """The last offset of each partition that has records: once these are applied, the tables are filled."""
-    firsts: dict[TopicPartition, int]
-    """Where reading of the decisions begins."""
-
-
-async def serve_monitor(
-    conn: Connection,
-    names: TopicNames,
-    serving: Serving,
-    *,
-    group_id: str,
-    replication: int,
-    broker_wait_seconds: float,
-    stop: asyncio.Event,
-) -> None:
+async def serve_monitor(config: MonitorConfig, stop: asyncio.Event, *, watch: WatchRouting = watch_routing) -> None:
     """Serve the tables until `stop` is set.
 
     Args:
-        conn: the cluster.
-        names: the topics' names on it.
-        serving: where, to whom, and by which measures.
-        group_id: of the installation.
-        replication: likewise.
-        broker_wait_seconds: how long a broker may be away at the start.
-        stop: ends it.
+        config: what to read, and how to serve it.
+        stop: ends the monitor.
+        watch: keeps the routing status up to date, until cancelled.
 
     Raises:
-        BrokerAwayError: a broker that is needed was away at the start for too long. One that goes away later is
-            waited for.
-        SecurityError: one is there and does not let us in.
-        NotAllowedError: the cluster does not allow what the monitor needs.
+        BrokerAwayError: a broker was away for too long at the start. Later the monitor waits without end.
+        SecurityError: a broker refuses the connection.
+        NotAllowedError: the cluster does not grant a right that the monitor needs.
         WrongTopicsError: a topic is missing.
-        ExposedError: others could read, and there is no token.
-        AddressTakenError: the address can't be had.
-        MonitorError: Faust gave up, or something failed.
+        ExposedError: other machines could read, and there is no token.
+        AddressTakenError: the web server can't listen at the address.
+        MonitorError: Faust gave up, or a task of the monitor failed.
     """
-    door = Door(serving.host, serving.token, Sessions(serving.session_seconds), Proxies(serving.proxies))
-    topics = {names.of(topic): topic for topic in READ}
-    tables = Tables()
-    tables.history.outcomes.in_time_seconds = serving.service_level_seconds
-    tables.history.outcomes.windows.zone = ZoneInfo(serving.zone)
-    pulse, routing = Pulse(), Routing(0, names.of(Topic.CHAT_ARRIVAL))
-    limits = LIMITS.within_descriptors()
-    stream = Stream(
-        tables, pulse, routing, _board(serving),
-        most=min(MOST_CLIENTS, limits.connections // 2),
-        client_of=door.proxies.client_of, may_read=door.still_admits,
-    )  # fmt: skip
-    restore = Restore(tables)
-    # From before the bus is looked at: who waits for the broker is alive, and says that it is restoring.
-    with _address_told(serving.host, serving.port):
-        app = site(door, tables, stream, pulse, restore.is_done)
-        web = await serve_app(app, serving.host, serving.port, limits, door.proxies)
-    try:
-        host, port = web.addresses[0][:2]
-        log.info("serving at http://%s:%d", f"[{host}]" if ":" in host else host, port)
+    monitor = _Monitor(config)
+    # The web server starts first: while the monitor waits for a broker, it answers that it is restoring.
+    async with monitor.web_server():
+        bus = await unless_stopped(monitor.look_at_bus(), stop)
+        if bus is not None:
+            monitor.begin(bus)
+            await monitor.follow(bus, stop, watch)
 
-        async def look_at_bus() -> Bus:
-            wait = BrokerWait(conn, broker_wait_seconds)
-            needed = monitor_rights(names, group_id, READ)
-            await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
-            today = start_of_day(time.time(), tables.history.outcomes.windows.zone)
-            return await wait.retry("looking at the topics", lambda: _look_at_bus(conn, topics, today), long=True)
 
-        if (found := await unless_stopped(look_at_bus(), stop)) is None:
-            return
-        there, awaited, firsts = found
-        tables.applied = {_place(topics, at): offset - 1 for at, offset in firsts.items()}
-        restore.begin(awaited)
-        pulse.answered_at = time.time()
-        shards = sum(topics[at.topic] is Topic.ASSIGNMENT for at in there)
-        routing.expect(shards)
-        tables.configured = ConfiguredPools(serving.max_pools, shards)
-        beside = [stream.run(), feel(conn, there, pulse), watch(conn, group_id, routing, shards)]
+class _Bus(NamedTuple):
+    """The topics of the tables, as they are at the start."""
+
+    partitions: list[TopicPartition]
+    last_offsets: dict[Partition, int]
+    """The last offset of each partition that has records. Once they are applied, the tables are restored."""
+    first_offsets: dict[TopicPartition, int]
+    """The offsets of decisions from which reading begins."""
+
+
+class _Monitor:
+    """The parts of a monitor.
+
+    Raises:
+        ExposedError: other machines could read, and there is no token.
+    """
+
+    def __init__(self, config: MonitorConfig) -> None:
+        self._config = config
+        self._topics = {config.names.of(topic): topic for topic in TABLE_TOPICS}
+        windows = Windows(ZoneInfo(config.zone))
+        self._tables = Tables(history=DayHistory(OutcomeCounts(windows, config.service_level_seconds)))
+        self._restore = RestoreProgress(self._tables)
+        self._contact = BusContact()
+        # The number of shards is known once the bus was looked at.
+        self._routing = RoutingStatus(0, config.names.of(Topic.CHAT_ARRIVAL))
+        self._access = AccessControl(
+            config.host, config.token, Sessions(config.session_seconds), Proxies(config.proxies)
+        )
+        self._web_limits = WEB_LIMITS.within_descriptors()
+        self._stream = Stream(
+            self._tables,
+            self._contact,
+            self._routing,
+            _board(config),
+            limits=StreamLimits(most_clients=min(StreamLimits().most_clients, self._web_limits.connections // 2)),
+            client_of=self._access.proxies.client_of,
+            may_read=self._access.still_admits,
+        )
+
+    @asynccontextmanager
+    async def web_server(self) -> AsyncIterator[None]:
+        """Run the web server.
+
+        Raises:
+            AddressTakenError: it can't listen at the address.
+        """
+        host, port, access = self._config.host, self._config.port, self._access
+        app = web_application(access, self._tables, self._stream, self._contact, self._restore.is_done)
+        with _address_errors(host, port):
+            web = await serve_app(app, host, port, self._web_limits, access.proxies)
+        try:
+            host, port = web.addresses[0][:2]
+            log.info("serving at http://%s:%d", f"[{host}]" if ":" in host else host, port)
+            yield
+        finally:
+            self._stream.close()
+            await web.cleanup()
+
+    async def look_at_bus(self) -> _Bus:
+        """Check rights and topics, and find the offsets to read from and up to; waits for brokers that are away."""
+        config = self._config
+        wait = BrokerWait(config.conn, config.broker_wait_seconds)
+        needed = monitor_rights(config.names, config.group_id, TABLE_TOPICS)
+        await wait.retry("looking at the rights", lambda: require_rights(config.conn, needed))
+        today = start_of_day(time.time(), self._tables.history.outcomes.windows.zone)
+        return await wait.retry("looking at the topics", lambda: self._look_at_topics(today), long=True)
+
+    async def _look_at_topics(self, today: float) -> _Bus:
+        """The partitions and offsets of the topics; `today` is the last midnight, in seconds since 1970."""
+        conn = self._config.conn
+        partitions = await self._partitions()
+        last = {self._bare(tp): offset for tp, offset in (await last_offsets(conn, partitions)).items()}
+        # Chats that wait at midnight count in the new day too: decisions are read from LEAD_SECONDS before.
+        decisions = [tp for tp in partitions if self._topics[tp.topic] is Topic.ASSIGNMENT]
+        return _Bus(partitions, last, await offsets_since(conn, decisions, today - LEAD_SECONDS))
+
+    async def _partitions(self) -> list[TopicPartition]:
+        """The partitions of all topics of the tables.
+
+        Raises:
+            WrongTopicsError: a topic is missing, `routing-config` aside.
+        """
+        found = await partitions_of(self._config.conn, self._topics)
+        # The configuration only adds the names of empty queues, and a bus may have no such topic.
+        needed = [name for name, topic in self._topics.items() if topic is not Topic.ROUTING_CONFIG]
+        if missing := missing_from(needed, found):
+            raise no_such_topic(missing)
+        return found
+
+    def _bare(self, tp: TopicPartition) -> Partition:
+        return self._topics[tp.topic], tp.partition
+
+    def begin(self, bus: _Bus) -> None:
+        """Prepare the tables for reading the bus."""
+        # Decisions before the first offsets count as applied.
+        self._tables.applied = {self._bare(tp): offset - 1 for tp, offset in bus.first_offsets.items()}
+        self._restore.begin(bus.last_offsets)
+        self._contact.answered_at = time.time()
+        shards = sum(self._topics[tp.topic] is Topic.ASSIGNMENT for tp in bus.partitions)
+        self._routing.set_shards(shards)
+        self._tables.configured = ConfiguredPools(self._config.max_pools, shards)
+
+    async def follow(self, bus: _Bus, stop: asyncio.Event, watch: WatchRouting) -> None:
+        """Keep the tables up to date until `stop` is set.
+
+        Raises:
+            MonitorError: Faust gave up, or a task failed.
+            WrongTopicsError: Faust gave up because a topic was deleted.
+        """
+        config = self._config
         with tempfile.TemporaryDirectory(prefix="switchboard-monitor-") as folder:
-            faust_app = new_app(conn, group_id=group_id, replication=replication, folder=Path(folder))
-            keep_tables(faust_app, tables, topics)
+            app = new_app(config.conn, group_id=config.group_id, replication=config.replication, folder=Path(folder))
+            keep_tables(app, self._tables, self._topics)
+            tasks = [
+                self._stream.run(),
+                check_contact(config.conn, bus.partitions, self._contact),
+                watch(config.conn, config.group_id, self._routing),
+            ]
             try:
-                await _run(faust_app, beside, stop)
+                await _run(app, tasks, stop)
             except MonitorError:
-                # Faust's own words for topics that are gone are a riddle.
+                # Faust's error for a deleted topic does not name the topic; this check does.
                 with contextlib.suppress(BrokerAwayError, SecurityError, KafkaError, TimeoutError):
-                    await _partitions(conn, topics)
+                    await self._partitions()
                 raise
-    finally:
-        stream.close()
-        await web.cleanup()
 
 
-def _board(serving: Serving) -> dict[str, Any]:
-    """What the wallboard shows of the settings."""
+def _board(config: MonitorConfig) -> dict[str, Any]:
+    """The settings that the wallboard shows."""
     return {
-        "service_level_seconds": serving.service_level_seconds,
-        "time_zone": serving.zone,
-        "asks_for_token": serving.token is not None,
+        "service_level_seconds": config.service_level_seconds,
+        "time_zone": config.zone,
+        "asks_for_token": config.token is not None,
     }
 
 
-async def _run(app: Any, beside: Sequence[Coroutine[Any, Any, None]], stop: asyncio.Event) -> None:
-    """Run the Faust app, and what runs beside it, until a stop.
-
-    Raises:
-        MonitorError: one of them failed.
-    """
-    tasks = [asyncio.create_task(each) for each in beside]
-    try:
-        await app.start()
-        await _until(stop, app, tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await _stop(app)
-
-
-async def _look_at_bus(conn: Connection, topics: Mapping[str, Topic], today: float) -> Bus:
-    """What there is to read, given the last midnight in seconds since 1970."""
-    there = await _partitions(conn, topics)
-    awaited = {_place(topics, at): offset for at, offset in (await last_offsets(conn, there)).items()}
-    # What was decided before today, but for what may reach into it, counts as taken already.
-    decisions = [at for at in there if topics[at.topic] is Topic.ASSIGNMENT]
-    return Bus(there, awaited, await offsets_since(conn, decisions, today - LEAD_SECONDS))
-
-
-async def _partitions(conn: Connection, topics: Mapping[str, Topic]) -> list[TopicPartition]:
-    there = await partitions_of(conn, topics)
-    # The configuration only adds the names of queues that nobody waits in: a bus may have none.
-    needed = [name for name, topic in topics.items() if topic is not Topic.ROUTING_CONFIG]
-    if missing := missing_from(needed, there):
-        raise no_such_topic(missing)
-    return there
-
-
-def _place(topics: Mapping[str, Topic], at: TopicPartition) -> Place:
-    return topics[at.topic], at.partition
-
-
-class Restore:
+class RestoreProgress:
     """Whether the tables hold all that was on the bus at the start.
 
     Args:
@@ -218,24 +253,25 @@ class Restore:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        self._awaited: dict[Place, int] | None = None
+        self._awaited: dict[Partition, int] | None = None
 
-    def begin(self, awaited: Mapping[Place, int]) -> None:
-        """Note the last offset of each partition that has records."""
-        self._awaited = dict(awaited)
+    def begin(self, last_offsets: Mapping[Partition, int]) -> None:
+        """Set the last offset of each partition that has records."""
+        self._awaited = dict(last_offsets)
 
     def is_done(self) -> bool:
-        """False until the bus was looked at and all of it is applied. Once it is done it always is."""
+        """True once all these offsets are applied, and from then on. False until `begin` is called."""
         if self._awaited is None:
             return False
         applied = self._tables.applied
-        for place in [place for place, offset in self._awaited.items() if applied.get(place, -1) >= offset]:
-            del self._awaited[place]
+        for partition in [each for each, offset in self._awaited.items() if applied.get(each, -1) >= offset]:
+            del self._awaited[partition]
         return not self._awaited
 
 
 @contextlib.contextmanager
-def _address_told(host: str, port: int) -> Iterator[None]:
+def _address_errors(host: str, port: int) -> Iterator[None]:
+    """Report an address that can't be listened at as an AddressTakenError."""
     try:
         yield
     except OSError as refused:
@@ -245,26 +281,44 @@ def _address_told(host: str, port: int) -> Iterator[None]:
         ) from refused
 
 
-async def _until(stop: asyncio.Event, app: Any, beside: Collection[asyncio.Task[None]]) -> None:
+# The Faust app
+
+
+async def _run(app: Any, coroutines: Sequence[Coroutine[Any, Any, None]], stop: asyncio.Event) -> None:
+    """Run the Faust app and the tasks beside it until a stop.
+
+    Raises:
+        MonitorError: one of them failed.
+    """
+    tasks = [asyncio.create_task(each) for each in coroutines]
+    try:
+        await app.start()
+        await _until_stopped(app, tasks, stop)
+    finally:
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(app.stop(), STOP_SECONDS)
+
+
+async def _until_stopped(app: Any, tasks: Collection[asyncio.Task[None]], stop: asyncio.Event) -> None:
     """Wait for a stop.
 
     Raises:
-        MonitorError: Faust gave up; or something beside it failed, and what it tells would stand still unnoticed.
+        MonitorError: Faust gave up, or a task failed: what the task keeps up to date would be served for ever.
     """
-    waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(app.wait_until_stopped())]
-    await asyncio.wait({*waits, *beside}, return_when=asyncio.FIRST_COMPLETED)
+    waits: list[asyncio.Future[Any]] = [
+        asyncio.ensure_future(stop.wait()),
+        asyncio.ensure_future(app.wait_until_stopped()),
+    ]
+    await asyncio.wait({*waits, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()
     if stop.is_set():
         return
-    for task in beside:
+    for task in tasks:
         if task.done() and (defect := task.exception()) is not None:
             raise MonitorError(f"it failed ({raised(defect)}): start the monitor again") from defect
     reason = app.crash_reason
-    told = repr(reason) if reason is None or isinstance(reason, KafkaError) else raised(reason)
-    raise MonitorError(f"Faust gave up ({told}): start the monitor again")
-
-
-async def _stop(app: Any) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(app.stop(), STOP_SECONDS)
+    shown = repr(reason) if reason is None or isinstance(reason, KafkaError) else raised(reason)
+    raise MonitorError(f"Faust gave up ({shown}): start the monitor again")

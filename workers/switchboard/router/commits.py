@@ -1,4 +1,4 @@
-"""What one commit makes visible: a frame, decisions, changed rows, dead letters and source offsets."""
+"""The contents of a commit: frames, decisions, changed rows, dead letters and source offsets."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -29,17 +29,17 @@ MAX_LETTER_BYTES: Final = MAX_ROW_BYTES
 """Bytes of an encoded dead letter at most, its own headers included."""
 TOPIC_OF: Final = {table: Topic(table) for table in TABLES}
 GROUP_EVENTS: Final = 4_000
-"""Source records that wait for the commit under way at most; with more, nothing is read. With as many a drain never
-waits for the broker, and with events of usual size a transaction stays below 10 MB."""
+"""Source records in frames that wait for the commit under way, at most; with more, nothing is read. With 4,000 a drain
+never waits for the broker, and with events of usual size a transaction stays below 10 MB."""
 
 
 class RowTooLargeError(ValueError):
-    """The row of an agent or a chat fits into no record; the event that made the row so large is at fault."""
+    """The row of an agent or a chat is too large for a record; the event that made it so large is at fault."""
 
 
 @dataclass(slots=True, frozen=True)
 class Visible:
-    """What one frame, or records without a frame, made visible; counted and logged after the commit."""
+    """What one frame, or records without a frame, make visible: counted and logged after the commit."""
 
     offsets: Offsets
     """Source offsets that moved."""
@@ -56,13 +56,13 @@ class _Group:
     batch: CommitBatch = field(default_factory=CommitBatch)
     parts: list[Visible] = field(default_factory=list)
     records: int = 0
-    """Source records, for `GROUP_EVENTS`; each part counts as one at least."""
+    """Source records, bounded by `GROUP_EVENTS`; each part counts as one at least."""
 
 
 class CommitQueue:
-    """One commit under way at a time, and the group of frames that waits for it. Does no I/O.
+    """The commit under way, and the group of frames that waits for its end. Does no I/O.
 
-    What is put while a commit is under way goes into the next one as a whole. So one commit is made while the next
+    Everything that is put while a commit is under way goes into the next commit. So one commit is made while the next
     frames are read and applied.
     """
 
@@ -70,7 +70,7 @@ class CommitQueue:
         self._under_way: list[Visible] | None = None
         self._waiting = _Group()
         self.error: Exception | None = None
-        """Why a commit failed; nothing more can be committed then."""
+        """The error of the commit that failed; no further commit is made."""
 
     @property
     def is_under_way(self) -> bool:
@@ -114,7 +114,7 @@ class CommitQueue:
         return visible, self._begin() if self._waiting.parts else None
 
     def failed(self, error: Exception) -> None:
-        """Note that the commit under way failed; what waits behind it is never committed."""
+        """Note that the commit under way failed; the frames that wait are never committed."""
         self._under_way, self.error = None, error
 
     def _begin(self) -> CommitBatch:
@@ -153,7 +153,7 @@ def pack_rows(batch: CommitBatch, rows: Iterable[Row], max_bytes: int = MAX_ROW_
 def pack_offsets(batch: CommitBatch, offsets: Offsets) -> None:
     """Add source offsets to a commit, as rows of `shard-progress`.
 
-    Kafka's own way, sending offsets to the transaction, costs half of a commit.
+    Kafka's own request for this (offsets sent to a transaction) would take half of the time of a commit.
     """
     progress = batch.outputs[Topic.SHARD_PROGRESS]
     for (topic, partition), offset in offsets.items():
@@ -168,7 +168,7 @@ def pack_dead_letter(batch: CommitBatch, taken: Taken, bad: BadInput) -> None:
     is missing. So a dead letter never fails a commit.
 
     Raises:
-        ValueError: the letter's own headers alone are too large.
+        ValueError: the letter's own headers alone are too large; a defect, since each of them is bounded.
     """
     record = taken.record
     value = bounded_value(record.value)
@@ -180,8 +180,9 @@ def pack_dead_letter(batch: CommitBatch, taken: Taken, bad: BadInput) -> None:
         key = None
         left_out.append("key")
     own = _own_headers(taken, unread, bad)
-    # A letter that stands for a whole batch of records has no value.
+    # The letter of a whole batch of records has no value.
     kept = None if value is None or (unread is not None and unread.first_offset is not None) else bytes(value)
+    # Leave out parts until the letter fits.
     while (size := record_size(key, kept, headers + own + _left_out(left_out))) > MAX_LETTER_BYTES:
         if headers:
             headers, shed = [], "headers"
@@ -201,7 +202,7 @@ def _own_headers(taken: Taken, unread: UnreadValue | None, bad: BadInput) -> lis
 
     Args:
         taken: the bad record.
-        unread: its value, where the reader did not keep all of it.
+        unread: the record's value, if the reader did not keep all of the value; else None.
         bad: the reason.
     """
     record = taken.record

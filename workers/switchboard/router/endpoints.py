@@ -1,18 +1,18 @@
-"""What a router answers over HTTP: /metrics for Prometheus, and /healthz, /readyz and /livez for whoever runs it.
+"""The HTTP endpoints of a router: /metrics for Prometheus; /healthz, /readyz and /livez for people and supervisors.
 
-A person asks /healthz whether all is well; a supervisor asks /livez whether to restart it. /healthz and /readyz answer
-with a sentence and the state of each shard, whatever the status code.
+A person asks /healthz whether all is well; a supervisor asks /livez whether to restart the router. /healthz and /readyz
+answer with a sentence and the state of each shard, whatever the status code.
 """
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
 
 from switchboard import metrics
 from switchboard.errors import AddressTakenError
-from switchboard.kafka.open_transactions import as_json, zero_of_monotonic
-from switchboard.router.router import Router
+from switchboard.router.router_status import RouterStatus
 from switchboard.web.answers import metrics_handler
 from switchboard.web.connections import SERVER, Limits
 from switchboard.web.server import MOST_BODY_BYTES, WebServer, whole
@@ -24,45 +24,53 @@ LIMITS: Final = Limits(connections=100, by_address=50)
 log = logging.getLogger(__name__)
 
 
-async def serve_endpoints(router: Router, host: str, port: int) -> WebServer:
-    """Begin to answer; `cleanup()` of what is returned ends it.
+async def serve_endpoints(status: Callable[[], RouterStatus], host: str, port: int) -> WebServer:
+    """Begin to answer, until `cleanup()` of the returned server.
+
+    Args:
+        status: the router's status now.
+        host: the address to listen at.
+        port: 0: any that is free.
 
     Raises:
-        AddressTakenError: the address is in use, or not ours.
+        AddressTakenError: the address is in use, or is none of this machine's.
     """
     try:
-        server = await serve_app(application(router), host, port, LIMITS)
+        server = await serve_app(application(status), host, port, LIMITS)
     except OSError as error:
         raise AddressTakenError(
             f"metrics can't be served at {host}:{port} ({error.strerror}): set SWITCHBOARD_METRICS_PORT to "
             "a free port, or 0 for any"
         ) from error
-    # Port 0 is any that is free: the log is the only place that tells which.
+    # Only the log says which port was chosen for port 0.
     log.info("/metrics, /healthz and /readyz at http://%s:%s", *server.addresses[0][:2])
     return server
 
 
-def application(router: Router) -> web.Application:
-    """The routes, without a server."""
+def application(status: Callable[[], RouterStatus]) -> web.Application:
+    """The web application with the four routes."""
 
-    def state(name: str, *, well: bool) -> web.Response:
+    def answer(name: str, found: RouterStatus, *, well: bool) -> web.Response:
         body = {
             name: well,
-            "reason": router.reason,
-            "shards": {str(index): each for index, each in router.shards.items()},
-            # Not a fault of this router, so the status code stays: another router could read no further either.
-            "held_up": as_json(router.held_up, zero_of_monotonic()),
+            "reason": found.reason,
+            "shards": {str(index): each for index, each in found.shards.items()},
+            # An open transaction does not change the status code: another router could read no further either.
+            "held_up": found.held_up_json,
         }
         return web.json_response(body, status=200 if well else 503)
 
     async def healthz(_: web.Request) -> web.Response:
-        return state("healthy", well=not router.health)
+        found = status()
+        return answer("healthy", found, well=not found.health)
 
     async def readyz(_: web.Request) -> web.Response:
-        return state("ready", well=router.is_ready)
+        found = status()
+        return answer("ready", found, well=found.is_ready)
 
     async def livez(_: web.Request) -> web.Response:
-        return web.json_response({"alive": router.is_alive}, status=200 if router.is_alive else 503)
+        is_alive = status().is_alive
+        return web.json_response({"alive": is_alive}, status=200 if is_alive else 503)
 
     app = web.Application(middlewares=[whole], client_max_size=MOST_BODY_BYTES)
     for path, handler in {
@@ -77,4 +85,5 @@ def application(router: Router) -> web.Application:
 
 
 async def _secure(_: web.Request, response: web.StreamResponse) -> None:
+    """Set the headers that every answer has."""
     response.headers.update({"Server": SERVER, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"})

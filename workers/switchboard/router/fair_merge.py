@@ -10,7 +10,7 @@ from typing import Final
 from switchboard.kafka.merged_reader import Item, PartitionBuffer, Taken, merge, room_of
 
 SHARE: Final = 4
-"""One in so many records of a frame is for partitions whose turn does not come by the order of time."""
+"""One in so many records of a frame is for partitions that the order of time would keep waiting."""
 
 
 def fair_merge(

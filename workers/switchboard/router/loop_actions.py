@@ -1,4 +1,4 @@
-"""What the loop of a shard asks of its shell, what the shell answers, and the bounds of a frame."""
+"""The actions that a shard's loop asks for, what the shell returns after each, and the bounds of a frame."""
 
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -10,14 +10,14 @@ from switchboard.kafka.reading import Offsets
 from switchboard.router.commits import MAX_ROW_BYTES, Visible
 
 FRAME_BYTES: Final = 400_000
-"""Bytes of record values that a frame takes. Encoded, such a frame is nearly always below 900 KB; if not, it is halved.
-"""
+"""Bytes of record values that are read for a frame. Encoded, such a frame is nearly always below 900 KB; a larger one
+is halved."""
 MOST_DUE: Final = 1_000
-"""Timers that become due in one frame at most, if not more are due within one ms. A timer makes 1 to 60 records:
-200,000 offers that expired in one frame were 620,000 records, 6 s in which the event loop did not turn, and 2 GB."""
+"""Timers that become due in one frame at most, unless more are due within one ms. A timer makes 1 to 60 records:
+200,000 offers that expired in one frame made 620,000 records, 6 s in which the event loop did not turn, and 2 GB."""
 MOST_SESSIONS: Final = 5_000
 """Sessions and offers that the events of one frame may end at most; a frame with more is halved. 2,000 agents with 100
-chats each who log out in one frame were 402,000 records, 8 s in which the event loop did not turn, and 1.1 GB."""
+chats each who logged out in one frame made 402,000 records, 8 s in which the event loop did not turn, and 1.1 GB."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -40,14 +40,14 @@ class FrameLimits:
 
 @dataclass(slots=True, frozen=True)
 class Seen:
-    """What the shell knows once it has done an action: the time, the reader's state and the action's result."""
+    """What the shell knows after an action: the time, the reader's state and the action's result."""
 
     now: float
     """Monotonic, s."""
     clock: int
     """ms since 1970."""
     read_to_end: bool = False
-    """Whether every source partition was read to its end within the last second."""
+    """As `SourceProgress.read_to_end`: a condition of service time."""
     taken: list[Taken] = field(default_factory=list)
     """Result of `Read`: the records, in merged order."""
     passed: Offsets = field(default_factory=dict)
@@ -92,12 +92,12 @@ class Opened:
 
 @dataclass(slots=True, frozen=True)
 class Read:
-    """Wait until records are there, or until the time is over, and hand them out."""
+    """Wait for records, and return those that came in time."""
 
     records: int
-    """At most."""
+    """The most records."""
     value_bytes: int
-    """Bytes of values after which no more records are taken."""
+    """Bytes of record values after which no more records are returned."""
     wait: float
     """Seconds to wait for the first record."""
 
@@ -126,12 +126,12 @@ class Gather:
 
 @dataclass(slots=True, frozen=True)
 class Pause:
-    """Let other tasks of the process run once, the commit under way above all."""
+    """Let other tasks of the process run once, above all the task of the commit under way."""
 
 
 @dataclass(slots=True, frozen=True)
 class Report:
-    """Commit the visible offsets to the group, for lag tools, and report lags and gauges. Due once a second."""
+    """Commit the visible offsets to the group, for lag tools and the monitor, and report lags and gauges."""
 
     offsets: Offsets
 
@@ -145,12 +145,12 @@ class CountStopped:
 
 @dataclass(slots=True, frozen=True)
 class Stop:
-    """Serve the shard no more. The last action."""
+    """Stop serving the shard. The last action."""
 
     error: Exception | None = None
-    """Why the loop can't go on; None after a stop that was asked for."""
+    """Why the loop can't go on; None if the shell asked for the stop."""
     gave_up: bool = False
-    """The commit under way did not end in time; its records are read again."""
+    """Whether the commit under way did not end in time; its records are read again."""
 
 
 OpeningAction: TypeAlias = FindFirstOffsets | CommitFirstOffsets | OpenReader | Opened
@@ -159,9 +159,9 @@ ServingAction: TypeAlias = Read | Commit | AwaitCommit | Gather | Pause | Report
 
 @dataclass(slots=True, frozen=True)
 class CommitEnd:
-    """What a commit made visible, and what is to be committed next."""
+    """What a commit made visible, and the next commit."""
 
     visible: list[Visible]
-    """To be counted and logged, in order."""
+    """To count and log, in order."""
     following: Commit | None
-    """To be begun at once."""
+    """The next commit, to begin at once; None: nothing waits."""

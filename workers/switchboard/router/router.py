@@ -1,4 +1,4 @@
-"""A router process: serves the shards that the group assigns, each by its own loop, or stands by."""
+"""A router process: serves the shards that the group assigns, or stands by while none is assigned."""
 
 import asyncio
 import contextlib
@@ -27,10 +27,12 @@ from switchboard.kafka.admin import Difference, require_topics
 from switchboard.kafka.broker_wait import DEFAULT_SECONDS, BrokerWait
 from switchboard.kafka.clients import unless_stopped
 from switchboard.kafka.library_logs import Thinned
-from switchboard.kafka.open_transactions import HeldUp, longest, sentence, zero_of_monotonic
+from switchboard.kafka.open_transactions import zero_of_monotonic
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS, Ownership, members_of
 from switchboard.kafka.topics import TopicPlan, routers_group
-from switchboard.router.served_shards import BrokenOffError, ServedShard, ServiceEnd, bounded
+from switchboard.router.background_work import BrokenOffError, bounded
+from switchboard.router.router_status import RouterStatus
+from switchboard.router.served_shards import ServedShard, ServiceEnd
 from switchboard.router.shard import RouterConfig, Shard
 from switchboard.router.shard_history import ShardHistory, TimersFailedError
 
@@ -39,21 +41,23 @@ reopening = logging.getLogger(f"{__name__}.reopening")
 reopening.addFilter(Thinned(by_text=True, seconds=30.0))  # a broker may be away for a night
 
 RETRY_SECONDS: Final = 1.0
+"""Pause before a shard is opened again after an error."""
 OPEN_SECONDS: Final = 90.0
-"""A restore takes seconds, but waits half a minute for somebody else's open transaction or for a stalled reader."""
+"""Time to open a shard. A restore takes seconds, but waits up to 30 s for another producer's open transaction or for a
+stalled reader."""
 CLOSE_SECONDS: Final = 8.0
-"""Ledger and reader close within deadlines of their own, 2 and 5 s; this one is for a deadline that is not kept."""
+"""Time to close a shard. Its reader and its ledger have deadlines of their own, which aiokafka may not keep."""
 STUCK_EXIT: Final = 70
 """Exit code of a router that ends itself because a shard is stuck; a supervisor starts it again."""
 
 
 class Router:
-    """Serves the shards that the group assigns (the `Shards` of `Ownership`).
+    """Serves the shards that the group assigns, each in a task of its own (the `Shards` of `Ownership`).
 
     Args:
         config: for all shards.
         topics: the topics that the router needs.
-        session_timeout_ms: after so long without a heartbeat the group gives the shards to others.
+        session_timeout_ms: time without a heartbeat after which the group gives the shards to other routers.
         broker_seconds: how long to wait at the start for a broker that is away.
         instance_id: the static id of the group's member; None: a new member at each start.
     """
@@ -79,14 +83,19 @@ class Router:
             instance_id=instance_id,
         )
         self._heard_within = session_timeout_ms / 2000
-        """Seconds within which a broker that answers has answered a heartbeat: half a session, two heartbeats."""
+        """Seconds after a successful heartbeat in which the broker counts as answering: half a session, which is two
+        heartbeats."""
         self._served: dict[int, ServedShard] = {}
         self._bus_found = False
+        """Whether rights and topics were checked."""
         self._failed: asyncio.Future[None] | None = None
+        """Fails with the error that ends the router."""
         metrics.present_shards(config.shards)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Route until `stop` is set; then finish the commits under way and leave the group, within 5 s.
+        """Route until `stop` is set; then finish the commits under way and leave the group.
+
+        That takes 5 s at most while brokers answer, else up to 10 s (`GIVE_UP_SECONDS` and twice `LEAVE_SECONDS`).
 
         Raises:
             BrokerAwayError: a broker was away for too long at the start. Later the router waits for brokers without
@@ -118,11 +127,12 @@ class Router:
         needed = router_rights(self._config.names, self._config.group)
         await self._wait.retry("looking at the rights", lambda: require_rights(conn, needed))
         differences = await self._wait.retry("looking at the topics", lambda: require_topics(conn, self._topics))
-        # Joining without this check, aiokafka waits for a coordinator without end, 15 s for each without an answer.
+        # Without this check aiokafka, when joining, would wait for a coordinator without end, 15 s for each try.
         await self._wait.retry(f"looking at group {group}", lambda: members_of(conn, group))
         return differences
 
     async def _route(self, stopping: asyncio.Task[bool]) -> None:
+        """Be a member of the group, and serve its shards, until `stopping` or an error ends it."""
         self._failed = asyncio.get_running_loop().create_future()
         member = asyncio.create_task(self._ownership.run())
         watchdog = asyncio.create_task(self._watch())
@@ -143,61 +153,18 @@ class Router:
                 task.cancel()
             await asyncio.wait({watchdog, standing_by, member})
 
-    @property
-    def health(self) -> dict[int, str]:
-        """The fault of each shard that a human has to mend; none while shards are served or wait for a broker."""
-        now = time.monotonic()
-        return {index: fault for index, served in self._served.items() if (fault := served.fault(now)) is not None}
-
-    @property
-    def shards(self) -> dict[int, dict[str, object]]:
-        """State and last frame of each shard that is assigned to this router."""
-        return {index: self._served[index].summary() for index in sorted(self._served)}
-
-    @property
-    def held_up(self) -> list[HeldUp]:
-        """The source partitions that an open transaction holds up, as the router's shards see them, longest first."""
-        now = time.monotonic()
-        histories = [served.history for served in self._served.values()]
-        return longest(each for history in histories for each in history.transactions.held_up(now))
-
-    @property
-    def reason(self) -> str:
-        """Why the router is ready or not, healthy or not, and which partitions a transaction holds up; a sentence."""
-        return "; ".join(filter(None, (self._reason, sentence(self.held_up, zero_of_monotonic()))))
-
-    @property
-    def _reason(self) -> str:
-        """Why the router is ready or not, healthy or not."""
-        if not self._bus_found:
-            return self._wait.waiting_for or f"waiting for the broker at {self._config.conn.bootstrap}"
-        if not self._is_member:
-            return f"waiting for shards: the router is not yet a member of group {routers_group(self._config.group)}"
-        now = time.monotonic()
-        hindered = [
-            f"shard {index} {why}"
-            for index in sorted(self._served)
-            if (why := self._served[index].hindrance(now)) is not None
-        ]
-        if hindered:
-            return "; ".join(hindered)
-        if not self._served:
-            return "standing by: no shard is assigned to this router"
-        return "every shard that is assigned to this router is served"
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether no shard is stuck. A shard that has stopped for a human would stop again after a restart."""
-        return not any(served.is_stuck for served in self._served.values())
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the router is a member of the group, and each shard assigned to it is restored."""
-        return self._is_member and all(each.shard is not None for each in self._served.values())
-
-    @property
-    def _is_member(self) -> bool:
-        return self._ownership.heartbeat_at > 0 or bool(self._served)
+    def status(self) -> RouterStatus:
+        """The router's status now."""
+        return RouterStatus(
+            time.monotonic(),
+            zero_of_monotonic(),
+            self._config.conn.bootstrap,
+            self._config.group,
+            self._served,
+            bus_found=self._bus_found,
+            is_member=self._ownership.heartbeat_at > 0 or bool(self._served),
+            waiting_for=self._wait.waiting_for,
+        )
 
     def take(self, shards: frozenset[int]) -> None:
         """Begin to open these shards."""
@@ -220,7 +187,7 @@ class Router:
         for served in leaving:
             served.stop.set()
             if served.opening and served.task is not None:
-                # A restore may wait for half a minute until somebody else's transaction has ended.
+                # A restore may wait 30 s for another producer's transaction to end.
                 served.task.cancel()
         tasks = [served.task for served in leaving if served.task is not None]
         if not tasks:
@@ -232,7 +199,7 @@ class Router:
                 task.cancel()
 
     async def _serve(self, index: int, served: ServedShard) -> None:
-        """Serve one shard until its stop is set; open it again after each error that may pass."""
+        """Serve one shard until its `stop` is set; open it again after each error that may pass by itself."""
         try:
             while not served.stop.is_set() and not await self._serve_once(index, served):
                 pass
@@ -254,22 +221,26 @@ class Router:
         """Open a shard, serve it and close it.
 
         Returns:
-            True: the shard is let go. False: it is to be opened again.
+            True: the shard is let go. False: the shard is to be opened again.
         """
         shard = Shard(index, self._config, served.history)
         end: ServiceEnd | None = None
         try:
+            # 1. Open. Both waits are bounded, because aiokafka's clients may hang or let a cancellation escape.
             served.opening = True
             await bounded(shard.open(), OPEN_SECONDS, f"opening shard {index}")
             served.opening = False
+            # 2. Serve until `stop` is set or something fails.
             served.shard = shard
             metrics.SHARD_OWNED.labels(str(index)).set(1)
             await bounded(shard.run(served.stop), None, f"serving shard {index}")
             end = ServiceEnd.STOPPED
-        except Exception as error:  # noqa: BLE001 - `ended_by` raises what it does not know
+        except Exception as error:  # noqa: BLE001 - `ended_by` raises the errors that opening again can't mend
             end = served.ended_by(error)
             self._report_end(index, end, error, served)
         finally:
+            # 3. Close, also if the error ends the router. A shard that does not close in time is left to itself: the
+            # next owner fences its producer.
             served.opening = False
             served.shard = None
             metrics.SHARD_OWNED.labels(str(index)).set(0)
@@ -296,15 +267,16 @@ class Router:
                 reopening.warning(text, index, RETRY_SECONDS, served.trouble, extra=place)
 
     async def _is_let_go(self, index: int, end: ServiceEnd, served: ServedShard) -> bool:
-        """Whether a shard whose service has ended is let go; if not, wait until it may be opened again."""
+        """Whether a shard whose service has ended is let go. If not, waits until the shard may be opened again."""
         match end:
             case ServiceEnd.STOPPED:
                 log.info("shard %s is given up", index, extra={"shard": index})
                 return True
             case ServiceEnd.FENCED:
+                # The group has given the shard to another router, or the transaction ran out of time here.
                 return not served.stop.is_set() and not await self._ownership.may_retake(index)
             case ServiceEnd.ENGINE_FAILED:
-                return False
+                return False  # opened again, the shard finds the event at fault
             case ServiceEnd.LOST:
                 await self._pause(served.stop)
                 return False
@@ -329,7 +301,7 @@ class Router:
     def _publish_progress(index: int, served: ServedShard) -> None:
         """Set the progress gauge of a shard.
 
-        The router does this, not the shard: one that is never open for long would look fresh each time it is opened.
+        Not set by `Shard`: a shard that fails soon after each opening would seem to make progress each time.
         """
         metrics.PROGRESS.labels(str(index)).set(served.history.progress)
 
@@ -337,7 +309,7 @@ class Router:
         """While no shard is assigned to this router, check now and then that the topics still exist.
 
         Raises:
-            WrongTopicsError: the topics are gone; the router would stand by for ever.
+            WrongTopicsError: the topics are gone; without this check the router would stand by for ever.
         """
         while True:
             await asyncio.sleep(self._config.check_topics_every)
@@ -355,5 +327,6 @@ class Router:
                 served.watch(now, broker_answers=broker_answers)
                 self._publish_progress(index, served)
                 if served.is_stuck:
-                    log.critical("shard %s has not committed for 20 s though there is lag: ending the process", index)
-                    os._exit(STUCK_EXIT)
+                    text = "shard %s has not committed for %g s though there is lag: ending the process"
+                    log.critical(text, index, served.stuck_after)
+                    os._exit(STUCK_EXIT)  # at once: closing a stuck shard might hang, too

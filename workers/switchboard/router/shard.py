@@ -1,9 +1,9 @@
-"""The shell around a shard's loop: opens the ledger, restores, reads, and does what the loop decides."""
+"""A shard that this router serves: the I/O around its loop, which decides everything (`loop.py`)."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
@@ -12,7 +12,6 @@ import orjson
 from switchboard import metrics
 from switchboard.domain.engine import Engine
 from switchboard.domain.rows import TABLES, Restoration, Row
-from switchboard.errors import LedgerLostError
 from switchboard.journal.codec import BadInput
 from switchboard.journal.limits import Limits
 from switchboard.kafka.clients import Connection
@@ -23,9 +22,11 @@ from switchboard.kafka.positions import Start, first_offsets
 from switchboard.kafka.reading import Offsets, restore
 from switchboard.kafka.topics import Topic, TopicNames, shard_id
 from switchboard.router.admission import Admission
+from switchboard.router.background_work import Committer
 from switchboard.router.commits import Visible, offsets_in
 from switchboard.router.counters import Tally
-from switchboard.router.gauges import Shown, Survey, source_gauges
+from switchboard.router.gauges import GaugeSet, PoolGauges, source_gauges
+from switchboard.router.label_names import LabelNames
 from switchboard.router.loop import PAUSE_RECORDS, STUCK_SECONDS, ShardLoop
 from switchboard.router.loop_actions import (
     AwaitCommit,
@@ -55,38 +56,47 @@ set_aside.addFilter(Thinned(by_text=True))  # a faulty producer sends thousands 
 LEAVE_SECONDS: Final = 0.5
 """Time for a cancelled task to end. aiokafka's clients now and then ignore a cancellation; they are closed next."""
 ANSWER_SECONDS: Final = 5.0
-"""A broker answers if it has answered a fetch within this time."""
+"""Brokers count as answering if one has answered a fetch within this time."""
 STALLED_SECONDS: Final = 120.0
-"""A shard has stalled if it makes no progress for so long though a broker answers; one restore takes 90 s at most."""
+"""A shard has stalled if it makes no progress for so long though the broker answers. Opening takes 90 s at most."""
 TOPICS_SECONDS: Final = 30.0
 """How often a router without shards checks whether its topics still exist."""
 
 
 @dataclass(slots=True, frozen=True)
 class RouterConfig:
-    """What all shards of a router have in common."""
+    """The configuration that all shards of a router share."""
 
     conn: Connection
+    """The cluster."""
     names: TopicNames
+    """Names of the topics on the bus."""
     shards: int
+    """Number of shards that the pools are shared among."""
     group: str
+    """The installation's group id."""
     frames: FrameLimits
     merge_wait: float
     """Seconds to wait for a partition that has lag and has delivered nothing."""
     start: Start | None
-    """Where a first start begins; None: nowhere on a bus that holds events."""
+    """Where a first start begins; None: a first start on a bus that holds events is refused."""
     longest_outage: float = 86_400.0
-    """Seconds. Older records take turns with the others."""
+    """Seconds. Older records come after the others of a frame (`fair_merge`)."""
     limits: Limits = field(default_factory=Limits)
     """The limits of each shard."""
+    labels: LabelNames = field(default_factory=LabelNames)
+    """The names of pools and queues in metrics, for all shards together."""
     stuck_after: float = STUCK_SECONDS
+    """Seconds without a commit, while there is lag and the broker answers, after which the router ends itself."""
     stalled_after: float = STALLED_SECONDS
+    """Seconds without progress, while the broker answers, after which `/healthz` reports the shard."""
     check_topics_every: float = TOPICS_SECONDS
+    """Seconds between two checks of the topics, while the router has no shards."""
 
 
 @dataclass(slots=True)
 class _Restored:
-    """What a restore makes."""
+    """A shard's state in memory, as built by a restore."""
 
     engine: Engine
     admission: Admission
@@ -95,7 +105,13 @@ class _Restored:
 
 
 class Shard:
-    """A shard while this router serves it: open it, run it, close it. After an error close it and make another."""
+    """A shard while this router serves it: open, run, close. After an error close it, and make another one.
+
+    Args:
+        index: the shard's.
+        config: the router's.
+        history: the state that is kept when the shard is closed and opened again.
+    """
 
     def __init__(self, index: int, config: RouterConfig, history: ShardHistory) -> None:
         self.index = index
@@ -106,32 +122,36 @@ class Shard:
         decoder = SourceDecoder(index, config.shards, history.failures.poison)
         self._sources = Sources(config.conn, config.names, group, config.merge_wait, config.longest_outage, decoder)
         self._committer = Committer(self._ledger, self._commit_made, self._commit_failed)
-        self._survey = Survey(index)
-        self._shown = Shown()
+        self._pool_gauges = PoolGauges(index, config.labels)
+        self._shard_gauges = GaugeSet()
         self._restore_seconds = 0.0
         self._use(Engine(index), {})
 
     def _use(self, engine: Engine, offsets: Offsets) -> None:
-        """Serve this engine, from these source offsets on."""
+        """Make the loop for an engine, reading on from these source offsets."""
         config = self._config
-        admission = Admission(engine, config.limits)
-        loop = ShardLoop(engine, admission, offsets, self._history, config.shards, config.frames)
-        self._restored = _Restored(engine, admission, Tally(engine), loop)
+        admission = Admission(engine, config.limits, time.monotonic())
+        loop = ShardLoop(engine, admission, offsets, self._history, config.frames)
+        self._restored = _Restored(engine, admission, Tally(engine, config.labels), loop)
 
     async def open(self) -> None:
-        """Take the shard: fence the owner before, restore, and begin to read at the restored offsets.
+        """Fence the previous owner, restore the engine, and begin to read at the restored offsets.
 
         Raises:
-            LedgerLostError, SourceGoneError, NoStartError, KafkaError, TimeoutError: the shard can't be served now.
+            LedgerLostError, RestoreError, BrokerAwayError, KafkaError, TimeoutError: the shard can't be opened now.
+            SourceGoneError, NoStartError, OtherFormatError, NotAllowedError: a human must act.
         """
         began = time.monotonic()
         config = self._config
+        # 1. Starting the producer fences the previous owner, and aborts its open transaction.
         await self._ledger.open()
+        # 2. Restore.
         rows = await restore(config.conn, config.names, self.index)
         offsets = offsets_in({key.decode(): value for key, value in rows[Topic.SHARD_PROGRESS].items()})
         self._use(await restored_engine(self.index, rows), offsets)
         if offsets and config.start is not None:
             log.info("the shard goes on where it was; --from is for a first start only", extra={"shard": self.index})
+        # 3. Find the offsets of a first start, and open the reader.
         await self._do_opening_actions()
         self._restore_seconds = time.monotonic() - began
         frame = self._history.frame
@@ -144,32 +164,34 @@ class Shard:
         """Serve the shard until `stop` is set, then finish the commit under way.
 
         Raises:
-            LedgerLostError: nothing more can be committed; reopen, if the shard is still ours.
-            EngineFailedError: reopen.
-            SourceGoneError, TimersFailedError: stop; a human must act.
-            asyncio.CancelledError: aiokafka cancelled a read from within; reopen.
+            FencedError: another router took the shard, or a transaction ran out of time.
+            LedgerLostError, KafkaError, TimeoutError: nothing more can be committed or read; open the shard again.
+            EngineFailedError: open the shard again.
+            SourceGoneError, TimersFailedError: a human must act.
+            asyncio.CancelledError: aiokafka cancelled a read from within; open the shard again.
         """
         stopping, serving = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(self._serve())
         try:
             await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            # The loop may be cut short at any action: records that were read and not put are read again.
+            # The loop may be stopped at any action: records that it has not put into a commit are read again.
             for task in (stopping, serving):
                 task.cancel()
             await asyncio.wait({stopping, serving}, timeout=LEAVE_SECONDS)
+        # An error of the loop ends the shard; a read that was cancelled by `stop` is no error.
         if serving.done() and not (serving.cancelled() and stop.is_set()):
             serving.result()
         self._restored.loop.stop()
         await self._serve()
 
     async def close(self, *, clean: bool) -> None:
-        """Let the shard go.
+        """Stop reading and committing, and remove the gauges.
 
         Args:
-            clean: whether the shard was stopped, and nothing failed; closing then takes 2 s at most.
+            clean: whether the shard was stopped, and nothing failed; the ledger then has a shorter deadline.
         """
-        self._survey.clear()
-        self._shown.tell({})
+        self._pool_gauges.clear()
+        self._shard_gauges.set({})
         await self._committer.abandon()
         await asyncio.gather(self._sources.close(), self._ledger.close(clean=clean))
 
@@ -184,6 +206,7 @@ class Shard:
         )
 
     async def _do_opening_actions(self) -> None:
+        """Do the loop's actions until the shard is open."""
         loop, config = self._restored.loop, self._config
         seen = self._see()
         while True:
@@ -214,7 +237,7 @@ class Shard:
             seen = await self._do(action)
 
     async def _do(self, action: ServingAction) -> Seen:
-        """Do an action; what is known afterwards."""
+        """Do an action; returns what is known afterwards."""
         match action:
             case Read(records, value_bytes, wait):
                 return self._see(batch=await self._sources.take(records, value_bytes, wait))
@@ -231,7 +254,7 @@ class Shard:
             case CountStopped(seconds):
                 metrics.SERVICE_TIME_STOPPED.labels(str(self.index)).inc(seconds)
             case Stop():
-                pass  # never done: `_serve` ends with it
+                pass  # not reached: `_serve` ends at a stop
             case _:
                 assert_never(action)
         return self._see()
@@ -244,7 +267,7 @@ class Shard:
         markers: Offsets | None = None,
         has_lag: bool = False,
     ) -> Seen:
-        """The time and the reader's state now, with the result of an action."""
+        """The time and the reader's state now, and the result of an action."""
         read = batch or Batch()
         return Seen(
             time.monotonic(),
@@ -277,16 +300,18 @@ class Shard:
         raise stop.error
 
     def _commit_made(self, seconds: float) -> CommitBatch | None:
-        """Count and log what a commit made visible; the batch to commit next."""
-        end = self._restored.loop.commit_made(time.monotonic(), int(time.time() * 1000))
+        """Count and log what a commit made visible; returns the batch to commit next."""
+        clock = int(time.time() * 1000)
+        end = self._restored.loop.commit_made(time.monotonic(), clock)
         metrics.COMMIT.observe(seconds)
         metrics.COMMITS.labels("committed").inc()
         for part in end.visible:
-            self._restored.tally.count(part.taken, part.outcome)
+            self._restored.tally.count(part.taken, part.outcome, clock)
             log_visible(self.index, part)
         return None if end.following is None else end.following.batch
 
     def _commit_failed(self, error: Exception) -> None:
+        """Pass a commit's error to the loop."""
         self._restored.loop.commit_failed(error)
 
     def _report(self, offsets: Offsets) -> Seen:
@@ -298,78 +323,25 @@ class Shard:
         now = time.monotonic()
         log_change(transactions.see(now, sources.ends), self.index)
         shard = str(self.index)
-        self._shown.tell(
+        self._shard_gauges.set(
             {
                 (metrics.RESTORE, (shard,)): self._restore_seconds,
                 **source_gauges(shard, lags, sources.time_lags, transactions.open_for(now)),
             }
         )
-        self._survey.start(self._restored.engine, self._restored.admission)
+        self._pool_gauges.start(self._restored.engine, self._restored.admission)
         return self._see(markers=markers, has_lag=any(lags.values()))
 
 
-class Committer:
-    """Commits batches in the background, one at a time.
-
-    Args:
-        ledger: open.
-        made: called after each commit with its duration in s; returns the batch to commit next, if one waits.
-        failed: called with the error of a commit; no further commit is made.
-    """
-
-    def __init__(
-        self, ledger: Ledger, made: Callable[[float], CommitBatch | None], failed: Callable[[Exception], None]
-    ) -> None:
-        self._ledger = ledger
-        self._made = made
-        self._failed = failed
-        self._task: asyncio.Task[None] | None = None
-        self._ended = asyncio.Event()
-
-    def start(self, batch: CommitBatch) -> None:
-        """Begin to commit a batch; none may be under way."""
-        self._task = asyncio.create_task(self._work(batch))
-
-    async def wait(self, within: float | None) -> None:
-        """Wait until the commit under way has ended, or until `within` seconds are over."""
-        self._ended.clear()
-        try:
-            async with asyncio.timeout(within):
-                await self._ended.wait()
-        except TimeoutError:
-            pass  # the caller knows the time
-
-    async def abandon(self) -> None:
-        """Cancel the commit under way."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-
-    async def _work(self, batch: CommitBatch | None) -> None:
-        try:
-            while batch is not None:
-                began = time.monotonic()
-                await self._ledger.commit(batch)
-                batch = self._made(time.monotonic() - began)
-                self._ended.set()
-        except asyncio.CancelledError:
-            # aiokafka may cancel a commit from within; the loop would wait for its end for ever.
-            self._failed(LedgerLostError("a commit was cancelled"))
-            raise
-        except Exception as error:  # noqa: BLE001 - the loop stops with any error
-            self._failed(error)
-        finally:
-            self._ended.set()
-
-
 async def restored_engine(shard: int, rows: dict[Topic, dict[bytes, bytes]]) -> Engine:
-    """The engine that rows describe.
+    """The engine that is built from a shard's rows.
 
-    The event loop turns meanwhile: restoring the largest shard takes longer than a session of the group.
+    The event loop turns meanwhile, so that heartbeats go on: restoring the largest shard takes longer than a session of
+    the group.
 
     Args:
         shard: the shard's index.
-        rows: topic -> key -> value. The rows are used up, so that rows and engine are never in memory as a whole.
+        rows: topic → key → value. Emptied row by row, so that all rows and the whole engine are never both in memory.
     """
     restoration = Restoration(shard)
     for number, row in enumerate(_engine_rows(rows)):
@@ -382,7 +354,7 @@ async def restored_engine(shard: int, rows: dict[Topic, dict[bytes, bytes]]) -> 
 
 
 def _engine_rows(rows: dict[Topic, dict[bytes, bytes]]) -> Iterator[Row]:
-    """The rows of the engine's tables, each taken out of `rows`."""
+    """The rows of the engine's tables; each is removed from `rows`."""
     for table in TABLES:
         left = list(rows[Topic(table)].items())
         rows[Topic(table)].clear()

@@ -1,4 +1,4 @@
-"""What outlives the reopening of a shard: its service time, and the events that made the engine fail."""
+"""The state of a shard that its router keeps while the shard is closed and opened again."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ from switchboard.kafka.merged_reader import Taken
 from switchboard.kafka.open_transactions import OpenTransactions
 
 LONGEST_MS: Final = 2000
-"""The most service time in one frame: a router that was stopped for an hour does not catch up on timers."""
+"""The most service time in one frame, ms. A router that was stopped for an hour does not make an hour's timers due."""
 COMMIT_AGE_SECONDS: Final = 2.0
 """Service time stands still while the last commit is older."""
 MISSED_SECONDS: Final = 30.0
-"""A shard that can commit nothing is opened again within this time."""
+"""Of the time from a shard's last frame to its reopening, so much at most counts as stopped service time."""
 
 Source = tuple[str, int, int]
 """(topic on the bus, partition, offset) of a record."""
@@ -23,13 +23,13 @@ Source = tuple[str, int, int]
 class ServiceTime:
     """Runs while the router is caught up, and stands still while it is not (architecture: "Service time").
 
-    After an outage of the router or the bus no offer has expired that nobody could see or accept, and no agent is
-    switched off for it. All times given are monotonic, in s.
+    So no offer expires during an outage of the router or the bus, in which nobody could accept it, and no agent becomes
+    unavailable by missed offers. All times are monotonic, in s.
     """
 
     def __init__(self) -> None:
         self._last: float | None = None
-        """When the last frame was made, less the part of a ms that it did not count."""
+        """When the last frame was made, less the fraction of a ms that counts with the next frame."""
         self._committed: float | None = None
         self.stopped = 0.0
         """Seconds in all that did not count although a timer was pending."""
@@ -37,8 +37,8 @@ class ServiceTime:
     def reopened(self, now: float) -> None:
         """Note that the shard was opened.
 
-        The first frame after opening lets no time pass. The time since the last frame counts as stopped, at most
-        `MISSED_SECONDS` of it: after a long outage that is over no alert is due.
+        The first frame after opening lets no time pass. The time since the last frame counts as stopped, up to
+        `MISSED_SECONDS`: a long outage that is over needs no alert.
         """
         self._committed = None
         if self._last is not None:
@@ -53,13 +53,13 @@ class ServiceTime:
         return not read_to_end or self._committed is None or now - self._committed > COMMIT_AGE_SECONDS
 
     def run(self, now: float, *, read_to_end: bool, pending: bool = True) -> int:
-        """Service time from the last frame to the frame that is made now.
+        """Service time from the last frame to the next one, which is made now.
 
         Args:
             now: the time.
             read_to_end: whether every source partition was read to its end just now.
-            pending: whether a timer was pending since the last frame. Without one no frame was made, and nobody missed
-                the time that did not count.
+            pending: whether a timer was pending since the last frame. Time without a pending timer never counts as
+                stopped.
 
         Returns:
             Service time, ms; 0 for a shard's first frame.
@@ -73,16 +73,16 @@ class ServiceTime:
         if is_still or run == LONGEST_MS:
             self.stopped += passed - run / 1000 if pending else 0.0
             return run
-        self._last = last + run / 1000  # the rest, less than a ms, counts with the next frame
+        self._last = last + run / 1000  # the fraction of a ms that is left counts with the next frame
         return run
 
 
 class EngineFailedError(Exception):
-    """The engine raised on a frame with events; opened again, the shard finds the event at fault.
+    """The engine raised on a frame with events. After its reopening the shard finds the event at fault.
 
     Args:
         message: shard, frame and cause.
-        set_aside: the event at fault, once it has failed alone.
+        set_aside: the source of the event at fault, once it has failed alone; it goes to `dead-letter`.
     """
 
     def __init__(self, message: str, set_aside: Source | None = None) -> None:
@@ -91,19 +91,19 @@ class EngineFailedError(Exception):
 
 
 class TimersFailedError(Exception):
-    """The engine raised on a frame without events: its timers fail, the shard can't go on, and a human must act."""
+    """The engine raised on a frame without events: a timer fails, the shard can't go on, and a human must act."""
 
 
 @dataclass(slots=True)
 class EngineFailures:
-    """What is known of frames on which the engine raised."""
+    """The frames on which the engine raised, and what was found to be at fault."""
 
     suspects: set[Source] = field(default_factory=set)
-    """Events of the frame that failed; they are applied one a frame."""
+    """Events of a frame that failed; each is applied in a frame of its own."""
     run: int = 0
-    """Service time of the frame that failed, ms; its timers may be at fault."""
+    """Service time of the frame that failed, ms; a timer may be at fault."""
     poison: dict[Source, str] = field(default_factory=dict)
-    """Events that failed alone, with the error. The reader hands them out as bad input."""
+    """Events that failed alone, with the error. The reader returns them as bad input."""
 
     def concern(self, taken: Iterable[Taken]) -> bool:
         """Whether a suspect is among these records."""
@@ -114,7 +114,7 @@ class EngineFailures:
         self.suspects.discard(source_of(taken))
 
     def take_run(self) -> int:
-        """The service time to try alone, ms; 0 once it was taken."""
+        """The service time of the frame that failed, ms, to be tried alone; 0 when called again."""
         run, self.run = self.run, 0
         return run
 
@@ -143,7 +143,7 @@ class EngineFailures:
 
 @dataclass(slots=True)
 class ShardHistory:
-    """What a router knows of a shard however often the shard is opened again."""
+    """State of a shard that one router keeps from each opening to the next."""
 
     progress: float
     """When (s since 1970) the shard last made progress, or was assigned to this router."""

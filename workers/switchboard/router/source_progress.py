@@ -13,11 +13,11 @@ from switchboard.router.fair_merge import fair_merge
 from switchboard.router.time_lags import TimeLags
 
 OVERDUE_SECONDS: Final = 0.25
-"""A record that was read so long ago and not taken is taken in turns, whatever the timestamps of the others."""
+"""A partition whose next record was read so long ago gets turns of its own (`fair_merge`)."""
 CATCH_UP_SECONDS: Final = 600.0
-"""A shard that opens, or whose brokers were away, merges by time alone until all is read, and at most for so long."""
+"""After opening, or after its brokers were away, a shard merges by time alone until all is read, or for so long."""
 FRESH_SECONDS: Final = 1.0
-"""How long a partition counts as read to its end after it was."""
+"""For so long after it was read to its end, a partition still counts as read to its end."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -32,7 +32,7 @@ class Moment:
 
 @dataclass(slots=True)
 class Batch:
-    """What was read next."""
+    """The result of one read."""
 
     taken: list[Taken] = field(default_factory=list)
     """The shard's records, in merged order."""
@@ -45,7 +45,7 @@ class SourceProgress:
 
     Args:
         merge: their buffers.
-        longest_outage: seconds. Older records take turns with the others, and do not come first.
+        longest_outage: seconds. Older records come after the others of a frame (`fair_merge`).
         now: monotonic, s.
     """
 
@@ -55,7 +55,7 @@ class SourceProgress:
         self._merge = merge
         self._longest_outage = longest_outage
         self._catching_up_since: float | None = now
-        """None once all was read and taken."""
+        """When (monotonic, s) the catch-up began; None once all was read and taken."""
         self._time_lags = TimeLags(now)
 
     @property
@@ -64,7 +64,7 @@ class SourceProgress:
         return self._merge.partitions
 
     def take(self, at: Moment, most: int, most_bytes: int, *, away: bool) -> Batch:
-        """Take records from the buffers; none while the merge waits.
+        """Take records from the buffers. While the merge waits, none are taken.
 
         Args:
             at: the time.
@@ -107,8 +107,19 @@ class SourceProgress:
         A partition whose next record is older than the longest outage does not count: one producer with a wrong clock
         that sends more than is taken would stop every limit of every chat.
         """
-        fresh, oldest = at.now - FRESH_SECONDS, self._oldest(at)
-        return all(each.ended_at >= fresh or each.is_older_than(oldest) for each in self.partitions.values())
+        fresh = at.now - FRESH_SECONDS
+        return all(each.ended_at >= fresh or self._is_old(each, at) for each in self.partitions.values())
+
+    def _is_old(self, partition: PartitionBuffer, at: Moment) -> bool:
+        """Whether the next record is older than the longest outage.
+
+        While none is at hand the record taken last tells, if it was taken lately: dropped records take no room in a
+        frame, so a backlog of them leaves the buffer empty after each frame.
+        """
+        if partition.records:
+            return partition.is_older_than(self._oldest(at))
+        age = self._time_lags.age_of_last(partition, at.now - FRESH_SECONDS)
+        return age is not None and age > self._longest_outage
 
     def _oldest(self, at: Moment) -> int:
         """Records with an earlier timestamp (ms since 1970) are older than the longest outage."""

@@ -29,10 +29,13 @@ RELIST_SECONDS: Final = 30.0
 WAITING_FETCH_SECONDS: Final = 0.05
 """A fetch lasts no longer while the merge waits for a partition."""
 AWAY_SECONDS: Final = 5.0
-"""Brokers that have answered no fetch for so long are away."""
+"""If no broker has answered a fetch for so long, the brokers count as away."""
 STOP_SECONDS: Final = 2.0
+"""Time for each of the two steps of closing."""
 COMMIT_SECONDS: Final = 2.0
+"""Time to commit offsets to the group."""
 DEADLINE_SECONDS: Final = 10.0
+"""Time to start the consumer and list the partitions, and time to begin to read new partitions."""
 ANSWER_SECONDS: Final = 5.0
 """Offsets in a fetch's answer count as current for so long."""
 
@@ -43,7 +46,7 @@ class SourceDecoder:
     Args:
         shard: the shard's index.
         shards: number of shards; with one no record is dropped.
-        poison: records that made the engine fail, with the error; they become bad input. The shard adds to it.
+        poison: records that made the engine fail, with the error; they become bad input. Filled by `EngineFailures`.
     """
 
     def __init__(self, shard: int, shards: int, poison: Mapping[tuple[str, int, int], str]) -> None:
@@ -79,7 +82,7 @@ def _size_of(what: Event | BadInput, record: ConsumerRecord) -> int:
     size = len(record.value or b"")
     if isinstance(what, Event):
         return size
-    # A dead letter holds the whole record, and costs a quarter of an event of that size: it is only compressed.
+    # A dead letter holds the whole record, and costs a quarter of an event of that size, because it is only compressed.
     return (size + len(record.key or b"") + sum(len(name) + len(held or b"") for name, held in record.headers)) // 4
 
 
@@ -91,7 +94,7 @@ class Sources:
         names: the topics' names.
         group: offsets are committed to this group, for lag tools and the monitor only.
         merge_wait: seconds to wait for a partition that has lag and delivers nothing.
-        longest_outage: seconds. Older records take turns with the others, and do not come first.
+        longest_outage: seconds. Older records come after the others of a frame (`fair_merge`).
         decoder: decodes the records.
     """
 
@@ -119,7 +122,8 @@ class Sources:
 
         Raises:
             SourceGoneError: an offset is no longer there.
-            KafkaError, TimeoutError: no broker answers.
+            NotAllowedError: the right to describe a topic is missing.
+            BrokerAwayError, KafkaError, TimeoutError: no broker answers.
         """
         self._progress.known = {TopicPartition(*place): offset for place, offset in offsets.items()}
         async with asyncio.timeout(DEADLINE_SECONDS):
@@ -149,6 +153,7 @@ class Sources:
         Raises:
             SourceGoneError: a topic was deleted or cut while it was read.
             KafkaError: not allowed to read, and the like.
+            TimeoutError: no broker answers while reading of a new partition begins.
         """
         await self._relist()
         until = time.monotonic() + wait
@@ -171,7 +176,7 @@ class Sources:
 
     @property
     def read_to_end(self) -> bool:
-        """As `SourceProgress.read_to_end`, now."""
+        """Whether every partition was read to its end within the last second (see `SourceProgress.read_to_end`)."""
         return self._progress.read_to_end(_now())
 
     @property
@@ -236,7 +241,7 @@ class Sources:
                 await self._list(found)
 
     async def _list(self, found: list[TopicPartition]) -> None:
-        """Begin to read the new ones among these partitions, which are all there are.
+        """Given all partitions that exist, begin to read the new ones.
 
         Raises:
             SourceGoneError: a partition that was read is no longer there, or no longer holds the next offset.

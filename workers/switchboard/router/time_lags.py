@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from switchboard.kafka.merged_reader import Item, PartitionBuffer, Place
+from switchboard.kafka.merged_reader import Dropped, Item, PartitionBuffer, Place
 
 RECENT_SECONDS: Final = 60.0
 """The age of the record taken last is the partition's time lag for so long; an idle partition is not behind. Alerts
-wait longer, so one old record raises none."""
+wait longer before they fire, so that one old record raises none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,11 @@ class TimeLags:
         Args:
             taken: in merged order; of each partition the last record counts.
             wall: the time, in s since 1970.
-            now: the same, monotonic.
+            now: the time, monotonic, in s.
         """
         for each in taken:
-            self._last[each.place] = _Last(wall - each.timestamp / 1000, now)
+            timestamp = each.last_timestamp if isinstance(each, Dropped) else each.timestamp
+            self._last[each.place] = _Last(wall - timestamp / 1000, now)
 
     def seconds(self, partition: PartitionBuffer, wall: float, now: float) -> float:
         """The time lag of a partition: the first of these that applies.
@@ -55,10 +56,16 @@ class TimeLags:
         4. Otherwise 0: all is read, and nothing has come lately.
         """
         if partition.records:
-            return wall - partition.records[0].timestamp / 1000
-        last = self._last.get((partition.tp.topic, partition.tp.partition))
+            head = partition.records[0]
+            return wall - (head.first_timestamp if isinstance(head, Dropped) else head.timestamp) / 1000
+        last = self._last.get(partition.tp)
         if last is not None and now - last.at < RECENT_SECONDS:
             return last.age
         if partition.lag:
             return now - max(partition.ended_at, self._opened, last.at if last is not None else self._opened)
         return 0.0
+
+    def age_of_last(self, partition: PartitionBuffer, since: float) -> float | None:
+        """The age in s, when it was taken, of the record taken last; None if none was taken since then (monotonic)."""
+        last = self._last.get(partition.tp)
+        return None if last is None or last.at < since else last.age

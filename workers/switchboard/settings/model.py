@@ -35,7 +35,7 @@ FILES: Final = (
 """The settings that name a file."""
 
 TOKEN_LENGTH: Final = 16
-"""Fewest characters of a token: a short token does not withstand guesses for long, at the most 30 a second in all."""
+"""Fewest characters of a token. Guesses are limited to 30 a second in all, and a shorter token might be found."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 """A TCP port; 0 is any free port."""
@@ -53,9 +53,9 @@ class Settings(BaseSettings):
         env_prefix=ENV_PREFIX,
         env_file=ENV_FILE,
         toml_file=TOML_FILE,
-        # An empty variable counts as not set: so compose files pass on variables that may be missing.
+        # An empty variable counts as not set, so that a compose file may pass on a variable that is missing.
         env_ignore_empty=True,
-        # `.env` may hold other programs' variables. `load` checks that each variable of ours names a setting.
+        # `.env` may hold other programs' variables. `load` checks that each `SWITCHBOARD_*` variable names a setting.
         extra="ignore",
         frozen=True,
     )
@@ -63,36 +63,36 @@ class Settings(BaseSettings):
     bootstrap_servers: str = Field("127.0.0.1:9092", pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$")
     """host:port of one or more brokers, with commas between; name all, so that messages can say which one is away."""
     security_protocol: SecurityProtocol = "PLAINTEXT"
-    """How clients talk to the brokers."""
+    """Protocol of the connections to the brokers."""
     ca_file: Path | None = None
-    """Certificates of whom to trust (PEM); the system's unless set."""
+    """Certificates of the trusted authorities (PEM); those of the system unless set."""
     certificate_file: Path | None = None
-    """A client's certificate (PEM), where the cluster asks for one."""
+    """The client's certificate (PEM), for a cluster that asks for one."""
     key_file: Path | None = None
-    """Its key (PEM)."""
+    """Key of the client's certificate (PEM)."""
     key_password: SecretStr | None = None
-    """The key's password."""
+    """Password of the key."""
     key_password_file: Path | None = None
-    """The file that holds it, instead."""
+    """File with the password of the key, instead of `key_password`."""
     sasl_mechanism: SaslMechanism = "PLAIN"
-    """How to log in, with SASL_PLAINTEXT and SASL_SSL."""
+    """How clients log in, with SASL_PLAINTEXT and SASL_SSL."""
     sasl_username: str | None = None
-    """For PLAIN and SCRAM."""
+    """User name for PLAIN and SCRAM."""
     sasl_password: SecretStr | None = None
-    """For PLAIN and SCRAM."""
+    """Password for PLAIN and SCRAM."""
     sasl_password_file: Path | None = None
-    """The file that holds it, instead."""
+    """File with the password, instead of `sasl_password`."""
     sasl_token_file: Path | None = None
-    """The OAUTHBEARER token, read anew for each connection."""
+    """File with the OAUTHBEARER token; read anew for each connection."""
     broker_wait_seconds: float = Field(15, gt=0)
     """How long each step of a start waits for brokers that are away before it gives up (exit code 3)."""
 
     topic_prefix: Prefix = ""
-    """Put before the names of our own topics, separator included."""
+    """Prefix of the names of our own topics, separator included."""
     source_prefix: Prefix = ""
-    """Put before the names of the bus's topics, separator included."""
+    """Prefix of the names of the bus's topics, separator included."""
     shards: int = Field(1, ge=1, le=1024)
-    """Fixed once the topics are made."""
+    """Number of shards; fixed once the topics are made."""
     replication: int = Field(3, ge=1)
     """Copies of our own topics."""
     min_insync: int = Field(0, ge=0)
@@ -100,9 +100,9 @@ class Settings(BaseSettings):
     group_id: str = Field("switchboard", pattern=r"^[A-Za-z0-9._-]{1,200}$")
     """The installation's name: its consumer groups and transactional ids begin with it."""
     instance_id: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]{1,200}$")
-    """A name of this router's own that it has again after a restart: its shards then wait for it, instead of moving."""
+    """A name that only this router has, also after a restart: its shards then wait for the router instead of moving."""
     session_timeout_ms: int = Field(SESSION_TIMEOUT_MS, ge=500, le=300_000)
-    """A router not heard of for so long loses its shards."""
+    """A router that sends no heartbeat for so long loses its shards."""
     frame_events: int = Field(2_000, ge=1, le=2_000)
     """The most events a frame holds."""
     merge_wait_ms: int = Field(500, ge=0, le=10_000)
@@ -126,32 +126,32 @@ class Settings(BaseSettings):
     """The most chats of a pool, open or closed within 10 minutes of service time; a shard takes twice as many."""
 
     log_format: Literal["console", "json"] = "console"
-    """Lines for people or for machines."""
+    """Format of log lines: for people, or for machines."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least that is logged; the libraries' own logs come with debug only."""
+    """The lowest level that is logged; the logs of libraries come with `debug` only."""
     metrics_host: str = "127.0.0.1"
-    """Where the router serves /metrics, /healthz, /livez and /readyz."""
+    """Address at which the router serves /metrics, /healthz, /livez and /readyz."""
     metrics_port: Port = 9464
-    """0: any that is free."""
+    """Port of the router's endpoints; 0: any that is free."""
     metrics_queues: int = Field(1_000, ge=0)
     """The most queues that have metrics of their own; all others are counted as `other`."""
     web_host: str = "127.0.0.1"
-    """Where the monitor serves the wallboard and its JSON."""
+    """Address at which the monitor serves the wallboard and its JSON."""
     web_port: Port = 8080
-    """0: any that is free."""
+    """Port of the wallboard; 0: any that is free."""
     web_token: SecretStr | None = Field(None, min_length=TOKEN_LENGTH)
-    """What the wallboard's readers must show; needed where web_host can be reached by others than this machine."""
+    """Token that readers of the wallboard sign in with; needed if others than this machine can reach web_host."""
     web_token_file: Path | None = None
-    """The file that holds it, instead."""
+    """File with the token, instead of `web_token`."""
     web_session_hours: float = Field(168, gt=0, le=8_784)
     """How long a sign-in to the wallboard lasts at most; a restart of the monitor ends it too."""
     web_proxies: str = ""
-    """Addresses and networks of the proxies in front of the wallboard, with commas between: their X-Forwarded-For tells
-    whose limits a request counts against."""
+    """Addresses and networks of the proxies in front of the wallboard, with commas between: a proxy's X-Forwarded-For
+    tells which client's limits a request counts against."""
     service_level_seconds: float = Field(20, gt=0, le=86_400)
-    """A chat answered within so long was answered in time."""
+    """A chat counts as answered in time if its first wait is at most so long."""
     time_zone: str = "UTC"
-    """Whose midnight the wallboard's day begins at: a name such as Europe/Berlin."""
+    """Time zone in which the wallboard's day begins at midnight: a name such as Europe/Berlin."""
 
     @classmethod
     def settings_customise_sources(
@@ -166,7 +166,7 @@ class Settings(BaseSettings):
         del file_secret_settings
         return init_settings, env_settings, dotenv_settings, BoundedTomlSource(settings_cls)
 
-    # Checks of a single setting are field validators, so that all faults are reported at once. `_fit_together` runs
+    # Checks of a single setting are field validators, so that pydantic reports all faults at once. `_fit_together` runs
     # only if each setting is right by itself.
 
     @field_validator(*FILES)

@@ -1,7 +1,7 @@
 """Actions of customers and agents, and the events that each action sends.
 
-A `mark` shows whether a planned action is still valid: a stale action does nothing. `at` is the due time of the action,
-`now` the current time, both in ms since 1970.
+A planned action is valid only while its `version` is that of the chat or agent; a stale action does nothing. `at` is
+the due time of an action, `now` the current time, both in ms since 1970.
 """
 
 from collections.abc import Mapping
@@ -9,312 +9,323 @@ from typing import Any
 
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.simulation.people import Answer
-from switchboard.simulation.scene import Agent, Chat, Entry, Presence, Scene
+from switchboard.simulation.scene import ActionKind, Agent, Chat, PlannedAction, Presence, Scene
 
 
 def arrive(scene: Scene, at: int) -> None:
     """Let the next customer arrive."""
     scene.arrived += 1
-    chat_id, line = scene.people.newcomer(scene.arrived)
-    chat = Chat(chat_id=chat_id, pool=line.pool, ours=True)
+    chat_id, line = scene.people.new_chat(scene.arrived)
+    chat = Chat(chat_id=chat_id, pool=line.pool, is_simulated=True)
     scene.chats[chat_id] = chat
     body = {"chat_id": chat_id, "arrived_at": format_ms(at), "pool": line.pool}
-    scene.diary.send(at, "chat-arrival", body if line.queue is None else body | {"queue": line.queue})
-    wait(scene, chat, at)
+    scene.schedule.send(at, "chat-arrival", body if line.queue is None else body | {"queue": line.queue})
+    start_wait(scene, chat, at)
 
 
-def wait(scene: Scene, chat: Chat, now: int) -> None:
+def start_wait(scene: Scene, chat: Chat, now: int) -> None:
     """Start the customer's patience anew after the chat entered a queue."""
     chat.waits += 1
-    if chat.ours:
+    if chat.is_simulated:
         patience = scene.people.patience(chat.chat_id, chat.waits)
         if patience is not None:
-            scene.diary.write(now + patience, Entry("abandon", chat.chat_id, mark=chat.waits))
+            scene.schedule.plan(now + patience, PlannedAction("abandon", chat.chat_id, version=chat.waits))
 
 
-def abandon(scene: Scene, chat: Chat, at: int, mark: int) -> None:
+def abandon(scene: Scene, chat: Chat, at: int, version: int) -> None:
     """Abandon the chat if the customer still waits in the same wait as at planning time."""
-    if chat.waits == mark and chat.stage in ("waiting", "offered"):
-        scene.diary.send(at, "chat-abandoned", {"chat_id": chat.chat_id, "pool": chat.pool})
+    if chat.waits == version and chat.stage in ("waiting", "offered"):
+        scene.schedule.send(at, "chat-abandoned", {"chat_id": chat.chat_id, "pool": chat.pool})
 
 
-def talk(scene: Scene, chat: Chat, now: int) -> None:
+def start_conversation(scene: Scene, chat: Chat, now: int) -> None:
     """Start the conversation after an agent accepted the chat."""
-    chat.stint += 1
+    chat.handling += 1
     chat.stage = "active"
-    lasts = scene.people.talk(chat.chat_id, chat.stint)
-    scene.diary.write(now + lasts, Entry("end-talk", chat.chat_id, mark=chat.stint))
+    duration = scene.people.handling_time(chat.chat_id, chat.handling)
+    scene.schedule.plan(now + duration, PlannedAction("end-conversation", chat.chat_id, version=chat.handling))
 
 
-def end_talk(scene: Scene, chat: Chat, at: int, mark: int) -> None:
+def end_conversation(scene: Scene, chat: Chat, at: int, version: int) -> None:
     """End the conversation: the customer or agent concludes, or the agent transfers the chat."""
     agent = scene.agents.get(chat.agent_id) if chat.agent_id is not None else None
-    if chat.stint != mark or chat.stage != "active" or agent is None:
+    if chat.handling != version or chat.stage != "active" or agent is None:
         return
-    if agent.presence == "out":
-        return  # the connection is lost: the chat comes back to the queue
-    end = scene.people.end(chat.chat_id, chat.stint, chat.transfers)
+    # A lost agent: the router puts the chat back into the queue (R18).
+    if agent.presence == "logged-out":
+        return
+    end = scene.people.conversation_end(chat.chat_id, chat.handling, chat.transfers)
     about = {"chat_id": chat.chat_id, "pool": chat.pool}
-    if end == "transfer" and not chat.refused:
+    if end == "transfer" and not chat.transfer_refused:
         target = _transfer_target(scene, chat)
         if target:
             chat.transfers += 1
-            scene.diary.send(at, "chat-transferred", {**about, **target})
+            scene.schedule.send(at, "chat-transferred", {**about, **target})
             return
-        end = scene.people.end(chat.chat_id, chat.stint, chat.transfers + 1)
-    by = "customer" if chat.ours and end == "customer" else "agent"
-    scene.diary.send(at, "chat-concluded", about | {"agent_id": agent.post.agent_id, "by": by})
+        # Without a target the conversation ends, as after an earlier transfer.
+        end = scene.people.conversation_end(chat.chat_id, chat.handling, chat.transfers + 1)
+    by = "customer" if chat.is_simulated and end == "customer" else "agent"
+    scene.schedule.send(at, "chat-concluded", about | {"agent_id": agent.post.agent_id, "by": by})
 
 
 def _transfer_target(scene: Scene, chat: Chat) -> Mapping[str, str]:
+    """`to_queue` or `to_agent` of a transfer; empty without a target."""
     colleagues = [
         agent_id
         for agent_id, agent in scene.agents.items()
-        if agent.post.pool == chat.pool and agent.presence == "here" and agent_id != chat.agent_id
+        if agent.post.pool == chat.pool and agent.presence == "working" and agent_id != chat.agent_id
     ]
-    return scene.people.pass_on(chat.chat_id, chat.stint, chat.pool, colleagues)
+    return scene.people.transfer_target(chat.chat_id, chat.handling, chat.pool, colleagues)
 
 
-def log_in(scene: Scene, agent: Agent, at: int) -> None:
-    """Log the agent in, with the profile and, for a post with `override`, the mode."""
-    post = agent.post
-    body = about(agent)
-    if post.profile is not None:
-        body["profile"] = post.profile
-    if post.override:
-        body["mode"] = post.mode
-    scene.diary.send(at, "agent-logged-in", body)
-    here(scene, agent, at)
-    if scene.people.heartbeat_every > 0:
-        _next_heartbeat(scene, agent, at)
-
-
-def answer_later(scene: Scene, agent: Agent, offer: Mapping[str, Any], now: int, lasts: int) -> None:
-    """Plan the answer to an offer that lasts `lasts` ms: accept, decline, or let the offer lapse.
+def plan_answer(scene: Scene, agent: Agent, offer: Mapping[str, Any], now: int, duration: int) -> None:
+    """Plan the answer to an offer that expires after `duration` ms: accept, decline, or let the offer lapse.
 
     An agent who is away does not see the offer.
     """
-    if agent.presence != "here":
+    if agent.presence != "working":
         return
     chat_id, offer_id = offer["chat_id"], offer["offer_id"]
     agent.offers[chat_id] = offer_id
-    if _answer(scene, agent, chat_id, offer["attempt"]) != "lapse":
-        delay = scene.people.answer_after(agent.post.agent_id, chat_id, offer["attempt"], lasts)
-        entry = Entry("answer", agent.post.agent_id, mark=offer["attempt"], chat_id=chat_id)
-        scene.diary.write(now + delay, entry)
+    if _drawn_answer(scene, agent, chat_id, offer["attempt"]) != "lapse":
+        delay = scene.people.answer_delay(agent.post.agent_id, chat_id, offer["attempt"], duration)
+        action = PlannedAction("answer", agent.post.agent_id, version=offer["attempt"], chat_id=chat_id)
+        scene.schedule.plan(now + delay, action)
 
 
 def answer(scene: Scene, agent: Agent, at: int, chat_id: str, attempt: int) -> None:
     """Accept or decline an offer that is still open."""
     offer_id = agent.offers.pop(chat_id, None)
-    if offer_id is None or agent.presence != "here":
+    if offer_id is None or agent.presence != "working":
         return
-    body: dict[str, Any] = {"chat_id": chat_id, **about(agent), "offer_id": offer_id}
-    if _answer(scene, agent, chat_id, attempt) == "accept":
-        scene.diary.send(at, "chat-accepted", body | {"accepted_at": format_ms(at)})
+    body: dict[str, Any] = {"chat_id": chat_id, **agent_fields(agent), "offer_id": offer_id}
+    if _drawn_answer(scene, agent, chat_id, attempt) == "accept":
+        scene.schedule.send(at, "chat-accepted", body | {"accepted_at": format_ms(at)})
     else:
-        scene.diary.send(at, "chat-declined", body)
+        scene.schedule.send(at, "chat-declined", body)
 
 
-def wrap_up(scene: Scene, agent: Agent, chat: Chat, now: int) -> None:
-    """Start the wrap-up after the conversation, and plan the release."""
-    chat.stage = "wrapping"
-    lasts = scene.people.wrap_up(agent.post.agent_id, chat.chat_id)
-    scene.diary.write(now + lasts, Entry("release", chat.chat_id, mark=chat.stint))
-
-
-def release(scene: Scene, agent: Agent, chat: Chat, at: int, mark: int) -> None:
-    """Release the chat at the end of the wrap-up."""
-    if chat.stint == mark and chat.stage == "wrapping" and agent.presence != "out":
-        scene.diary.send(at, "chat-released", {"chat_id": chat.chat_id, **about(agent)})
-
-
-def want_chat(scene: Scene, agent: Agent, now: int) -> None:
-    """Plan the next action of an agent with free time: a click in pull mode, or the logout after the last chat."""
-    if agent.leaving and not agent.chats:
-        agent.leaving = False
-        scene.diary.write(now, Entry("go", agent.post.agent_id, mark=agent.stretch))
-    if agent.mode != "pull" or agent.reaching or not _may_ask(agent):
-        return
-    agent.reaching = True
-    agent.clicks += 1
-    delay = scene.people.click_after(agent.post.agent_id, agent.clicks)
-    scene.diary.write(now + delay, Entry("click", agent.post.agent_id, mark=agent.clicks))
-
-
-def click(scene: Scene, agent: Agent, at: int, mark: int) -> None:
-    """Click Request Chat, unless another event came first, such as a chat transferred by a colleague."""
-    if agent.clicks != mark or not agent.reaching:
-        return
-    agent.reaching = False
-    if _may_ask(agent):
-        _request(scene, agent, at)
-
-
-def step_away(scene: Scene, agent: Agent, at: int, mark: int) -> None:
-    """Let the agent go away in one of the ways of `Away`.
-
-    An agent who logs out becomes unavailable first, and finishes the open chats.
-    """
-    if agent.stretch != mark:
-        return
-    agent.away = scene.people.goes_away(agent.dice)
-    match agent.away:
-        case "break" | "log-out":
-            scene.diary.send(at, "agent-status-changed", about(agent) | {"status": "unavailable", "reason": "break"})
-            go_away(scene, agent, "break", at)
-            agent.leaving = agent.away == "log-out"
-            want_chat(scene, agent, at)
-        case "absent":
-            scene.diary.send(at, "agent-absent", about(agent))
-            go_away(scene, agent, "absent", at)
-        case "lost":
-            scene.diary.send(at, "agent-lost", about(agent))
-            agent.chats.clear()
-            go_away(scene, agent, "out", at)
-
-
-def go(scene: Scene, agent: Agent, at: int, mark: int) -> None:
-    """Log the agent out after the last chat."""
-    if agent.stretch == mark:
-        scene.diary.send(at, "agent-logged-out", about(agent))
-        go_away(scene, agent, "out", at)
-
-
-def come_back(scene: Scene, agent: Agent, at: int, mark: int) -> None:
-    """Let the agent return to work, by the event that ends the current absence."""
-    if agent.stretch != mark or agent.leaving:
-        return
-    match agent.presence:
-        case "out":
-            log_in(scene, agent, at)
-            return
-        case "absent":
-            scene.diary.send(at, "agent-present", about(agent))
-        case "sidelined" if agent.mode == "pull":
-            # R12: asking for a chat makes one available again whom missed offers made unavailable.
-            _request(scene, agent, at)
-        case "break" | "sidelined" | "here":
-            scene.diary.send(at, "agent-status-changed", about(agent) | {"status": "available"})
-    here(scene, agent, at)
-
-
-def sidelined(scene: Scene, agent: Agent, now: int) -> None:
-    """Handle too many missed offers: the agent notices after a while and returns."""
-    if agent.presence == "here":
-        agent.presence = "sidelined"
-        agent.stretch += 1
-        _drop_requests(agent)
-        after = scene.people.notices_after(agent.dice)
-        scene.diary.write(now + after, Entry("come-back", agent.post.agent_id, mark=agent.stretch))
-
-
-def heartbeat(scene: Scene, agent: Agent, at: int) -> None:
-    """Send a heartbeat, unless the agent is absent or logged out."""
-    if agent.presence != "out":
-        if agent.presence != "absent":
-            scene.diary.send(at, "agent-heartbeat", about(agent))
-        _next_heartbeat(scene, agent, at)
-
-
-def _answer(scene: Scene, agent: Agent, chat_id: str, attempt: int) -> Answer:
+def _drawn_answer(scene: Scene, agent: Agent, chat_id: str, attempt: int) -> Answer:
     return scene.people.answer(agent.post.agent_id, chat_id, attempt)
 
 
-def _may_ask(agent: Agent) -> bool:
+def start_wrap_up(scene: Scene, agent: Agent, chat: Chat, now: int) -> None:
+    """Start the wrap-up after the conversation, and plan the release."""
+    chat.stage = "wrapping"
+    duration = scene.people.wrap_up_time(agent.post.agent_id, chat.chat_id)
+    scene.schedule.plan(now + duration, PlannedAction("release", chat.chat_id, version=chat.handling))
+
+
+def release(scene: Scene, agent: Agent, chat: Chat, at: int, version: int) -> None:
+    """Release the chat at the end of the wrap-up."""
+    if chat.handling == version and chat.stage == "wrapping" and agent.presence != "logged-out":
+        scene.schedule.send(at, "chat-released", {"chat_id": chat.chat_id, **agent_fields(agent)})
+
+
+def plan_next(scene: Scene, agent: Agent, now: int) -> None:
+    """Plan the next action of an agent: the logout after the last chat, or in pull mode a click on Request Chat."""
+    if agent.logs_out_when_free and not agent.chats:
+        agent.logs_out_when_free = False
+        _plan_change(scene, agent, now, "log-out")
+    if agent.mode != "pull" or agent.click_planned or not _may_request(agent):
+        return
+    agent.click_planned = True
+    agent.clicks += 1
+    delay = scene.people.click_delay(agent.post.agent_id, agent.clicks)
+    scene.schedule.plan(now + delay, PlannedAction("click", agent.post.agent_id, version=agent.clicks))
+
+
+def click(scene: Scene, agent: Agent, at: int, version: int) -> None:
+    """Click Request Chat, unless the agent no longer may, as after a transfer from a colleague."""
+    if agent.clicks != version or not agent.click_planned:
+        return
+    agent.click_planned = False
+    if _may_request(agent):
+        _request(scene, agent, at)
+
+
+def _may_request(agent: Agent) -> bool:
     full = agent.max_sessions is not None and len(agent.chats) + len(agent.offers) >= agent.max_sessions
-    return agent.presence == "here" and not agent.asking and not full
+    return agent.presence == "working" and not agent.has_request and not full
 
 
 def _request(scene: Scene, agent: Agent, at: int) -> None:
-    agent.asking = True
-    body = about(agent) | {"request_id": f"{agent.post.agent_id}-{at}", "requested_at": format_ms(at)}
-    scene.diary.send(at, "request-chat", body)
+    agent.has_request = True
+    body = agent_fields(agent) | {"request_id": f"{agent.post.agent_id}-{at}", "requested_at": format_ms(at)}
+    scene.schedule.send(at, "request-chat", body)
 
 
-def here(scene: Scene, agent: Agent, at: int) -> None:
-    """Mark the agent as at work, and plan the end of the stretch of work."""
-    agent.presence = "here"
-    agent.stretch += 1
-    works = None if agent.post.plan else scene.people.works(agent.dice)
-    if works is not None:
-        scene.diary.write(at + works, Entry("step-away", agent.post.agent_id, mark=agent.stretch))
-    want_chat(scene, agent, at)
+def log_in(scene: Scene, agent: Agent, at: int) -> None:
+    """Log the agent in, with the profile and, for a post with `override`, the mode."""
+    post = agent.post
+    body = agent_fields(agent)
+    if post.profile is not None:
+        body["profile"] = post.profile
+    if post.override:
+        body["mode"] = post.mode
+    scene.schedule.send(at, "agent-logged-in", body)
+    start_work(scene, agent, at)
+    if scene.people.heartbeat_every > 0:
+        _next_heartbeat(scene, agent, at)
 
 
-def go_away(scene: Scene, agent: Agent, presence: Presence, at: int) -> None:
-    """Mark the agent as away; the return comes after a random time, or as planned."""
+def start_work(scene: Scene, agent: Agent, at: int) -> None:
+    """Mark the agent as working, and plan the next absence."""
+    agent.presence = "working"
+    agent.presence_changes += 1
+    duration = None if agent.post.plan else scene.people.work_time(agent.rng)
+    if duration is not None:
+        _plan_change(scene, agent, at + duration, "start-absence")
+    plan_next(scene, agent, at)
+
+
+def start_absence(scene: Scene, agent: Agent, at: int, version: int) -> None:
+    """Start an absence of a drawn kind.
+
+    An agent who logs out becomes unavailable first, and finishes the open chats.
+    """
+    if agent.presence_changes != version:
+        return
+    agent.absence = scene.people.absence(agent.rng)
+    match agent.absence:
+        case "break" | "log-out":
+            body = agent_fields(agent) | {"status": "unavailable", "reason": "break"}
+            scene.schedule.send(at, "agent-status-changed", body)
+            stop_work(scene, agent, "break", at)
+            agent.logs_out_when_free = agent.absence == "log-out"
+            plan_next(scene, agent, at)
+        case "absent":
+            scene.schedule.send(at, "agent-absent", agent_fields(agent))
+            stop_work(scene, agent, "absent", at)
+        case "lost":
+            scene.schedule.send(at, "agent-lost", agent_fields(agent))
+            agent.chats.clear()
+            stop_work(scene, agent, "logged-out", at)
+
+
+def stop_work(scene: Scene, agent: Agent, presence: Presence, at: int) -> None:
+    """Mark the agent as absent or logged out. Plans the return, unless the agent has a plan."""
     agent.presence = presence
-    agent.stretch += 1
+    agent.presence_changes += 1
     _drop_requests(agent)
     if not agent.post.plan:
-        back = scene.people.comes_back_after(agent.dice)
-        scene.diary.write(at + back, Entry("come-back", agent.post.agent_id, mark=agent.stretch))
+        duration = scene.people.absence_time(agent.rng)
+        _plan_change(scene, agent, at + duration, "end-absence")
 
 
 def _drop_requests(agent: Agent) -> None:
     """Drop the request and the unanswered offers, which the router withdraws when an agent goes away (R18)."""
-    agent.asking = agent.reaching = False
+    agent.has_request = agent.click_planned = False
     agent.offers.clear()
+
+
+def log_out(scene: Scene, agent: Agent, at: int, version: int) -> None:
+    """Log the agent out after the last chat."""
+    if agent.presence_changes == version:
+        scene.schedule.send(at, "agent-logged-out", agent_fields(agent))
+        stop_work(scene, agent, "logged-out", at)
+
+
+def end_absence(scene: Scene, agent: Agent, at: int, version: int) -> None:
+    """End the agent's absence, by the event that fits its kind."""
+    if agent.presence_changes != version or agent.logs_out_when_free:
+        return
+    match agent.presence:
+        case "logged-out":
+            log_in(scene, agent, at)
+            return
+        case "absent":
+            scene.schedule.send(at, "agent-present", agent_fields(agent))
+        case "made-unavailable" if agent.mode == "pull":
+            # A request makes the agent available again (R12).
+            _request(scene, agent, at)
+        case "break" | "made-unavailable" | "working":
+            scene.schedule.send(at, "agent-status-changed", agent_fields(agent) | {"status": "available"})
+    start_work(scene, agent, at)
+
+
+def made_unavailable(scene: Scene, agent: Agent, now: int) -> None:
+    """Note that missed offers made the agent unavailable, and plan the return."""
+    if agent.presence == "working":
+        agent.presence = "made-unavailable"
+        agent.presence_changes += 1
+        _drop_requests(agent)
+        delay = scene.people.return_delay(agent.rng)
+        _plan_change(scene, agent, now + delay, "end-absence")
+
+
+def _plan_change(scene: Scene, agent: Agent, due: int, kind: ActionKind) -> None:
+    """Plan a change of presence, which becomes stale if the presence changes before."""
+    scene.schedule.plan(due, PlannedAction(kind, agent.post.agent_id, version=agent.presence_changes))
+
+
+def heartbeat(scene: Scene, agent: Agent, at: int) -> None:
+    """Send a heartbeat, unless the agent is absent or logged out."""
+    if agent.presence != "logged-out":
+        if agent.presence != "absent":
+            scene.schedule.send(at, "agent-heartbeat", agent_fields(agent))
+        _next_heartbeat(scene, agent, at)
 
 
 def _next_heartbeat(scene: Scene, agent: Agent, at: int) -> None:
     due = at + scene.people.heartbeat_every
-    scene.diary.write(due, Entry("heartbeat", agent.post.agent_id))
+    scene.schedule.plan(due, PlannedAction("heartbeat", agent.post.agent_id))
 
 
-def about(agent: Agent) -> dict[str, Any]:
-    """Return the fields that every event of an agent has."""
-    return {"agent_id": agent.post.agent_id, "pool": agent.post.pool}
-
-
-def expect(scene: Scene, agent: Agent, index: int) -> None:
-    """Put the event at an index of the agent's plan into the diary, if the plan has such an event."""
+def plan_event(scene: Scene, agent: Agent, index: int) -> None:
+    """Schedule the event at an index of the agent's plan, if the plan is that long."""
     if index < len(agent.post.plan):
         due = scene.started + agent.post.plan[index].after
-        scene.diary.write(due, Entry("as-planned", agent.post.agent_id, mark=index))
+        scene.schedule.plan(due, PlannedAction("planned-event", agent.post.agent_id, version=index))
 
 
-def as_planned(scene: Scene, agent: Agent, at: int, index: int) -> None:
-    """Send the event at an index of the agent's plan, and put the next event into the diary."""
+def send_planned(scene: Scene, agent: Agent, at: int, index: int) -> None:
+    """Send the event at an index of the agent's plan, and schedule the next one."""
     planned = agent.post.plan[index]
-    expect(scene, agent, index + 1)
-    body: dict[str, Any] = about(agent) | dict(planned.data)
-    if planned.type == "agent-logged-out" and agent.chats and agent.presence != "out":
-        agent.leaving = True
-        scene.diary.send(at, "agent-status-changed", about(agent) | {"status": "unavailable"})
-        go_away(scene, agent, "break", at)
+    plan_event(scene, agent, index + 1)
+    body: dict[str, Any] = agent_fields(agent) | dict(planned.data)
+    # An agent with chats becomes unavailable, finishes the chats, and logs out then.
+    if planned.type == "agent-logged-out" and agent.chats and agent.presence != "logged-out":
+        agent.logs_out_when_free = True
+        scene.schedule.send(at, "agent-status-changed", agent_fields(agent) | {"status": "unavailable"})
+        stop_work(scene, agent, "break", at)
         return
-    scene.diary.send(at, planned.type, body)
+    scene.schedule.send(at, planned.type, body)
     match planned.type:
         case "agent-logged-in":
-            agent.leaving = False
+            agent.logs_out_when_free = False
             agent.mode = body.get("mode", agent.post.mode)
-            _status(scene, agent, at, available=body.get("status", "available") == "available")
-        case "agent-status-changed" if not agent.leaving:
-            _status(scene, agent, at, available=body["status"] == "available")
+            _set_available(scene, agent, at, available=body.get("status", "available") == "available")
+        case "agent-status-changed" if not agent.logs_out_when_free:
+            _set_available(scene, agent, at, available=body["status"] == "available")
         case "agent-present" if agent.presence == "absent":
-            _status(scene, agent, at, available=agent.away == "absent")
-        case "agent-absent" if agent.presence in ("here", "sidelined", "break"):
-            # What it comes back to: the status before (R18).
-            agent.away = "absent" if agent.presence == "here" else "break"
-            go_away(scene, agent, "absent", at)
+            _set_available(scene, agent, at, available=agent.absence == "absent")
+        case "agent-absent" if agent.presence in ("working", "made-unavailable", "break"):
+            # `agent-present` restores the status before the absence (R18).
+            agent.absence = "absent" if agent.presence == "working" else "break"
+            stop_work(scene, agent, "absent", at)
         case "agent-lost" | "agent-logged-out":
-            agent.leaving = False
+            agent.logs_out_when_free = False
             agent.chats.clear()
-            go_away(scene, agent, "out", at)
+            stop_work(scene, agent, "logged-out", at)
         case "agent-capacity-changed":
             agent.mode = body.get("mode", agent.mode)
             agent.max_sessions = body.get("max_sessions", agent.max_sessions)
-            want_chat(scene, agent, at)
+            plan_next(scene, agent, at)
         case _:
             pass
 
 
-def _status(scene: Scene, agent: Agent, at: int, *, available: bool) -> None:
+def _set_available(scene: Scene, agent: Agent, at: int, *, available: bool) -> None:
+    """Follow a status of the agent's plan."""
     if not available:
-        go_away(scene, agent, "break", at)
-    elif agent.presence != "here":
-        here(scene, agent, at)
+        stop_work(scene, agent, "break", at)
+    elif agent.presence != "working":
+        start_work(scene, agent, at)
     else:
-        want_chat(scene, agent, at)
+        plan_next(scene, agent, at)
+
+
+def agent_fields(agent: Agent) -> dict[str, Any]:
+    """Return the fields that every event of an agent has."""
+    return {"agent_id": agent.post.agent_id, "pool": agent.post.pool}

@@ -35,12 +35,12 @@ class Post:
     profile: str | None = None
     override: bool = False
     """True if the login names the mode; otherwise the mode of the profile applies."""
-    plan: "Sequence[Planned]" = ()
+    plan: "Sequence[PlannedEvent]" = ()
     """Known times of the agent's events. Without a plan, the agent logs in at the start and leaves at random."""
 
 
 @dataclass(slots=True, frozen=True)
-class Planned:
+class PlannedEvent:
     """One planned event of an agent: a login, a logout, or a change of status or capacity."""
 
     after: int

@@ -15,8 +15,8 @@ from switchboard.domain.events import Event, Frame
 from switchboard.domain.rfc3339 import parse_ms
 from switchboard.simulation import actions
 from switchboard.simulation.cast import Cast
-from switchboard.simulation.people import Behaviour, Dice, Drawn, People
-from switchboard.simulation.scene import Agent, Chat, Entry, Outgoing, Scene
+from switchboard.simulation.people import Behaviour, DrawnPeople, People, SeededRandom
+from switchboard.simulation.scene import Agent, Chat, Outgoing, PlannedAction, Scene
 
 LOGIN_SPREAD_MS: Final = 2000
 """Agents log in within this time after the start: spread logins keep the tie-break from deciding about all agents."""
@@ -41,9 +41,9 @@ class Crowd:
             seed: Seed of all draws.
             label: Prefix of chat ids.
         """
-        dice = Dice(seed)
-        drawn = Drawn(people, dice, cast, label) if isinstance(people, Behaviour) else people
-        self.scene = Scene(people=drawn, dice=dice, cast=cast, label=label)
+        random = SeededRandom(seed)
+        drawn = DrawnPeople(people, random, cast, label) if isinstance(people, Behaviour) else people
+        self.scene = Scene(people=drawn, random=random, cast=cast, label=label)
         self._arrivals = arrivals
 
     def start(self, now: int) -> None:
@@ -51,25 +51,25 @@ class Crowd:
         scene = self.scene
         scene.started = now
         for post in scene.cast.posts:
-            dice = scene.dice.of("agent", post.agent_id)
-            agent = scene.agents[post.agent_id] = Agent(post=post, dice=dice, mode=post.mode)
+            rng = scene.random.generator("agent", post.agent_id)
+            agent = scene.agents[post.agent_id] = Agent(post=post, rng=rng, mode=post.mode)
             if post.plan:
-                actions.expect(scene, agent, 0)
+                actions.plan_event(scene, agent, 0)
             else:
-                scene.diary.write(now + int(dice.random() * LOGIN_SPREAD_MS), Entry("log-in", post.agent_id))
+                scene.schedule.plan(now + int(rng.random() * LOGIN_SPREAD_MS), PlannedAction("log-in", post.agent_id))
         self._expect_arrival()
 
     def next_due(self) -> int | None:
         """Return the time of the next known action, ms since 1970; None without further actions."""
-        return self.scene.diary.next_due()
+        return self.scene.schedule.next_due()
 
     def due(self, now: int) -> list[Outgoing]:
         """Do all actions due by `now`, and return the events not returned before, in order."""
-        diary = self.scene.diary
-        while (taken := diary.take(now)) is not None:
+        schedule = self.scene.schedule
+        while (taken := schedule.pop_due(now)) is not None:
             self._do(*taken)
-        said, diary.outbox = diary.outbox, []
-        return said
+        events, schedule.outbox = schedule.outbox, []
+        return events
 
     def observe(self, decision: Mapping[str, Any], now: int) -> None:
         """React to one decision, as published; decisions about unknown agents and chats are ignored."""
@@ -77,57 +77,57 @@ class Crowd:
         if react is not None:
             react(self.scene, decision, now)
 
-    def leave(self, now: int) -> list[Outgoing]:
-        """End the simulation: waiting customers give up, and the agents log out."""
+    def end(self, now: int) -> list[Outgoing]:
+        """End the simulation: waiting customers give up, agents release their chats and log out."""
         scene = self.scene
         for chat in list(scene.chats.values()):
-            if chat.ours:
-                end = "chat-abandoned" if chat.stage in ("waiting", "offered") else "chat-released"
-                scene.diary.send(now, end, {"chat_id": chat.chat_id, "pool": chat.pool})
+            if chat.is_simulated:
+                event_type = "chat-abandoned" if chat.stage in ("waiting", "offered") else "chat-released"
+                scene.schedule.send(now, event_type, {"chat_id": chat.chat_id, "pool": chat.pool})
         for agent in scene.agents.values():
-            if agent.presence != "out":
+            if agent.presence != "logged-out":
                 about = {"agent_id": agent.post.agent_id, "pool": agent.post.pool}
-                scene.diary.send(now, "agent-logged-out", about)
-        scene.diary.heap.clear()
-        said, scene.diary.outbox = scene.diary.outbox, []
-        return said
+                scene.schedule.send(now, "agent-logged-out", about)
+        scene.schedule.heap.clear()
+        events, scene.schedule.outbox = scene.schedule.outbox, []
+        return events
 
-    def _do(self, at: int, entry: Entry) -> None:
+    def _do(self, at: int, action: PlannedAction) -> None:
         scene = self.scene
-        chat, agent, mark = scene.chats.get(entry.who), scene.agents.get(entry.who), entry.mark
-        match entry.deed:
+        chat, agent, version = scene.chats.get(action.subject_id), scene.agents.get(action.subject_id), action.version
+        match action.kind:
             case "arrive":
                 actions.arrive(scene, at)
                 self._expect_arrival()
             case "abandon" if chat:
-                actions.abandon(scene, chat, at, mark)
-            case "end-talk" if chat:
-                actions.end_talk(scene, chat, at, mark)
+                actions.abandon(scene, chat, at, version)
+            case "end-conversation" if chat:
+                actions.end_conversation(scene, chat, at, version)
             case "release" if chat and chat.agent_id in scene.agents:
-                actions.release(scene, scene.agents[chat.agent_id], chat, at, mark)
+                actions.release(scene, scene.agents[chat.agent_id], chat, at, version)
             case "answer" if agent:
-                actions.answer(scene, agent, at, entry.chat_id, mark)
+                actions.answer(scene, agent, at, action.chat_id, version)
             case "log-in" if agent:
                 actions.log_in(scene, agent, at)
             case "heartbeat" if agent:
                 actions.heartbeat(scene, agent, at)
-            case "step-away" | "go" | "come-back" | "click" | "as-planned" if agent:
-                _PRESENCE[entry.deed](scene, agent, at, mark)
-            case _:
-                pass  # of a chat that is closed by now
+            case "start-absence" | "log-out" | "end-absence" | "click" | "planned-event" if agent:
+                _PRESENCE[action.kind](scene, agent, at, version)
+            case _:  # an action for a closed chat
+                pass
 
     def _expect_arrival(self) -> None:
         after = next(self._arrivals, None)
         if after is not None:
-            self.scene.diary.write(self.scene.started + after, Entry("arrive", ""))
+            self.scene.schedule.plan(self.scene.started + after, PlannedAction("arrive", ""))
 
 
 _PRESENCE: Final[Mapping[str, Callable[[Scene, Agent, int, int], None]]] = {
-    "step-away": actions.step_away,
-    "go": actions.go,
-    "come-back": actions.come_back,
+    "start-absence": actions.start_absence,
+    "log-out": actions.log_out,
+    "end-absence": actions.end_absence,
     "click": actions.click,
-    "as-planned": actions.as_planned,
+    "planned-event": actions.send_planned,
 }
 
 
@@ -137,19 +137,20 @@ def _assigned(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
     if chat is None and agent is None:
         return
     if chat is None:
-        chat = Chat(chat_id=decision["chat_id"], pool=decision["pool"], ours=False)
+        chat = Chat(chat_id=decision["chat_id"], pool=decision["pool"], is_simulated=False)
         scene.chats[chat.chat_id] = chat
-    if chat.stage in ("active", "wrapping"):  # R16: a transfer to an agent is an offer at once
+    # An offer during a conversation or wrap-up is a transfer to an agent (R16).
+    if chat.stage in ("active", "wrapping"):
         _hand_back(scene, chat, now)
-        actions.wait(scene, chat, now)
+        actions.start_wait(scene, chat, now)
     chat.stage, chat.agent_id = "offered", decision["agent_id"]
     if agent is not None:
         agent.max_sessions = decision["max_sessions"]
         if decision["origin"] == "manual":
-            agent.asking = False
-        lasts = parse_ms(decision["expires_at"]) - parse_ms(decision["at"])
-        actions.answer_later(scene, agent, decision, now, lasts)
-        actions.want_chat(scene, agent, now)
+            agent.has_request = False
+        duration = parse_ms(decision["expires_at"]) - parse_ms(decision["at"])
+        actions.plan_answer(scene, agent, decision, now, duration)
+        actions.plan_next(scene, agent, now)
 
 
 def _confirmed(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
@@ -157,11 +158,11 @@ def _confirmed(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
     if chat is None:
         return
     chat.agent_id = decision["agent_id"]
-    actions.talk(scene, chat, now)
+    actions.start_conversation(scene, chat, now)
     if agent is not None:
         agent.offers.pop(chat.chat_id, None)
         agent.chats.add(chat.chat_id)
-        actions.want_chat(scene, agent, now)
+        actions.plan_next(scene, agent, now)
 
 
 def _ended(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
@@ -170,7 +171,7 @@ def _ended(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
         chat.stage, chat.agent_id = "waiting", None
     if agent is not None:
         agent.offers.pop(decision["chat_id"], None)
-        actions.want_chat(scene, agent, now)
+        actions.plan_next(scene, agent, now)
 
 
 def _requeued(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
@@ -179,14 +180,14 @@ def _requeued(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
         return
     if chat.stage in ("active", "wrapping"):
         _hand_back(scene, chat, now)
-        actions.wait(scene, chat, now)
+        actions.start_wait(scene, chat, now)
     chat.stage, chat.agent_id = "waiting", None
 
 
 def _wrapping(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
     agent, chat = scene.agents.get(decision["agent_id"]), scene.chats.get(decision["chat_id"])
     if agent is not None and chat is not None:
-        actions.wrap_up(scene, agent, chat, now)
+        actions.start_wrap_up(scene, agent, chat, now)
 
 
 def _closed(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
@@ -201,28 +202,29 @@ def _hand_back(scene: Scene, chat: Chat, now: int) -> None:
     if agent is not None:
         agent.chats.discard(chat.chat_id)
         agent.offers.pop(chat.chat_id, None)
-        actions.want_chat(scene, agent, now)
+        actions.plan_next(scene, agent, now)
 
 
 def _request_rejected(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
     agent = scene.agents.get(decision["agent_id"])
     if agent is not None:
-        agent.asking = False
-        if decision["reason"] != "at-capacity":  # else the next chat that closes lets it ask again
-            actions.want_chat(scene, agent, now)
+        agent.has_request = False
+        # At capacity, the end of the next chat plans a new request.
+        if decision["reason"] != "at-capacity":
+            actions.plan_next(scene, agent, now)
 
 
 def _transfer_rejected(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
     chat = scene.chats.get(decision["chat_id"])
     if chat is not None and chat.stage == "active":
-        chat.refused = True
-        scene.diary.write(now, Entry("end-talk", chat.chat_id, mark=chat.stint))
+        chat.transfer_refused = True
+        scene.schedule.plan(now, PlannedAction("end-conversation", chat.chat_id, version=chat.handling))
 
 
 def _made_unavailable(scene: Scene, decision: Mapping[str, Any], now: int) -> None:
     agent = scene.agents.get(decision["agent_id"])
     if agent is not None:
-        actions.sidelined(scene, agent, now)
+        actions.made_unavailable(scene, agent, now)
 
 
 _REACTIONS: Final[Mapping[str, Callable[[Scene, Mapping[str, Any], int], None]]] = {
@@ -244,8 +246,14 @@ Watch = Callable[[Frame, list[Decision]], None]
 def play(crowd: Crowd, engine: Engine, start: int, end: int, watch: Watch = lambda _frame, _decisions: None) -> int:
     """Run a crowd against an engine in virtual time, from `start` to `end` in ms since 1970.
 
-    The engine is new, or has applied earlier frames up to `start`, such as a configuration. An event takes about 40 us
-    with drawn people.
+    An event takes about 40 us with drawn people.
+
+    Args:
+        crowd: a crowd that is not started.
+        engine: a new engine, or one that has applied frames up to `start`, such as a configuration.
+        start: ms since 1970.
+        end: ms since 1970.
+        watch: called with each frame.
 
     Returns:
         Number of events.
@@ -275,11 +283,11 @@ def play(crowd: Crowd, engine: Engine, start: int, end: int, watch: Watch = lamb
         if due is None or (timer_at is not None and timer_at < due):
             step(at, [])
             continue
-        for said in crowd.due(at):
+        for event in crowd.due(at):
             events += 1
-            step(at, [_event(said)])
+            step(at, [_event(event)])
 
 
-def _event(said: Outgoing) -> Event:
-    data = said.body.copy()
-    return Event(said.type, data.pop("pool"), data)
+def _event(event: Outgoing) -> Event:
+    data = event.body.copy()
+    return Event(event.type, data.pop("pool"), data)

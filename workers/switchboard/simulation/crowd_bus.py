@@ -43,19 +43,19 @@ class Bus:
         self._producer: AIOKafkaProducer
         self._consumer: AIOKafkaConsumer
         self._started: list[AIOKafkaProducer | AIOKafkaConsumer] = []
-        self._on_its_way: set[asyncio.Future[Any]] = set()
+        self._unacknowledged: set[asyncio.Future[Any]] = set()
         self._count = 0
 
     async def open(self, wait: BrokerWait | None = None) -> None:
         """Connect, and read decisions from the current end of the topics on.
 
         Args:
-            wait: Wait for brokers at each step; the default of `BrokerWait` unless given.
+            wait: how long each step waits for brokers.
 
         Raises:
-            NotAllowedError: the cluster does not allow what its people do.
-            WrongTopicsError: there is nothing to listen to.
-            BrokerAwayError: a broker that is needed was away for too long.
+            NotAllowedError: the cluster does not allow reading decisions, or writing events.
+            WrongTopicsError: a topic with decisions is missing.
+            BrokerAwayError: a needed broker was away for too long.
         """
         wait = wait or BrokerWait(self._conn)
         needed, decided = simulating_rights(self._names), [self._names.of(topic) for topic in DECIDED]
@@ -63,10 +63,10 @@ class Bus:
         tps = await wait.retry("looking at the topics", lambda: require_partitions(self._conn, decided))
         self._producer = await wait.retry("starting a producer", lambda: started_producer(self._conn, ()))
         self._started.append(self._producer)
-        self._consumer = await wait.retry("looking for the last decisions", lambda: self._listening(tps))
+        self._consumer = await wait.retry("looking for the last decisions", lambda: self._start_consumer(tps))
         self._started.append(self._consumer)
 
-    async def _listening(self, tps: list[TopicPartition]) -> AIOKafkaConsumer:
+    async def _start_consumer(self, tps: list[TopicPartition]) -> AIOKafkaConsumer:
         """Start a consumer at the current end offsets of the partitions."""
         consumer = reader(self._conn)
         try:
@@ -82,40 +82,40 @@ class Bus:
 
     async def close(self) -> None:
         """Wait for unconfirmed events, `STOP_SECONDS` at most, and disconnect."""
-        if self._on_its_way:
-            await asyncio.wait(self._on_its_way, timeout=STOP_SECONDS)
+        if self._unacknowledged:
+            await asyncio.wait(self._unacknowledged, timeout=STOP_SECONDS)
         for client in self._started:
             try:
                 async with asyncio.timeout(STOP_SECONDS):
                     await client.stop()
             except (TimeoutError, KafkaError):
-                pass  # a broker that is away: there is nothing left to say to it
+                pass  # the broker is away, and everything is sent
 
     async def play(self, stop: asyncio.Event, on_decision: Callable[[Decision], None] = lambda _: None) -> None:
         """Run the crowd until `stop` is set, and call `on_decision` with each decision that becomes visible."""
         self._crowd.start(_now())
         while not stop.is_set():
-            # A client waits much longer for an absent broker than a user who presses Ctrl-C accepts.
-            await unless_stopped(self._say(self._crowd.due(_now())), stop)
+            # Without a broker the client waits for minutes; Ctrl-C must end the command sooner.
+            await unless_stopped(self._publish(self._crowd.due(_now())), stop)
             due = self._crowd.next_due()
             wait = LONGEST_WAIT_MS if due is None else max(1, min(LONGEST_WAIT_MS, due - _now()))
-            await self._listen(wait, on_decision)
+            await self._read_decisions(wait, on_decision)
 
-    async def send_home(self) -> None:
+    async def end_simulation(self) -> None:
         """Close the simulated chats and log the agents out.
 
         Otherwise the router goes on offering chats to agents of an ended simulation. Without a broker these events are
         lost.
         """
-        await self._say(self._crowd.leave(_now()), patience=STOP_SECONDS)
+        await self._publish(self._crowd.end(_now()), patience=STOP_SECONDS)
 
-    async def listen_on(self, seconds: float, on_decision: Callable[[Decision], None] = lambda _: None) -> None:
+    async def observe_for(self, seconds: float, on_decision: Callable[[Decision], None] = lambda _: None) -> None:
         """Read decisions for some seconds more; the crowd takes no further action."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            await self._listen(max(1, min(LONGEST_WAIT_MS, int(left * 1000))), on_decision)
+            await self._read_decisions(max(1, min(LONGEST_WAIT_MS, int(left * 1000))), on_decision)
 
-    async def _listen(self, wait_ms: int, on_decision: Callable[[Decision], None]) -> None:
+    async def _read_decisions(self, wait_ms: int, on_decision: Callable[[Decision], None]) -> None:
         read = await self._consumer.getmany(timeout_ms=wait_ms)
         seen = time.time() * 1000
         for records in read.values():
@@ -125,14 +125,14 @@ class Bus:
                 self._crowd.observe(decision, int(seen))
                 on_decision(decision)
 
-    async def _say(self, events: Iterable[Outgoing], patience: float | None = None) -> None:
+    async def _publish(self, events: Iterable[Outgoing], patience: float | None = None) -> None:
         """Publish events; an event not accepted within `patience` seconds is dropped together with all later events."""
         for event in events:
             self._count += 1
             self._tally.note_sent(event, time.time() * 1000)
             try:
                 async with asyncio.timeout(patience):
-                    sending = await self._producer.send(
+                    acknowledgement = await self._producer.send(
                         self._names.of(Topic(event.topic)),
                         orjson.dumps(event.body),
                         key=event.key.encode(),
@@ -144,12 +144,12 @@ class Bus:
             except TimeoutError:
                 self._tally.unsent += 1
                 return
-            self._on_its_way.add(sending)
-            sending.add_done_callback(self._arrived)
+            self._unacknowledged.add(acknowledgement)
+            acknowledgement.add_done_callback(self._acknowledged)
 
-    def _arrived(self, sending: asyncio.Future[Any]) -> None:
-        self._on_its_way.discard(sending)
-        if sending.cancelled() or sending.exception() is not None:
+    def _acknowledged(self, acknowledgement: asyncio.Future[Any]) -> None:
+        self._unacknowledged.discard(acknowledgement)
+        if acknowledgement.cancelled() or acknowledgement.exception() is not None:
             self._tally.unsent += 1
 
     def _headers(self, event: Outgoing) -> list[tuple[str, bytes]]:

@@ -1,11 +1,10 @@
-"""How customers and agents behave: the distributions from which every simulated delay and choice is drawn.
+"""Behaviour of customers and agents: the distributions of all simulated delays and choices.
 
-Only the arrivals are recorded data; all other figures are assumptions of this file. Handling and wrap-up are
-log-normal, as handling times in call centres are usually found to be; patience, work stretches and breaks exponential.
+Only the arrivals are recorded data; all other figures are assumptions of this file. Handling and wrap-up times are
+log-normal, as handling times in call centres usually are. Patience, work times and breaks are exponential.
 
-What belongs to a chat (how long it takes, how patient its customer is, who ends it) is drawn from the seed and the
-chat, and what belongs to an agent from the seed and the agent. So it is the same whichever agent gets the chat, under
-whichever rules and in whatever order things happen: two runs differ only by what was decided.
+The draws of a chat (handling time, patience, end) depend on the seed and the chat alone, those of an agent on the seed
+and the agent. Two runs with the same seed therefore differ only by the router's decisions.
 """
 
 from bisect import bisect
@@ -18,12 +17,12 @@ from typing import Literal, Protocol, TypeAlias
 
 from switchboard.simulation.cast import Cast, Line
 
-Away: TypeAlias = Literal["break", "absent", "log-out", "lost"]
-"""Ways of going away: unavailable for a while; absent (the device fell silent); logout after the last chat; or a
-connection lost during a chat."""
+Absence: TypeAlias = Literal["break", "absent", "log-out", "lost"]
+"""Kinds of absence: a break; absent, because the device is silent; a logout after the last chat; or a lost connection
+during a chat."""
 
 Answer: TypeAlias = Literal["accept", "decline", "lapse"]
-"""Answer of an agent to an offer; `lapse`: no answer until the offer expires."""
+"""Answer of an agent to an offer. `lapse`: no answer until the offer expires."""
 
 Law: TypeAlias = Literal["log-normal", "exponential"]
 """The shape of a distribution."""
@@ -61,7 +60,12 @@ class Behaviour:
     break_mean: float = 600.0
     return_mean: float = 120.0
     """Time until an agent made unavailable by missed offers notices and returns."""
-    away_shares: tuple[tuple[Away, float], ...] = (("break", 0.5), ("absent", 0.2), ("log-out", 0.2), ("lost", 0.1))
+    absence_shares: tuple[tuple[Absence, float], ...] = (
+        ("break", 0.5),
+        ("absent", 0.2),
+        ("log-out", 0.2),
+        ("lost", 0.1),
+    )
     heartbeat_every: float = 0.0
     """Time between the heartbeats of an agent; 0: no heartbeats."""
 
@@ -83,92 +87,92 @@ class Behaviour:
 
 
 @dataclass(slots=True, frozen=True)
-class Dice:
-    """Source of random draws: a seed, and a key for each draw."""
+class SeededRandom:
+    """A source of random generators: one seed, and a key for each generator."""
 
     seed: str
 
-    def of(self, *about: object) -> Random:
-        """Return a generator that depends on the seed and the key `about` only."""
-        return Random("/".join((self.seed, *map(str, about))))  # noqa: S311 - a simulation, not a secret
+    def generator(self, *key: object) -> Random:
+        """Return a generator that depends on the seed and the key alone."""
+        return Random("/".join((self.seed, *map(str, key))))  # noqa: S311 - a simulation, not a secret
 
 
-def log_normal_ms(dice: Random, median: float, sigma: float) -> int:
+def log_normal_ms(rng: Random, median: float, sigma: float) -> int:
     """Draw a log-normal delay in ms; `median` is in seconds."""
-    return round(1000 * median * exp(sigma * dice.gauss(0.0, 1.0)))
+    return round(1000 * median * exp(sigma * rng.gauss(0.0, 1.0)))
 
 
-def exponential_ms(dice: Random, mean: float) -> int:
+def exponential_ms(rng: Random, mean: float) -> int:
     """Draw an exponential delay in ms; `mean` is in seconds."""
-    return round(1000 * mean * dice.expovariate(1.0))
+    return round(1000 * mean * rng.expovariate(1.0))
 
 
-End: TypeAlias = Literal["transfer", "customer", "agent"]
+ConversationEnd: TypeAlias = Literal["transfer", "customer", "agent"]
 """End of a conversation: a transfer, or an end by the customer or the agent."""
 
 
 class People(Protocol):
     """Delays and choices of customers and agents; all delays are in ms.
 
-    The same arguments always give the same result, except for methods that take the agent's `dice`.
+    The same arguments always give the same result, except for methods that take the agent's `rng`.
     """
 
-    def newcomer(self, number: int) -> tuple[str, Line]:
+    def new_chat(self, number: int) -> tuple[str, Line]:
         """Return the id and the line of the `number`-th chat, from 1."""
 
     def patience(self, chat_id: str, waits: int) -> int | None:
         """Return the customer's patience in the `waits`-th wait of the chat; None: the customer never gives up."""
 
-    def talk(self, chat_id: str, stint: int) -> int:
-        """Return the handling time of the `stint`-th agent who accepts the chat."""
+    def handling_time(self, chat_id: str, handling: int) -> int:
+        """Return the handling time of the `handling`-th agent who accepts the chat."""
 
-    def end(self, chat_id: str, stint: int, transfers: int) -> End:
+    def conversation_end(self, chat_id: str, handling: int, transfers: int) -> ConversationEnd:
         """Return the end of the conversation, after a number of earlier transfers."""
 
-    def pass_on(self, chat_id: str, stint: int, pool: str, colleagues: list[str]) -> Mapping[str, str]:
+    def transfer_target(self, chat_id: str, handling: int, pool: str, colleagues: list[str]) -> Mapping[str, str]:
         """Return `to_queue` or `to_agent`, the target of a transfer in the pool; empty: no target, the chat ends."""
 
-    def wrap_up(self, agent_id: str, chat_id: str) -> int:
+    def wrap_up_time(self, agent_id: str, chat_id: str) -> int:
         """Return the wrap-up time of the agent for the chat."""
 
     def answer(self, agent_id: str, chat_id: str, attempt: int) -> Answer:
         """Return the agent's answer to the `attempt`-th offer of the chat."""
 
-    def answer_after(self, agent_id: str, chat_id: str, attempt: int, lasts: int) -> int:
-        """Return the delay of the answer; the offer lasts `lasts` ms."""
+    def answer_delay(self, agent_id: str, chat_id: str, attempt: int, offer_time: int) -> int:
+        """Return the delay of the answer to an offer that expires after `offer_time` ms."""
 
-    def click_after(self, agent_id: str, clicks: int) -> int:
-        """How long the agent takes to click Request Chat once it may, the `clicks`-th time."""
+    def click_delay(self, agent_id: str, clicks: int) -> int:
+        """Return the delay of the agent's `clicks`-th click on Request Chat, from the time a click is possible."""
 
-    def works(self, dice: Random) -> int | None:
-        """How long an agent who has come works before going away; None: until its plan says so."""
+    def work_time(self, rng: Random) -> int | None:
+        """Return the time from the login or return to the next absence; None: the agent's plan has the absences."""
 
-    def goes_away(self, dice: Random) -> Away:
-        """How it goes away."""
+    def absence(self, rng: Random) -> Absence:
+        """Return the kind of the agent's next absence."""
 
-    def comes_back_after(self, dice: Random) -> int:
-        """How long it is away."""
+    def absence_time(self, rng: Random) -> int:
+        """Return the duration of an absence."""
 
-    def notices_after(self, dice: Random) -> int:
-        """How long an agent whom missed offers made unavailable takes to come back."""
+    def return_delay(self, rng: Random) -> int:
+        """Return the time until an agent made unavailable by missed offers returns."""
 
     @property
     def heartbeat_every(self) -> int:
-        """Between an agent's signs of life; 0: none."""
+        """Time between the heartbeats of an agent; 0: no heartbeats."""
 
 
 @dataclass(slots=True, frozen=True)
-class Drawn:
-    """People drawn from a seed and a behaviour: what a draw is about decides it, not when it is made."""
+class DrawnPeople:
+    """People drawn from a seed and a behaviour. A draw depends on its key, not on the order of draws."""
 
     behaviour: Behaviour
-    dice: Dice
+    random: SeededRandom
     cast: Cast
     label: str
-    """What the chats' ids begin with; it changes no draw."""
+    """Prefix of the chat ids. No draw depends on the prefix."""
 
-    def newcomer(self, number: int) -> tuple[str, Line]:
-        """On one of the lines, according to their shares."""
+    def new_chat(self, number: int) -> tuple[str, Line]:
+        """A chat on one of the lines, drawn by their shares."""
         chat_id = f"{self.label}-{number:06d}"
         lines = self.cast.lines
         if len(lines) == 1:
@@ -178,40 +182,40 @@ class Drawn:
         return chat_id, lines[min(index, len(lines) - 1)]
 
     def patience(self, chat_id: str, waits: int) -> int | None:
-        """Exponential."""
+        """Exponential, with the mean `patience_mean`."""
         mean = self.behaviour.patience_mean
         return exponential_ms(self._chat(chat_id, "patience", waits), mean) if mean < inf else None
 
-    def talk(self, chat_id: str, stint: int) -> int:
-        """By the law that the behaviour names."""
-        dice, behaviour = self._chat(chat_id, "talk", stint), self.behaviour
+    def handling_time(self, chat_id: str, handling: int) -> int:
+        """Distributed by `handling_law`."""
+        rng, behaviour = self._chat(chat_id, "talk", handling), self.behaviour
         if behaviour.handling_law == "exponential":
-            return exponential_ms(dice, behaviour.handling_median / log(2))
-        return log_normal_ms(dice, behaviour.handling_median, behaviour.handling_sigma)
+            return exponential_ms(rng, behaviour.handling_median / log(2))
+        return log_normal_ms(rng, behaviour.handling_median, behaviour.handling_sigma)
 
-    def end(self, chat_id: str, stint: int, transfers: int) -> End:
-        """By chance; no chat is passed on twice."""
-        dice = self._chat(chat_id, "end", stint)
-        if not transfers and dice.random() < self.behaviour.transfer_chance:
+    def conversation_end(self, chat_id: str, handling: int, transfers: int) -> ConversationEnd:
+        """Drawn by `transfer_chance` and `ended_by_customer`. A chat is transferred once at most."""
+        rng = self._chat(chat_id, "end", handling)
+        if not transfers and rng.random() < self.behaviour.transfer_chance:
             return "transfer"
-        return "customer" if dice.random() < self.behaviour.ended_by_customer else "agent"
+        return "customer" if rng.random() < self.behaviour.ended_by_customer else "agent"
 
-    def pass_on(self, chat_id: str, stint: int, pool: str, colleagues: list[str]) -> Mapping[str, str]:
-        """To a queue of the chat's pool in two of three cases, else to a colleague who is there."""
-        del stint
-        dice = self._chat(chat_id, "transfer")
+    def transfer_target(self, chat_id: str, handling: int, pool: str, colleagues: list[str]) -> Mapping[str, str]:
+        """A queue of the pool in two of three cases, else a colleague."""
+        del handling
+        rng = self._chat(chat_id, "transfer")
         queues = [line.queue for line in self.cast.lines if line.pool == pool and line.queue is not None]
-        if dice.random() < 2 / 3 and queues:
-            return {"to_queue": dice.choice(queues)}
-        return {"to_agent": dice.choice(colleagues)} if colleagues else {}
+        if rng.random() < 2 / 3 and queues:
+            return {"to_queue": rng.choice(queues)}
+        return {"to_agent": rng.choice(colleagues)} if colleagues else {}
 
-    def wrap_up(self, agent_id: str, chat_id: str) -> int:
-        """Log-normal."""
-        dice = self._agent(agent_id, "wrap-up", chat_id.removeprefix(self.label))
-        return log_normal_ms(dice, self.behaviour.wrap_up_median, self.behaviour.wrap_up_sigma)
+    def wrap_up_time(self, agent_id: str, chat_id: str) -> int:
+        """Log-normal, by `wrap_up_median` and `wrap_up_sigma`."""
+        rng = self._agent(agent_id, "wrap-up", chat_id.removeprefix(self.label))
+        return log_normal_ms(rng, self.behaviour.wrap_up_median, self.behaviour.wrap_up_sigma)
 
     def answer(self, agent_id: str, chat_id: str, attempt: int) -> Answer:
-        """By chance."""
+        """Drawn by `decline_chance` and `lapse_chance`."""
         if not self.behaviour.decline_chance and not self.behaviour.lapse_chance:
             return "accept"
         drawn = self._agent(agent_id, "answer", chat_id.removeprefix(self.label), attempt).random()
@@ -219,45 +223,46 @@ class Drawn:
             return "decline"
         return "lapse" if drawn < self.behaviour.decline_chance + self.behaviour.lapse_chance else "accept"
 
-    def answer_after(self, agent_id: str, chat_id: str, attempt: int, lasts: int) -> int:
-        """Log-normal, cut to 0.8 of the offer's time: who lets an offer lapse is drawn by `answer`."""
+    def answer_delay(self, agent_id: str, chat_id: str, attempt: int, offer_time: int) -> int:
+        """Log-normal, cut to 0.8 of the offer's time, because `answer` draws the offers that lapse."""
         if not self.behaviour.accept_median:
             return 0
-        dice = self._agent(agent_id, "delay", chat_id.removeprefix(self.label), attempt)
-        return min(log_normal_ms(dice, self.behaviour.accept_median, self.behaviour.accept_sigma), lasts * 4 // 5)
+        rng = self._agent(agent_id, "delay", chat_id.removeprefix(self.label), attempt)
+        return min(log_normal_ms(rng, self.behaviour.accept_median, self.behaviour.accept_sigma), offer_time * 4 // 5)
 
-    def click_after(self, agent_id: str, clicks: int) -> int:
-        """Log-normal."""
-        dice = self._agent(agent_id, "click", clicks)
-        return log_normal_ms(dice, self.behaviour.click_median, self.behaviour.click_sigma)
+    def click_delay(self, agent_id: str, clicks: int) -> int:
+        """Log-normal, by `click_median` and `click_sigma`."""
+        rng = self._agent(agent_id, "click", clicks)
+        return log_normal_ms(rng, self.behaviour.click_median, self.behaviour.click_sigma)
 
-    def works(self, dice: Random) -> int | None:
-        """Exponential."""
+    def work_time(self, rng: Random) -> int | None:
+        """Exponential, with the mean `work_mean`."""
         mean = self.behaviour.work_mean
-        return exponential_ms(dice, mean) if mean < inf else None
+        return exponential_ms(rng, mean) if mean < inf else None
 
-    def goes_away(self, dice: Random) -> Away:
-        """By the shares of `Away`."""
-        ways, shares = zip(*self.behaviour.away_shares, strict=True)
-        away: Away = dice.choices(ways, shares)[0]
-        return away
+    def absence(self, rng: Random) -> Absence:
+        """Drawn by `absence_shares`."""
+        kinds, shares = zip(*self.behaviour.absence_shares, strict=True)
+        kind: Absence = rng.choices(kinds, shares)[0]
+        return kind
 
-    def comes_back_after(self, dice: Random) -> int:
-        """Exponential."""
-        return exponential_ms(dice, self.behaviour.break_mean)
+    def absence_time(self, rng: Random) -> int:
+        """Exponential, with the mean `break_mean`."""
+        return exponential_ms(rng, self.behaviour.break_mean)
 
-    def notices_after(self, dice: Random) -> int:
-        """Exponential."""
-        return exponential_ms(dice, self.behaviour.return_mean)
+    def return_delay(self, rng: Random) -> int:
+        """Exponential, with the mean `return_mean`."""
+        return exponential_ms(rng, self.behaviour.return_mean)
 
     @property
     def heartbeat_every(self) -> int:
-        """As the behaviour says."""
+        """`heartbeat_every` of the behaviour, in ms."""
         return round(1000 * self.behaviour.heartbeat_every)
 
-    def _chat(self, chat_id: str, *about: object) -> Random:
-        """What belongs to the chat: the same in every run, whatever its id begins with."""
-        return self.dice.of("chat", chat_id.removeprefix(self.label), *about)
+    def _chat(self, chat_id: str, *key: object) -> Random:
+        """A generator for a chat, which does not depend on the prefix of the chat id."""
+        return self.random.generator("chat", chat_id.removeprefix(self.label), *key)
 
-    def _agent(self, agent_id: str, *about: object) -> Random:
-        return self.dice.of("agent", agent_id, *about)
+    def _agent(self, agent_id: str, *key: object) -> Random:
+        """A generator for an agent."""
+        return self.random.generator("agent", agent_id, *key)

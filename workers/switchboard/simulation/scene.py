@@ -1,4 +1,4 @@
-"""State of a simulation: customers' chats, agents, the diary of future actions and the outbox of events."""
+"""State of a simulation: customers' chats, agents, the schedule of future actions and the outbox of events."""
 
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -6,21 +6,21 @@ from random import Random
 from typing import Any, Literal, TypeAlias
 
 from switchboard.simulation.cast import Cast, Mode, Post
-from switchboard.simulation.people import Away, Dice, People
+from switchboard.simulation.people import Absence, People, SeededRandom
 
-Deed: TypeAlias = Literal[
+ActionKind: TypeAlias = Literal[
     "arrive",
     "abandon",
-    "end-talk",
+    "end-conversation",
     "release",
     "answer",
     "log-in",
-    "step-away",
-    "come-back",
+    "start-absence",
+    "end-absence",
     "click",
     "heartbeat",
-    "as-planned",
-    "go",
+    "planned-event",
+    "log-out",
 ]
 
 
@@ -37,40 +37,46 @@ class Outgoing:
 
 
 @dataclass(slots=True, frozen=True)
-class Entry:
-    """A planned action of a customer or agent. A `mark` that no longer agrees when due shows a stale entry."""
+class PlannedAction:
+    """A planned action of a customer or agent.
 
-    deed: Deed
-    who: str
-    """Chat id for `abandon`, `end-talk` and `release`; agent id for the actions of agents."""
-    mark: int = 0
+    An action is stale, and does nothing, if the chat or agent has another version when the action is due.
+    """
+
+    kind: ActionKind
+    subject_id: str
+    """Chat id for `abandon`, `end-conversation` and `release`; empty for `arrive`; agent id for all others."""
+    version: int = 0
+    """Expected version of the chat or agent. For `answer`, the number of the offer; for `planned-event`, an index."""
     chat_id: str = ""
     """Chat whose offer is answered, for `answer`."""
 
 
 @dataclass(slots=True)
-class Diary:
-    """Planned actions in order of (due time, order of writing), and the events to send."""
+class Schedule:
+    """Planned actions in order of (due time, order of planning), and the events to send."""
 
-    heap: list[tuple[int, int, Entry]] = field(default_factory=list)
-    written: int = 0
+    heap: list[tuple[int, int, PlannedAction]] = field(default_factory=list)
+    """(due time in ms since 1970, number, action)."""
+    planned: int = 0
+    """Number of actions planned so far."""
     outbox: list[Outgoing] = field(default_factory=list)
 
-    def write(self, due: int, entry: Entry) -> None:
+    def plan(self, due: int, action: PlannedAction) -> None:
         """Plan an action for the time `due`, ms since 1970."""
-        heappush(self.heap, (due, self.written, entry))
-        self.written += 1
+        heappush(self.heap, (due, self.planned, action))
+        self.planned += 1
 
     def next_due(self) -> int | None:
         """Return the due time of the next action, ms since 1970; None without actions."""
         return self.heap[0][0] if self.heap else None
 
-    def take(self, now: int) -> tuple[int, Entry] | None:
-        """Remove and return the first due action as (due, entry); None if no action is due."""
+    def pop_due(self, now: int) -> tuple[int, PlannedAction] | None:
+        """Remove and return the first due action as (due time, action); None if no action is due."""
         if not self.heap or self.heap[0][0] > now:
             return None
-        due, _, entry = heappop(self.heap)
-        return due, entry
+        due, _, action = heappop(self.heap)
+        return due, action
 
     def send(self, at: int, event_type: str, body: dict[str, Any]) -> None:
         """Put an event into the outbox, keyed by agent on `agent-presence` and `request-chat`, else by chat."""
@@ -91,8 +97,8 @@ _TOPICS = {
 }
 
 Stage: TypeAlias = Literal["waiting", "offered", "active", "wrapping"]
-Presence: TypeAlias = Literal["out", "here", "sidelined", "break", "absent"]
-"""`out` is logged out or lost; `sidelined` was made unavailable by missed offers."""
+Presence: TypeAlias = Literal["logged-out", "working", "made-unavailable", "break", "absent"]
+"""`logged-out` includes lost agents. `made-unavailable`: by missed offers."""
 
 
 @dataclass(slots=True)
@@ -101,17 +107,17 @@ class Chat:
 
     chat_id: str
     pool: str
-    ours: bool
+    is_simulated: bool
     """True for a chat of a simulated customer; the agents answer other chats as well."""
     stage: Stage = "waiting"
     agent_id: str | None = None
     """Id of the agent who was offered the chat or holds the chat."""
     waits: int = 0
-    """Number of times that the chat entered a queue: the mark of the customer's patience."""
-    stint: int = 0
-    """Number of agents who accepted the chat: the mark of the ends of talk and wrap-up."""
+    """Number of times that the chat entered a queue. The version for `abandon`."""
+    handling: int = 0
+    """Number of agents who accepted the chat. The version for `end-conversation` and `release`."""
     transfers: int = 0
-    refused: bool = False
+    transfer_refused: bool = False
     """True if the last transfer was rejected: no further transfer is tried."""
 
 
@@ -120,26 +126,27 @@ class Agent:
     """One agent."""
 
     post: Post
-    dice: Random
+    rng: Random
     mode: Mode
-    presence: Presence = "out"
-    stretch: int = 0
-    """Number of changes of presence: the mark of stepping away and coming back."""
-    away: Away = "log-out"
-    """The way of the last absence."""
-    leaving: bool = False
+    presence: Presence = "logged-out"
+    presence_changes: int = 0
+    """Number of changes of presence. The version for `start-absence`, `end-absence` and `log-out`."""
+    absence: Absence = "log-out"
+    """Kind of the last absence."""
+    logs_out_when_free: bool = False
     """True if the agent logs out when the last chat is done."""
     offers: dict[str, str] = field(default_factory=dict)
-    """Chat id -> offer id of offers that the agent has not answered."""
+    """Chat id → offer id of unanswered offers."""
     chats: set[str] = field(default_factory=set)
     """Ids of accepted chats that are not closed."""
     max_sessions: int | None = None
     """Limit of sessions; None until the first offer shows the limit."""
-    asking: bool = False
+    has_request: bool = False
     """True while a request of the agent is outstanding."""
-    reaching: bool = False
+    click_planned: bool = False
     """True while a click on Request Chat is planned."""
     clicks: int = 0
+    """Number of planned clicks so far. The version for `click`."""
 
 
 @dataclass(slots=True)
@@ -147,14 +154,15 @@ class Scene:
     """All state of one simulation."""
 
     people: People
-    dice: Dice
+    random: SeededRandom
     cast: Cast
     label: str
     """Prefix of the ids of simulated chats."""
-    diary: Diary = field(default_factory=Diary)
+    schedule: Schedule = field(default_factory=Schedule)
     chats: dict[str, Chat] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     """By agent id, in the order of the cast."""
     arrived: int = 0
+    """Number of arrivals so far."""
     started: int = 0
     """Start of the simulation, ms since 1970."""

@@ -1,4 +1,4 @@
-"""Who stands where in a pool: who asks, in what order, and why each agent can or can't be given a chat (R5, R6, R7)."""
+"""Why an offer went to this agent and this chat, and why no agent gets a waiting chat (R4 to R8, R11, R12)."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from switchboard.domain.decisions import AgentOrder, Origin, PullPolicy
-from switchboard.domain.offers import place
+from switchboard.domain.offers import eligible, place
 from switchboard.domain.pool import Pool
 from switchboard.domain.state import Agent, Chat, Request, WaitingLine
+from switchboard.domain.step import Step
+from switchboard.domain.timers import delay_over
 
 Hindrance: TypeAlias = Literal[
     "other-queues",
@@ -21,203 +23,204 @@ Hindrance: TypeAlias = Literal[
     "not-asking",
     "delay",
 ]
-"""Why an agent is not given a chat, the first that holds in this order:
+"""Why an agent can't get a chat: the first of these that applies, in this order.
 
-- `other-queues`: its profile does not serve the chat's queue (R5)
-- `absent`, `unavailable`: it is not to get chats (R18)
-- `full`: it has as many sessions as it may have (I1)
-- `declined`, `missed`: it turned this chat down a short while ago (R5)
-- `deciding`: a push agent with an offer before it; the next request is made when that is decided (R11)
-- `not-asking`: it has not asked for a chat (R12)
-- `delay`: its delay between chats is not over (R5)
+- `other-queues`: the agent's profile does not serve the chat's queue (R5)
+- `absent`, `unavailable`: the agent's status (R18)
+- `full`: the agent has as many sessions as allowed (I1)
+- `declined`, `missed`: the agent's re-offer cool-down for this chat (R5)
+- `deciding`: an agent in push mode has another offer; the next request follows its decision (R11)
+- `not-asking`: the agent has no request (R12)
+- `delay`: the agent's delay between chats (R5)
 """
 
 
 @dataclass(slots=True)
-class Hindered:
-    """An agent who can't be given a chat."""
+class HinderedAgent:
+    """An agent who can't get a chat. The JSON output of `explain` has the field names of this file's classes."""
 
     agent_id: str
     why: Hindrance
     sessions: int
     max_sessions: int
     seconds_ago: float | None = None
-    """Since it declined or missed the chat."""
+    """Seconds of service time since the agent declined or missed the chat."""
     seconds_more: float | None = None
-    """Service time until it is hindered no more by this."""
+    """Seconds of service time until this hindrance ends."""
 
 
 @dataclass(slots=True)
-class Asking:
+class EligibleAgent:
     """An agent with an eligible request, at its place in the agent order (R7)."""
 
     agent_id: str
     order: Literal["lot", "oldest-request"]
     lot: int | None
-    """Its place among those who stand by lot, from 1."""
+    """Place among the agents ordered by lot, from 1; None for `oldest-request`."""
     requested_at: str
     origin: Origin
-    hindered: Hindered | None
-    """Why it may not take the chat; None: it may."""
+    hindered: HinderedAgent | None
+    """None if the agent may take the chat."""
 
 
-def hindered(pool: Pool, agent: Agent, chat: Chat, turned_down: Mapping[str, str]) -> Hindered | None:
-    """Why an agent can't be given a chat now; None: it can.
+def find_hindrance(agent: Agent, chat: Chat, turned_down: Mapping[str, str], now: int) -> HinderedAgent | None:
+    """Why an agent can't get a chat now; None if the agent can.
 
     Args:
-        pool: theirs.
-        agent: whoever.
-        chat: one that waits, or is about to be offered.
-        turned_down: agent id -> `declined` or `missed`, for the agents who turned the chat down.
+        agent: an agent of the chat's pool.
+        chat: a chat that waits, or is about to be offered.
+        turned_down: agent id → `declined` or `missed`, the latest of this chat.
+        now: service time, ms.
     """
     config = agent.profile.config
-    told = Hindered(agent.id, "not-asking", len(agent.sessions), agent.max_sessions)
+    hindered = HinderedAgent(agent.id, "not-asking", len(agent.sessions), agent.max_sessions)
     passed = None if chat.passed is None else chat.passed.get(agent.id)
     if chat.queue not in config.queues:
-        told.why = "other-queues"
+        hindered.why = "other-queues"
     elif agent.absent:
-        told.why = "absent"
+        hindered.why = "absent"
     elif not agent.available:
-        told.why = "unavailable"
+        hindered.why = "unavailable"
     elif len(agent.sessions) >= agent.max_sessions:
-        told.why = "full"
-    elif passed is not None and passed + config.reoffer_after > pool.service:
-        told.why = "declined" if turned_down.get(agent.id) == "declined" else "missed"
-        told.seconds_ago = (pool.service - passed) / 1000
-        told.seconds_more = (passed + config.reoffer_after - pool.service) / 1000
+        hindered.why = "full"
+    elif passed is not None and passed + config.reoffer_after > now:
+        hindered.why = "declined" if turned_down.get(agent.id) == "declined" else "missed"
+        hindered.seconds_ago = (now - passed) / 1000
+        hindered.seconds_more = (passed + config.reoffer_after - now) / 1000
     elif agent.request is None:
-        told.why = "deciding" if agent.mode == "push" and agent.undecided else "not-asking"
+        hindered.why = "deciding" if agent.mode == "push" and agent.undecided else "not-asking"
     else:
         over = delay_over(agent)
-        if over is None or over <= pool.service:
+        if over is None or over <= now:
             return None
-        told.why = "delay"
-        told.seconds_more = (over - pool.service) / 1000
-    return told
+        hindered.why = "delay"
+        hindered.seconds_more = (over - now) / 1000
+    return hindered
 
 
-def delay_over(agent: Agent) -> int | None:
-    """The service time at which the agent's delay between chats is over; None: it has none."""
-    delay = agent.profile.config.delay_between_chats
-    return None if not delay or agent.last_offer is None else agent.last_offer + delay
-
-
-def eligible(pool: Pool, agent: Agent) -> bool:
-    """R5, as `asking.eligible` tells it, but that nothing is changed by asking."""
-    if agent.request is None or not agent.ready or len(agent.sessions) >= agent.max_sessions:
-        return False
-    over = delay_over(agent)
-    return over is None or over <= pool.service
-
-
-def in_agent_order(pool: Pool) -> list[tuple[Agent, Request]]:
+def in_agent_order(pool: Pool, now: int) -> list[tuple[Agent, Request]]:
     """The agents with an eligible request, in the order in which they are served (R7)."""
-    asking = [(agent, agent.request) for agent in pool.agents.values() if agent.request and eligible(pool, agent)]
-    return sorted(asking, key=lambda each: place(each[0]))
+    asking = [(agent, agent.request) for agent in pool.agents.values() if agent.request and eligible(agent, now)]
+    return sorted(asking, key=lambda agent_and_request: place(agent_and_request[0]))
 
 
-def asking_for(pool: Pool, chat: Chat, turned_down: Mapping[str, str]) -> list[Asking]:
-    """Who is asking, in agent order, and whether each may take this chat."""
+def eligible_agents(pool: Pool, chat: Chat, turned_down: Mapping[str, str], now: int) -> list[EligibleAgent]:
+    """The agents with an eligible request, in agent order, each with the hindrance for this chat."""
     return [
-        Asking(
+        EligibleAgent(
             agent.id,
             "oldest-request" if agent.had_offer else "lot",
-            None if agent.had_offer else number,  # who stands by lot comes before all others
+            None if agent.had_offer else number,  # agents ordered by lot come first (R7)
             request.at_text,
             request.origin,
-            hindered(pool, agent, chat, turned_down),
+            find_hindrance(agent, chat, turned_down, now),
         )
-        for number, (agent, request) in enumerate(in_agent_order(pool), start=1)
+        for number, (agent, request) in enumerate(in_agent_order(pool, now), start=1)
     ]
 
 
-_LAST: Final = 1 << 62
-"""ms: after every arrival."""
-NAMED: Final = 5
-"""Of the chats that stood before one, so many are named."""
+_AFTER_ALL_ARRIVALS: Final = 1 << 62
+"""ms."""
+MAX_EARLIER: Final = 5
+"""Chats in `Choice.earlier` at most."""
 
 
 @dataclass(slots=True)
-class Line:
-    """One of the queues that an agent serves."""
+class QueueLength:
+    """The number of chats that wait in a queue."""
 
     queue: str
     waiting: int
 
 
 @dataclass(slots=True)
-class Earlier:
-    """A chat that stood before the one offered, and was not the agent's next."""
+class EarlierChat:
+    """A waiting chat before the offered one (R4) that the agent did not get."""
 
     chat_id: str
     queue: str
     arrived_at: str
     why: Literal["passed-over", "ranked-below"]
-    """The agent declined or missed it a short while ago (R5); its queue is ranked below (R8)."""
+    """`passed-over`: the agent's re-offer cool-down (R5). `ranked-below`: the chat's queue is ranked below (R8)."""
 
 
 @dataclass(slots=True)
 class Choice:
-    """What stood behind an offer, just before it was made (R6 to R8)."""
+    """The state that decided an offer, just before the offer (R6 to R8)."""
 
     agent_id: str
     profile: str
     policy: PullPolicy
     agent_order: AgentOrder
     origin: Origin
-    asking: list[Asking]
-    """Everyone with an eligible request, in agent order, the one served among them."""
-    not_asking: list[Hindered]
-    """Everyone else who serves the chat's queue."""
+    asking: list[EligibleAgent]
+    """All agents with an eligible request, in agent order, with the agent of the offer."""
+    not_asking: list[HinderedAgent]
+    """All other agents who serve the chat's queue."""
     elsewhere: int
-    """How many neither asked nor serve the chat's queue."""
-    queues: list[Line]
-    """The agent's, best first."""
-    earlier: list[Earlier]
-    """The first few that stood before this chat, and were not taken."""
+    """Number of agents without an eligible request who do not serve the chat's queue."""
+    queues: list[QueueLength]
+    """The queues of the agent's profile, best first."""
+    earlier: list[EarlierChat]
+    """The first `MAX_EARLIER` of the waiting chats before this one."""
     earlier_count: int
+    """Number of waiting chats before this one."""
     starved: bool
-    """It had waited for `starvation_limit`, and came before better-ranked queues (R8)."""
+    """True if the chat had waited for `starvation_limit`, so that its queue's rank did not count (R8)."""
     starvation_limit_seconds: float
     freed_by: Literal["delay", "reoffer"] | None
-    """What ended at this very moment and let the agent take it: its delay between chats, or the time for which it was
-    not offered this chat again (R5)."""
+    """What ended at the time of the offer: the agent's delay between chats, or its re-offer cool-down for this chat
+    (R5)."""
 
 
 @dataclass(slots=True)
 class Unserved:
-    """Why a chat waits on: of those who are logged in, what hinders each (R5, R6)."""
+    """Why a chat still waits: the hindrance of each agent (R5, R6)."""
 
     queue: str
     agents: int
-    """Logged in in the pool."""
+    """Number of agents logged in to the pool."""
     serving: int
-    """Of them, those whose profile serves the queue."""
+    """Number of agents whose profile serves the queue."""
     counts: dict[Hindrance, int]
-    hindered: list[Hindered]
-    """Those who serve the queue."""
+    """Agents who serve the queue, by hindrance."""
+    hindered: list[HinderedAgent]
+    """The agents who serve the queue."""
     ahead: int
-    """Chats before it in its queue."""
+    """Number of chats before this one in its queue."""
 
 
-def choose(pool: Pool, agent: Agent, chat: Chat, request: Request | None, turned_down: Mapping[str, str]) -> Choice:
-    """What stands behind an offer that is about to be made."""
+def explain_choice(
+    pool: Pool, step: Step, agent: Agent, chat: Chat, request: Request | None, turned_down: Mapping[str, str]
+) -> Choice:
+    """The state that decides an offer. Call before the offer changes anything.
+
+    Args:
+        pool: the pool.
+        step: the pool's current step.
+        agent: the agent of the offer.
+        chat: the chat of the offer.
+        request: the agent's request; None for a transfer to an agent (R16).
+        turned_down: as for `find_hindrance`.
+    """
     config = agent.profile.config
-    asking = asking_for(pool, chat, turned_down)
-    asked = {each.agent_id for each in asking}
+    asking = eligible_agents(pool, chat, turned_down, step.service)
+    asking_ids = {each.agent_id for each in asking}
     others = [
-        told
+        hindered
         for other in pool.agents.values()
-        if other.id not in asked and other is not agent and (told := hindered(pool, other, chat, turned_down))
+        if other.id not in asking_ids
+        and other is not agent
+        and (hindered := find_hindrance(other, chat, turned_down, step.service))
     ]
-    starving = config.starvation_limit
+    limit = config.starvation_limit
     starved = bool(
         request is not None
         and config.pull_policy == "strict-priority"
-        and starving
-        and pool.clock - chat.arrived_at >= starving
+        and limit
+        and step.clock - chat.arrived_at >= limit
     )
-    earlier, count = ([], 0) if request is None else _earlier(pool, agent, chat, starved=starved)
+    earlier, count = ([], 0) if request is None else _earlier(pool, agent, chat, step.service, starved=starved)
     return Choice(
         agent.id,
         config.name,
@@ -225,63 +228,63 @@ def choose(pool: Pool, agent: Agent, chat: Chat, request: Request | None, turned
         "transfer" if request is None else "oldest-request" if agent.had_offer else "lot",
         "transfer" if request is None else request.origin,
         asking,
-        [told for told in others if told.why != "other-queues"],
-        sum(told.why == "other-queues" for told in others),
-        [Line(queue, len(pool.waiting[queue].chats)) for queue in config.queues],
+        [hindered for hindered in others if hindered.why != "other-queues"],
+        sum(hindered.why == "other-queues" for hindered in others),
+        [QueueLength(queue, len(pool.index.waiting[queue].chats)) for queue in config.queues],
         earlier,
         count,
         starved,
-        starving / 1000,
-        _freed_by(pool, agent, chat),
+        limit / 1000,
+        _freed_by(pool, agent, chat, step.service),
     )
 
 
-def _freed_by(pool: Pool, agent: Agent, chat: Chat) -> Literal["delay", "reoffer"] | None:
-    if delay_over(agent) == pool.service:
+def _freed_by(pool: Pool, agent: Agent, chat: Chat, now: int) -> Literal["delay", "reoffer"] | None:
+    if delay_over(agent) == now:
         return "delay"
-    passed = pool.passings.get(agent.id, {}).get(chat.id)
-    if passed is not None and passed + agent.profile.config.reoffer_after == pool.service:
+    passed = pool.index.passings.get(agent.id, {}).get(chat.id)
+    if passed is not None and passed + agent.profile.config.reoffer_after == now:
         return "reoffer"
     return None
 
 
-def _earlier(pool: Pool, agent: Agent, chat: Chat, *, starved: bool) -> tuple[list[Earlier], int]:
-    """The chats that stand before this one by age, or by rank where rank decides."""
+def _earlier(pool: Pool, agent: Agent, chat: Chat, now: int, *, starved: bool) -> tuple[list[EarlierChat], int]:
+    """The first `MAX_EARLIER` chats before this one in the agent's queues, and the number of all (R4, R8)."""
     config = agent.profile.config
     strict = config.pull_policy == "strict-priority" and not starved
-    passed = pool.passings.get(agent.id, {})
+    passed = pool.index.passings.get(agent.id, {})
     own = (chat.arrived_at, *chat.position)
-    first: list[Earlier] = []
+    first: list[EarlierChat] = []
     count = 0
     rank = config.queues.index(chat.queue)
     for number, queue in enumerate(config.queues):
-        # In a better-ranked queue all come before it.
-        end = (_LAST,) if strict and number < rank else own
-        for other in _before(pool.waiting[queue], end):
+        # With strict priority, all chats of a better-ranked queue come before this one (R8).
+        end = (_AFTER_ALL_ARRIVALS,) if strict and number < rank else own
+        for other in _before(pool.index.waiting[queue], end):
             count += 1
-            if len(first) < NAMED:
+            if len(first) < MAX_EARLIER:
                 until = passed.get(other.id, -config.reoffer_after) + config.reoffer_after
-                first.append(
-                    Earlier(
-                        other.id, queue, other.arrived_text, "passed-over" if until > pool.service else "ranked-below"
-                    )
-                )
+                why: Literal["passed-over", "ranked-below"] = "passed-over" if until > now else "ranked-below"
+                first.append(EarlierChat(other.id, queue, other.arrived_text, why))
     return first, count
 
 
 def _before(line: WaitingLine, end: tuple[int, ...]) -> Iterator[Chat]:
-    """The chats that stand before a place in waiting order (R4)."""
+    """The chats of a waiting line before the place `end`, as (arrival, frame, index) or a prefix of it (R4)."""
     for entry in line.chats:
         if entry[:3] >= end:
             return
         yield entry[3]
 
 
-def unserved(pool: Pool, chat: Chat, turned_down: Mapping[str, str]) -> Unserved:
-    """Why nobody is given a chat that waits now, all being settled."""
-    told = [each for agent in pool.agents.values() if (each := hindered(pool, agent, chat, turned_down))]
-    serving = [each for each in told if each.why != "other-queues"]
+def explain_wait(pool: Pool, chat: Chat, turned_down: Mapping[str, str], now: int) -> Unserved:
+    """Why no agent gets a waiting chat. Call after the settle. The arguments are as for `find_hindrance`."""
+    serving = [
+        hindered
+        for agent in pool.agents.values()
+        if (hindered := find_hindrance(agent, chat, turned_down, now)) and hindered.why != "other-queues"
+    ]
     own = (chat.arrived_at, *chat.position)
-    ahead = sum(1 for _ in _before(pool.waiting[chat.queue], own))
-    counts = Counter(each.why for each in serving)
+    ahead = sum(1 for _ in _before(pool.index.waiting[chat.queue], own))
+    counts = Counter(hindered.why for hindered in serving)
     return Unserved(chat.queue, len(pool.agents), len(serving), dict(counts), serving, ahead)

@@ -1,4 +1,4 @@
-"""Dead letters: what they tell, and putting them back on the topic that they came from."""
+"""Dead letters: their contents, and putting them back on their source topics."""
 
 import hashlib
 import re
@@ -21,35 +21,35 @@ from switchboard.kafka.topics import Topic, TopicNames
 STOP_SECONDS: Final = 5
 
 REPLAYED_FROM: Final = "replayed-from"
-"""The header that a letter gets when it is put back: `dead-letter/PARTITION@OFFSET`. The router does not look at it.
+"""Header of a record put back: `dead-letter/PARTITION@OFFSET`, the place of its dead letter. The router ignores it.
 
-Whoever may write to a source topic may write it too, so it is a claim: `Replays` says whether it is true.
+Any producer of a source topic can write this header, so it is a claim that `Replays` checks.
 """
 
-_OWN: Final = ("reason", "detail", "source-topic", "source-partition", "source-offset")
+_ROUTER_HEADERS: Final = ("reason", "detail", "source-topic", "source-partition", "source-offset")
 _LAST_OFFSET: Final = "source-last-offset"
 _SIZE: Final = "original-size"
 _LEFT_OUT: Final = "left-out"
 _OPTIONAL: Final = (_LAST_OFFSET, _SIZE, _LEFT_OUT)
-"""The router's headers, in this order, after those that the record came with (which may have such names too)."""
+"""The router's headers, in this order, after the record's own headers, which may have the same names."""
 
 _MOST_DIGITS: Final = len(str(MAX_OFFSET))
-"""Of a number in a header, which anyone may write: Python refuses to read more than 4,300."""
+"""Digits of a number in a header. Any producer can write the header, and Python refuses above 4,300 digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a dead letter stands."""
+    """The partition and offset of a dead letter on its topic."""
 
     partition: int
     offset: int
 
     @classmethod
     def parse(cls, text: str) -> "Place":
-        """From `PARTITION@OFFSET`.
+        """The place written as `PARTITION@OFFSET`.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the text has another form.
         """
         found = re.fullmatch(r"([0-9]{1,9})@([0-9]{1,18})", text)
         if found is None:
@@ -62,30 +62,30 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One dead letter, read."""
+    """A dead letter: a bad record with the reason."""
 
     place: Place
     at: int
-    """When it was set aside, ms since 1970."""
+    """When the router set the record aside, ms since 1970."""
     reason: str
-    """Empty: no router of ours wrote it."""
+    """Empty if no router wrote the letter."""
     detail: str
     source: tuple[str, int, int]
-    """(topic, partition, offset) of the record that it was."""
+    """(topic, partition, offset) of the bad record; partition and offset are -1 where the header has no number."""
     headers: tuple[tuple[str, bytes | None], ...]
-    """Those that the record came with."""
+    """The record's own headers."""
     key: bytes | None
     value: bytes | None
     original_size: int | None = None
-    """Bytes that the value had, where only its beginning was kept."""
+    """Bytes of the record's value, if the letter has only its beginning."""
     last_offset: int | None = None
-    """Where it stands for a batch of records that was not read: the offset of the last one."""
+    """Offset of the last record, if the letter stands for an unreadable batch of records."""
     left_out: str = ""
-    """What did not fit into the letter, as in "headers, key"."""
+    """Parts of the record that did not fit into the letter, such as "headers, key"."""
 
     @property
     def replayed_from(self) -> Place | None:
-        """The place of the letter that this one was put back from, as its last such header claims."""
+        """The place of the letter that this record was put back from, as its last `replayed-from` header claims."""
         for name, value in reversed(self.headers):
             if name == REPLAYED_FROM and value is not None:
                 try:
@@ -96,17 +96,18 @@ class DeadLetter:
 
     @property
     def fingerprint(self) -> bytes:
-        """32 bytes, equal for two letters of the same source topic, key, value and headers but `replayed-from`."""
+        """32 bytes: equal for letters of the same source topic, key, value, and headers except `replayed-from`."""
         digest = hashlib.sha256()
         headers = [part for name, value in self.headers if name != REPLAYED_FROM for part in (_bytes(name), value)]
         for part in (_bytes(self.source[0]), self.key, self.value, *headers):
-            digest.update(b"-" if part is None else b"%d:" % len(part))  # no two lists of parts read the same
+            # With the length in front, no two lists of parts give the same bytes.
+            digest.update(b"-" if part is None else b"%d:" % len(part))
             digest.update(part or b"")
         return digest.digest()
 
     @property
     def obstacle(self) -> str | None:
-        """Why it can't be put back as it was; None: it can."""
+        """Why the record can't be put back unchanged; None if it can."""
         if not self.reason:
             return "no router set it aside, so nothing tells where it came from"
         if self.last_offset is not None:
@@ -119,18 +120,19 @@ class DeadLetter:
 
 
 def read_letter(record: ConsumerRecord) -> DeadLetter:
-    """What a record of `dead-letter` tells."""
+    """Read a record of `dead-letter`. A record without the router's headers gives a letter with an empty reason."""
     headers = tuple(record.headers)
     optional: dict[str, bytes] = {}
-    left = headers
+    rest = headers
+    # From the end, because the record's own headers may have the same names.
     for name in reversed(_OPTIONAL):
-        if left and left[-1][0] == name:
-            optional[name], left = left[-1][1] or b"", left[:-1]
-    own, own_values = tuple(name for name, _ in left[-len(_OWN) :]), [value or b"" for _, value in left[-len(_OWN) :]]
+        if rest and rest[-1][0] == name:
+            optional[name], rest = rest[-1][1] or b"", rest[:-1]
+    last = rest[-len(_ROUTER_HEADERS) :]
     place = Place(record.partition, record.offset)
-    if own != _OWN:
+    if tuple(name for name, _ in last) != _ROUTER_HEADERS:
         return DeadLetter(place, record.timestamp, "", "", ("", -1, -1), headers, record.key, record.value)
-    reason, detail, topic, partition, offset = (value.decode(errors="replace") for value in own_values)
+    reason, detail, topic, partition, offset = ((value or b"").decode(errors="replace") for _, value in last)
     source = (topic, _number(partition.encode()), _number(offset.encode()))
     return DeadLetter(
         place,
@@ -138,7 +140,7 @@ def read_letter(record: ConsumerRecord) -> DeadLetter:
         reason,
         detail,
         source,
-        left[: -len(_OWN)],
+        rest[: -len(_ROUTER_HEADERS)],
         record.key,
         record.value,
         original_size=_number(optional[_SIZE]) if _SIZE in optional else None,
@@ -152,33 +154,34 @@ def _bytes(name: str) -> bytes:
 
 
 class Replays:
-    """Which letters were put back and set aside again, from what the letters claim with `replayed-from`.
+    """Finds the letters whose records were put back and set aside again, by the `replayed-from` headers.
 
-    A claim is believed only where what was set aside again is what was put back: the same topic, key, value and
-    headers, from a later offset of the same partition (or from partition 0, where `put_back` sends what came from a
-    partition that is gone). A forged claim with all of that equal keeps nothing from being replayed: the letter that
-    makes it is the same record, and can be replayed itself. About 200 bytes of memory a claim.
+    A claim counts only if the later letter has the same topic, key, value and headers, and a later offset of the same
+    partition. Partition 0 counts too, because `put_back` uses partition 0 if the original partition is gone. A forged
+    claim does no harm: a letter that meets all of this is the same record, and can be put back itself. About 200 bytes
+    of memory a claim.
     """
 
     def __init__(self) -> None:
         self._claims: dict[Place, dict[bytes, list[tuple[Place, int, int]]]] = {}
-        """By place and fingerprint: where the claim was found, and the partition and offset it came from."""
+        """Claimed place → fingerprint → (place, source partition, source offset) of the letters with this claim."""
 
     def note(self, letter: DeadLetter) -> None:
-        """Take a letter's claim, if it makes one."""
+        """Remember a letter's claim, if the letter has one."""
         claimed = letter.replayed_from
         if claimed is not None and letter.reason:
             _, partition, offset = letter.source
             found = (letter.place, partition, offset)
             self._claims.setdefault(claimed, {}).setdefault(letter.fingerprint, []).append(found)
 
-    def again(self, letter: DeadLetter) -> Place | None:
-        """Where a letter stands that is this one put back; None: none of those that were noted."""
+    def later(self, letter: DeadLetter) -> Place | None:
+        """The place of a noted letter with the same record, put back and set aside again; None without one."""
         claims = self._claims.get(letter.place)
         if claims is None:
             return None
         _, own_partition, own_offset = letter.source
-        for place, partition, offset in claims.get(letter.fingerprint, ()):  # once: anyone may make 100,000 claims
+        # The fingerprint is computed once, because any producer can make 100,000 claims.
+        for place, partition, offset in claims.get(letter.fingerprint, ()):
             follows = offset > own_offset if partition == own_partition else partition == 0
             if follows and place != letter.place:
                 return place
@@ -186,7 +189,7 @@ class Replays:
 
 
 def _number(text: bytes | None) -> int:
-    """A partition, an offset or a size; -1 where the header holds none of at most 63 bits."""
+    """A partition, offset or size from a header; -1 if the text is no number of 63 bits."""
     if text is None or not text.isdigit() or len(text) > _MOST_DIGITS:
         return -1
     number = int(text)
@@ -198,12 +201,12 @@ async def dead_letters(
     names: TopicNames,
     since: Start = Start("earliest"),  # noqa: B008 - frozen
 ) -> AsyncIterator[DeadLetter]:
-    """All dead letters of all shards from a time on: each shard's in order, the shards in any.
+    """The dead letters of all shards since a time. Letters of a shard are in order; shards are mixed.
 
     Raises:
-        NotAllowedError: the cluster does not allow it.
-        WrongTopicsError: there is no such topic.
-        ReadingError: it can't be read to its end.
+        NotAllowedError: the cluster does not allow reading the topic.
+        WrongTopicsError: the topic is missing.
+        ReadingError: the topic can't be read to its end.
     """
     tps = await _partitions(conn, names)
     ends = await ends_of(conn, tps)
@@ -215,12 +218,12 @@ async def dead_letters(
 
 
 async def dead_letter_at(conn: Connection, names: TopicNames, place: Place) -> DeadLetter | None:
-    """The dead letter at a place; None: there is none.
+    """The dead letter at a place; None if there is no record at this place.
 
     Raises:
-        NotAllowedError: the cluster does not allow it.
-        WrongTopicsError: there is no such topic.
-        ReadingError: it can't be read.
+        NotAllowedError: the cluster does not allow reading the topic.
+        WrongTopicsError: the topic is missing.
+        ReadingError: the topic can't be read.
     """
     tp = TopicPartition(names.of(Topic.DEAD_LETTER), place.partition)
     if tp not in await _partitions(conn, names):
@@ -243,34 +246,35 @@ async def _partitions(conn: Connection, names: TopicNames) -> list[TopicPartitio
 async def put_back(
     conn: Connection, names: TopicNames, letters: Sequence[DeadLetter], wait: BrokerWait | None = None
 ) -> None:
-    """Send letters without an obstacle to the topics and partitions that they came from, in this order, as they were.
+    """Send the records of letters to their source topics and partitions, unchanged and in this order.
 
     Args:
         conn: the cluster.
         names: the topics' names.
-        letters: what to send.
-        wait: how long each step before the first letter waits for brokers, its default unless given. Later a letter is
-            sent again, without end, until a broker has taken it once: the producer is idempotent.
+        letters: letters without an obstacle.
+        wait: how long each step before the first letter waits for brokers. Later a record is sent again, without end,
+            until a broker has taken it once: the producer is idempotent.
 
     Raises:
-        NotAllowedError: the cluster does not allow writing one of those topics; none was sent.
-        WrongTopicsError: a letter's topic is none that the router reads, or is gone; those before it were sent.
-        BrokerAwayError: a broker that is needed was away for too long; none was sent.
-        KafkaError: the broker refused one.
+        NotAllowedError: the cluster does not allow writing a source topic; nothing was sent.
+        WrongTopicsError: a letter's topic is missing, or no source topic; the letters before it were sent.
+        BrokerAwayError: a needed broker was away for too long; nothing was sent.
+        KafkaError: the broker refused a record.
     """
     wait = wait or BrokerWait(conn)
-    came_from = sorted({letter.source[0] for letter in letters} & names.sources.keys())
-    needed = on_topics(names, Operation.WRITE, (names.sources[name] for name in came_from))
+    topics = sorted({letter.source[0] for letter in letters} & names.sources.keys())
+    needed = on_topics(names, Operation.WRITE, (names.sources[name] for name in topics))
     await wait.retry("looking at the rights", lambda: require_rights(conn, needed))
-    there = set(await wait.retry("looking at the topics", lambda: partitions_of(conn, came_from)))
-    writer = await wait.retry("starting a producer", lambda: started_producer(conn, {tp.topic for tp in there}))
+    partitions = set(await wait.retry("looking at the topics", lambda: partitions_of(conn, topics)))
+    writer = await wait.retry("starting a producer", lambda: started_producer(conn, {tp.topic for tp in partitions}))
     try:
         for letter in letters:
             topic, partition, _ = letter.source
-            if TopicPartition(topic, 0) not in there:
+            if TopicPartition(topic, 0) not in partitions:
                 raise WrongTopicsError(f"dead letter {letter.place} came from {topic}, which the router does not read")
-            if TopicPartition(topic, partition) not in there:
-                partition = 0  # the topic was made anew with fewer; one letter's order among others tells nothing
+            # The topic was created again with fewer partitions. A record put back alone has no order to keep.
+            if TopicPartition(topic, partition) not in partitions:
+                partition = 0
             headers = [(name, value) for name, value in letter.headers if name != REPLAYED_FROM]
             headers.append((REPLAYED_FROM, f"{Topic.DEAD_LETTER}/{letter.place}".encode()))
             sent = await send_as_is(writer, topic, partition, letter.key, letter.value, headers)

@@ -1,4 +1,4 @@
-"""Recorded decisions explained: a log is replayed with an observer that looks on. One pass, in constant memory."""
+"""Explanations of recorded decisions: a log is replayed with an observer, in one pass and constant memory."""
 
 from collections.abc import Callable, Iterator
 from difflib import SequenceMatcher
@@ -14,25 +14,32 @@ from switchboard.tools.agent_story import AgentObserver, AgentStory
 from switchboard.tools.chat_story import ChatObserver, ChatStory
 from switchboard.tools.offline_replay import steps
 
-NEAREST: Final = 5
-_ALIKE: Final = 0.6
-"""As difflib's own cutoff."""
+MAX_SUGGESTIONS: Final = 5
+_MIN_RATIO: Final = 0.6
+"""The default cutoff of `difflib.get_close_matches`."""
 
 
 def explain_chat(
     log: Path, chat_id: str, pool: str | None, tally: Tally, progress: Callable[[], None]
 ) -> list[ChatStory]:
-    """The story of a chat in each pool that knows the id, or in the one asked for.
+    """The story of a chat id in each pool that knows the id, or in one pool.
+
+    Args:
+        log: the recorded log.
+        chat_id: the chat's id.
+        pool: the only pool to look in; None for all.
+        tally: counts the log's lines.
+        progress: called every 1,000 frames.
 
     Raises:
-        UnknownIdError: there is none.
-        RecordedLogError, OSError: as `steps`.
+        UnknownIdError: no pool knows the id; the message has similar ids.
+        RecordedLogError, OSError: the log can't be read.
     """
     observer = ChatObserver(chat_id, pool)
     at = format_ms(_replay(log, observer, tally, progress))
     stories = [observer.stories[name] for name in sorted(observer.stories)]
     if not stories:
-        raise UnknownIdError(_nothing(log, "chat_id", chat_id, pool, observer.elsewhere, progress))
+        raise UnknownIdError(_unknown_id(log, "chat_id", chat_id, pool, observer.elsewhere, progress))
     for story in stories:
         story.ends_at = at
     return stories
@@ -41,22 +48,29 @@ def explain_chat(
 def explain_agent(
     log: Path, agent_id: str, pool: str | None, tally: Tally, progress: Callable[[], None]
 ) -> list[AgentStory]:
-    """The day of an agent in each pool that knows it, or in the one asked for.
+    """The day of an agent in each pool that knows the agent, or in one pool.
+
+    Args:
+        log: the recorded log.
+        agent_id: the agent's id.
+        pool: the only pool to look in; None for all.
+        tally: counts the log's lines.
+        progress: called every 1,000 frames.
 
     Raises:
-        UnknownIdError: there is none.
-        RecordedLogError, OSError: as `steps`.
+        UnknownIdError: no pool knows the agent; the message has similar ids.
+        RecordedLogError, OSError: the log can't be read.
     """
     observer = AgentObserver(agent_id, pool)
     clock = _replay(log, observer, tally, progress)
     observer.finish(clock, format_ms(clock))
     if not observer.stories:
-        raise UnknownIdError(_nothing(log, "agent_id", agent_id, pool, observer.elsewhere, progress))
+        raise UnknownIdError(_unknown_id(log, "agent_id", agent_id, pool, observer.elsewhere, progress))
     return [observer.stories[name] for name in sorted(observer.stories)]
 
 
 def _replay(log: Path, observer: Observer, tally: Tally, progress: Callable[[], None]) -> int:
-    """Replay a log with someone who looks on; the clock at its end."""
+    """Replay a log with an observer; the last clock, in ms."""
     watched: set[int] = set()
     clock = 0
     for number, (engine, frame) in enumerate(steps(log, tally)):
@@ -70,44 +84,48 @@ def _replay(log: Path, observer: Observer, tally: Tally, progress: Callable[[], 
     return clock
 
 
-def _nothing(
+def _unknown_id(
     log: Path, field: str, wanted: str, pool: str | None, elsewhere: set[str], progress: Callable[[], None]
 ) -> str:
+    """The message for an id that no pool knows, or only an excluded pool."""
     what = "chat" if field == "chat_id" else "agent"
     if elsewhere:
         there = ", ".join(sorted(elsewhere))
         return f"{log}: {what} {wanted} is not in pool {pool}, but in {there}: leave --pool out, or name that one"
     where = "" if pool is None else f" of pool {pool}"
-    nearest = [f"{name} (pool {of})" for name, of in _nearest(log, field, wanted, pool, progress)]
-    hint = f"; the nearest: {', '.join(nearest)}" if nearest else ""
+    similar = [f"{name} (pool {pool_id})" for name, pool_id in _similar_ids(log, field, wanted, pool, progress)]
+    hint = f"; the nearest: {', '.join(similar)}" if similar else ""
     return f"{log}: no event{where} names {what} {wanted}{hint}"
 
 
-def _nearest(
+def _similar_ids(
     log: Path, field: str, wanted: str, pool: str | None, progress: Callable[[], None]
 ) -> list[tuple[str, str]]:
-    """The ids most like the one wanted, best first, each with its pool. Another pass, of one look an event."""
+    """(id, pool) of the ids most similar to the wanted one, best first. Reads the whole log."""
     matcher = SequenceMatcher(b=wanted, autojunk=False)
     best: dict[tuple[str, str], float] = {}
-    for name, of in _named(log, field, progress):
-        if (name, of) in best or (pool is not None and of != pool):
+    for name, pool_id in _ids(log, field, progress):
+        if (name, pool_id) in best or (pool is not None and pool_id != pool):
             continue
         matcher.set_seq1(name)
-        if matcher.real_quick_ratio() < _ALIKE or matcher.quick_ratio() < _ALIKE:
+        # Both are upper bounds of `ratio`, and take a fraction of its time.
+        if matcher.real_quick_ratio() < _MIN_RATIO or matcher.quick_ratio() < _MIN_RATIO:
             continue
         ratio = matcher.ratio()
-        if ratio >= _ALIKE:
-            best[name, of] = ratio
-        if len(best) > 10 * NEAREST:
+        if ratio >= _MIN_RATIO:
+            best[name, pool_id] = ratio
+        # Bounds the memory.
+        if len(best) > 10 * MAX_SUGGESTIONS:
             best = dict(_top(best))
-    return [each for each, _ in _top(best)]
+    return [name_and_pool for name_and_pool, _ in _top(best)]
 
 
 def _top(best: dict[tuple[str, str], float]) -> list[tuple[tuple[str, str], float]]:
-    return nlargest(NEAREST, best.items(), key=lambda item: item[1])
+    return nlargest(MAX_SUGGESTIONS, best.items(), key=lambda item: item[1])
 
 
-def _named(log: Path, field: str, progress: Callable[[], None]) -> Iterator[tuple[str, str]]:
+def _ids(log: Path, field: str, progress: Callable[[], None]) -> Iterator[tuple[str, str]]:
+    """(value, pool) of a field of all events of a log."""
     for number, (_, frame) in enumerate(steps(log, Tally())):
         for event in frame.events:
             value: Any = event.data.get(field)

@@ -51,7 +51,7 @@ class FinalCheck:
         return not self.failures
 
     def lines(self) -> list[str]:
-        """The result in words, a sentence a line."""
+        """The result as sentences, one a line."""
         events = f"{counted(self.journaled, 'event')} in {counted(self.frames, 'frame')}"
         looked = f"{counted(self.source_records, 'source record')}, {events}"
         if not self.holds:

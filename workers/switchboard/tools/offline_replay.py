@@ -1,4 +1,4 @@
-"""Offline replay: a recorded log's frames, applied to the engine that routes live."""
+"""Offline replay: the frames of a recorded log are applied to the same engine as in a router."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,14 +15,14 @@ from switchboard.journal.recorded_log import Kind, kind_of, read_log, refuse
 def replay(
     path: Path, write: Callable[[bytes], object], tally: Tally, progress: Callable[[], None], *, skip_bad: bool = False
 ) -> int:
-    """Write the decision log of a recorded log, a decision a line; the number of decisions.
+    """Write the decision log of a recorded log, a decision a line. Returns the number of decisions.
 
     Args:
         path: the recorded log.
         write: called with the lines of each frame that has decisions.
         tally: counts the log's lines by what they are.
         progress: called every 1,000 frames.
-        skip_bad: as in `frames_of`.
+        skip_bad: count damaged lines, and frames out of order, instead of refusing the log.
 
     Raises:
         RecordedLogError: the log can't be read; the message names the line.

@@ -1,4 +1,4 @@
-"""Whether a router could do its work on a bus: looked at from outside, with no shard taken."""
+"""Checks of the topics that a router needs, and the reset of a source topic's offsets."""
 
 import asyncio
 from collections import defaultdict
@@ -20,29 +20,30 @@ from switchboard.router import commits
 
 
 async def check_bus(conn: Connection, plan: TopicPlan) -> list[Difference]:
-    """All with which a router would not start, or that is not as planned; nothing if all is well.
+    """The faults of the topics, without taking a shard. A fatal one prevents the start of a router.
 
     Raises:
         BrokerAwayError: no broker answers.
-        NotAllowedError: the cluster does not allow to look.
-        ReadingError, KafkaError: what the shards have committed can't be read.
+        NotAllowedError: the cluster does not allow the check.
+        ReadingError, KafkaError: the shards' committed offsets can't be read.
     """
     await require_rights(conn, checking_rights(plan.names))
     found = await check_topics(conn, plan)
+    # With a fatal difference the source topics or the committed offsets may be wrong as well.
     if any(difference.fatal for difference in found):
-        return found  # what else there is would be told of topics that are wrong themselves
+        return found
     return [*found, *await _check_sources(conn, plan.names)]
 
 
 async def _check_sources(conn: Connection, names: TopicNames) -> list[Gone]:
-    """The source topics in which a shard can't go on, each told once, in the words with which a router would stop."""
+    """The source topics that a shard can't go on reading: a partition or the next records are gone. Each topic once."""
     progress = await partitions_of(conn, [names.of(Topic.SHARD_PROGRESS)])
     rows: defaultdict[int, dict[str, bytes | None]] = defaultdict(dict)
     async with started(reader(conn), progress) as consumer:
         begins, ends = await consumer.beginning_offsets(progress), await consumer.end_offsets(progress)
         async for tp, records in read_between(consumer, begins, ends):
             rows[tp.partition].update({record.key.decode(): record.value for record in records})
-        # Only now: a router that runs meanwhile reads no further than what is there by then.
+        # After the committed offsets: those of a running router are then never beyond the ends read here.
         sources = await partitions_of(conn, names.sources)
         begins, ends = await consumer.beginning_offsets(sources), await consumer.end_offsets(sources)
     found: dict[str, Gone] = {}
@@ -57,16 +58,16 @@ DEADLINE_SECONDS: Final = 15.0
 
 
 async def require_stopped(conn: Connection, group: str) -> None:
-    """Make sure that no router runs.
+    """Check that no router runs.
 
     Raises:
-        RoutersRunningError: some do, or did until a moment ago.
-        BrokerAwayError, NotAllowedError, KafkaError: as `members_of`.
+        RoutersRunningError: the consumer group of the routers has members.
+        BrokerAwayError, NotAllowedError, KafkaError: the members can't be read.
     """
     members = await members_of(conn, routers_group(group))
     if not members:
         return
-    named = [
+    routers = [
         f"  {each.id} on {each.host}" + (f", shards {', '.join(map(str, each.partitions))}" if each.partitions else "")
         for each in members
     ]
@@ -75,7 +76,7 @@ async def require_stopped(conn: Connection, group: str) -> None:
         "stop them first (one that was killed, or was stopped and has an instance_id, counts until its "
         "session_timeout_ms is over); --force resets all the same, and fences them"
     )
-    raise RoutersRunningError("\n".join((first, *named, last)))
+    raise RoutersRunningError("\n".join((first, *routers, last)))
 
 
 async def reset_source(
@@ -87,25 +88,28 @@ async def reset_source(
     start: Start,
     wait: BrokerWait | None = None,
 ) -> dict[int, dict[int, int]]:
-    """Set the offsets of a topic in every shard's progress: shard -> partition -> offset.
+    """Set the offsets of a source topic in the progress of every shard.
 
-    It takes the shards' ledgers, so routers that still run are fenced: see `require_stopped`. A shard whose commit
-    failed is done again with the same offsets, so that it makes no difference whether the first commit was made.
+    This opens the ledger of each shard, which fences a running router: see `require_stopped`. A shard whose commit
+    failed is reset again to the same offsets, so a commit that succeeded without an answer does no harm.
 
     Args:
         conn: the cluster.
         names: the topics' names.
         group: the installation's group id.
-        shards: how many there are.
-        topic: the source topic, by its name on the bus.
-        start: where to go on reading it.
-        wait: how long each step waits for brokers, its default unless given.
+        shards: number of shards.
+        topic: the source topic's name on the bus.
+        start: where routers go on reading the topic.
+        wait: how long each step waits for brokers.
+
+    Returns:
+        shard → partition → new offset.
 
     Raises:
-        NotAllowedError: the cluster does not allow it.
-        NoSuchSourceError: the message names the topics there are.
-        BrokerAwayError: a broker that is needed was away for too long; shards before the one named are reset.
-        FencedError: a router that runs took a shard back.
+        NotAllowedError: the cluster does not allow the reset.
+        NoSuchSourceError: the topic is no source topic or is missing, or a shard has never read the bus.
+        BrokerAwayError: a needed broker was away for too long; the shards before the named one are reset.
+        FencedError: a running router took a shard back.
         RestoreError: a shard's rows can't be read to their end.
     """
     wait = wait or BrokerWait(conn)
@@ -126,12 +130,15 @@ async def _reset_shard(
     try:
         rows = await restore(conn, names, shard)
         known = commits.offsets_in({key.decode(): value for key, value in rows[Topic.SHARD_PROGRESS].items()})
-        if not known:  # else this would pass for a first start, and all other topics be read from the beginning
+        # With offsets of this topic alone, a router would take the shard as started before, and read all other topics
+        # from their beginning.
+        if not known:
             raise NoSuchSourceError(f"shard {shard} has never read the bus: say --from when the router first starts")
         batch = CommitBatch()
         commits.pack_offsets(batch, {(topic, partition): offset for partition, offset in offsets.items()})
         for name, partition in known:
-            if name == topic and partition not in offsets:  # it had more partitions
+            # Remove offsets of partitions that the topic no longer has.
+            if name == topic and partition not in offsets:
                 batch.add(Topic.SHARD_PROGRESS, commits.offset_key(name, partition), None)
         await ledger.commit(batch)
     finally:
@@ -139,6 +146,7 @@ async def _reset_shard(
 
 
 async def _offsets(conn: Connection, names: TopicNames, topic: str, start: Start) -> dict[int, int]:
+    """The offset of each partition at `start`."""
     consumer = reader(conn)
     async with asyncio.timeout(DEADLINE_SECONDS):
         await consumer.start()

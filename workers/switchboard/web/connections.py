@@ -8,7 +8,7 @@ import socket
 import struct
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -53,7 +53,7 @@ class Proxies:
             hops = iter(reversed(forwarded.split(",")[-MOST_HOPS:]))
             while self.hold(client) and (hop := _without_port(next(hops, "").strip())):
                 if _parsed(hop) is None:
-                    break
+                    break  # no address, such as `unknown`: limits count by the proxy that wrote it
                 client = hop
         return client_address(client)
 
@@ -74,6 +74,7 @@ def _without_port(hop: str) -> str:
 
 
 def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address; None if the text is none. An IPv4 address written as IPv6 (`::ffff:192.0.2.7`) is IPv4."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -82,25 +83,14 @@ def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
     return mapped or found
 
 
-REQUEST_SECONDS: Final = 10.0
-"""Time for a client to send a whole request, from the connection or from the first byte of the request."""
-IDLE_SECONDS: Final = 75.0
-"""Time that a connection may stay open between requests. Proxies commonly use 60 s: with more, a proxy never sends a
-request into a connection that is being closed."""
-WRITE_SECONDS: Final = 20.0
-"""Time for a client to read the pending bytes, at most 64 KiB: a client that reads 3.3 KB/s keeps up."""
-SLOW_SECONDS: Final = 5.0
-"""A client that has not read for so long may be closed for a new one when all connections are in use."""
-LINGERING_SECONDS: Final = 1.0
-"""Time that the rest of an unwanted body is read after the answer, so that the client can read the answer."""
-SWEEP_SECONDS: Final = 1.0
-"""Interval between checks of the deadlines."""
 WRITE_BUFFER_BYTES: Final = 64 * 1024
+"""Bytes that wait to be sent on a connection before its writer is paused."""
 SEND_BUFFER_BYTES: Final = 128 * 1024
 """The kernel's send buffer of a connection. By default it grows to 4 MiB: 500 clients that don't read take 2 GB."""
-SPARE_DESCRIPTORS: Final = 2
+DESCRIPTOR_SHARE: Final = 2
 """Connections use at most 1/2 of the file descriptors of the process."""
 LEAST_CONNECTIONS: Final = 16
+"""Connections that are allowed however few file descriptors the process may have."""
 RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)
 """SO_LINGER: on, for 0 s."""
 
@@ -112,19 +102,43 @@ log.addFilter(Thinned(seconds=60))
 
 
 @dataclass(slots=True, frozen=True)
+class Deadlines:
+    """Deadlines of the clients of a web server, in s."""
+
+    request: float = 10.0
+    """Time for a client to send a whole request, from the connection or from the first byte of the request."""
+    body: float = 5.0
+    """Time for a client to send the body, after the headers."""
+    idle: float = 75.0
+    """Time that a connection may stay open between requests. Proxies commonly use 60 s: with more, a proxy never sends
+    a request into a connection that is being closed."""
+    write: float = 20.0
+    """Time for a client to read the pending bytes, at most 64 KiB: a client that reads 3.3 KB/s keeps up."""
+    slow: float = 5.0
+    """Time without reading after which a client may be closed for a new one, when all connections are in use."""
+    lingering: float = 1.0
+    """Time that the rest of an unwanted body is read after the answer, so that the client can read the answer."""
+    sweep: float = 1.0
+    """Interval between checks of the deadlines."""
+    stop: float = 1.0
+    """Time for answers that have begun, when the server stops."""
+
+
+@dataclass(slots=True, frozen=True)
 class Limits:
     """Limits on the open connections of a web server."""
 
     connections: int
     by_address: int
     """Connections of one client address."""
+    deadlines: Deadlines = Deadlines()
 
     def within_descriptors(self) -> "Limits":
         """These limits, lowered if the process may have few file descriptors (`ulimit -n`)."""
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        most = self.connections if soft == resource.RLIM_INFINITY else soft // SPARE_DESCRIPTORS
+        most = self.connections if soft == resource.RLIM_INFINITY else soft // DESCRIPTOR_SHARE
         connections = max(LEAST_CONNECTIONS, min(self.connections, most))
-        return Limits(connections, min(self.by_address, connections))
+        return replace(self, connections=connections, by_address=min(self.by_address, connections))
 
 
 class Connections:
@@ -141,6 +155,7 @@ class Connections:
     """
 
     def __init__(self, limits: Limits, is_proxy: Callable[[str], bool] = lambda _: False) -> None:
+        self.deadlines = limits.deadlines
         self._limits = limits
         self._is_proxy = is_proxy
         self._all: set[ClientConnection] = set()
@@ -197,21 +212,25 @@ class Connections:
             self._close(connection, "a web client took too long to send a request or to read the answer")
 
     def _has_room(self, connection: "ClientConnection") -> bool:
+        """True if there is a place for a new connection, or another connection was closed for it."""
         limits = self._limits
+        # At its own limit, an address can only replace one of its connections.
         if self._by_address[connection.address] >= limits.by_address and not self._is_proxy(connection.address):
             return self._make_room(connection.address, lambda each: each.address == connection.address)
         if len(self._all) < limits.connections:
             return True
+        # At the limit of all, the address with the most waiting connections loses one.
         return self._make_room(max(self._waiting, key=lambda address: len(self._waiting[address]), default=""))
 
     def _make_room(self, address: str, is_other: "Callable[[ClientConnection], bool]" = lambda _: True) -> bool:
         """Close the longest waiting connection of an address; else the slowest reader that `is_other` accepts."""
         found = next(iter(self._waiting.get(address, ())), None)
-        if found is None:  # this search reads all connections; a flood of waiting ones never gets here
+        if found is None:
+            # This search reads all connections, but is rare: in a flood there are waiting connections.
             slow = [
                 connection
                 for connection in self._all
-                if is_other(connection) and connection.unread_seconds() > SLOW_SECONDS
+                if is_other(connection) and connection.unread_seconds() > self.deadlines.slow
             ]
             found = max(slow, key=lambda connection: connection.unread_seconds(), default=None)
         if found is not None:
@@ -219,6 +238,7 @@ class Connections:
         return found is not None
 
     def _close(self, connection: "ClientConnection", why: str) -> None:
+        """Close a connection and log the reason."""
         log.warning(why)
         self.leave(connection)
         connection.abort()
@@ -234,7 +254,8 @@ class ClientConnection(web.RequestHandler):
     """
 
     def __init__(self, connections: Connections, manager: web.Server, **options: Any) -> None:
-        super().__init__(manager, **options)
+        deadlines = connections.deadlines
+        super().__init__(manager, keepalive_timeout=deadlines.idle, lingering_time=deadlines.lingering, **options)
         self.address = ""
         """As `client_address` returns it."""
         self._connections = connections
@@ -247,9 +268,8 @@ class ClientConnection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start, or close at once if there is no place."""
-        self._open = opened = cast(
-            "asyncio.Transport", transport
-        )  # a TCP transport; the signature of the base class is wider
+        # The signature of the base class is wider than a TCP transport.
+        self._open = opened = cast("asyncio.Transport", transport)
         peer = opened.get_extra_info("peername")
         self.address = client_address(str(peer[0]) if peer else "")
         self._request_since = self._loop.time()
@@ -282,6 +302,11 @@ class ClientConnection(web.RequestHandler):
         """Write again: the client has read most of the pending bytes."""
         self._unread_since = None
         super().resume_writing()
+
+    @property
+    def body_seconds(self) -> float:
+        """Time for the body of a request to arrive, s."""
+        return self._connections.deadlines.body
 
     def begin(self) -> None:
         """Note that a whole request has arrived."""
@@ -327,13 +352,15 @@ class ClientConnection(web.RequestHandler):
         """True if the client has missed a deadline; `now` is the time of the loop, s."""
         if self._open is None:
             return False
+        # The end of an answer may wait in the buffer without pausing a writer, so the buffer itself is looked at.
         if not self._open.get_write_buffer_size():
             self._unread_since = None
         elif self._unread_since is None:
             self._unread_since = now
+        deadlines = self._connections.deadlines
         is_waiting = self._connections.is_waiting(self)
-        is_late = is_waiting and self._request_since is not None and now - self._request_since > REQUEST_SECONDS
-        return is_late or (self._unread_since is not None and now - self._unread_since > WRITE_SECONDS)
+        is_late = is_waiting and self._request_since is not None and now - self._request_since > deadlines.request
+        return is_late or (self._unread_since is not None and now - self._unread_since > deadlines.write)
 
     def unread_seconds(self) -> float:
         """Seconds since the client last read, while bytes wait for it; else 0."""

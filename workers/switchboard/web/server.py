@@ -6,23 +6,13 @@ from typing import Any, Final
 
 from aiohttp import HttpVersion10, HttpVersion11, web
 
-from switchboard.web.connections import (
-    IDLE_SECONDS,
-    LINGERING_SECONDS,
-    SWEEP_SECONDS,
-    ClientConnection,
-    Connections,
-    Limits,
-    Proxies,
-)
+from switchboard.web.connections import ClientConnection, Connections, Deadlines, Limits, Proxies
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 MOST_BODY_BYTES: Final = 4 * 1024
 """The only body that a route accepts is the sign-in form with one token. Pass this to `web.Application` as
 `client_max_size`: aiohttp stops reading there, and answers 413."""
-BODY_SECONDS: Final = 5.0
-"""Time for a body to arrive."""
 
 
 @web.middleware
@@ -34,7 +24,7 @@ async def whole(request: web.Request, handler: Handler) -> web.StreamResponse:
     Raises:
         HTTPBadRequest: the body contradicts its headers; a request of HTTP/1.1 without a host; HTTP/0.9, which has no
             headers.
-        HTTPRequestTimeout: the body took longer than BODY_SECONDS.
+        HTTPRequestTimeout: the body took longer than `Deadlines.body`.
         HTTPRequestEntityTooLarge: the body is longer than MOST_BODY_BYTES.
     """
     # aiohttp's parser refuses more than one Host header.
@@ -42,20 +32,19 @@ async def whole(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise web.HTTPBadRequest
     if request.content_length is not None and request.content_length > MOST_BODY_BYTES:
         raise web.HTTPRequestEntityTooLarge(MOST_BODY_BYTES, request.content_length)
+    client = request.protocol if isinstance(request.protocol, ClientConnection) else None
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(client.body_seconds if client else Deadlines().body):
             await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
     except web.RequestPayloadError:
         raise web.HTTPBadRequest from None
-    if isinstance(request.protocol, ClientConnection):
-        request.protocol.begin()
+    if client:
+        client.begin()
     return await handler(request)
 
 
-STOP_SECONDS: Final = 1.0
-"""Time for answers that have begun, when the server stops."""
 BACKLOG: Final = 128
 """Connections that wait to be accepted. The loop may accept all of them in one step, before replaced connections are
 closed: so many file descriptors are needed beside those of `Limits`."""
@@ -78,7 +67,7 @@ class WebServer:
         """As `socket.getsockname` returns them: (host, port, …)."""
 
     async def cleanup(self) -> None:
-        """Stop: accept no more connections, and give answers that have begun STOP_SECONDS to end."""
+        """Stop: accept no more connections, and give answers that have begun `Deadlines.stop` to end."""
         self._server.close()
         await self._runner.cleanup()
         self._sweeping.cancel()
@@ -93,14 +82,14 @@ async def serve(
         app: the application; `switchboard.web.server.whole` is the first of its middlewares.
         host: the address to listen at.
         port: the port to listen at; 0 for any free port.
-        limits: on connections; lowered if the process may have few file descriptors.
+        limits: on connections, with the deadlines of clients; lowered if the process may have few file descriptors.
         proxies: in front of the server.
 
     Raises:
         OSError: the address is in use or invalid.
     """
     loop = asyncio.get_running_loop()
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=limits.deadlines.stop)
     await runner.setup()
     connections = Connections(limits.within_descriptors(), (proxies or Proxies()).hold)
 
@@ -111,8 +100,6 @@ async def serve(
             runner.server,
             loop=loop,
             access_log=None,
-            keepalive_timeout=IDLE_SECONDS,
-            lingering_time=LINGERING_SECONDS,
             # No route accepts a compressed body, and the sender would decide how much memory unpacking takes.
             auto_decompress=False,
         )
@@ -128,5 +115,5 @@ async def serve(
 async def _sweep(connections: Connections) -> None:
     loop = asyncio.get_running_loop()
     while True:
-        await asyncio.sleep(SWEEP_SECONDS)
+        await asyncio.sleep(connections.deadlines.sweep)
         connections.sweep(loop.time())

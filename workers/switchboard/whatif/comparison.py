@@ -1,4 +1,4 @@
-"""Plays a scenario under each variant's rules, seed by seed, and compares the variants pair by pair."""
+"""The comparison of variants: each is simulated with each seed, and compared with the base seed by seed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ CONFIDENCE: Final = 0.95
 
 @dataclass(slots=True, frozen=True)
 class Interval:
-    """A mean over seeds with its 95 % interval (Student's t); nan where one seed tells no spread."""
+    """A mean over seeds with its 95 % interval (Student's t). The limits are nan with one seed."""
 
     mean: float
     low: float
@@ -29,53 +29,57 @@ class Interval:
 
     @property
     def is_certain(self) -> bool:
-        """Whether it is above or below nought, and not perhaps either."""
+        """True if the whole interval is above 0, or below 0."""
         return self.low > 0 or self.high < 0
 
     @property
     def has_spread(self) -> bool:
-        """Whether there is an interval at all: one run tells none."""
+        """False with one seed."""
         return not isnan(self.low)
 
     @property
     def half(self) -> float:
-        """Half its width."""
+        """Half the width of the interval."""
         return (self.high - self.low) / 2
 
 
 @dataclass(slots=True)
 class Result:
-    """What came of one variant; the lists are by seed, in the same order for all variants."""
+    """The runs of one variant, one for each seed. All variants have the seeds in the same order."""
 
     variant: Variant
     runs: list[Measures]
     figures: list[Figures]
     by_queue: list[dict[str, Figures]]
+    """Per run: `POOL/QUEUE` of the arrival → figures."""
 
     def interval(self, name: str, queue: str | None = None) -> Interval | None:
-        """A figure over the seeds; None where it has no value in some of them."""
+        """The mean of a figure over the seeds, of all queues or one; None if the figure is missing in a run."""
         values = self._values(name, queue)
         return interval(values) if values else None
 
-    def against(self, base: "Result", name: str, queue: str | None = None) -> Interval | None:
-        """The difference from the base, seed by seed: chance that both met alike cancels out."""
-        mine, other = self._values(name, queue), base._values(name, queue)  # noqa: SLF001 - its own kind
+    def difference(self, base: "Result", name: str, queue: str | None = None) -> Interval | None:
+        """The mean difference of a figure from the base's runs, seed by seed; None if the figure is missing in a run.
+
+        Chance that both runs of a seed have in common cancels out.
+        """
+        mine, other = self._values(name, queue), base._values(name, queue)  # noqa: SLF001 - another object of this class
         if not mine or not other:
             return None
         return interval([a - b for a, b in zip(mine, other, strict=True)])
 
     def queues(self) -> list[str]:
-        """The queues in which chats arrived, in any run."""
+        """The queues with an arrival in any run, as `POOL/QUEUE`."""
         return sorted({name for run in self.by_queue for name in run})
 
     def _values(self, name: str, queue: str | None) -> list[float]:
-        told = self.figures if queue is None else [each.get(queue, {}) for each in self.by_queue]
-        values = [each[name] for each in told if name in each]
-        return values if len(values) == len(told) else []
+        runs = self.figures if queue is None else [run.get(queue, {}) for run in self.by_queue]
+        values = [figures[name] for figures in runs if name in figures]
+        return values if len(values) == len(runs) else []
 
 
 def interval(values: Sequence[float]) -> Interval:
-    """The mean of independent values with its 95 % interval."""
+    """The mean of independent values with its 95 % interval (Student's t)."""
     mean = fmean(values)
     if len(values) < 2:
         return Interval(mean, nan, nan)
@@ -90,10 +94,17 @@ def compare(
     threshold_ms: int,
     progress: Callable[[], None] = lambda: None,
 ) -> list[Result]:
-    """Each variant under each seed; the first should be the base.
+    """Simulate each variant with each seed. The results are in the order of the variants.
+
+    Args:
+        scenario: arrivals, agents and people.
+        variants: the base first.
+        seeds: one for each run.
+        threshold_ms: limit of the service level.
+        progress: called after each run.
 
     Raises:
-        RulesError: a variant can't be.
+        RulesError: a variant's settings do not fit the scenario.
     """
     configs = {variant.name: variant.configs(scenario.configs) for variant in variants}
     results = []
@@ -109,11 +120,12 @@ def compare(
 
 def _run(scenario: Scenario, variant: Variant, configs: Mapping[str, Mapping[str, Any]], seed: str) -> Measures:
     staff = staff_of(scenario.agents, configs, variant, seed)
-    people = scenario.people(seed, staff.ways)
+    people = scenario.people(seed, staff.recorded)
     crowd = Crowd(Cast((), staff.posts), people, scenario.arrivals(seed), seed=seed, label="chat")
     engine = Engine(0)
+    # The first frame configures the pools.
     configured = [Event("pool-configured", pool, {"config": config}) for pool, config in configs.items()]
     engine.apply(Frame(0, scenario.start, 0, configured))
     measures = Measures(scenario.start)
-    play(crowd, engine, scenario.start, scenario.end, lambda frame, told: measures.step(engine, frame, told))
+    play(crowd, engine, scenario.start, scenario.end, lambda frame, made: measures.step(engine, frame, made))
     return measures

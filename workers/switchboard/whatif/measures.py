@@ -1,6 +1,6 @@
-"""What came of a day: waits, service level, abandonment, how busy the agents were, how evenly chats were shared.
+"""Results of a day: waits, service level, abandonment, occupancy of the agents, and the distribution of chats.
 
-The same measures for a log and for its re-simulations: each frame is looked at after the engine has applied it.
+A log and its simulations are measured by the same code.
 """
 
 from collections import Counter, defaultdict
@@ -25,22 +25,22 @@ from switchboard.simulation.tally import rank
 from switchboard.whatif.recorded_day import AgentKey
 
 Figures: TypeAlias = dict[str, float]
-"""By name; seconds, shares from 0 to 1, or counts. One that has no value (no chat, no agent) is not there."""
+"""Name of a figure → seconds, share from 0 to 1, or count. A figure without a value (no chat, no agent) is missing."""
 
 
 @dataclass(slots=True)
 class QueueWaits:
-    """The first waits of the chats that arrived in one queue, in ms: from arrival to acceptance, or to the end."""
+    """The first waits of the chats that arrived in one queue, in ms."""
 
     by_outcome: defaultdict[WaitOutcome, list[int]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, other: "QueueWaits") -> None:
-        """Take in the waits of another queue."""
+        """Add the waits of another queue."""
         for outcome, waits in other.by_outcome.items():
             self.by_outcome[outcome] += waits
 
     def figures(self, threshold_ms: int) -> Figures:
-        """The figures of the chats whose first wait has ended; a chat answered within `threshold_ms` is in time."""
+        """The figures of the chats whose first wait has ended. The service level counts waits up to `threshold_ms`."""
         every = sorted(wait for waits in self.by_outcome.values() for wait in waits)
         if not every:
             return {}
@@ -65,139 +65,147 @@ class QueueWaits:
 
 
 @dataclass(slots=True)
-class _Hours:
-    """An agent's state and since when, and how long it was in which. In ms."""
+class _AgentTime:
+    """An agent's state, and the time spent in each state, in ms."""
 
     since: int
-    there: bool = False
-    held: int = 0
-    there_ms: int = 0
+    """Start of the state, ms since 1970."""
+    present: bool = False
+    """True if the agent is available or has a chat."""
+    accepted: int = 0
+    """Number of sessions without offers."""
+    present_ms: int = 0
     busy_ms: int = 0
+    """Time with at least one accepted chat."""
     session_ms: int = 0
-    there_by_sign_ms: int = 0
-    """Of the time there, what had passed at the last sign."""
+    """Sum of the durations of all accepted sessions."""
+    present_when_seen_ms: int = 0
+    """`present_ms` when the agent was last seen."""
 
-    def move(self, at: int, *, ready: bool, held: int) -> None:
+    def change(self, at: int, *, ready: bool, accepted: int) -> None:
+        """Add the time since the last change, and set the new state."""
         spent = at - self.since
-        if self.there:
-            self.there_ms += spent
-        if self.held:
+        if self.present:
+            self.present_ms += spent
+        if self.accepted:
             self.busy_ms += spent
-            self.session_ms += spent * self.held
-        self.since, self.there, self.held = at, ready or held > 0, held
+            self.session_ms += spent * self.accepted
+        self.since, self.present, self.accepted = at, ready or accepted > 0, accepted
 
 
 @dataclass(slots=True)
 class Measures:
-    """Is shown each frame; then says what came of it."""
+    """Measures a day. Call `step` with each frame, after the engine applied it; then read the figures."""
 
     start: int
+    """Clock of the first frame, ms since 1970."""
     queues: dict[str, QueueWaits] = field(default_factory=lambda: defaultdict(QueueWaits))
-    """By `POOL/QUEUE`."""
+    """`POOL/QUEUE` of the arrival → waits."""
     assignments: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Chats accepted, by agent; one who was there has a row."""
+    """(pool, agent id) → accepted chats."""
     ended: Counter[str] = field(default_factory=Counter)
     """Offers that ended, by reason."""
     waits: list[tuple[int, int]] = field(default_factory=list)
-    """Of each chat whose first wait has ended: (arrival since the start, wait), in ms."""
+    """(arrival since the start, first wait) of each chat whose first wait has ended, in ms."""
     end: int = 0
+    """Clock of the last frame, ms since 1970."""
     _unanswered: FirstWaits = field(init=False)
-    """Chats that nobody has answered yet; one that arrived before the start waits from the start on."""
-    _hours: dict[tuple[str, str], _Hours] = field(default_factory=dict)
+    """Chats in their first wait. The wait of a chat that arrived before the start begins at the start."""
+    _agents: dict[AgentKey, _AgentTime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Begin without any chat."""
+        """Start without chats."""
         self._unanswered = FirstWaits(self.start)
 
     def step(self, engine: Engine, frame: Frame, decisions: Sequence[Decision]) -> None:
-        """Take note of one frame."""
+        """Measure one frame."""
         self.end = max(self.end, frame.at)
-        made: defaultdict[str, list[Any]] = defaultdict(list)
+        by_type: defaultdict[str, list[Any]] = defaultdict(list)
         for decision in decisions:
-            made[decision.type].append(decision)
-        # A chat arrives before it is accepted, and is accepted before it is closed: the three types keep this order.
-        self._unanswered.arrive(arrivals_of(made["chat-queued"]))
-        confirmed = made["assignment-confirmed"]
+            by_type[decision.type].append(decision)
+        # In the order of a chat's life, because one frame may have all three decisions of a chat.
+        self._unanswered.arrive(arrivals_of(by_type["chat-queued"]))
+        confirmed = by_type["assignment-confirmed"]
         self.assignments.update((decision.pool, decision.agent_id) for decision in confirmed)
-        self._take(self._unanswered.accept(acceptances_of(confirmed)))
-        self.ended.update(decision.reason for decision in made["assignment-ended"])
-        self._take(self._unanswered.close(closures_of(made["chat-closed"])))
-        for pool in engine.pools.values():
-            for agent_id in pool.changed_agents:
-                self._agent((pool.id, agent_id), pool.agents.get(agent_id), frame.at)
+        self._add_waits(self._unanswered.accept(acceptances_of(confirmed)))
+        self.ended.update(decision.reason for decision in by_type["assignment-ended"])
+        self._add_waits(self._unanswered.close(closures_of(by_type["chat-closed"])))
+        for pool_id, agent_id, agent in engine.changed_agents():
+            self._changed((pool_id, agent_id), agent, frame.at)
 
-    def signs(self, agents: Iterable[AgentKey], at: int) -> None:
-        """These gave a sign in the frame at this time, which `step` has been shown."""
+    def note_seen(self, agents: Iterable[AgentKey], at: int) -> None:
+        """Note the agents seen in the frame at the clock `at`. Call after `step` with this frame."""
         for key in agents:
-            hours = self._hours.get(key)
-            if hours is not None:
-                hours.move(at, ready=hours.there, held=hours.held)
-                hours.there_by_sign_ms = hours.there_ms
+            time = self._agents.get(key)
+            if time is not None:
+                time.change(at, ready=time.present, accepted=time.accepted)
+                time.present_when_seen_ms = time.present_ms
 
-    def left(self, agents: Iterable[AgentKey]) -> None:
-        """These went at their last sign, though nothing in the log says so. They have no chat in hand."""
+    def remove_departed(self, agents: Iterable[AgentKey]) -> None:
+        """End the presence of agents, who have no chat, when they were last seen."""
         for key in agents:
-            hours = self._hours[key]
-            hours.there, hours.there_ms = False, hours.there_by_sign_ms
+            time = self._agents[key]
+            time.present, time.present_ms = False, time.present_when_seen_ms
 
     def queue_figures(self, threshold_ms: int) -> dict[str, Figures]:
-        """By queue of arrival."""
+        """`POOL/QUEUE` of the arrival → figures."""
         return {name: queue.figures(threshold_ms) for name, queue in sorted(self.queues.items())}
 
     def figures(self, threshold_ms: int) -> Figures:
-        """Of all queues and agents together."""
+        """The figures of all queues and agents."""
         whole = QueueWaits()
         for queue in self.queues.values():
             whole.add(queue)
-        told = whole.figures(threshold_ms)
-        told |= {"missed": self.ended["missed"], "declined": self.ended["declined"]}
-        told["left_waiting"] = len(self._unanswered)
-        for hours in self._hours.values():
-            hours.move(self.end, ready=hours.there, held=hours.held)
-        there = sum(hours.there_ms for hours in self._hours.values())
-        if there:
-            told["agent_hours"] = there / 3_600_000
-            told["occupancy"] = sum(hours.busy_ms for hours in self._hours.values()) / there
-            told["sessions_used"] = sum(hours.session_ms for hours in self._hours.values()) / there
-        shares = self.shares()
-        if shares:
-            told |= {
-                "assignments_min": shares[0],
-                "assignments_median": shares[len(shares) // 2],
-                "assignments_max": shares[-1],
-                "gini": gini(shares),
+        figures = whole.figures(threshold_ms)
+        figures |= {"missed": self.ended["missed"], "declined": self.ended["declined"]}
+        figures["left_waiting"] = len(self._unanswered)
+        times = self._agents.values()
+        for time in times:
+            time.change(self.end, ready=time.present, accepted=time.accepted)
+        present = sum(time.present_ms for time in times)
+        if present:
+            figures["agent_hours"] = present / 3_600_000
+            figures["occupancy"] = sum(time.busy_ms for time in times) / present
+            figures["sessions_used"] = sum(time.session_ms for time in times) / present
+        counts = self.chats_by_agent()
+        if counts:
+            figures |= {
+                "assignments_min": counts[0],
+                "assignments_median": counts[len(counts) // 2],
+                "assignments_max": counts[-1],
+                "gini": gini(counts),
             }
-        return told
+        return figures
 
-    def shares(self) -> list[int]:
-        """How many chats each agent accepted, ascending; of everyone who was there."""
-        return sorted(self.assignments[key] for key in self._hours.keys() | self.assignments.keys())
+    def chats_by_agent(self) -> list[int]:
+        """Accepted chats of each agent, ascending; 0 for an agent who only logged in."""
+        return sorted(self.assignments[key] for key in self._agents.keys() | self.assignments.keys())
 
-    def by_time(self, bin_ms: int) -> dict[int, list[int]]:
-        """Waits of all chats, by the bin in which they arrived, counted from the start."""
-        told: defaultdict[int, list[int]] = defaultdict(list)
-        for came, wait in self.waits:
-            told[came // bin_ms].append(wait)
-        return told
+    def waits_by_time(self, bin_ms: int) -> dict[int, list[int]]:
+        """Bin of the arrival, counted from the start → first waits in ms."""
+        waits: defaultdict[int, list[int]] = defaultdict(list)
+        for arrived, wait in self.waits:
+            waits[arrived // bin_ms].append(wait)
+        return waits
 
-    def _take(self, ended: EndedWaits) -> None:
+    def _add_waits(self, ended: EndedWaits) -> None:
         for (pool, queue, outcome), waits in ended.items():
             self.queues[f"{pool}/{queue}"].by_outcome[outcome] += [wait for _, wait in waits]
             self.waits += [(arrived - self.start, wait) for arrived, wait in waits]
 
-    def _agent(self, key: tuple[str, str], agent: Agent | None, at: int) -> None:
-        hours = self._hours.get(key)
-        if hours is None:
-            hours = self._hours[key] = _Hours(at)
-        held = 0 if agent is None else len(agent.sessions) - agent.undecided
-        hours.move(at, ready=agent is not None and agent.ready, held=held)
+    def _changed(self, key: AgentKey, agent: Agent | None, at: int) -> None:
+        time = self._agents.get(key)
+        if time is None:
+            time = self._agents[key] = _AgentTime(at)
+        accepted = 0 if agent is None else len(agent.sessions) - agent.undecided
+        time.change(at, ready=agent is not None and agent.ready, accepted=accepted)
 
 
 def gini(ascending: Sequence[int]) -> float:
-    """How unevenly something is shared: 0 where all have the same, towards 1 where one has all."""
+    """The Gini coefficient of ascending values: 0 if all are equal, towards 1 if one has everything."""
     total = sum(ascending)
     if not total:
         return 0.0
     number = len(ascending)
-    weighted = sum((2 * place - number - 1) * each for place, each in enumerate(ascending, start=1))
+    weighted = sum((2 * place - number - 1) * value for place, value in enumerate(ascending, start=1))
     return weighted / (number * total)

@@ -1,6 +1,6 @@
-"""What a log tells of a day: who came when, what each chat and each agent brought along, and under which rules.
+"""A recorded day as input of a simulation: arrivals, conversations, and the working times and delays of agents.
 
-Spans are in ms; `after` is since the log's first frame.
+Durations are in ms. `after` is in ms since the log's first frame.
 """
 
 from collections.abc import Mapping
@@ -14,70 +14,72 @@ from switchboard.domain.events import Event, Frame
 from switchboard.domain.rfc3339 import parse_ms
 from switchboard.domain.state import Agent
 from switchboard.errors import NothingToCompareError
-from switchboard.simulation.cast import Planned
+from switchboard.simulation.cast import PlannedEvent
 
 AgentKey: TypeAlias = tuple[str, str]
 """(pool, agent id)."""
 
 
 @dataclass(slots=True)
-class Stint:
-    """A chat with one agent, from acceptance on."""
+class Handling:
+    """The handling of a chat by one agent, from the acceptance to the end of the conversation."""
 
-    lasts: int
-    then: Literal["end", "to_queue", "to_agent", "cut"]
-    """`cut`: it lasted at least so long, for the agent was lost or the log ends."""
-    to: str = ""
-    """The queue or the agent to which it was passed on."""
+    duration: int
+    end: Literal["end", "to_queue", "to_agent", "cut"]
+    """`to_queue`, `to_agent`: a transfer. `cut`: the agent was lost or the log ends, so `duration` is a lower bound."""
+    target: str = ""
+    """The queue or agent of the transfer."""
 
 
 @dataclass(slots=True)
-class ChatPast:
-    """One chat."""
+class RecordedChat:
+    """One chat of the log."""
 
     chat_id: str
     pool: str
     queue: str
-    """Where it arrived."""
+    """The queue of the arrival."""
     after: int
     waits: list[tuple[int, bool]] = field(default_factory=list)
-    """How long each wait was, and whether the customer gave up at its end: else patience was longer than that."""
-    stints: list[Stint] = field(default_factory=list)
+    """(duration, True if the customer gave up at the end). Without giving up, the patience was longer."""
+    handlings: list[Handling] = field(default_factory=list)
     wrap_up: int | None = None
-    """None: none was seen."""
+    """None without a complete wrap-up in the log."""
 
 
 @dataclass(slots=True)
-class AgentPast:
-    """One agent."""
+class RecordedAgent:
+    """One agent of the log."""
 
     key: AgentKey
-    plan: list[Planned] = field(default_factory=list)
-    accepts: list[int] = field(default_factory=list)
-    """From each offer to its acceptance."""
+    plan: list[PlannedEvent] = field(default_factory=list)
+    accept_delays: list[int] = field(default_factory=list)
+    """From each offer to the acceptance."""
     declined: int = 0
+    """Number of declined offers."""
     lapsed: int = 0
-    """Offers that were left to expire."""
-    clicks: list[int] = field(default_factory=list)
-    """From each moment at which it could have asked, in pull mode, to Request Chat."""
+    """Number of offers that expired without an answer."""
+    click_delays: list[int] = field(default_factory=list)
+    """In pull mode, from each time the agent could request a chat to the request."""
 
 
 @dataclass(slots=True)
-class Past:
-    """One day, or however long the log is."""
+class RecordedDay:
+    """The contents of a log, which may be longer or shorter than a day."""
 
     start: int
-    """The first frame's clock, ms since 1970."""
+    """Clock of the first frame, ms since 1970."""
     end: int
-    chats: list[ChatPast]
-    """By arrival."""
-    agents: dict[AgentKey, AgentPast]
-    returns: list[int]
-    """How long agents whom missed offers made unavailable took to come back."""
+    """Clock of the last frame, ms since 1970."""
+    chats: list[RecordedChat]
+    """In order of arrival."""
+    agents: dict[AgentKey, RecordedAgent]
+    return_delays: list[int]
+    """Times until agents made unavailable by missed offers were available again."""
     configs: dict[str, Mapping[str, Any]]
-    """The last configuration of each pool."""
+    """Pool id → the pool's last configuration."""
     configured_again: tuple[str, ...]
-    """Pools whose configuration changed with chats under way: the re-simulation has the last one throughout."""
+    """Pools whose configuration changed after the first arrival. The simulation uses the last one throughout."""
 
 
 PRESENCE: Final = frozenset(
@@ -96,135 +98,147 @@ PRESENCE: Final = frozenset(
 
 @dataclass(slots=True)
 class AgentReader:
-    """Is shown each frame, after the engine has applied it."""
+    """Collects the working times and delays of agents. Call `step` with each frame, after the engine applied it."""
 
     start: int = 0
-    agents: dict[AgentKey, AgentPast] = field(default_factory=dict)
-    returns: list[int] = field(default_factory=list)
-    _there: set[AgentKey] = field(default_factory=set)
-    """Who is logged in, as far as the plans say."""
-    _by_event: set[AgentKey] = field(default_factory=set)
-    """Who has ever logged in by an event, not by a request."""
-    _may_ask: dict[AgentKey, int] = field(default_factory=dict)
-    """Since when agents in pull mode could have asked for a chat, and have not."""
-    _sidelined: dict[AgentKey, int] = field(default_factory=dict)
-    signs: set[AgentKey] = field(default_factory=set)
-    """Whose event the last frame held, or a chat that came to or left them."""
-    _last_sign: dict[AgentKey, int] = field(default_factory=dict)
-    _held: dict[AgentKey, int] = field(default_factory=dict)
-    """Chats in hand, offers that are not decided left out."""
+    agents: dict[AgentKey, RecordedAgent] = field(default_factory=dict)
+    return_delays: list[int] = field(default_factory=list)
+    seen: set[AgentKey] = field(default_factory=set)
+    """Agents with an event in the last frame, or with a chat that started or ended there."""
+    _logged_in: set[AgentKey] = field(default_factory=set)
+    """Agents logged in according to their plans so far."""
+    _logged_in_by_event: set[AgentKey] = field(default_factory=set)
+    """Agents that ever logged in by an event rather than by a request (R12)."""
+    _may_request_since: dict[AgentKey, int] = field(default_factory=dict)
+    """Since when an agent in pull mode could request a chat and has not, ms since 1970."""
+    _unavailable_since: dict[AgentKey, int] = field(default_factory=dict)
+    """Since when an agent is unavailable by missed offers, ms since 1970."""
+    _last_seen: dict[AgentKey, int] = field(default_factory=dict)
+    """Clock of the last frame in which the agent was in `seen`, ms since 1970."""
+    _accepted: dict[AgentKey, int] = field(default_factory=dict)
+    """Number of the agent's sessions without offers."""
 
     def step(self, engine: Engine, frame: Frame, decisions: list[Decision]) -> None:
-        """Take note of one frame."""
-        self.signs.clear()
-        # What timers decided comes first, as it did: offers are missed before the frame's events happen (R1).
+        """Read one frame."""
+        self.seen.clear()
+        # Decisions first: a frame's timers run before its events (R1), so offers are missed before the events happen.
         for decision in decisions:
             self._decided(decision)
         for event in frame.events:
             self._happened(engine, event, frame.at)
-        for pool in engine.pools.values():
-            for agent_id in pool.changed_agents:
-                self._changed((pool.id, agent_id), pool.agents.get(agent_id), frame.at)
-        for key in self.signs:
-            self._last_sign[key] = frame.at
+        for pool_id, agent_id, agent in engine.changed_agents():
+            self._changed((pool_id, agent_id), agent, frame.at)
+        for key in self.seen:
+            self._last_seen[key] = frame.at
 
-    def left(self) -> list[AgentKey]:
-        """Who never logged in or out by an event, and has no chat in hand: they left at their last sign."""
-        return [key for key in self._there if key not in self._by_event and not self._held.get(key)]
+    def departed(self) -> list[AgentKey]:
+        """Agents without a login or logout event and without a chat: they are taken to leave when last seen."""
+        return [key for key in self._logged_in if key not in self._logged_in_by_event and not self._accepted.get(key)]
 
-    def finished(self) -> dict[AgentKey, AgentPast]:
-        """The agents. Who never logged in or out by an event is there from the first sign to the last."""
-        for key in self.left():
-            self.agents[key].plan.append(Planned(self._last_sign[key] - self.start, "agent-logged-out", {}))
+    def finished(self) -> dict[AgentKey, RecordedAgent]:
+        """All agents. Adds a logout to the plans of `departed` agents; call once."""
+        for key in self.departed():
+            self.agents[key].plan.append(PlannedEvent(self._last_seen[key] - self.start, "agent-logged-out", {}))
         return self.agents
 
     def _happened(self, engine: Engine, event: Event, at: int) -> None:
+        """Add an event of an agent to the agent's plan or delays."""
         agent_id = event.data.get("agent_id")
         if agent_id is None:
             return
         key = (event.pool, agent_id)
-        self.signs.add(key)
-        if event.type == "request-chat" and key in self._may_ask:
-            self.agents[key].clicks.append(at - self._may_ask.pop(key))
+        self.seen.add(key)
+        if event.type == "request-chat" and key in self._may_request_since:
+            self.agents[key].click_delays.append(at - self._may_request_since.pop(key))
         if event.type == "agent-logged-in":
-            self._there.add(key)
-            self._by_event.add(key)
-        if event.type not in PRESENCE or key not in self._there:
+            self._logged_in.add(key)
+            self._logged_in_by_event.add(key)
+        # The plan has events of presence between login and logout only.
+        if event.type not in PRESENCE or key not in self._logged_in:
             return
-        if event.type == "agent-heartbeat" and not engine.pools[event.pool].watches_silence():
+        # Heartbeats matter only to a pool with limits on silence (R18).
+        if event.type == "agent-heartbeat" and not engine.pools[event.pool].config.watches_silence:
             return
-        if key in self._sidelined and event.data.get("status") == "available" and event.type == "agent-status-changed":
-            return  # how it came back from missed offers is drawn: in another run it misses others
-        past = self.agents.setdefault(key, AgentPast(key))
+        # The return after missed offers is drawn, because a simulated agent misses other offers.
+        returns = event.type == "agent-status-changed" and event.data.get("status") == "available"
+        if returns and key in self._unavailable_since:
+            return
         data = {name: value for name, value in event.data.items() if name not in ("agent_id", "reason")}
-        past.plan.append(Planned(at - self.start, event.type, data))
+        self._agent(*key).plan.append(PlannedEvent(at - self.start, event.type, data))
 
     def _decided(self, decision: Decision) -> None:
+        """Count the answer to an offer."""
         match decision.type:
             case "assignment-confirmed":
-                agent = self._known(decision.pool, decision.agent_id)
+                agent = self._agent(decision.pool, decision.agent_id)
+                # Accepted by expiry (R10): the agent did not answer.
                 if decision.automatic:
                     agent.lapsed += 1
                 else:
-                    agent.accepts.append(round(1000 * decision.seconds_to_accept))
+                    agent.accept_delays.append(round(1000 * decision.seconds_to_accept))
             case "assignment-ended" if decision.reason == "declined":
-                self._known(decision.pool, decision.agent_id).declined += 1
+                self._agent(decision.pool, decision.agent_id).declined += 1
             case "assignment-ended" if decision.reason == "missed":
-                self._known(decision.pool, decision.agent_id).lapsed += 1
+                self._agent(decision.pool, decision.agent_id).lapsed += 1
             case "agent-made-unavailable":
-                self._sidelined[decision.pool, decision.agent_id] = parse_ms(decision.at)
+                self._unavailable_since[decision.pool, decision.agent_id] = parse_ms(decision.at)
             case _:
                 pass
 
     def _changed(self, key: AgentKey, agent: Agent | None, at: int) -> None:
-        held = 0 if agent is None else len(agent.sessions) - agent.undecided
-        if held != self._held.get(key, 0):
-            self._held[key] = held
-            self.signs.add(key)
+        """Compare the agent's state with the previous one. `agent` is None after a logout or loss."""
+        accepted = 0 if agent is None else len(agent.sessions) - agent.undecided
+        if accepted != self._accepted.get(key, 0):
+            self._accepted[key] = accepted
+            self.seen.add(key)
         if agent is None:
-            self._there.discard(key)
-            self._may_ask.pop(key, None)
-            self._sidelined.pop(key, None)
+            self._logged_in.discard(key)
+            self._may_request_since.pop(key, None)
+            self._unavailable_since.pop(key, None)
             return
-        past = self._known(*key)
-        if key not in self._there:  # R12: by a request
-            self._there.add(key)
-            past.plan.append(Planned(at - self.start, "agent-logged-in", {"profile": agent.profile.config.name}))
-        if key in self._sidelined and agent.available:
-            self.returns.append(at - self._sidelined.pop(key))
+        recorded = self._agent(*key)
+        # No login event: the agent logged in by a request (R12).
+        if key not in self._logged_in:
+            self._logged_in.add(key)
+            data = {"profile": agent.profile.config.name}
+            recorded.plan.append(PlannedEvent(at - self.start, "agent-logged-in", data))
+        if key in self._unavailable_since and agent.available:
+            self.return_delays.append(at - self._unavailable_since.pop(key))
         free = agent.ready and agent.request is None and len(agent.sessions) < agent.max_sessions
         if agent.mode == "pull" and free:
-            self._may_ask.setdefault(key, at)
+            self._may_request_since.setdefault(key, at)
         else:
-            self._may_ask.pop(key, None)
+            self._may_request_since.pop(key, None)
 
-    def _known(self, pool: str, agent_id: str) -> AgentPast:
-        return self.agents.setdefault((pool, agent_id), AgentPast((pool, agent_id)))
+    def _agent(self, pool: str, agent_id: str) -> RecordedAgent:
+        return self.agents.setdefault((pool, agent_id), RecordedAgent((pool, agent_id)))
 
 
 @dataclass(slots=True)
-class _Open:
-    chat: ChatPast
+class _OpenChat:
+    chat: RecordedChat
     stage: str
     since: int
-    """When it entered its stage; for `offered`, when the wait began."""
+    """Start of the stage, ms since 1970; for `offered`, start of the wait."""
 
 
 @dataclass(slots=True)
-class Reader:
-    """Is shown each frame of a log with its decisions, after its shard's engine has applied it."""
+class DayReader:
+    """Reads a day. Call `step` with each frame of the log and its decisions, after the shard's engine applied it."""
 
     start: int | None = None
     end: int = 0
-    chats: list[ChatPast] = field(default_factory=list)
+    chats: list[RecordedChat] = field(default_factory=list)
     configs: dict[str, Any] = field(default_factory=dict)
     configured_again: set[str] = field(default_factory=set)
     agents: AgentReader = field(default_factory=AgentReader)
-    _open: dict[tuple[str, str], _Open] = field(default_factory=dict)
-    _ids: dict[str, int] = field(default_factory=dict)
+    _open: dict[tuple[str, str], _OpenChat] = field(default_factory=dict)
+    """(pool, chat id) → open chat."""
+    _uses: dict[str, int] = field(default_factory=dict)
+    """Chat id → number of chats with this id so far."""
 
     def step(self, engine: Engine, frame: Frame, decisions: list[Decision]) -> None:
-        """Take note of one frame."""
+        """Read one frame."""
         if self.start is None:
             self.start = self.agents.start = frame.at
         self.end = max(self.end, frame.at)
@@ -235,26 +249,27 @@ class Reader:
             self._decided(decision)
         self.agents.step(engine, frame, decisions)
 
-    def past(self) -> Past:
-        """All that was told.
+    def finish(self) -> RecordedDay:
+        """The day. Ends the waits and conversations of chats that are still open; call once.
 
         Raises:
             NothingToCompareError: no chat arrived.
         """
         if self.start is None or not self.chats:
             raise NothingToCompareError("no chat arrives in this log: there is nothing to simulate again")
-        for each in self._open.values():
-            if each.stage in ("waiting", "offered"):
-                each.chat.waits.append((self.end - each.since, False))
-            elif each.stage == "active":
-                each.chat.stints.append(Stint(self.end - each.since, "cut"))
+        for open_chat in self._open.values():
+            duration = self.end - open_chat.since
+            if open_chat.stage in ("waiting", "offered"):
+                open_chat.chat.waits.append((duration, False))
+            elif open_chat.stage == "active":
+                open_chat.chat.handlings.append(Handling(duration, "cut"))
         pools = {chat.pool for chat in self.chats} | {pool for pool, _ in self.agents.agents}
-        return Past(
+        return RecordedDay(
             start=self.start,
             end=self.end,
             chats=sorted(self.chats, key=lambda chat: chat.after),
             agents=self.agents.finished(),
-            returns=self.agents.returns,
+            return_delays=self.agents.return_delays,
             configs={pool: self.configs.get(pool, UNCONFIGURED) for pool in sorted(pools)},
             configured_again=tuple(sorted(self.configured_again)),
         )
@@ -265,57 +280,63 @@ class Reader:
         self.configs[pool] = config
 
     def _decided(self, decision: Decision) -> None:
+        """Move a chat to its next stage, and note the duration of the one that ended."""
         if decision.type == "chat-queued":
             self._arrived(decision.pool, decision.chat_id, decision.queue, parse_ms(decision.arrived_at))
             return
-        each = self._open.get((decision.pool, getattr(decision, "chat_id", "")))
-        if each is None:
+        open_chat = self._open.get((decision.pool, getattr(decision, "chat_id", "")))
+        if open_chat is None:
             return
         at = parse_ms(decision.at)
         match decision.type:
             case "chat-assigned":
-                if each.stage in ("active", "wrapping"):  # R16: a transfer to an agent
-                    self._end_stint(each, at, "to_agent", decision.agent_id)
-                each.stage = "offered"
-            case "assignment-ended" if each.stage == "offered":
-                each.stage = "waiting"
+                # An offer during a conversation or wrap-up is a transfer to an agent (R16).
+                if open_chat.stage in ("active", "wrapping"):
+                    self._end_handling(open_chat, at, "to_agent", decision.agent_id)
+                open_chat.stage = "offered"
+            case "assignment-ended" if open_chat.stage == "offered":
+                open_chat.stage = "waiting"
             case "assignment-confirmed":
-                each.chat.waits.append((at - each.since, False))
-                each.stage, each.since = "active", at
+                open_chat.chat.waits.append((at - open_chat.since, False))
+                open_chat.stage, open_chat.since = "active", at
             case "chat-wrapping":
-                each.chat.stints.append(Stint(at - each.since, "end"))
-                each.stage, each.since = "wrapping", at
-            case "chat-requeued" if each.stage in ("active", "wrapping"):
-                passed_on = decision.reason == "transferred"
-                self._end_stint(each, at, "to_queue" if passed_on else "cut", decision.queue)
+                open_chat.chat.handlings.append(Handling(at - open_chat.since, "end"))
+                open_chat.stage, open_chat.since = "wrapping", at
+            case "chat-requeued" if open_chat.stage in ("active", "wrapping"):
+                is_transfer = decision.reason == "transferred"
+                self._end_handling(open_chat, at, "to_queue" if is_transfer else "cut", decision.queue)
             case "chat-closed":
-                self._closed(each, at, gave_up=decision.reason == "abandoned")
+                self._closed(open_chat, at, gave_up=decision.reason == "abandoned")
                 del self._open[decision.pool, decision.chat_id]
             case _:
                 pass
 
     def _arrived(self, pool: str, chat_id: str, queue: str, arrived_at: int) -> None:
-        # An id may come again once it is forgotten (R13): that is another chat.
-        turn = self._ids[chat_id] = self._ids.get(chat_id, 0) + 1
+        # A source may use an id again once the pool has forgotten it (R13). The simulation needs distinct ids.
+        use = self._uses[chat_id] = self._uses.get(chat_id, 0) + 1
         start = self.start or 0
-        name = chat_id if turn == 1 else f"{chat_id}#{turn}"
-        chat = ChatPast(name, pool, queue, max(0, arrived_at - start))
+        distinct_id = chat_id if use == 1 else f"{chat_id}#{use}"
+        chat = RecordedChat(distinct_id, pool, queue, max(0, arrived_at - start))
         self.chats.append(chat)
-        self._open[pool, chat_id] = _Open(chat, "waiting", start + chat.after)
+        self._open[pool, chat_id] = _OpenChat(chat, "waiting", start + chat.after)
 
-    def _end_stint(self, each: _Open, at: int, then: Literal["to_queue", "to_agent", "cut"], to: str) -> None:
-        lasts = at - each.since
-        if each.stage == "wrapping":
-            # Passed on while the notes were written: the agent had it until then, and it did not end there.
-            lasts += each.chat.stints.pop().lasts
-        each.chat.stints.append(Stint(lasts, then, to))
-        each.stage, each.since = "waiting", at
+    def _end_handling(
+        self, open_chat: _OpenChat, at: int, end: Literal["to_queue", "to_agent", "cut"], target: str
+    ) -> None:
+        """Note the end of a handling after which the chat waits again."""
+        duration = at - open_chat.since
+        # A transfer during the wrap-up: the conversation did not end there, so both durations are one handling.
+        if open_chat.stage == "wrapping":
+            duration += open_chat.chat.handlings.pop().duration
+        open_chat.chat.handlings.append(Handling(duration, end, target))
+        open_chat.stage, open_chat.since = "waiting", at
 
-    def _closed(self, each: _Open, at: int, *, gave_up: bool) -> None:
-        match each.stage:
+    def _closed(self, open_chat: _OpenChat, at: int, *, gave_up: bool) -> None:
+        duration = at - open_chat.since
+        match open_chat.stage:
             case "active":
-                each.chat.stints.append(Stint(at - each.since, "end"))
+                open_chat.chat.handlings.append(Handling(duration, "end"))
             case "wrapping":
-                each.chat.wrap_up = at - each.since
+                open_chat.chat.wrap_up = duration
             case _:
-                each.chat.waits.append((at - each.since, gave_up))
+                open_chat.chat.waits.append((duration, gave_up))

@@ -1,37 +1,45 @@
-"""How patient customers are, from waits that mostly ended otherwise; and resampling."""
+"""Customers and agents of a recorded day: as in the log, and drawn from the log's distributions where it is silent."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from math import exp, inf, log, sqrt
 from random import Random
 from statistics import NormalDist
-from typing import Final
+from typing import Final, TypeVar
 
 from switchboard.simulation.cast import Line
-from switchboard.simulation.people import Answer, Away, Behaviour, End, exponential_ms
-from switchboard.whatif.recorded_day import AgentKey, AgentPast, ChatPast, Past, Stint
+from switchboard.simulation.people import Absence, Answer, Behaviour, ConversationEnd, exponential_ms
+from switchboard.whatif.recorded_day import AgentKey, Handling, RecordedAgent, RecordedChat, RecordedDay
+
+T = TypeVar("T")
 
 ENOUGH: Final = 30
-"""Observations from which a queue or an agent speaks for itself; with fewer, all of them together do."""
+"""Observations of a queue or an agent from which its own distribution is used; with fewer, that of all together."""
+
+DEFAULTS: Final = Behaviour()
+"""Behaviour where a log has no observation at all."""
 
 
 @dataclass(slots=True, frozen=True)
 class Patience:
-    """An exponential's mean, in ms; inf where nobody ever gave up."""
+    """An exponential distribution of patience, in ms, with the 95 % interval of its mean."""
 
     mean: float
+    """inf if no customer gave up."""
     abandoned: int
+    """Number of customers who gave up."""
     low: float
     high: float
-    """Its 95 % interval."""
 
 
 def fit_patience(waits: Iterable[tuple[int, bool]]) -> Patience:
-    """The maximum likelihood of exponential patience, from waits and whether the customer gave up at their end.
+    """The maximum likelihood estimate of exponential patience: the sum of all waits over the number who gave up.
 
-    That is all time waited over the number who gave up: a wait that an answer ended tells that patience was longer.
+    Args:
+        waits: (duration in ms, True if the customer gave up at the end). A wait with another end is censored: the
+            customer's patience was longer.
     """
     total = abandoned = 0
     for wait, gave_up in waits:
@@ -40,176 +48,195 @@ def fit_patience(waits: Iterable[tuple[int, bool]]) -> Patience:
     if not abandoned:
         return Patience(inf, 0, inf, inf)
     mean = total / abandoned
-    # The rate's standard error is rate / sqrt(n): 3.84 is the square of 1.96.
+    # The standard error of the rate is rate / sqrt(n); 3.84 is the square of 1.96.
     spread = sqrt(3.84 / abandoned)
     return Patience(mean, abandoned, mean / (1 + spread), mean / (1 - spread) if spread < 1 else inf)
 
 
-def uniform(*about: object) -> float:
-    """A number from 0 to 1, always the same for the same thing: what it is about decides it, not when it is drawn."""
-    digest = blake2b("/".join(map(str, about)).encode(errors="surrogatepass"), digest_size=7).digest()
+def uniform(*key: object) -> float:
+    """A number from 0 to 1 that depends on the key alone, not on the order of draws."""
+    digest = blake2b("/".join(map(str, key)).encode(errors="surrogatepass"), digest_size=7).digest()
     return int.from_bytes(digest) / 256**7
 
 
 def exponential(mean: float, drawn: float) -> int | None:
-    """The exponential of this mean at a number from 0 to 1, in ms; None where the mean is inf."""
+    """The quantile of an exponential distribution at a number from 0 to 1, in ms; None if the mean is inf."""
     return round(-mean * log(1 - drawn)) if mean < inf else None
 
 
 def resample(observed: Sequence[int], drawn: float) -> int:
-    """One of what was observed."""
+    """The observation at a number from 0 to 1."""
     return observed[int(drawn * len(observed))]
 
 
-DEFAULTS: Final = Behaviour()
-"""Where a log shows nothing at all of something."""
-
-
 @dataclass(slots=True)
-class Known:
-    """What is known of everyone together: made once, whatever the seed."""
+class DayStatistics:
+    """Distributions of a recorded day, the same for every seed. Durations are in ms, ascending.
 
-    chats: dict[str, ChatPast]
-    order: list[ChatPast]
-    stints: dict[str, list[Stint]]
-    """Of each chat, with what was interrupted and taken up again as one."""
+    `handling_times` and `wrap_ups` have the key `POOL/QUEUE` for queues with `ENOUGH` observations, and the key ``""``
+    for all queues together.
+    """
+
+    chats: dict[str, RecordedChat]
+    order: list[RecordedChat]
+    """In order of arrival."""
+    handlings: dict[str, list[Handling]]
+    """Chat id → handlings; one that was cut and resumed is one handling."""
     patience: dict[str, Patience]
-    """By queue; of all queues where one has too few who gave up."""
+    """By `POOL/QUEUE`; `all_patience` for a queue where too few customers gave up."""
     all_patience: Patience
-    talks: dict[str, list[int]]
-    """By queue, and of all as ``""``; ascending."""
+    handling_times: dict[str, list[int]]
     wrap_ups: dict[str, list[int]]
-    accepts: list[int]
-    clicks: list[int]
-    returns: list[int]
-    declined: float
-    lapsed: float
+    accept_delays: list[int]
+    click_delays: list[int]
+    return_delays: list[int]
+    declined_share: float
+    """Share of all answered offers, 0 to 1."""
+    lapsed_share: float
+    """Share of all answered offers, 0 to 1."""
     click_median: float
-    """Seconds, where nobody ever clicked."""
+    """Median delay of Request Chat in seconds, used if the log has no request."""
 
 
-def known_of(past: Past, click_median: float = DEFAULTS.click_median) -> Known:
-    """What a day shows of everyone."""
-    talks: dict[str, list[int]] = defaultdict(list)
-    wrap_ups: dict[str, list[int]] = defaultdict(list)
-    waits: dict[str, list[tuple[int, bool]]] = defaultdict(list)
-    stints = {chat.chat_id: _joined(chat.stints) for chat in past.chats}
-    for chat in past.chats:
-        for name in ("", _queue_of(chat)):
-            waits[name] += chat.waits
-            talks[name] += [stint.lasts for stint in stints[chat.chat_id] if stint.then != "cut"]
-            wrap_ups[name] += [chat.wrap_up] if chat.wrap_up is not None else []
-    together = fit_patience(waits[""])
+def statistics_of(day: RecordedDay, click_median: float = DEFAULTS.click_median) -> DayStatistics:
+    """The distributions of a recorded day."""
+    handlings = {chat.chat_id: _resumed(chat.handlings) for chat in day.chats}
+    waits = _by_queue(day.chats, lambda chat: chat.waits)
+    handling_times = _by_queue(
+        day.chats, lambda chat: [each.duration for each in handlings[chat.chat_id] if each.end != "cut"]
+    )
+    wrap_ups = _by_queue(day.chats, lambda chat: [] if chat.wrap_up is None else [chat.wrap_up])
+    all_patience = fit_patience(waits[""])
     fits = {name: fit_patience(each) for name, each in waits.items()}
-    agents = past.agents.values()
-    accepts = [delay for agent in agents for delay in agent.accepts]
+    agents = day.agents.values()
+    accept_delays = sorted(delay for agent in agents for delay in agent.accept_delays)
     declined, lapsed = sum(agent.declined for agent in agents), sum(agent.lapsed for agent in agents)
-    offers = max(1, len(accepts) + declined + lapsed)
-    return Known(
-        chats={chat.chat_id: chat for chat in past.chats},
-        order=past.chats,
-        stints=stints,
-        patience={name: fit if fit.abandoned >= ENOUGH else together for name, fit in fits.items()},
-        all_patience=together,
-        talks={name: sorted(each) for name, each in talks.items() if name == "" or len(each) >= ENOUGH},
-        wrap_ups={name: sorted(each) for name, each in wrap_ups.items() if name == "" or len(each) >= ENOUGH},
-        accepts=sorted(accepts),
-        clicks=sorted(delay for agent in agents for delay in agent.clicks),
-        returns=sorted(past.returns),
-        declined=declined / offers,
-        lapsed=lapsed / offers,
+    offers = max(1, len(accept_delays) + declined + lapsed)
+    return DayStatistics(
+        chats={chat.chat_id: chat for chat in day.chats},
+        order=day.chats,
+        handlings=handlings,
+        patience={name: fit if fit.abandoned >= ENOUGH else all_patience for name, fit in fits.items()},
+        all_patience=all_patience,
+        handling_times=_large_samples(handling_times),
+        wrap_ups=_large_samples(wrap_ups),
+        accept_delays=accept_delays,
+        click_delays=sorted(delay for agent in agents for delay in agent.click_delays),
+        return_delays=sorted(day.return_delays),
+        declined_share=declined / offers,
+        lapsed_share=lapsed / offers,
         click_median=click_median,
     )
 
 
-def _queue_of(chat: ChatPast) -> str:
+def _by_queue(
+    chats: Iterable[RecordedChat], values_of: Callable[[RecordedChat], Iterable[T]]
+) -> defaultdict[str, list[T]]:
+    """The chats' values by `POOL/QUEUE`, and of all chats with the key ``""``."""
+    grouped: defaultdict[str, list[T]] = defaultdict(list)
+    for chat in chats:
+        for name in ("", _queue_of(chat)):
+            grouped[name] += values_of(chat)
+    return grouped
+
+
+def _large_samples(samples: Mapping[str, list[int]]) -> dict[str, list[int]]:
+    """The samples of `ENOUGH` values, sorted, and the sample of all."""
+    return {name: sorted(values) for name, values in samples.items() if name == "" or len(values) >= ENOUGH}
+
+
+def _queue_of(chat: RecordedChat) -> str:
     return f"{chat.pool}/{chat.queue}"
 
 
-def _joined(stints: Sequence[Stint]) -> list[Stint]:
-    joined: list[Stint] = []
-    for stint in stints:
-        if joined and joined[-1].then == "cut":
-            joined[-1] = Stint(joined[-1].lasts + stint.lasts, stint.then, stint.to)
+def _resumed(handlings: Sequence[Handling]) -> list[Handling]:
+    """Join each handling that was cut with the next one."""
+    joined: list[Handling] = []
+    for handling in handlings:
+        if joined and joined[-1].end == "cut":
+            joined[-1] = Handling(joined[-1].duration + handling.duration, handling.end, handling.target)
         else:
-            joined.append(stint)
+            joined.append(handling)
     return joined
 
 
 @dataclass(slots=True)
 class RecordedPeople:
-    """One draw of all that the log does not show."""
+    """The customers and agents of a recorded day. The seed decides all draws for what the log does not show."""
 
-    known: Known
+    statistics: DayStatistics
     seed: str
-    agents: Mapping[str, AgentPast]
-    """By the id that the agent has here: one who is added has the ways of a colleague."""
+    agents: Mapping[str, RecordedAgent]
+    """Agent id in the simulation → recorded agent. An added agent has the record of a colleague."""
     heartbeat_every: int = 0
     _shares: dict[str, tuple[float, float]] = field(default_factory=dict)
-    _names: dict[AgentKey, str] = field(init=False)
-    """The ids that agents have here, by those of the log."""
+    """Agent id → (share of declined offers, share of lapsed offers)."""
+    _ids: dict[AgentKey, str] = field(init=False)
+    """Agent in the log → agent id in the simulation."""
 
     def __post_init__(self) -> None:
-        """Whose ways are known can be found by pool and id too."""
-        self._names = {past.key: name for name, past in self.agents.items()}
+        """Invert `agents`."""
+        self._ids = {recorded.key: agent_id for agent_id, recorded in self.agents.items()}
 
-    def newcomer(self, number: int) -> tuple[str, Line]:
-        """As it arrived."""
-        chat = self.known.order[number - 1]
+    def new_chat(self, number: int) -> tuple[str, Line]:
+        """The `number`-th chat of the log."""
+        chat = self.statistics.order[number - 1]
         return chat.chat_id, Line(chat.queue, chat.pool)
 
     def patience(self, chat_id: str, waits: int) -> int | None:
-        """As it was seen; beyond an answer it is exponential, which does not remember how long it has been."""
-        chat = self.known.chats[chat_id]
-        seen, gave_up = chat.waits[waits - 1] if waits <= len(chat.waits) else (0, False)
+        """The recorded wait if the customer gave up; otherwise the recorded wait and an exponential time more.
+
+        An exponential distribution has no memory, so the rest does not depend on the recorded wait.
+        """
+        chat = self.statistics.chats[chat_id]
+        recorded, gave_up = chat.waits[waits - 1] if waits <= len(chat.waits) else (0, False)
         if gave_up:
-            return seen
-        mean = self.known.patience.get(_queue_of(chat), self.known.all_patience).mean
-        beyond = exponential(mean, uniform(self.seed, "patience", chat_id, waits))
-        return None if beyond is None else seen + beyond
+            return recorded
+        mean = self.statistics.patience.get(_queue_of(chat), self.statistics.all_patience).mean
+        rest = exponential(mean, uniform(self.seed, "patience", chat_id, waits))
+        return None if rest is None else recorded + rest
 
-    def talk(self, chat_id: str, stint: int) -> int:
-        """As long as it was; where that was not seen, as long as another of the queue."""
-        chat, stints = self.known.chats[chat_id], self.known.stints[chat_id]
-        seen = stints[stint - 1] if stint <= len(stints) else None
-        if seen is not None and seen.then != "cut":
-            return seen.lasts
-        drawn = uniform(self.seed, "talk", chat_id, stint)
-        others = self.known.talks.get(_queue_of(chat), self.known.talks[""])
-        if seen is not None:
-            longer = [each for each in others if each > seen.lasts]
-            return resample(longer, drawn) if longer else seen.lasts
-        return _drawn(others, drawn, DEFAULTS.handling_median, DEFAULTS.handling_sigma)
+    def handling_time(self, chat_id: str, handling: int) -> int:
+        """The recorded duration; without one, that of another chat of the queue."""
+        chat, recorded = self.statistics.chats[chat_id], self._handling(chat_id, handling)
+        if recorded is not None and recorded.end != "cut":
+            return recorded.duration
+        drawn = uniform(self.seed, "talk", chat_id, handling)
+        others = self.statistics.handling_times.get(_queue_of(chat), self.statistics.handling_times[""])
+        # A cut handling took longer than its recorded duration.
+        if recorded is not None:
+            longer = [duration for duration in others if duration > recorded.duration]
+            return resample(longer, drawn) if longer else recorded.duration
+        return _draw(others, drawn, DEFAULTS.handling_median, DEFAULTS.handling_sigma)
 
-    def end(self, chat_id: str, stint: int, transfers: int) -> End:
-        """As it was."""
+    def conversation_end(self, chat_id: str, handling: int, transfers: int) -> ConversationEnd:
+        """The recorded end: a transfer, or an end by the customer."""
         del transfers
-        stints = self.known.stints[chat_id]
-        passed_on = stint <= len(stints) and stints[stint - 1].then in ("to_queue", "to_agent")
-        return "transfer" if passed_on else "customer"
+        recorded = self._handling(chat_id, handling)
+        return "transfer" if recorded is not None and recorded.end in ("to_queue", "to_agent") else "customer"
 
-    def pass_on(self, chat_id: str, stint: int, pool: str, colleagues: list[str]) -> Mapping[str, str]:
-        """To where it was."""
+    def transfer_target(self, chat_id: str, handling: int, pool: str, colleagues: list[str]) -> Mapping[str, str]:
+        """The recorded target."""
         del colleagues
-        stints = self.known.stints[chat_id]
-        seen = stints[stint - 1] if stint <= len(stints) else None
-        if seen is None or seen.then not in ("to_queue", "to_agent"):
+        recorded = self._handling(chat_id, handling)
+        if recorded is None or recorded.end not in ("to_queue", "to_agent"):
             return {}
-        # Who was taken away has no other name here: the router refuses it as it would anyone who is not there.
-        return {seen.then: seen.to if seen.then == "to_queue" else self._names.get((pool, seen.to), seen.to)}
+        # An agent removed by the variant keeps the recorded id; the router rejects the transfer.
+        to_queue = recorded.end == "to_queue"
+        return {recorded.end: recorded.target if to_queue else self._ids.get((pool, recorded.target), recorded.target)}
 
-    def wrap_up(self, agent_id: str, chat_id: str) -> int:
-        """As long as it was; where that was not seen, as long as another of the queue."""
+    def wrap_up_time(self, agent_id: str, chat_id: str) -> int:
+        """The recorded duration; without one, that of another chat of the queue."""
         del agent_id
-        chat = self.known.chats[chat_id]
+        chat = self.statistics.chats[chat_id]
         if chat.wrap_up is not None:
             return chat.wrap_up
-        others = self.known.wrap_ups.get(_queue_of(chat), self.known.wrap_ups[""])
+        others = self.statistics.wrap_ups.get(_queue_of(chat), self.statistics.wrap_ups[""])
         drawn = uniform(self.seed, "wrap-up", chat_id)
-        return _drawn(others, drawn, DEFAULTS.wrap_up_median, DEFAULTS.wrap_up_sigma)
+        return _draw(others, drawn, DEFAULTS.wrap_up_median, DEFAULTS.wrap_up_sigma)
 
     def answer(self, agent_id: str, chat_id: str, attempt: int) -> Answer:
-        """As often as the agent did."""
+        """Drawn by the agent's recorded shares."""
         shares = self._shares.get(agent_id)
         if shares is None:
             shares = self._shares[agent_id] = self._shares_of(self.agents.get(agent_id))
@@ -218,51 +245,65 @@ class RecordedPeople:
             return "decline"
         return "lapse" if drawn < sum(shares) else "accept"
 
-    def answer_after(self, agent_id: str, chat_id: str, attempt: int, lasts: int) -> int:
-        """As one of the agent's. One that is longer than the offer stands is a miss."""
-        del lasts
-        past = self.agents.get(agent_id)
-        own = past.accepts if past is not None and len(past.accepts) >= ENOUGH else self.known.accepts
+    def answer_delay(self, agent_id: str, chat_id: str, attempt: int, offer_time: int) -> int:
+        """Drawn from the agent's recorded delays. A delay beyond the offer's expiry is a miss."""
+        del offer_time
+        recorded = self.agents.get(agent_id)
+        own = [] if recorded is None else recorded.accept_delays
         drawn = uniform(self.seed, "accept", agent_id, chat_id, attempt)
-        return _drawn(own, drawn, DEFAULTS.accept_median, DEFAULTS.accept_sigma)
+        delays = own if len(own) >= ENOUGH else self.statistics.accept_delays
+        return _draw(delays, drawn, DEFAULTS.accept_median, DEFAULTS.accept_sigma)
 
-    def click_after(self, agent_id: str, clicks: int) -> int:
-        """As one of the agent's."""
-        past = self.agents.get(agent_id)
-        own = past.clicks if past is not None and len(past.clicks) >= ENOUGH else self.known.clicks
+    def click_delay(self, agent_id: str, clicks: int) -> int:
+        """Drawn from the agent's recorded delays."""
+        recorded = self.agents.get(agent_id)
+        own = [] if recorded is None else recorded.click_delays
         drawn = uniform(self.seed, "click", agent_id, clicks)
-        return _drawn(own, drawn, self.known.click_median, DEFAULTS.click_sigma)
+        delays = own if len(own) >= ENOUGH else self.statistics.click_delays
+        return _draw(delays, drawn, self.statistics.click_median, DEFAULTS.click_sigma)
 
-    def works(self, dice: Random) -> int | None:
-        """Until the plan says so."""
-        del dice
+    def work_time(self, rng: Random) -> int | None:
+        """None: the agents' plans have the absences."""
+        del rng
         return None
 
-    def goes_away(self, dice: Random) -> Away:
-        """Never asked: the plan says it."""
-        del dice
+    def absence(self, rng: Random) -> Absence:
+        """Not called, because the agents' plans have the absences."""
+        del rng
         return "break"
 
-    def comes_back_after(self, dice: Random) -> int:
-        """Never asked: the plan says it."""
-        del dice
+    def absence_time(self, rng: Random) -> int:
+        """Not called, because the agents' plans have the absences."""
+        del rng
         return 0
 
-    def notices_after(self, dice: Random) -> int:
-        """As it was once."""
-        if self.known.returns:
-            return resample(self.known.returns, dice.random())
-        return exponential_ms(dice, DEFAULTS.return_mean)
+    def return_delay(self, rng: Random) -> int:
+        """Drawn from the recorded times of all agents."""
+        if self.statistics.return_delays:
+            return resample(self.statistics.return_delays, rng.random())
+        return exponential_ms(rng, DEFAULTS.return_mean)
 
-    def _shares_of(self, past: AgentPast | None) -> tuple[float, float]:
-        decided = 0 if past is None else len(past.accepts) + past.declined + past.lapsed
-        if past is None or decided < ENOUGH:
-            return self.known.declined, self.known.lapsed
-        return past.declined / decided, past.lapsed / decided
+    def _handling(self, chat_id: str, number: int) -> Handling | None:
+        """The `number`-th recorded handling of a chat, from 1."""
+        handlings = self.statistics.handlings[chat_id]
+        return handlings[number - 1] if number <= len(handlings) else None
+
+    def _shares_of(self, recorded: RecordedAgent | None) -> tuple[float, float]:
+        answered = 0 if recorded is None else len(recorded.accept_delays) + recorded.declined + recorded.lapsed
+        if recorded is None or answered < ENOUGH:
+            return self.statistics.declined_share, self.statistics.lapsed_share
+        return recorded.declined / answered, recorded.lapsed / answered
 
 
-def _drawn(observed: Sequence[int], drawn: float, median: float, sigma: float) -> int:
-    """One of what was observed; of a log-normal where nothing was."""
+def _draw(observed: Sequence[int], drawn: float, median: float, sigma: float) -> int:
+    """One of the observations; without any, the quantile of a log-normal distribution, in ms.
+
+    Args:
+        observed: durations in ms.
+        drawn: a number from 0 to 1.
+        median: of the log-normal distribution, s.
+        sigma: of the log-normal distribution.
+    """
     if observed:
         return resample(observed, drawn)
     return round(1000 * median * exp(sigma * NormalDist().inv_cdf(max(drawn, 1e-12))))

@@ -1,4 +1,4 @@
-"""The report's pictures, as SVG that stands in a page and takes its colours of text and lines from there."""
+"""The HTML report of a comparison. Its charts are SVG in the page, in the page's colours for text and lines."""
 
 import re
 import textwrap
@@ -19,9 +19,9 @@ from switchboard.whatif.measures import Figures
 from switchboard.whatif.report_texts import FIGURES, calibration, cell, change, summary
 
 COLOURS: Final = ("#808a94", "#1f88c9", "#d8692a", "#2a9d6f", "#a563b5", "#b8902a")
-"""The base first. Each can be told from its neighbours without colour vision, on white and on black."""
+"""Colours of the variants, the base first. Neighbours differ for the colour-blind, on white and on black."""
 _INK: Final = "#123456"
-"""Becomes the page's own colour of text."""
+"""Stands for the page's text colour."""
 _NAME_WIDTH: Final = 26
 _DAY_MS: Final = 24 * 3_600_000
 _BINS_S: Final = (10, 30, 60, 120, 300, 600, 900, 1800)
@@ -29,13 +29,15 @@ _FEWEST_BINS: Final = 12
 _STEPS_S: Final = (5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200, 86_400)
 _MOST_STEPS: Final = 8
 _SIZE: Final = (5.6, 3.1)
-"""Inches: small, so that the text keeps its size on a telephone."""
+"""Width and height in inches: small, so that the text is readable on a phone."""
 
 
 def waits_over_the_day(results: Sequence[Result], clock: str) -> str:
-    """The mean wait of those who arrived in each half hour, with its interval over the runs where there is room.
+    """A chart of the mean wait by time of arrival, in bins of half an hour; shorter for a log below six hours.
 
-    Of a log of less than six hours it is in shorter bins. `clock` says whose time of day it is.
+    Args:
+        results: the base first. With two results, the chart shows the intervals as well.
+        clock: remark on the time zone, added to the label of the axis.
     """
     seconds = max(run.end - run.start for result in results for run in result.runs) / 1000
     bin_seconds = bin_of(seconds)
@@ -43,7 +45,7 @@ def waits_over_the_day(results: Sequence[Result], clock: str) -> str:
     def draw(axes: Any) -> None:
         for index, result in enumerate(results):
             start = result.runs[0].start
-            runs = [run.by_time(bin_seconds * 1000) for run in result.runs]
+            runs = [run.waits_by_time(bin_seconds * 1000) for run in result.runs]
             bins = sorted(set.intersection(*(set(run) for run in runs)))
             if not bins:
                 continue
@@ -54,11 +56,11 @@ def waits_over_the_day(results: Sequence[Result], clock: str) -> str:
                 [span.mean for span in spans],
                 color=COLOURS[index % len(COLOURS)],
                 linewidth=1.8,
-                marker="o" if len(bins) < _FEWEST_BINS else None,  # a lone point is no line
+                marker="o" if len(bins) < _FEWEST_BINS else None,  # a single point draws no line
                 markersize=4,
                 label=_wrapped(result.variant.name),
             )
-            if len(results) == 2:  # more bands would hide each other
+            if len(results) == 2:  # with more variants, the bands would cover each other
                 axes.fill_between(
                     times, [max(0, span.low) for span in spans], [span.high for span in spans],
                     color=COLOURS[index % len(COLOURS)], alpha=0.18, linewidth=0,
@@ -74,24 +76,31 @@ def waits_over_the_day(results: Sequence[Result], clock: str) -> str:
 
 
 def bin_of(seconds: float) -> int:
-    """How long a bin is, in s, of a log that is so long: half an hour, or less where that would give few points."""
+    """The length of a bin, s, for a log of `seconds`: half an hour, or less to give `_FEWEST_BINS` bins."""
     return max((each for each in _BINS_S if seconds / each >= _FEWEST_BINS), default=_BINS_S[0])
 
 
 def step_of(seconds: float) -> int:
-    """From one label of the clock to the next, in s, on an axis that is so long."""
+    """The distance of the time labels, s, on an axis of `seconds`."""
     return next((each for each in _STEPS_S if seconds / each <= _MOST_STEPS), _STEPS_S[-1])
 
 
 def time_of_day(at: float, *, with_seconds: bool) -> str:
-    """Of seconds since a midnight."""
+    """Seconds since midnight as `HH:MM` or `HH:MM:SS`."""
     minutes, seconds = divmod(round(at), 60)
-    told = f"{minutes // 60 % 24:02d}:{minutes % 60:02d}"
-    return f"{told}:{seconds:02d}" if with_seconds else told
+    text = f"{minutes // 60 % 24:02d}:{minutes % 60:02d}"
+    return f"{text}:{seconds:02d}" if with_seconds else text
 
 
 def by_variant(results: Sequence[Result], name: str, recorded: float | None, *, shares: bool) -> str:
-    """One figure of every variant with its interval, and above them as the log has it."""
+    """A chart of one figure with its interval for each variant.
+
+    Args:
+        results: the base first.
+        name: the figure in `Figures`.
+        recorded: the figure in the log, shown on top; None without a log.
+        shares: true for a share, shown in percent; otherwise seconds.
+    """
     names = [_wrapped(result.variant.name) for result in results]
     rows = names if recorded is None else ["as recorded", *names]
 
@@ -127,11 +136,11 @@ def by_variant(results: Sequence[Result], name: str, recorded: float | None, *, 
 
 
 def assignments(results: Sequence[Result]) -> str:
-    """How many chats each agent had, from the one with fewest to the one with most: flat is fair."""
+    """A chart of the accepted chats of each agent, ascending: a flat line is an even distribution."""
 
     def draw(axes: Any) -> None:
         for index, result in enumerate(results):
-            runs = [run.shares() for run in result.runs]
+            runs = [run.chats_by_agent() for run in result.runs]
             number = min(len(run) for run in runs)
             means = [fmean(run[place] for run in runs) for place in range(number)]
             axes.plot(
@@ -147,6 +156,7 @@ def assignments(results: Sequence[Result]) -> str:
 
 
 def _svg(draw: Callable[[Any], None], name: str, *, width: float = _SIZE[0], height: float = _SIZE[1]) -> str:
+    """A chart as SVG. The same data and name give the same bytes."""
     style: dict[Any, Any] = {
         "svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif", "font.size": 10,
         "text.color": _INK, "axes.labelcolor": _INK, "axes.edgecolor": _INK, "xtick.color": _INK, "ytick.color": _INK,
@@ -167,118 +177,122 @@ def _svg(draw: Callable[[Any], None], name: str, *, width: float = _SIZE[0], hei
 
 
 def _for_a_page(text: str) -> str:
-    """Without the prologue, in the page's colour, as wide as its place."""
+    """Matplotlib's SVG without prologue and fixed size, in the page's text colour."""
     body = text[text.index("<svg") :].replace(_INK, "currentColor")
     return re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*"([^>]*?) (?:width|height)="[^"]*"', r"\1\2", body, count=1)
 
 
 def _wrapped(name: str) -> str:
-    """A name over as many lines as it needs: names that begin alike have to be told apart."""
+    """A name on several lines, not shortened: names may differ at their ends only."""
     shown = printable(name)
     return "\n".join(textwrap.wrap(shown, _NAME_WIDTH)) or shown
 
 
 @dataclass(slots=True, frozen=True)
-class Told:
-    """All that a report tells."""
+class ComparisonReport:
+    """The contents of a report."""
 
     title: str
-    """What was simulated again."""
+    """Name of the log or day."""
     results: Sequence[Result]
     """The base first."""
     recorded: Figures | None
-    """What the log itself shows; None where there is no log."""
+    """The figures of the log itself; None without a log."""
     assumptions: Sequence[str]
+    """In sentences."""
     threshold: float
-    """Seconds."""
+    """Limit of the service level, s."""
 
 
-def page(told: Told) -> str:
-    """The whole page."""
-    base, *others = told.results
+def page(report: ComparisonReport) -> str:
+    """The report as an HTML page."""
+    base, *others = report.results
     parts = [
-        f"<h1>What if: <bdi>{_text(told.title)}</bdi></h1>",
+        f"<h1>What if: <bdi>{_text(report.title)}</bdi></h1>",
         '<section class="first">',
-        *(_said(sentences) for sentences in summary(base, others, told.threshold)),
+        *(_summary(sentences) for sentences in summary(base, others, report.threshold)),
         "</section>",
     ]
-    if told.recorded is not None:
-        parts.append(f'<p class="check">{_text(calibration(told.recorded, base, told.threshold))}</p>')
-    recorded = told.recorded or {}
+    if report.recorded is not None:
+        parts.append(f'<p class="check">{_text(calibration(report.recorded, base, report.threshold))}</p>')
+    recorded = report.recorded or {}
     pictures = (
         (
             "How long customers waited, by time of day",
-            waits_over_the_day(told.results, ", UTC" if told.recorded is not None else ""),
+            waits_over_the_day(report.results, ", UTC" if report.recorded is not None else ""),
         ),
         (
             "Mean wait of those who were answered",
-            by_variant(told.results, "wait", recorded.get("wait"), shares=False),
+            by_variant(report.results, "wait", recorded.get("wait"), shares=False),
         ),
         (
-            f"Service level: answered within {told.threshold:g} s",
-            by_variant(told.results, "service_level", recorded.get("service_level"), shares=True),
+            f"Service level: answered within {report.threshold:g} s",
+            by_variant(report.results, "service_level", recorded.get("service_level"), shares=True),
         ),
         (
             "Customers who gave up",
-            by_variant(told.results, "abandonment", recorded.get("abandonment"), shares=True),
+            by_variant(report.results, "abandonment", recorded.get("abandonment"), shares=True),
         ),
-        ("Chats for each agent: the flatter, the fairer", assignments(told.results)),
+        ("Chats for each agent: the flatter, the fairer", assignments(report.results)),
     )
     parts.append('<div class="pictures">')
     parts += [f"<figure><figcaption>{_text(title)}</figcaption>{svg}</figure>" for title, svg in pictures]
-    parts += ["</div>", "<h2>All figures</h2>", _table(told), *_queues(told), "<h2>What this rests on</h2><ul>"]
-    parts += [f"<li>{_text(each)}</li>" for each in told.assumptions]
+    parts += ["</div>", "<h2>All figures</h2>", _table(report), *_queues(report), "<h2>What this rests on</h2><ul>"]
+    parts += [f"<li>{_text(each)}</li>" for each in report.assumptions]
     parts.append("</ul><h2>What the figures mean</h2><dl>")
-    parts += [f"<dt>{_text(each.title(told.threshold))}</dt><dd>{_text(each.meaning)}</dd>" for each in FIGURES]
+    parts += [f"<dt>{_text(each.title(report.threshold))}</dt><dd>{_text(each.meaning)}</dd>" for each in FIGURES]
     parts.append("</dl>")
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
-        f"<title>What if: {_text(told.title)}</title><style>{_STYLE}</style></head>\n"
+        f"<title>What if: {_text(report.title)}</title><style>{_STYLE}</style></head>\n"
         f"<body><main>{''.join(parts)}</main></body></html>\n"
     )
 
 
 def _text(value: str) -> str:
-    """A text as HTML: no markup, and nothing that is not seen or that turns the direction of the text around it."""
+    """A text as HTML, with markup, invisible and direction-changing characters escaped."""
     return escape(printable(value))
 
 
-def _said(sentences: Sequence[str]) -> str:
+def _summary(sentences: Sequence[str]) -> str:
+    """The summary of a variant: the first sentence in bold, the others as a list."""
     rest = "".join(f"<li>{_text(each)}</li>" for each in sentences[1:])
     return f"<p><strong>{_text(sentences[0])}</strong></p>" + (f"<ul>{rest}</ul>" if rest else "")
 
 
-def _table(told: Told, queue: str | None = None) -> str:
-    base = told.results[0]
-    heads = "".join(f'<th scope="col"><bdi>{_text(each.variant.name)}</bdi></th>' for each in told.results)
-    recorded = told.recorded if queue is None else None
+def _table(report: ComparisonReport, queue: str | None = None) -> str:
+    """A table of all figures, of all queues or one, with the difference from the base below each value."""
+    base = report.results[0]
+    heads = "".join(f'<th scope="col"><bdi>{_text(each.variant.name)}</bdi></th>' for each in report.results)
+    recorded = report.recorded if queue is None else None
     first = '<th scope="col">as recorded</th>' if recorded is not None else ""
     rows = []
     for figure in FIGURES:
-        if all(each.interval(figure.name, queue) is None for each in told.results):
+        if all(each.interval(figure.name, queue) is None for each in report.results):
             continue
         cells = []
         if recorded is not None:
             value = recorded.get(figure.name)
             cells.append(f"<td>{_text(figure.shown(value)) if value is not None else ''}</td>")
-        for each in told.results:
-            against = change(figure, each.against(base, figure.name, queue)) if each is not base else None
-            small = f"<small>{_text(against)}</small>" if against else ""
+        for each in report.results:
+            difference = change(figure, each.difference(base, figure.name, queue)) if each is not base else None
+            small = f"<small>{_text(difference)}</small>" if difference else ""
             cells.append(f"<td>{_text(cell(figure, each.interval(figure.name, queue)))}{small}</td>")
-        rows.append(f'<tr><th scope="row">{_text(figure.title(told.threshold))}</th>{"".join(cells)}</tr>')
+        rows.append(f'<tr><th scope="row">{_text(figure.title(report.threshold))}</th>{"".join(cells)}</tr>')
     return (
         f'<div class="wide"><table><thead><tr><td></td>{first}{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
-def _queues(told: Told) -> list[str]:
-    names = sorted({name for each in told.results for name in each.queues()})
+def _queues(report: ComparisonReport) -> list[str]:
+    """A folded table for each queue; none for a single queue."""
+    names = sorted({name for each in report.results for name in each.queues()})
     if len(names) < 2:
         return []
     tables = (
-        f"<details><summary>Queue <bdi>{_text(name)}</bdi></summary>{_table(told, name)}</details>" for name in names
+        f"<details><summary>Queue <bdi>{_text(name)}</bdi></summary>{_table(report, name)}</details>" for name in names
     )
     return ["<h2>By queue of arrival</h2>", *tables]
 

@@ -1,4 +1,4 @@
-"""The comparison in plain words: what a manager would be told first."""
+"""The texts of a comparison: summary, figures with their units, assumptions."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from typing import Final
 from switchboard.journal.printable_text import counted
 from switchboard.whatif.comparison import Interval, Result
 from switchboard.whatif.measures import Figures
-from switchboard.whatif.recorded_people import DEFAULTS, ENOUGH, Known
-from switchboard.whatif.scenario import AssumedDay, Recorded
+from switchboard.whatif.recorded_people import DEFAULTS, ENOUGH, DayStatistics
+from switchboard.whatif.scenario import AssumedScenario, RecordedScenario
 
 ENOUGH_RUNS: Final = 5
 """With 2 runs an interval is 7 times as wide as with 5 (Student's t), and may well reach beyond 0 or 100 %."""
@@ -18,41 +18,43 @@ Shown = Callable[[float], str]
 
 
 def seconds(value: float) -> str:
-    """`12 s`, `0.4 s`, `3.5 min`."""
+    """A duration as `12 s`, `0.4 s` or `3.5 min`."""
     size = abs(value)
-    told = f"{size / 60:.1f} min" if size >= 120 else f"{size:.0f} s" if size >= 9.95 else f"{size:.1f} s"
-    return f"-{told}" if value < 0 else told
+    text = f"{size / 60:.1f} min" if size >= 120 else f"{size:.0f} s" if size >= 9.95 else f"{size:.1f} s"
+    return f"-{text}" if value < 0 else text
 
 
 def percent(value: float) -> str:
-    """`81.2 %`."""
+    """A share as `81.2 %`."""
     return f"{100 * value:.1f} %"
 
 
 def points(value: float) -> str:
-    """A difference of two shares: `0.6 points`."""
+    """A difference of two shares as `0.6 points`."""
     return f"{100 * value:.1f} points"
 
 
 def few_runs(seeds: int) -> str | None:
-    """What to say of so many runs of each variant; None: nothing."""
+    """A warning about too few runs of each variant; None with `ENOUGH_RUNS`."""
     if seeds >= ENOUGH_RUNS:
         return None
-    told = "one run tells no interval" if seeds == 1 else f"intervals of {seeds} runs are too wide to tell much"
-    return f"{told}: give --seeds {ENOUGH_RUNS} or more"
+    fault = "one run tells no interval" if seeds == 1 else f"intervals of {seeds} runs are too wide to tell much"
+    return f"{fault}: give --seeds {ENOUGH_RUNS} or more"
 
 
 def summary(base: Result, results: Sequence[Result], threshold: float) -> list[list[str]]:
-    """A few sentences for each variant, the most telling first."""
-    return [list(_about(base, each, threshold)) or [f"With {each.variant.name}, no chat ended."] for each in results]
+    """Sentences about each variant, the most important first."""
+    return [
+        list(_sentences(base, each, threshold)) or [f"With {each.variant.name}, no chat ended."] for each in results
+    ]
 
 
-def _about(base: Result, result: Result, threshold: float) -> Iterator[str]:
+def _sentences(base: Result, result: Result, threshold: float) -> Iterator[str]:
     difference, own, other = _three(base, result, "wait")
     if difference and own and other:
         now = f"{seconds(own.mean)} instead of {seconds(other.mean)}"
-        told = _change(difference, seconds, "longer", "less")
-        waited = told or f"about as long {_doubt(difference, seconds)}"
+        change = _significant(difference, seconds, "longer", "less")
+        waited = change or f"about as long {_insignificant(difference, seconds)}"
         yield f"With {result.variant.name}, customers would have waited {waited} for an agent: {now} on average."
     for name, said in (
         ("service_level", f"of chats would have been answered within {threshold:g} s"),
@@ -60,44 +62,49 @@ def _about(base: Result, result: Result, threshold: float) -> Iterator[str]:
     ):
         difference, own, other = _three(base, result, name)
         if difference and own and other:
-            told = _change(difference, points, "more", "fewer") or f"no clear difference {_doubt(difference, points)}"
-            yield f"{percent(own.mean)} {said}, instead of {percent(other.mean)}: {told}."
+            change = _significant(difference, points, "more", "fewer")
+            change = change or f"no clear difference {_insignificant(difference, points)}"
+            yield f"{percent(own.mean)} {said}, instead of {percent(other.mean)}: {change}."
 
 
 def _three(base: Result, result: Result, name: str) -> tuple[Interval | None, Interval | None, Interval | None]:
-    return result.against(base, name), result.interval(name), base.interval(name)
+    """A figure's difference from the base, its value, and its value in the base."""
+    return result.difference(base, name), result.interval(name), base.interval(name)
 
 
-def _change(told: Interval, shown: Shown, up: str, down: str) -> str | None:
-    """`12 s longer (95 % between 9.0 s and 15 s)`; None where it may be chance."""
-    if not told.is_certain:
+def _significant(difference: Interval, shown: Shown, up: str, down: str) -> str | None:
+    """`12 s longer (95 % between 9.0 s and 15 s)`; None if the interval includes 0."""
+    if not difference.is_certain:
         return None
-    low, high = sorted((abs(told.low), abs(told.high)))
-    return f"{shown(abs(told.mean))} {up if told.mean > 0 else down} (95 % between {shown(low)} and {shown(high)})"
+    low, high = sorted((abs(difference.low), abs(difference.high)))
+    direction = up if difference.mean > 0 else down
+    return f"{shown(abs(difference.mean))} {direction} (95 % between {shown(low)} and {shown(high)})"
 
 
-def _doubt(told: Interval, shown: Shown) -> str:
-    if told.low == told.high == 0:
+def _insignificant(difference: Interval, shown: Shown) -> str:
+    """The remark on a difference that may be chance."""
+    if difference.low == difference.high == 0:
         return "(exactly the same in every run)"
-    if not told.has_spread:
+    if not difference.has_spread:
         return "(one run tells no interval)"
-    return f"(95 % between {shown(told.low)} and {shown(told.high)})"
+    return f"(95 % between {shown(difference.low)} and {shown(difference.high)})"
 
 
 @dataclass(slots=True, frozen=True)
 class Unit:
-    """What a figure is in, and how it is written."""
+    """The unit of a figure, and the format of values, intervals and differences."""
 
     shown: Callable[[float], str]
+    """Formats a value."""
     digits: int = 1
-    """Of an interval or a difference."""
+    """Decimals of intervals and differences."""
     times: int = 1
-    """By how much these are multiplied."""
+    """Factor of intervals and differences."""
     of_differences: str = ""
-    """What stands behind one."""
+    """Text after a difference."""
 
     def bare(self, value: float, sign: str = "") -> str:
-        """An interval or a difference, without its unit; `+` as a sign shows it always."""
+        """An interval or difference without its unit. With the sign `+`, positive values have a sign too."""
         return f"{self.times * value:{sign}.{self.digits}f}"
 
 
@@ -113,19 +120,20 @@ FRACTION: Final = Unit(lambda value: f"{value:.3f}", digits=3)
 
 @dataclass(slots=True, frozen=True)
 class Figure:
-    """One row."""
+    """One figure of `Figures`, as a row of the table."""
 
     name: str
     words: str
+    """Title, with `{threshold}` for the limit of the service level in seconds."""
     meaning: str
     unit: Unit
 
     def shown(self, value: float) -> str:
-        """A value of it."""
+        """A value with its unit."""
         return self.unit.shown(value)
 
     def title(self, threshold: float) -> str:
-        """What it is called, with the threshold of service level in seconds."""
+        """The title, with the limit of the service level in seconds."""
         return self.words.format(threshold=f"{threshold:g}")
 
 
@@ -179,42 +187,42 @@ FIGURES: Final = (
 )
 
 
-def cell(figure: Figure, told: Interval | None) -> str:
-    """A mean with half its interval."""
-    if told is None:
+def cell(figure: Figure, value: Interval | None) -> str:
+    """The mean with half the width of the interval, as `12.3 s ± 0.4`; empty without a value."""
+    if value is None:
         return ""
-    if not told.has_spread or told.half == 0:
-        return figure.shown(told.mean)
-    return f"{figure.shown(told.mean)} ± {figure.unit.bare(told.half)}"
+    if not value.has_spread or value.half == 0:
+        return figure.shown(value.mean)
+    return f"{figure.shown(value.mean)} ± {figure.unit.bare(value.half)}"
 
 
-def change(figure: Figure, told: Interval | None) -> str | None:
-    """A difference from the base; None where there is none at all."""
-    if told is None or told.low == told.high == 0:
+def change(figure: Figure, difference: Interval | None) -> str | None:
+    """The difference from the base, as `+1.2 s [+0.8, +1.6]`; None if the value is missing or equal in every run."""
+    if difference is None or difference.low == difference.high == 0:
         return None
-    mean = f"{figure.unit.bare(told.mean, '+')}{figure.unit.of_differences}"
-    if not told.has_spread:
+    mean = f"{figure.unit.bare(difference.mean, '+')}{figure.unit.of_differences}"
+    if not difference.has_spread:
         return mean
-    return f"{mean} [{figure.unit.bare(told.low, '+')}, {figure.unit.bare(told.high, '+')}]"
+    return f"{mean} [{figure.unit.bare(difference.low, '+')}, {figure.unit.bare(difference.high, '+')}]"
 
 
 def calibration(recorded: Figures, base: Result, threshold: float) -> str:
-    """How near the re-simulation under the log's own rules comes to the log: how far to trust the rest."""
-    told = []
+    """The sentence that compares the log's own figures with those of a simulation under the same rules."""
+    parts = []
     for figure in FIGURES:
         span = base.interval(figure.name)
         if figure.name in ("service_level", "wait", "abandonment", "occupancy") and figure.name in recorded and span:
             was, again = figure.shown(recorded[figure.name]), cell(figure, span)
-            told.append(f"{figure.title(threshold)} {was} as recorded, {again} re-simulated")
-    return f"How well the model fits, under the rules as they were: {'; '.join(told)}."
+            parts.append(f"{figure.title(threshold)} {was} as recorded, {again} re-simulated")
+    return f"How well the model fits, under the rules as they were: {'; '.join(parts)}."
 
 
-def assumptions(scenario: Recorded | AssumedDay, seeds: int) -> list[str]:
-    """One sentence or two each."""
-    told = list(_of_log(scenario) if isinstance(scenario, Recorded) else _of_day(scenario))
-    doubt = few_runs(seeds)
-    doubts = [] if doubt is None else [f"{doubt[0].upper()}{doubt[1:]}."]
-    return [_PEOPLE.format(runs=counted(seeds, "run")), *doubts, *told, *_MODEL]
+def assumptions(scenario: RecordedScenario | AssumedScenario, seeds: int) -> list[str]:
+    """The assumptions of a comparison, in one or two sentences each."""
+    own = list(_of_log(scenario) if isinstance(scenario, RecordedScenario) else _of_day(scenario))
+    warning = few_runs(seeds)
+    warnings = [] if warning is None else [f"{warning[0].upper()}{warning[1:]}."]
+    return [_PEOPLE.format(runs=counted(seeds, "run")), *warnings, *own, *_MODEL]
 
 
 _PEOPLE: Final = (
@@ -238,18 +246,18 @@ _MODEL: Final = (
 )
 
 
-def _of_log(scenario: Recorded) -> Iterator[str]:
-    known, past = scenario.known, scenario.past
+def _of_log(scenario: RecordedScenario) -> Iterator[str]:
+    statistics, day = scenario.statistics, scenario.day
     yield (
-        f"Arrivals, logins, breaks and logouts are those of the log ({len(past.chats):,} chats, {len(past.agents):,} "
+        f"Arrivals, logins, breaks and logouts are those of the log ({len(day.chats):,} chats, {len(day.agents):,} "
         "agents). Who never logs in or out, but asks for chats, counts as there from the first sign to the last, or to "
         "the close of the last chat, in the log's own figures too. Handling and wrap-up of a chat are as recorded; "
         "where it was never answered they are those of another chat of its queue."
     )
-    yield patience_told(known)
+    yield _patience_text(statistics)
     for observed, what, default in (
-        (known.accepts, "accept an offer", f"log-normal, median {DEFAULTS.accept_median:g} s"),
-        (known.clicks, "click Request Chat", f"log-normal, median {known.click_median:g} s"),
+        (statistics.accept_delays, "accept an offer", f"log-normal, median {DEFAULTS.accept_median:g} s"),
+        (statistics.click_delays, "click Request Chat", f"log-normal, median {statistics.click_median:g} s"),
     ):
         if observed:
             yield (
@@ -260,24 +268,24 @@ def _of_log(scenario: Recorded) -> Iterator[str]:
         else:
             yield f"No agent is seen to {what} in the log: the delay is assumed ({default})."
     yield (
-        f"{known.declined:.1%} of offers are declined and {known.lapsed:.1%} left to lapse, as in the log, each agent "
-        "as it did; a longer offer timeout does not save one that lapsed."
+        f"{statistics.declined_share:.1%} of offers are declined and {statistics.lapsed_share:.1%} left to lapse, as "
+        "in the log, each agent as it did; a longer offer timeout does not save one that lapsed."
     )
-    if not any(known.wrap_ups.values()):
+    if not any(statistics.wrap_ups.values()):
         yield (
             f"The log shows no wrap-up: where rules ask for one, it is assumed (log-normal, median "
             f"{DEFAULTS.wrap_up_median:g} s)."
         )
-    if past.configured_again:
+    if day.configured_again:
         yield (
-            f"The configuration of {', '.join(past.configured_again)} changed during the log; the re-simulations have "
+            f"The configuration of {', '.join(day.configured_again)} changed during the log; the re-simulations have "
             "the last one throughout."
         )
 
 
-def patience_told(known: Known) -> str:
-    """How patient customers are held to be, and how that was estimated."""
-    fit = known.all_patience
+def _patience_text(statistics: DayStatistics) -> str:
+    """The estimate of the customers' patience, and its method."""
+    fit = statistics.all_patience
     if fit.mean == inf:
         return "No customer gave up in the log, so nobody does here, however long the wait: read long waits with care."
     high = f"{fit.high / 60_000:.1f}" if fit.high < inf else "any number of"
@@ -289,7 +297,7 @@ def patience_told(known: Known) -> str:
     )
 
 
-def _of_day(scenario: AssumedDay) -> Iterator[str]:
+def _of_day(scenario: AssumedScenario) -> Iterator[str]:
     people = scenario.behaviour
     yield (
         f"Only the numbers of calls are recorded: a bank's call centre on {scenario.day.name}, in bins of "

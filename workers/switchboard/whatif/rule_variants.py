@@ -1,6 +1,6 @@
-"""Other rules: `profile.mode=pull`, `queue[cards].max_wait=60`, `agents=+5`.
+"""Variants of the rules, written as `profile.mode=pull`, `queue[cards].max_wait=60`, `agents=+5`.
 
-What is set is checked as a routing file is, by the schema and by the names that it refers to.
+A changed configuration is checked like a routing file, by the schema and by the names that it refers to.
 """
 
 import re
@@ -15,14 +15,15 @@ from switchboard.errors import RulesError
 from switchboard.journal import bounded_json
 from switchboard.journal.routing_file import reference_faults
 from switchboard.journal.schemas import EVENT_SHAPES, Shape, event_faults
-from switchboard.simulation.cast import Planned, Post
-from switchboard.whatif.recorded_day import AgentKey, AgentPast
+from switchboard.simulation.cast import PlannedEvent, Post
+from switchboard.whatif.recorded_day import AgentKey, RecordedAgent
 from switchboard.whatif.recorded_people import uniform
 
 _CONFIG: Final = EVENT_SHAPES["pool-configured"].fields["config"]
 
 
 def _fields(rows: str) -> dict[str, Shape]:
+    """The fields of `profiles` or `queues` in the schema, without the name."""
     items = _CONFIG.fields[rows].items
     return {name: each for name, each in items.fields.items() if name != "name"} if items is not None else {}
 
@@ -34,37 +35,38 @@ _FIELDS: Final[Mapping[str, Mapping[str, Shape]]] = {
 }
 _match: Final = re.compile(r"\s*([a-z]+)(?:\[([^\]]*)\])?(?:\.([A-Za-z_]+))?\s*=\s*(.*?)\s*").fullmatch
 _between: Final = re.compile(r",(?=\s*[a-z]+(?:\[[^\]]*\])?(?:\.[A-Za-z_]+)?\s*=)")
-"""A comma between two settings, not one within a list of queues."""
+"""Matches a comma between two settings, and no comma within a list of queues."""
 MOST_AGENTS: Final = 10_000
-"""More or fewer, in one setting: as many as `--staff` takes."""
+"""Agents added or removed by one setting, as many as `--staff` allows."""
 
 
 @dataclass(slots=True, frozen=True)
 class Setting:
-    """One thing set otherwise."""
+    """One changed rule, or a changed number of agents."""
 
     text: str
-    """As it was written."""
+    """The setting as written by the user."""
     what: str
     """`profile`, `queue`, `pool` or `agents`."""
     name: str | None
-    """Of which one; None: of all."""
+    """Name of the profile, queue or pool; None for all."""
     field: str
+    """Empty for `agents`."""
     value: Any
 
 
 @dataclass(slots=True, frozen=True)
 class Variant:
-    """One set of other rules."""
+    """A named set of changed rules; without settings, the rules of the scenario."""
 
     name: str
     settings: tuple[Setting, ...] = ()
 
     def configs(self, base: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-        """The pools' configurations under these rules.
+        """Pool id → configuration with the variant's settings.
 
         Raises:
-            RulesError: there is no profile, queue or pool of a name, or what comes out can't be.
+            RulesError: a setting names an unknown profile, queue or pool, or a configuration becomes invalid.
         """
         changed = {pool: deepcopy(dict(config)) for pool, config in base.items()}
         for setting in self.settings:
@@ -75,46 +77,47 @@ class Variant:
                 *event_faults("pool-configured", {"pool": pool, "config": config}),
                 *reference_faults(config, ("config",)),
             ]
+            # A recorded configuration may refer to names that do not exist; only new faults count.
             before = {fault.detail for fault in reference_faults(base[pool], ("config",))}
-            told = [fault.detail for fault in faults if fault.detail not in before]
-            if told:
-                raise RulesError(f"{self.name}: pool {pool} can't be so: {'; '.join(told)}")
+            new = [fault.detail for fault in faults if fault.detail not in before]
+            if new:
+                raise RulesError(f"{self.name}: pool {pool} can't be so: {'; '.join(new)}")
         return changed
 
-    def takes_over(self, profile: str, what: str) -> bool:
-        """Whether a profile's `mode` or `max_sessions` is set here: what logins said of it no longer counts."""
+    def overrides(self, profile: str, field: str) -> bool:
+        """True if the variant sets the profile's `mode` or `max_sessions`, which then overrides the login events."""
         return any(
-            each.what == "profile" and each.field == what and each.name in (None, profile) for each in self.settings
+            each.what == "profile" and each.field == field and each.name in (None, profile) for each in self.settings
         )
 
     def head_counts(self) -> list[tuple[str | None, int]]:
-        """How many agents are added (or, below 0, taken away), and in which pool; None: in any."""
+        """(pool, number) of each setting of `agents`: None for any pool, a number below 0 to remove agents."""
         return [(each.name, each.value) for each in self.settings if each.what == "agents"]
 
 
-def variant(text: str) -> Variant:
-    """A variant written as `NAME: SETTING,SETTING`, or without a name.
+def parse_variant(text: str) -> Variant:
+    """The variant written as `NAME: SETTING,SETTING`, or without a name.
 
     Raises:
-        RulesError: it is not so written.
+        RulesError: the text has another form, or a setting is invalid.
     """
-    # A name ends at the first colon, if that stands before the first setting's sign.
+    # A colon after the first "=" belongs to a value.
     head, colon, rest = text.partition(":")
     named = bool(colon) and "=" not in head
-    settings = tuple(setting(each) for each in _between.split(rest if named else text))
-    return Variant(head.strip() if named else named_by(settings), settings)
+    settings = tuple(parse_setting(each) for each in _between.split(rest if named else text))
+    return Variant(head.strip() if named else default_name(settings), settings)
 
 
-def named_by(settings: Sequence[Setting]) -> str:
-    """What to call a variant that was given no name."""
+def default_name(settings: Sequence[Setting]) -> str:
+    """The name of a variant without a name of its own."""
     return ", ".join(each.text for each in settings)
 
 
-def setting(text: str) -> Setting:
-    """One setting.
+def parse_setting(text: str) -> Setting:
+    """The setting written as `WHAT.FIELD=VALUE`, `WHAT[NAME].FIELD=VALUE` or `agents=+N`.
 
     Raises:
-        RulesError: it is not so written, or names a field that there is not.
+        RulesError: the text has another form, or names an unknown field.
     """
     found = _match(text)
     if found is None:
@@ -139,7 +142,7 @@ def setting(text: str) -> Setting:
 
 
 def _value(text: str, shape: Shape) -> Any:
-    """JSON where it is some, else text; a list of names may be written with commas."""
+    """The value as JSON if it is valid JSON, otherwise as text. A list of names may be written with commas."""
     try:
         value = bounded_json.loads(text.encode(errors="replace"))
     except ValueError:
@@ -150,6 +153,7 @@ def _value(text: str, shape: Shape) -> Any:
 
 
 def _set(configs: dict[str, dict[str, Any]], setting: Setting) -> None:
+    """Change the configurations by one setting of a profile, queue or pool."""
     names: list[str] = []
     for pool, config in configs.items():
         rows = (
@@ -165,28 +169,36 @@ def _set(configs: dict[str, dict[str, Any]], setting: Setting) -> None:
 
 
 def _near(name: str, names: Sequence[str]) -> str:
+    """A hint for a misspelled name."""
     near = get_close_matches(name, names, 1)
     return f"did you mean {near[0]}?" if near else f"expected one of {', '.join(names)}"
 
 
 @dataclass(slots=True, frozen=True)
 class Staff:
-    """Who works, and whose ways each of them has."""
+    """The agents of a simulation."""
 
     posts: list[Post]
-    ways: dict[str, AgentPast]
+    recorded: dict[str, RecordedAgent]
+    """Agent id in the simulation → recorded agent with the delays to draw from."""
 
 
 def staff_of(
-    agents: Mapping[AgentKey, AgentPast], configs: Mapping[str, Mapping[str, Any]], variant: Variant, seed: str
+    agents: Mapping[AgentKey, RecordedAgent], configs: Mapping[str, Mapping[str, Any]], variant: Variant, seed: str
 ) -> Staff:
     """The agents under a variant's rules.
 
-    One who is added has the hours, the profile and the ways of a colleague whom the seed picks; who is taken away is
-    picked by the seed too, and whoever is missing among two fewer is missing among five fewer.
+    An added agent has the plan, profile and delays of a colleague drawn by the seed. The seed also draws the removed
+    agents, so that those removed by `agents=-2` are among those removed by `agents=-5`.
+
+    Args:
+        agents: the agents of the scenario.
+        configs: pool id → configuration under the variant's rules.
+        variant: the variant.
+        seed: the seed of the run.
 
     Raises:
-        RulesError: there are not so many to take away, or nobody whose hours an added one could have.
+        RulesError: the scenario has no agent in the pool, or fewer than the variant removes.
     """
     present = dict(agents)
     names = names_of(agents)
@@ -198,10 +210,10 @@ def staff_of(
         if not scope:
             raise RulesError(f"{variant.name}: there is no agent in pool {pool}: agents work in {_pools(agents)}")
         if number < 0:
-            here = [key for key in scope if key in present]
-            if len(here) < -number:
-                raise RulesError(f"{variant.name}: there are {len(here)} agents, {-number} can't be taken away")
-            for key in sorted(here, key=lambda key: uniform(seed, "taken away", *key))[:-number]:
+            rest = [key for key in scope if key in present]
+            if len(rest) < -number:
+                raise RulesError(f"{variant.name}: there are {len(rest)} agents, {-number} can't be taken away")
+            for key in sorted(rest, key=lambda key: uniform(seed, "taken away", *key))[:-number]:
                 del present[key]
         for index in range(number):
             model = scope[int(uniform(seed, "added", pool, index) * len(scope))]
@@ -210,17 +222,17 @@ def staff_of(
             key = (model[0], name)
             present[key] = replace(agents[model], key=key)
             names[key] = name
-    posts, ways = [], {}
-    for key, past in present.items():
-        posts.append(_post(names[key], key[0], past.plan, configs[key[0]], variant))
-        ways[names[key]] = past
-    return Staff(posts, ways)
+    posts, recorded = [], {}
+    for key, agent in present.items():
+        posts.append(_post(names[key], key[0], agent.plan, configs[key[0]], variant))
+        recorded[names[key]] = agent
+    return Staff(posts, recorded)
 
 
 def names_of(agents: Iterable[AgentKey]) -> dict[AgentKey, str]:
-    """What each agent of a day is called where a name has to tell one from all others: its id, where that does.
+    """A distinct name for each agent: the agent id, or `ID@POOL` for an id that several pools have.
 
-    The same id in two pools is two agents. Name them all before any is taken away: draws depend on the name.
+    Call with all agents of the scenario before removing any, because draws depend on the names.
     """
     keys = list(agents)
     times = Counter(agent_id for _, agent_id in keys)
@@ -233,7 +245,8 @@ def names_of(agents: Iterable[AgentKey]) -> dict[AgentKey, str]:
     return names
 
 
-def _post(name: str, pool: str, plan: Sequence[Planned], config: Mapping[str, Any], variant: Variant) -> Post:
+def _post(name: str, pool: str, plan: Sequence[PlannedEvent], config: Mapping[str, Any], variant: Variant) -> Post:
+    """An agent whose plan no longer has the values that the variant overrides."""
     profiles = {row["name"]: row for row in config["profiles"]}
     default = profiles.get(config.get("default_profile"), config["profiles"][0])
     profile = default
@@ -243,23 +256,24 @@ def _post(name: str, pool: str, plan: Sequence[Planned], config: Mapping[str, An
         if each.type == "agent-logged-in":
             profile = profiles.get(data.get("profile"), default)
         if each.type in ("agent-logged-in", "agent-capacity-changed"):
-            for what in ("mode", "max_sessions"):
-                if variant.takes_over(profile["name"], what):
-                    data.pop(what, None)
+            for field in ("mode", "max_sessions"):
+                if variant.overrides(profile["name"], field):
+                    data.pop(field, None)
         if each.type == "agent-logged-in":
-            # Said in full, for the agent must know whether to click.
+            # The simulated agent reads the mode from the plan, to know whether to click Request Chat.
             data.setdefault("mode", profile.get("mode", "push"))
         elif each.type == "agent-capacity-changed" and not data:
             continue
-        planned.append(Planned(each.after, each.type, data))
+        planned.append(PlannedEvent(each.after, each.type, data))
     return Post(name, profile.get("mode", "push"), pool, plan=tuple(planned))
 
 
 def _fresh(name: str, taken: set[str]) -> str:
+    """The name, with apostrophes appended until no agent has it."""
     while name in taken:
         name += "'"
     return name
 
 
-def _pools(agents: Mapping[AgentKey, AgentPast]) -> str:
+def _pools(agents: Mapping[AgentKey, RecordedAgent]) -> str:
     return ", ".join(sorted({pool for pool, _ in agents}))

@@ -1,4 +1,4 @@
-"""A recorded day of arrivals with assumed people: only the counts of calls are real, all else is stated here."""
+"""Scenarios of a simulation: a recorded log, or a shipped day of call arrivals with assumed agents and customers."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from switchboard.journal.log_frames import Tally
-from switchboard.simulation.cast import Cast, Line, Planned, agent_name
-from switchboard.simulation.people import Behaviour, Dice, Drawn, People
+from switchboard.simulation.cast import Cast, Line, PlannedEvent, agent_name
+from switchboard.simulation.people import Behaviour, DrawnPeople, People, SeededRandom
 from switchboard.simulation.recorded_days import Day, arrival_times
 from switchboard.tools import offline_replay
 from switchboard.whatif.measures import Measures
-from switchboard.whatif.recorded_day import AgentKey, AgentPast, Past, Reader
-from switchboard.whatif.recorded_people import Known, RecordedPeople, known_of
+from switchboard.whatif.recorded_day import AgentKey, DayReader, RecordedAgent, RecordedDay
+from switchboard.whatif.recorded_people import DayStatistics, RecordedPeople, statistics_of
 
 OPENS: Final = 7 * 60
 CLOSES: Final = 24 * 60
-"""Minutes of the day; calls at night are left out."""
+"""Opening hours in minutes of the day. Calls at night are left out."""
 SHIFTS: Final = ((7 * 60, 15 * 60), (10 * 60, 18 * 60), (16 * 60, 24 * 60))
-"""Early, middle and late: agents are dealt out over them in turn."""
+"""Early, middle and late shift in minutes of the day. Agents take the shifts in turn."""
 BREAK: Final = 30
-"""Minutes, in the middle of a shift; no two of one shift at once as long as there are six or fewer."""
+"""Minutes of the break about the middle of a shift. Up to six agents of a shift have breaks at different times."""
 
 OFFICE: Final[Mapping[str, Mapping[str, Any]]] = {
     "office": {
@@ -33,68 +33,74 @@ OFFICE: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 @dataclass(slots=True, frozen=True)
-class AssumedDay:
-    """One of the shipped days, with agents in shifts and people of a behaviour."""
+class AssumedScenario:
+    """A shipped day of arrivals, with agents in shifts, and people drawn from a behaviour."""
 
     day: Day
     configs: Mapping[str, Mapping[str, Any]]
-    agents: Mapping[AgentKey, AgentPast]
+    agents: Mapping[AgentKey, RecordedAgent]
     behaviour: Behaviour
 
     @property
     def start(self) -> int:
-        """When the office opens, as if the day's clock were UTC."""
+        """Opening time, ms since 1970, with the day's clock taken as UTC."""
         midnight = datetime.fromisoformat(self.day.name).replace(tzinfo=UTC)
         return round(midnight.timestamp()) * 1000 + OPENS * 60_000
 
     @property
     def end(self) -> int:
-        """When it closes."""
+        """Closing time, ms since 1970."""
         return self.start + (CLOSES - OPENS) * 60_000
 
     def arrivals(self, seed: str) -> Iterator[int]:
-        """The calls of each bin, placed evenly within it by the seed."""
+        """Arrivals in ms since the start: the calls of each bin, spread over the bin at random."""
         times = arrival_times([self.day], seed=seed, from_minute=OPENS)
         return takewhile(lambda after: after < (CLOSES - OPENS) * 60_000, times)
 
-    def people(self, seed: str, ways: Mapping[str, AgentPast]) -> People:
-        """Drawn from the behaviour; all agents have the same ways."""
-        del ways
-        # The first queue of a pool has as many chats again as each of the others.
+    def people(self, seed: str, recorded: Mapping[str, RecordedAgent]) -> People:
+        """Customers and agents drawn from the behaviour, which is the same for all agents."""
+        del recorded
+        # The first queue of a pool has twice as many chats as each other queue.
         lines = [
             Line(queue["name"], pool, 1.0 + (index == 0))
             for pool, config in self.configs.items()
             for index, queue in enumerate(config["queues"])
         ]
-        return Drawn(self.behaviour, Dice(seed), Cast(lines, ()), "chat")
+        return DrawnPeople(self.behaviour, SeededRandom(seed), Cast(lines, ()), "chat")
 
 
-def shift_workers(number: int, configs: Mapping[str, Mapping[str, Any]]) -> dict[AgentKey, AgentPast]:
-    """So many agents, dealt out over the profiles and the shifts."""
-    places = [(pool, row["name"]) for pool, config in configs.items() for row in config["profiles"]]
+def shift_workers(number: int, configs: Mapping[str, Mapping[str, Any]]) -> dict[AgentKey, RecordedAgent]:
+    """Agents of a shipped day, distributed over profiles and shifts.
+
+    Args:
+        number: number of agents.
+        configs: pool id → configuration.
+    """
+    profiles = [(pool, row["name"]) for pool, config in configs.items() for row in config["profiles"]]
     agents = {}
     for index in range(number):
-        pool, profile = places[index % len(places)]
-        turn = index // len(places)
-        comes, goes = SHIFTS[turn % len(SHIFTS)]
-        rest = (comes + goes) // 2 + BREAK * (turn // len(SHIFTS) % 6 - 3)
+        pool, profile = profiles[index % len(profiles)]
+        turn = index // len(profiles)
+        start, end = SHIFTS[turn % len(SHIFTS)]
+        # Six breaks of a shift follow one another around its middle.
+        pause = (start + end) // 2 + BREAK * (turn // len(SHIFTS) % 6 - 3)
         plan = [
-            _planned(comes, "agent-logged-in", profile=profile),
-            _planned(rest, "agent-status-changed", status="unavailable"),
-            _planned(rest + BREAK, "agent-status-changed", status="available"),
-            _planned(goes, "agent-logged-out"),
+            _planned(start, "agent-logged-in", profile=profile),
+            _planned(pause, "agent-status-changed", status="unavailable"),
+            _planned(pause + BREAK, "agent-status-changed", status="available"),
+            _planned(end, "agent-logged-out"),
         ]
         key = (pool, agent_name(index))
-        agents[key] = AgentPast(key, plan)
+        agents[key] = RecordedAgent(key, plan)
     return agents
 
 
-def _planned(minute: int, event_type: str, **data: str) -> Planned:
-    return Planned((minute - OPENS) * 60_000, event_type, data)
+def _planned(minute: int, event_type: str, **data: str) -> PlannedEvent:
+    return PlannedEvent((minute - OPENS) * 60_000, event_type, data)
 
 
 class Scenario(Protocol):
-    """A day that can be played again and again."""
+    """Arrivals, agents and people that can be simulated under several rules and seeds."""
 
     @property
     def start(self) -> int:
@@ -106,67 +112,73 @@ class Scenario(Protocol):
 
     @property
     def configs(self) -> Mapping[str, Mapping[str, Any]]:
-        """Each pool's own configuration."""
+        """Pool id → configuration without a variant's settings."""
 
     @property
-    def agents(self) -> Mapping[AgentKey, AgentPast]:
-        """Who worked, and when."""
+    def agents(self) -> Mapping[AgentKey, RecordedAgent]:
+        """The agents with their plans."""
 
     def arrivals(self, seed: str) -> Iterator[int]:
-        """When chats arrive, in ms since the start."""
+        """The arrivals in ms since the start, ascending."""
 
-    def people(self, seed: str, ways: Mapping[str, AgentPast]) -> People:
-        """Who they are; `ways` are the agents' by their ids."""
+    def people(self, seed: str, recorded: Mapping[str, RecordedAgent]) -> People:
+        """The customers and agents of one run. `recorded` maps each agent id of the simulation to a recorded agent."""
 
 
 @dataclass(slots=True, frozen=True)
-class Recorded:
-    """A log's day."""
+class RecordedScenario:
+    """A recorded log, with the people of the log."""
 
-    past: Past
-    known: Known
+    day: RecordedDay
+    statistics: DayStatistics
     measures: Measures
-    """As the log has it."""
+    """The results in the log itself."""
     tally: Tally
+    """Counts of the log's lines."""
 
     @property
     def start(self) -> int:
-        """The first frame's clock."""
-        return self.past.start
+        """Clock of the first frame, ms since 1970."""
+        return self.day.start
 
     @property
     def end(self) -> int:
-        """The last frame's."""
-        return self.past.end
+        """Clock of the last frame, ms since 1970."""
+        return self.day.end
 
     @property
     def configs(self) -> Mapping[str, Mapping[str, Any]]:
-        """The last of each pool."""
-        return self.past.configs
+        """Pool id → the pool's last configuration."""
+        return self.day.configs
 
     @property
-    def agents(self) -> Mapping[AgentKey, AgentPast]:
-        """As the log shows them."""
-        return self.past.agents
+    def agents(self) -> Mapping[AgentKey, RecordedAgent]:
+        """The agents of the log with their plans."""
+        return self.day.agents
 
     def arrivals(self, seed: str) -> Iterator[int]:
-        """As they were."""
+        """The arrivals of the log in ms since the start."""
         del seed
-        return (chat.after for chat in self.past.chats)
+        return (chat.after for chat in self.day.chats)
 
-    def people(self, seed: str, ways: Mapping[str, AgentPast]) -> People:
-        """As they were, and drawn where the log does not show it."""
-        return RecordedPeople(self.known, seed, ways)
+    def people(self, seed: str, recorded: Mapping[str, RecordedAgent]) -> People:
+        """Customers and agents as in the log, and drawn where the log does not show something."""
+        return RecordedPeople(self.statistics, seed, recorded)
 
 
-def read_recorded(path: Path, click_median: float, progress: Callable[[], None]) -> Recorded:
-    """A log's day: each of its decisions is made again, and looked at.
+def read_recorded(path: Path, click_median: float, progress: Callable[[], None]) -> RecordedScenario:
+    """Read a log as a scenario, by a replay.
+
+    Args:
+        path: the recorded log.
+        click_median: median delay of Request Chat in seconds, used if the log has no request.
+        progress: called every 1,000 frames.
 
     Raises:
-        RecordedLogError, OSError: as `offline.steps`.
-        NothingToCompareError: no chat arrives in it.
+        RecordedLogError, OSError: the log can't be read.
+        NothingToCompareError: no chat arrives in the log.
     """
-    tally, reader = Tally(), Reader()
+    tally, reader = Tally(), DayReader()
     measures: Measures | None = None
     for number, (engine, frame) in enumerate(offline_replay.steps(path, tally)):
         if measures is None:
@@ -174,10 +186,10 @@ def read_recorded(path: Path, click_median: float, progress: Callable[[], None])
         decisions = engine.apply(frame).decisions
         reader.step(engine, frame, decisions)
         measures.step(engine, frame, decisions)
-        measures.signs(reader.agents.signs, frame.at)
+        measures.note_seen(reader.agents.seen, frame.at)
         if not number % 1000:
             progress()
-    past = reader.past()
+    day = reader.finish()
     measures = measures or Measures(0)
-    measures.left(reader.agents.left())
-    return Recorded(past, known_of(past, click_median), measures, tally)
+    measures.remove_departed(reader.agents.departed())
+    return RecordedScenario(day, statistics_of(day, click_median), measures, tally)

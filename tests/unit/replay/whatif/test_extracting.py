@@ -7,23 +7,23 @@ import pytest
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.errors import NothingToCompareError
-from switchboard.whatif.recorded_day import Past, Reader, Stint
+from switchboard.whatif.recorded_day import DayReader, Handling, RecordedDay
 
 QUEUES = [{"name": "q"}, {"name": "other"}]
 PUSH: dict[str, Any] = {"queues": QUEUES, "profiles": [{"name": "desk", "max_sessions": 2}]}
 PULL: dict[str, Any] = {"queues": QUEUES, "profiles": [{"name": "desk", "mode": "pull", "max_sessions": 2}]}
 
 
-def _past(config: dict[str, Any] | None, *happened: tuple[float, str, dict[str, Any]]) -> Past:
+def _past(config: dict[str, Any] | None, *happened: tuple[float, str, dict[str, Any]]) -> RecordedDay:
     """What is told of these events, each at so many seconds."""
-    engine, reader, before = Engine(0), Reader(), 1_000_000
+    engine, reader, before = Engine(0), DayReader(), 1_000_000
     events = [(0.0, "pool-configured", {"config": config})] if config is not None else []
     for number, (second, kind, data) in enumerate([*events, *happened]):
         at = 1_000_000 + round(1000 * second)
         frame = Frame(number, at, at - before, [Event(kind, "default", data)])
         reader.step(engine, frame, engine.apply(frame).decisions)
         before = at
-    return reader.past()
+    return reader.finish()
 
 
 def _chat(chat_id: str, **more: Any) -> dict[str, Any]:
@@ -45,9 +45,9 @@ def test_handling_and_wrap_up_are_told_apart() -> None:
     )
     (chat,) = past.chats
     assert (chat.queue, chat.after) == ("other", 10_000)
-    assert chat.stints == [Stint(88_000, "end")]
+    assert chat.handlings == [Handling(88_000, "end")]
     assert chat.wrap_up == 30_000
-    assert past.agents["default", "ana"].accepts == [2_000]
+    assert past.agents["default", "ana"].accept_delays == [2_000]
 
 
 def test_a_wait_that_an_answer_ended_tells_only_that_patience_was_longer() -> None:
@@ -81,18 +81,18 @@ def test_a_chat_that_is_passed_on_has_a_stint_with_each_agent() -> None:
         (33, "chat-accepted", _chat("a", **ANA)),
         (40, "agent-lost", ANA),
     )
-    assert past.chats[0].stints == [Stint(30_000, "to_queue", "other"), Stint(7_000, "cut", "other")]
+    assert past.chats[0].handlings == [Handling(30_000, "to_queue", "other"), Handling(7_000, "cut", "other")]
     assert past.chats[0].waits == [(1_000, False), (1_000, False), (0, False)]
 
 
 @pytest.mark.parametrize(
-    ("target", "stint"),
+    ("target", "handling"),
     [
-        ({"to_queue": "other"}, Stint(50_000, "to_queue", "other")),
-        ({"to_agent": "bob"}, Stint(50_000, "to_agent", "bob")),
+        ({"to_queue": "other"}, Handling(50_000, "to_queue", "other")),
+        ({"to_agent": "bob"}, Handling(50_000, "to_agent", "bob")),
     ],
 )
-def test_a_chat_that_is_passed_on_while_wrapping_waits_from_then_on(target: dict[str, str], stint: Stint) -> None:
+def test_a_chat_that_is_passed_on_while_wrapping_waits_from_then_on(target: dict[str, str], handling: Handling) -> None:
     """The wrap-up is time with the first agent, not time that the customer waited; nor did the chat end there."""
     bob = {"agent_id": "bob"}
     past = _past(
@@ -108,7 +108,7 @@ def test_a_chat_that_is_passed_on_while_wrapping_waits_from_then_on(target: dict
         (75, "chat-concluded", _chat("a", **bob)),
         (80, "chat-released", _chat("a", **bob)),
     )
-    assert past.chats[0].stints == [stint, Stint(20_000, "end")]
+    assert past.chats[0].handlings == [handling, Handling(20_000, "end")]
     assert past.chats[0].waits == [(1_000, False), (3_000, False)]
     assert past.chats[0].wrap_up == 5_000
 
@@ -124,7 +124,7 @@ def test_a_click_is_timed_from_the_moment_at_which_the_agent_could_ask() -> None
         (17, "request-chat", ANA),
         (20, "agent-logged-out", ANA),
     )
-    assert past.agents["default", "ana"].clicks == [4_000, 7_000]
+    assert past.agents["default", "ana"].click_delays == [4_000, 7_000]
 
 
 def test_a_bus_without_presence_has_its_agents_from_the_first_sign_to_the_last() -> None:
@@ -139,7 +139,7 @@ def test_a_bus_without_presence_has_its_agents_from_the_first_sign_to_the_last()
     )
     plan = [(each.after, each.type) for each in past.agents["default", "ana"].plan]
     assert plan == [(0, "agent-logged-in"), (85_000, "agent-logged-out")]
-    assert past.agents["default", "ana"].clicks == []
+    assert past.agents["default", "ana"].click_delays == []
 
 
 def test_missed_and_declined_offers_are_counted_and_the_return_is_timed() -> None:
@@ -153,7 +153,7 @@ def test_missed_and_declined_offers_are_counted_and_the_return_is_timed() -> Non
     )
     agent = past.agents["default", "ana"]
     assert (agent.declined, agent.lapsed) == (1, 1)
-    assert past.returns == [14_000]
+    assert past.return_delays == [14_000]
     assert [each.type for each in agent.plan] == ["agent-logged-in"]
 
 

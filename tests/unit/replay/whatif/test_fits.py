@@ -16,7 +16,7 @@ def test_patience_is_found_again_in_a_log_of_people_whose_patience_is_known(tmp_
     patience = 240.0
     people = Behaviour(handling_median=200.0, patience_mean=patience, work_mean=inf)
     log = write_day(tmp_path / "day.jsonl", agents=4, hours=24, behaviour=people)
-    fit = read_recorded(log, 2.0, lambda: None).known.all_patience
+    fit = read_recorded(log, 2.0, lambda: None).statistics.all_patience
     assert fit.abandoned > 100
     assert fit.low < 1000 * patience < fit.high
     assert fit.high < 1.4 * fit.low

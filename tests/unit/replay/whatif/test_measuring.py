@@ -42,7 +42,7 @@ def figures() -> dict[str, float]:
         (150, "chat-abandoned", {"chat_id": "d"}),
         (170, "chat-arrival", {"chat_id": "e"}),
         (180, "agent-logged-out", ana),
-        (220, "agent-heartbeat", idle),
+        (220, "agent-heartbeat", {"agent_id": "idle"}),
     ).figures(20_000)
 
 

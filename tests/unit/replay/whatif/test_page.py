@@ -6,9 +6,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from switchboard.whatif.comparison import compare
-from switchboard.whatif.report_page import Told, page
+from switchboard.whatif.report_page import ComparisonReport, page
 from switchboard.whatif.report_texts import assumptions
-from switchboard.whatif.rule_variants import Variant, variant
+from switchboard.whatif.rule_variants import Variant, parse_variant
 from switchboard.whatif.scenario import read_recorded
 from tests.unit.replay.whatif.office import write_day
 
@@ -24,9 +24,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     }
     log = write_day(tmp_path_factory.mktemp("whatif") / "day.jsonl", hours=2, config=config)
     day = read_recorded(log, 2.0, lambda: None)
-    variants = [Variant("unchanged"), Variant(HOSTILE, variant("agents=+1").settings)]
+    variants = [Variant("unchanged"), Variant(HOSTILE, parse_variant("agents=+1").settings)]
     results = compare(day, variants, ("1", "2"), 20_000)
-    return page(Told(HOSTILE, results, day.measures.figures(20_000), assumptions(day, 2), 20.0))
+    return page(ComparisonReport(HOSTILE, results, day.measures.figures(20_000), assumptions(day, 2), 20.0))
 
 
 def test_the_page_is_well_formed(report: str) -> None:

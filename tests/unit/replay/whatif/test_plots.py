@@ -7,7 +7,7 @@ import pytest
 
 from switchboard.whatif import report_page
 from switchboard.whatif.comparison import Result, compare
-from switchboard.whatif.rule_variants import Variant, variant
+from switchboard.whatif.rule_variants import Variant, parse_variant
 from switchboard.whatif.scenario import read_recorded
 from tests.unit.replay.whatif.office import write_day
 
@@ -20,7 +20,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[Result]:
     """Of twenty minutes."""
     log: Path = write_day(tmp_path_factory.mktemp("whatif") / "day.jsonl", hours=1 / 3, every_seconds=20)
     day = read_recorded(log, 2.0, lambda: None)
-    variants = [Variant("unchanged"), Variant(LONG, variant("agents=+1").settings)]
+    variants = [Variant("unchanged"), Variant(LONG, parse_variant("agents=+1").settings)]
     return compare(day, variants, ("1", "2"), 20_000)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from switchboard.errors import RulesError
-from switchboard.whatif.rule_variants import Variant, setting, variant
+from switchboard.whatif.rule_variants import Variant, parse_setting, parse_variant
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "retail": {
@@ -18,7 +18,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 
 def _under(*texts: str) -> dict[str, dict[str, Any]]:
-    return Variant("v", tuple(setting(each) for each in texts)).configs(CONFIGS)
+    return Variant("v", tuple(parse_setting(each) for each in texts)).configs(CONFIGS)
 
 
 def test_a_field_is_set_for_all_profiles_or_for_those_of_a_name() -> None:
@@ -43,7 +43,9 @@ def test_queues_and_pools_can_be_set_too() -> None:
 
 def test_a_ranking_is_a_list_with_commas_also_within_a_variant() -> None:
     """A comma before another setting ends the list."""
-    told = variant("cards first: profile[late].queues=cards,accounts, profile.pull_policy=strict-priority, agents=+2")
+    told = parse_variant(
+        "cards first: profile[late].queues=cards,accounts, profile.pull_policy=strict-priority, agents=+2"
+    )
     assert told.name == "cards first"
     late = told.configs(CONFIGS)["retail"]["profiles"][1]
     assert late["queues"] == ["cards", "accounts"]
@@ -53,7 +55,7 @@ def test_a_ranking_is_a_list_with_commas_also_within_a_variant() -> None:
 
 def test_a_variant_without_a_name_is_called_by_what_it_sets() -> None:
     """So that a table's column can be told."""
-    assert variant("profile.mode=pull,agents[retail]=-1").name == "profile.mode=pull, agents[retail] -1"
+    assert parse_variant("profile.mode=pull,agents[retail]=-1").name == "profile.mode=pull, agents[retail] -1"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_a_variant_without_a_name_is_called_by_what_it_sets() -> None:
 def test_a_slip_of_the_pen_is_told_with_the_nearest_name(text: str, said: str) -> None:
     """Before anything is simulated."""
     with pytest.raises(RulesError, match=re.escape(said)):
-        setting(text)
+        parse_setting(text)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from switchboard.errors import RulesError
 from switchboard.journal.frames import encode_frame
 from switchboard.journal.recorded_log import Record, writing_log
 from switchboard.whatif.comparison import Result, compare
-from switchboard.whatif.recorded_day import AgentKey, AgentPast
+from switchboard.whatif.recorded_day import AgentKey, RecordedAgent
 from switchboard.whatif.report_texts import assumptions
-from switchboard.whatif.rule_variants import Variant, names_of, setting, staff_of, variant
-from switchboard.whatif.scenario import Recorded, read_recorded
+from switchboard.whatif.rule_variants import Variant, names_of, parse_setting, parse_variant, staff_of
+from switchboard.whatif.scenario import RecordedScenario, read_recorded
 
 START = 1_000_000
 CONFIG: dict[str, Any] = {
@@ -26,7 +26,7 @@ CONFIG: dict[str, Any] = {
 ANA, BOB = {"agent_id": "ana"}, {"agent_id": "bob"}
 
 
-def _recorded(path: Path, *happened: tuple[float, str, str, dict[str, Any]]) -> Recorded:
+def _recorded(path: Path, *happened: tuple[float, str, str, dict[str, Any]]) -> RecordedScenario:
     """A log of these events, each at so many seconds, in a pool."""
     with writing_log(path) as write:
         before = START
@@ -38,7 +38,7 @@ def _recorded(path: Path, *happened: tuple[float, str, str, dict[str, Any]]) -> 
     return read_recorded(path, 2.0, lambda: None)
 
 
-def _passed_on(path: Path, *namesakes: tuple[float, str, str, dict[str, Any]]) -> Recorded:
+def _passed_on(path: Path, *namesakes: tuple[float, str, str, dict[str, Any]]) -> RecordedScenario:
     """Ten chats that ana passes on to bob in pool p, who has each for 100 s."""
     chats: list[tuple[float, str, str, dict[str, Any]]] = []
     for number in range(10):
@@ -62,8 +62,8 @@ def _passed_on(path: Path, *namesakes: tuple[float, str, str, dict[str, Any]]) -
     )
 
 
-def _under(day: Recorded, text: str) -> Result:
-    return compare(day, [variant(text)], ("1",), 20_000)[0]
+def _under(day: RecordedScenario, text: str) -> Result:
+    return compare(day, [parse_variant(text)], ("1",), 20_000)[0]
 
 
 def test_a_chat_is_passed_on_to_the_agent_of_its_pool_whoever_else_has_that_id(tmp_path: Path) -> None:
@@ -81,13 +81,15 @@ def test_a_chat_is_passed_on_to_the_agent_of_its_pool_whoever_else_has_that_id(t
 
 def test_agents_keep_their_names_whoever_is_taken_away() -> None:
     """What is drawn for an agent hangs on the name: all variants must meet the same people."""
-    agents: dict[AgentKey, AgentPast] = {key: AgentPast(key) for key in (("p", "bob"), ("q", "bob"), ("q", "cleo"))}
+    agents: dict[AgentKey, RecordedAgent] = {
+        key: RecordedAgent(key) for key in (("p", "bob"), ("q", "bob"), ("q", "cleo"))
+    }
     names = names_of(agents)
     assert len(set(names.values())) == 3
     assert names["q", "cleo"] == "cleo"
     for pool in "pq":
-        fewer = Variant("fewer", (setting(f"agents[{pool}]=-1"),))
-        ways = staff_of(agents, {"p": CONFIG, "q": CONFIG}, fewer, "1").ways
+        fewer = Variant("fewer", (parse_setting(f"agents[{pool}]=-1"),))
+        ways = staff_of(agents, {"p": CONFIG, "q": CONFIG}, fewer, "1").recorded
         assert {past.key: name for name, past in ways.items()}.items() <= names.items()
         assert len(ways) == 2
 
@@ -96,10 +98,10 @@ def test_no_two_agents_have_one_name() -> None:
     """Neither one whose id is like another's with its pool, nor one who is added."""
     keys: list[AgentKey] = [("p", "bob"), ("q", "bob"), ("r", "bob@p"), ("p@p", "bob"), ("r", "added-1")]
     assert len(set(names_of(keys).values())) == len(keys)
-    agents = {key: AgentPast(key) for key in keys}
-    more = Variant("more", (setting("agents=-1"), setting("agents=+2")))
+    agents = {key: RecordedAgent(key) for key in keys}
+    more = Variant("more", (parse_setting("agents=-1"), parse_setting("agents=+2")))
     staff = staff_of(agents, dict.fromkeys(("p", "q", "r", "p@p"), CONFIG), more, "1")
-    assert len(staff.ways) == len(staff.posts) == 6
+    assert len(staff.recorded) == len(staff.posts) == 6
 
 
 @pytest.mark.parametrize("number", ["-100", "+1"])
@@ -144,6 +146,6 @@ def test_who_only_asks_for_chats_and_still_has_one_stays_to_the_end(tmp_path: Pa
         (22, "chat-accepted", "p", {"chat_id": "a"} | ANA),
         (1010, "chat-arrival", "p", {"chat_id": "b"}),
     )
-    assert [each.type for each in day.past.agents["p", "ana"].plan] == ["agent-logged-in"]
+    assert [each.type for each in day.day.agents["p", "ana"].plan] == ["agent-logged-in"]
     assert day.measures.figures(20_000)["agent_hours"] == pytest.approx(1000 / 3600)
     assert _under(day, "agents=+0").figures[0]["agent_hours"] == pytest.approx(1000 / 3600)

@@ -1,21 +1,9 @@
 import { clock, spanWords } from "./format.js";
 import { Keyed, make, mark, named, say, sentence } from "./keyed.js";
+import { OUTCOMES } from "./outcomes.js";
 import { chatLink } from "./story.js";
 
 const MOST = 100;
-
-const OUTCOMES = {
-  accepted: "accepted",
-  "accepted-by-itself": "accepted by itself",
-  declined: "declined",
-  missed: "missed",
-  "agent-unavailable": "agent became unavailable",
-  "agent-absent": "agent away",
-  "agent-lost": "agent lost",
-  "agent-logged-out": "agent logged out",
-  "chat-abandoned": "customer left",
-  "chat-transferred": "transferred",
-};
 
 const newestFirst = (row, other) => (row.at > other.at ? -1 : Number(row.at < other.at));
 

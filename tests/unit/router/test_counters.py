@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from switchboard import metrics
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.journal.codec import BadInput
 from switchboard.kafka.merged_reader import Taken
 from switchboard.router.counters import Tally
+from switchboard.router.label_names import LabelNames
+from tests.samples import sample
 
 pools = (f"counted-{number}" for number in count())
 
@@ -22,7 +23,7 @@ class Counted:
     def __init__(self) -> None:
         self.pool = next(pools)
         self.engine = Engine(0)
-        self.tally = Tally(self.engine)
+        self.tally = Tally(self.engine, LabelNames())
         self.at = 1_000_000
         queues = [{"name": "q", "overflow_after": 40, "overflow_to": "help"}, {"name": "help", "max_wait": 60}]
         profiles = [{"name": "a", "mode": "pull", "offer_timeout": 10, "reoffer_after": 0, "wrap_up": False}]
@@ -33,16 +34,16 @@ class Counted:
         self.at += int(after * 1000)
         event = Event(kind, self.pool, data)
         outcome = self.engine.apply(Frame(self.engine.frame + 1, self.at, int(after * 1000), [event]))
-        self.tally.count([Taken(self.at, 0, event, None)], outcome)
+        self.tally.count([Taken(self.at, 0, event, None)], outcome, self.at)
 
     def restore(self) -> None:
         """The shard is taken over: another engine, made of the rows, and another tally."""
         self.engine = Engine.restore(0, self.engine.rows())
-        self.tally = Tally(self.engine)
+        self.tally = Tally(self.engine, LabelNames())
 
     def told(self, name: str, **of: str) -> float | None:
         """What a metric of the pool says now."""
-        return metrics.REGISTRY.get_sample_value(name, {"pool": self.pool, **of})
+        return sample(name, pool=self.pool, **of)
 
     def waits(self, queue: str = "q") -> dict[str, float]:
         """How many first waits ended, by outcome."""
@@ -129,8 +130,8 @@ def step() -> Callable[[str, dict[str, str]], Callable[[], float]]:
     """How much a metric without a pool has grown since."""
 
     def begin(name: str, of: dict[str, str]) -> Callable[[], float]:
-        before = metrics.REGISTRY.get_sample_value(name, of) or 0
-        return lambda: (metrics.REGISTRY.get_sample_value(name, of) or 0) - before
+        before = sample(name, **of) or 0
+        return lambda: (sample(name, **of) or 0) - before
 
     return begin
 
@@ -144,5 +145,5 @@ def test_events_ignored_ones_and_dead_letters_are_counted(
     dead = step("switchboard_dead_letters_total", {"reason": "not-json"})
     spans = step("switchboard_event_to_decision_seconds_count", {})
     counted.tell("chat-released", chat_id="c")
-    counted.tally.count([Taken(0, 6, BadInput("not-json", "", "default"), None)], None)
+    counted.tally.count([Taken(0, 6, BadInput("not-json", "", "default"), None)], None, counted.at)
     assert (ignored(), events(), dead(), spans()) == (1, 1, 1, 1)

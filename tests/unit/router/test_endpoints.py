@@ -1,20 +1,17 @@
 """What a router says over HTTP before it has a shard."""
 
+from dataclasses import replace
+
 import aiohttp
 
-from switchboard.kafka.clients import Connection
-from switchboard.kafka.topics import TopicNames, TopicPlan
 from switchboard.router.endpoints import serve_endpoints
-from switchboard.router.loop_actions import FrameLimits
-from switchboard.router.router import Router
-from switchboard.router.shard import RouterConfig
+from switchboard.router.router_status import RouterStatus
 
 
 async def test_a_router_that_is_not_ready_says_what_it_waits_for() -> None:
     """The broker first, then the group; a standby is ready, and says that it stands by."""
-    config = RouterConfig(Connection("broker.example:9092"), TopicNames(), 1, "acme", FrameLimits(2_000), 0.5, None)
-    router = Router(config, TopicPlan(TopicNames()))
-    web = await serve_endpoints(router, "127.0.0.1", 0)
+    status = RouterStatus(1000.0, 0.0, "broker.example:9092", "acme")
+    web = await serve_endpoints(lambda: status, "127.0.0.1", 0)
     address = "http://{}:{}".format(*web.addresses[0][:2])
     try:
         async with aiohttp.ClientSession(address) as session:
@@ -26,10 +23,10 @@ async def test_a_router_that_is_not_ready_says_what_it_waits_for() -> None:
             why = "waiting for the broker at broker.example:9092"
             assert await told("/readyz") == (503, {"ready": False, "reason": why, "shards": {}, "held_up": []})
             assert await told("/healthz") == (200, {"healthy": True, "reason": why, "shards": {}, "held_up": []})
-            router._bus_found = True
+            status = replace(status, bus_found=True)
             why = "waiting for shards: the router is not yet a member of group acme-routers"
             assert await told("/readyz") == (503, {"ready": False, "reason": why, "shards": {}, "held_up": []})
-            router._ownership._heartbeat_at = 1.0
+            status = replace(status, is_member=True)
             why = "standing by: no shard is assigned to this router"
             assert await told("/readyz") == (200, {"ready": True, "reason": why, "shards": {}, "held_up": []})
     finally:

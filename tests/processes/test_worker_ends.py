@@ -1,4 +1,4 @@
-"""`switchboard run`: how workers end that have no broker yet."""
+"""`switchboard run` as a process: the ends of workers that have no broker yet."""
 
 import asyncio
 import os
