@@ -6,9 +6,9 @@ from typing import Final
 
 from aiokafka import TopicPartition
 
-from switchboard.kafka.merged_reader import Item, Merge, PartitionBuffer, Place, Taken
 from switchboard.kafka.positions import past_markers
 from switchboard.kafka.reading import Offsets
+from switchboard.kafka.record_merge import Item, Merge, PartitionBuffer, Place, Taken
 from switchboard.router.fair_merge import fair_merge
 from switchboard.router.time_lags import TimeLags
 
