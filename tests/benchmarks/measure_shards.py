@@ -9,7 +9,8 @@ import orjson
 from aiokafka import ConsumerRecord, TopicPartition
 
 from switchboard.domain.events import Event
-from switchboard.kafka.merged_reader import TURN_RECORDS, Merge, merge
+from switchboard.kafka.merged_reader import TURN_RECORDS
+from switchboard.kafka.record_merge import Merge, merge
 from switchboard.router.pool_shards import shard_of
 from switchboard.router.sources import SourceDecoder
 from tests.benchmarks.measure_bus import DrainRun, drain

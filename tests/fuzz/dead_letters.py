@@ -10,8 +10,8 @@ from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, REASONS, BadI
 from switchboard.kafka import ledger
 from switchboard.kafka.clients import BATCH_BYTES
 from switchboard.kafka.ledger import CommitBatch, record_size
-from switchboard.kafka.merged_reader import Taken
 from switchboard.kafka.record_batches import bounded_value
+from switchboard.kafka.record_merge import Taken
 from switchboard.kafka.topics import Topic
 from switchboard.router.commits import MAX_LETTER_BYTES, pack_dead_letter
 from switchboard.tools.dead_letters import DeadLetter, Replays, read_letter

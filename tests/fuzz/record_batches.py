@@ -20,8 +20,9 @@ from aiokafka.record.util import calc_crc32c, decode_varint_py
 
 from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, UnreadValue
 from switchboard.journal.schemas import MAX_DETAIL
-from switchboard.kafka.batch_records import MAX_HEADER_BYTES, MAX_HEADERS, BatchLimits, set_limits
+from switchboard.kafka.batch_codecs import BatchLimits, set_limits
 from switchboard.kafka.record_batches import BoundedRecords, bounded_value
+from switchboard.kafka.record_parser import MAX_HEADER_BYTES, MAX_HEADERS
 from tests.batches import nullable, varint
 from tests.fuzz.source_records import NOW, random_timestamp, source_record
 from tests.fuzz.target import Target, require

@@ -20,12 +20,13 @@ from switchboard.errors import RecordedLogError
 from switchboard.journal.codec import encode
 from switchboard.journal.log_frames import Tally
 from switchboard.journal.recorded_log import Record, read_log
+from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.reading import partitions_of
 from switchboard.kafka.topics import Topic
 from switchboard.tools.offline_replay import decide, frames_of
-from switchboard.tools.recorder import RowCut, Wanted, cut_rows
-from switchboard.tools.recorder import record as record_topics
+from switchboard.tools.recorder import Recorder, Wanted
+from switchboard.tools.row_cut import RowCut, cut_rows
 from tests.crowds import a_crowd, configure
 from tests.routers import _COMMAND, Bus, Router, a_bus
 from tests.waiting import eventually
@@ -312,14 +313,12 @@ async def test_a_recording_that_follows_outlives_a_look_for_partitions_that_fail
         return await partitions_of(conn, topics)
 
     monkeypatch.setattr("switchboard.tools.recorder.partitions_of", interrupted)
-    monkeypatch.setattr("switchboard.tools.recorder.RELIST_SECONDS", 0)
     async with a_bus(broker_bootstrap, bus_prefix, bus_partitions=1) as bus:
-        wanted = Wanted({bus.names.of(Topic.CHAT_ARRIVAL): "chat-arrival"}, follow=True)
+        wanted = Wanted({bus.names.of(Topic.CHAT_ARRIVAL): "chat-arrival"}, follow=True, relist_every=0)
         written: list[Record] = []
         stop = asyncio.Event()
-        recording = asyncio.create_task(
-            record_topics(bus.conn, bus.names, wanted, written.append, stop, tell=lambda _: None)
-        )
+        recorder = Recorder(bus.names, wanted, BrokerWait(bus.conn))
+        recording = asyncio.create_task(recorder.record(written.append, stop, lambda _: None))
         await bus.until(lambda: looks > 2 or recording.done())
         await bus.arrive("after")
         await bus.until(lambda: bool(written) or recording.done())

@@ -14,6 +14,7 @@ from switchboard.cli.rights_command import rights_of
 from switchboard.errors import NoSuchSourceError, NotAllowedError
 from switchboard.kafka.acl import Right
 from switchboard.kafka.admin import create_topics
+from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection, transactional_producer
 from switchboard.kafka.configuration_topic import read_configuration, write_configuration
 from switchboard.kafka.reading import partitions_of
@@ -30,7 +31,7 @@ from switchboard.simulation.people import Behaviour
 from switchboard.simulation.tally import Tally
 from switchboard.tools.dead_letters import DeadLetter, Place, dead_letter_at, dead_letters, put_back
 from switchboard.tools.publisher import publish
-from switchboard.tools.recorder import Wanted, record
+from switchboard.tools.recorder import Recorder, Wanted
 from switchboard.tools.source_topics import check_bus, reset_source
 from switchboard.tools.verification import DecisionTopics
 from tests.monitors import a_monitor
@@ -128,7 +129,8 @@ def recording(*topics: Topic, from_rows: bool = False) -> Work:
 
     async def work(bus: Bus, settings: Settings) -> None:
         wanted = Wanted({bus.names.of(topic): str(topic) for topic in topics}, from_rows=from_rows)
-        await record(settings.connection(), bus.names, wanted, lambda _: None, asyncio.Event(), lambda _: None)
+        recorder = Recorder(bus.names, wanted, BrokerWait(settings.connection()))
+        await recorder.record(lambda _: None, asyncio.Event(), lambda _: None)
 
     return work
 

@@ -3,7 +3,7 @@
 import time
 
 from switchboard.journal.codec import KEPT_BYTES
-from switchboard.kafka.batch_records import BatchLimits
+from switchboard.kafka.batch_codecs import BatchLimits
 from switchboard.kafka.topics import Topic
 from switchboard.tools.dead_letters import DeadLetter, read_letter
 from tests.attacks.batches import Batch, Codec, Poster, batch_of, batch_of_blanks, with_empty_headers

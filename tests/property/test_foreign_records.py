@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from switchboard.domain.events import DEFAULT_POOL
 from switchboard.journal.codec import MAX_VALUE_BYTES, SOURCE_TOPICS, BadInput, UnreadValue, decode_event
-from switchboard.kafka.merged_reader import Dropped, Taken
+from switchboard.kafka.record_merge import Dropped, Taken
 from switchboard.router.pool_shards import MOST_NAMES, ShardPools, shard_of
 from switchboard.router.sources import SourceDecoder
 from tests.fuzz.source_records import TIMESTAMPS, source_record

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, UnreadValue
-from switchboard.kafka import record_batches
-from switchboard.kafka.batch_records import MAX_HEADERS, BatchLimits, ReadRecord, set_limits
+from switchboard.kafka.aiokafka_patches import take_records
+from switchboard.kafka.batch_codecs import BatchLimits, set_limits
 from switchboard.kafka.clients import Connection, source_reader
 from switchboard.kafka.record_batches import FETCH_BYTES, MAX_KEY_BYTES, BoundedRecords, bounded_key, bounded_value
+from switchboard.kafka.record_parser import MAX_HEADERS, ReadRecord
 from tests.batches import GZIP, LZ4, SNAPPY, ZSTD, batch, crowded_record, record, varint
 
 CODECS = (0, GZIP, SNAPPY, LZ4, ZSTD)
@@ -45,7 +46,7 @@ async def test_every_consumer_reads_by_these_classes() -> None:
     assert bus._value_deserializer is bounded_value
     assert bus._key_deserializer is bounded_key
     assert fetcher.MemoryRecords is BoundedRecords
-    assert fetcher.FetchResult.getall is record_batches._getall
+    assert fetcher.FetchResult.getall is take_records
     names = fetcher.Fetcher._proc_fetch_request.__code__.co_names
     assert {"MemoryRecords", "FetchResult"} <= set(names)
     assert "getall" in fetcher.Fetcher.fetched_records.__code__.co_names
@@ -269,7 +270,7 @@ def test_a_call_ends_with_the_bytes_that_it_unpacked() -> None:
     value = b"x" * (FETCH_BYTES // 4)
     records = [ConsumerRecord("t", 0, each, 0, 0, None, value, None, 0, 0, ()) for each in range(6)]
     result = Result(records)
-    assert [len(record_batches._getall(result, most)) for most in (1_000, 1, 1_000, 1_000)] == [4, 1, 1, 0]
+    assert [len(take_records(result, most)) for most in (1_000, 1, 1_000, 1_000)] == [4, 1, 1, 0]
     assert result.updates == 3
 
 
@@ -281,7 +282,7 @@ def test_a_call_ends_with_the_bytes_that_it_unpacked() -> None:
 def test_a_call_ends_with_the_memory_that_keys_and_headers_take(key: bytes | None, headers: Any) -> None:
     """1,000 records of a call had 1 GB of keys, sent as 48 KB, or 120 MB of headers, sent as 5 KB."""
     records = [ConsumerRecord("t", 0, each, 0, 0, key, b"{}", None, 0, 0, headers) for each in range(1_000)]
-    assert len(record_batches._getall(Result(records), 1_000)) < 30
+    assert len(take_records(Result(records), 1_000)) < 30
 
 
 @given(st.binary(max_size=300), st.sampled_from(CODECS), st.integers(0, 5))

@@ -17,7 +17,8 @@ from aiokafka.producer.sender import AddPartitionsToTxnHandler, Sender
 from aiokafka.protocol.metadata import MetadataRequest as MetadataRequestUpTo5
 from aiokafka.protocol.metadata import MetadataRequest_v5
 
-from switchboard.kafka import aiokafka_patches, record_batches
+from switchboard.kafka import aiokafka_patches
+from switchboard.kafka.record_batches import BoundedRecords
 
 aiokafka_patches.apply()
 
@@ -56,8 +57,8 @@ async def test_an_error_challenge_is_acknowledged() -> None:
 
 
 def test_batches_are_read_by_our_classes() -> None:
-    """The fetcher looks its reader of batches up by the name that `install` replaces."""
-    assert fetcher.MemoryRecords is record_batches.BoundedRecords
+    """The fetcher looks its reader of batches up by the name that `apply` replaces."""
+    assert fetcher.MemoryRecords is BoundedRecords
     names = {
         name
         for value in vars(fetcher.Fetcher).values()

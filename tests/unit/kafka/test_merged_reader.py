@@ -8,9 +8,10 @@ import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 
 from switchboard.errors import StalledError
-from switchboard.kafka.merged_reader import FETCH_RECORDS, LOW_RECORDS, Merge, MergedReader, merge
+from switchboard.kafka.merged_reader import FETCH_RECORDS, MergedReader
 from switchboard.kafka.positions import past_markers
 from switchboard.kafka.reading import Offsets
+from switchboard.kafka.record_merge import LOW_RECORDS, Merge, merge
 
 A, B, C = (TopicPartition("t", number) for number in range(3))
 

@@ -4,7 +4,7 @@ import orjson
 import pytest
 from aiokafka.structs import ConsumerRecord
 
-from switchboard.tools.recorder import RowCut, cut_at
+from switchboard.tools.row_cut import RowCut, cut_at
 
 
 def row(offset: int, ts: int, key: str, value: object) -> ConsumerRecord[bytes, bytes]:

@@ -14,7 +14,7 @@ from switchboard.domain.rows import Row, chat_value
 from switchboard.journal.limits import MAX_DECLINES, MAX_PAIRS, Limit, Limits
 from switchboard.journal.schemas import known_fields
 from switchboard.kafka.ledger import CommitBatch
-from switchboard.kafka.merged_reader import Taken, rank_of
+from switchboard.kafka.record_merge import Taken, rank_of
 from switchboard.router import commits
 from switchboard.router.admission import ADDITIONS, Admission
 from switchboard.router.shard_limits import OverLimit

@@ -9,7 +9,7 @@ import pytest
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
 from switchboard.journal.codec import BadInput
-from switchboard.kafka.merged_reader import Taken
+from switchboard.kafka.record_merge import Taken
 from switchboard.router.counters import Tally
 from switchboard.router.label_names import LabelNames
 from tests.samples import sample

@@ -13,8 +13,8 @@ from switchboard.errors import LedgerLostError
 from switchboard.journal.codec import BadInput
 from switchboard.journal.limits import Limits
 from switchboard.kafka.ledger import CLEAN_COMMIT_SECONDS, CommitBatch
-from switchboard.kafka.merged_reader import Taken, rank_of
 from switchboard.kafka.reading import Offsets
+from switchboard.kafka.record_merge import Taken, rank_of
 from switchboard.kafka.topics import Topic
 from switchboard.router.admission import Admission
 from switchboard.router.commits import GROUP_EVENTS, offsets_in

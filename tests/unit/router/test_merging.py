@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from switchboard.domain.events import EVENT_TYPES, Event
 from switchboard.journal.codec import BadInput
-from switchboard.kafka.merged_reader import Item, PartitionBuffer, Taken, merge, rank_of
+from switchboard.kafka.record_merge import Item, PartitionBuffer, Taken, merge, rank_of
 from switchboard.router.fair_merge import SHARE, fair_merge
 
 TYPES = st.sampled_from(EVENT_TYPES)

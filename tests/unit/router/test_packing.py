@@ -11,8 +11,8 @@ from switchboard.domain.events import Event, Frame
 from switchboard.domain.rows import Row
 from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, BadInput, UnreadValue
 from switchboard.kafka.ledger import CommitBatch, Record, record_size
-from switchboard.kafka.merged_reader import Taken
 from switchboard.kafka.record_batches import MAX_KEY_BYTES
+from switchboard.kafka.record_merge import Taken
 from switchboard.kafka.topics import Topic
 from switchboard.router import commits
 

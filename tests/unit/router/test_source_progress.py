@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchboard.domain.events import Event
-from switchboard.kafka.merged_reader import Dropped, Item, Merge, Taken
+from switchboard.kafka.record_merge import Dropped, Item, Merge, Taken
 from switchboard.router.source_progress import CATCH_UP_SECONDS, OVERDUE_SECONDS, Batch, Moment, SourceProgress
 
 WALL = 1_700_000_000.0

@@ -3,7 +3,7 @@
 from aiokafka import ConsumerRecord, TopicPartition
 
 from switchboard.journal.codec import BadInput
-from switchboard.kafka.merged_reader import PartitionBuffer, Taken
+from switchboard.kafka.record_merge import PartitionBuffer, Taken
 from switchboard.router.time_lags import RECENT_SECONDS, TimeLags
 
 WALL = 1_700_000_000.0

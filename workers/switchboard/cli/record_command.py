@@ -19,8 +19,7 @@ from switchboard.journal.recorded_log import Record, encode_record
 from switchboard.kafka.positions import Start
 from switchboard.kafka.topics import Topic, TopicNames
 from switchboard.settings import Settings, load
-from switchboard.tools.recorder import Recorded, Wanted
-from switchboard.tools.recorder import record as record_topics
+from switchboard.tools.recorder import Recorded, Recorder, Wanted
 
 _is_topic: Final = re.compile("[A-Za-z0-9._-]{1,249}").fullmatch
 """Matches a valid topic name. A broker refuses any other name, and the client would repeat its request for ever."""
@@ -117,8 +116,9 @@ async def _record(
     settings: Settings, wanted: Wanted, writer: PieceWriter, bar: Callable[[float, float, str], None]
 ) -> tuple[Recorded, bool]:
     """Record until the end or a signal. Returns the figures, and True if a signal came."""
-    conn, began = settings.connection(), time.monotonic()
+    began = time.monotonic()
     stop = stop_on_signal()
+    recorder = Recorder(settings.topic_names(), wanted, broker_wait(settings))
 
     def write(record: Record) -> bool:
         line = encode_record(record) + b"\n"
@@ -132,8 +132,7 @@ async def _record(
         rate = recorded.records / max(time.monotonic() - began, 1e-3)
         bar(recorded.done, recorded.total, f"{recorded.records:,} records, {rate:,.0f}/s")
 
-    recorded = await record_topics(conn, settings.topic_names(), wanted, write, stop, report, broker_wait(settings))
-    return recorded, stop.is_set()
+    return await recorder.record(write, stop, report), stop.is_set()
 
 
 def _print_summary(recorded: Recorded, out: Path, seconds: float, *, stopped: bool, as_json: bool) -> None:

@@ -38,10 +38,11 @@ from pydantic import SecretStr
 
 from switchboard.errors import BrokerAwayError, SecurityError
 from switchboard.journal.files import MAX_SECRET_BYTES, read_text
-from switchboard.kafka import aiokafka_patches, record_batches
+from switchboard.kafka import aiokafka_patches
 from switchboard.kafka.aiokafka_patches import pin_to_answering_broker
-from switchboard.kafka.batch_records import BatchLimits, set_limits
+from switchboard.kafka.batch_codecs import BatchLimits, set_limits
 from switchboard.kafka.bootstrap_servers import refusal
+from switchboard.kafka.record_batches import bounded_key, bounded_value
 
 aiokafka_patches.apply()
 
@@ -188,8 +189,8 @@ def source_reader(conn: Connection, group_id: str) -> AIOKafkaConsumer:
         auto_offset_reset="none",
         fetch_max_wait_ms=FETCH_WAIT_MS,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
-        key_deserializer=record_batches.bounded_key,
-        value_deserializer=record_batches.bounded_value,
+        key_deserializer=bounded_key,
+        value_deserializer=bounded_value,
     )
 
 

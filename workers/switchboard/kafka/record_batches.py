@@ -10,7 +10,6 @@ import struct
 from collections.abc import Iterator
 from typing import Any, Final
 
-from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.legacy_records import LegacyRecordBatch
@@ -18,20 +17,17 @@ from aiokafka.record.memory_records import _MemoryRecordsPy
 
 from switchboard.journal.codec import KEPT_BYTES, MAX_VALUE_BYTES, UnreadReason, UnreadValue
 from switchboard.journal.schemas import MAX_DETAIL
-from switchboard.kafka.batch_records import (
+from switchboard.kafka.batch_codecs import UnreadBatchError, limits, too_large, unpacked
+from switchboard.kafka.record_parser import (
     ATTRIBUTES_AT,
     COUNT_AT,
     PIECE_BYTES,
     RECORDS_AT,
     ReadRecord,
-    UnreadBatchError,
     is_plain,
     lenient_records,
-    limits,
     part,
     pieces,
-    too_large,
-    unpacked,
 )
 
 FETCH_BYTES: Final = PIECE_BYTES
@@ -76,7 +72,7 @@ class BoundedBatch:
         next_offset: int = self._batch.base_offset
         try:
             for record in self._records():
-                _require_place(record.offset, next_offset, last)
+                _require_offset(record.offset, next_offset, last)
                 yield record
                 next_offset = record.offset + 1
         except UnreadBatchError as error:
@@ -142,7 +138,7 @@ def _read(batch: bytes | memoryview) -> Iterator[Any]:
     yield from lenient_records(batch, read)
 
 
-def _require_place(offset: int, first: int, last: int) -> None:
+def _require_offset(offset: int, first: int, last: int) -> None:
     """Refuse a record whose offset is not one of those left in its batch.
 
     A broker checks the number of records in a batch, and not the offsets in an uncompressed batch. With an offset far
@@ -184,7 +180,7 @@ class BoundedLegacyBatch:
         try:
             self._try_to_unpack()
             for record in self._batch:
-                _require_place(record.offset, next_offset, last)
+                _require_offset(record.offset, next_offset, last)
                 yield record if record.timestamp is not None else _untimed(record)
                 next_offset = record.offset + 1
         except UnreadBatchError as error:
@@ -229,27 +225,6 @@ class BoundedRecords(_MemoryRecordsPy):  # type: ignore[misc] # aiokafka is unty
         return BoundedLegacyBatch(batch, of) if isinstance(batch, LegacyRecordBatch) else BoundedBatch(of)
 
 
-def _getall(result: Any, max_records: int | None = None) -> list[Any]:
-    """Replaces `FetchResult.getall`: also bounds the bytes returned at a time, to about FETCH_BYTES.
-
-    A fetch of 1 MB can hold 1,000 batches that unpack to the limit each: 32 GB in one step of the event loop.
-    """
-    tp = result._topic_partition  # noqa: SLF001 - there is no public way
-    if not result.check_assignment(tp) or not result.has_more():
-        return []
-    found: list[Any] = []
-    size = 0
-    for record in result._partition_records:  # noqa: SLF001
-        found.append(record)
-        size += work_of(record)
-        if size >= FETCH_BYTES or len(found) == max_records:
-            result._update_position()  # noqa: SLF001
-            return found
-    result._update_position()  # noqa: SLF001
-    result._partition_records = None  # noqa: SLF001
-    return found
-
-
 def work_of(record: Any) -> int:
     """Bytes that were unpacked for a record, plus the memory of its headers; about.
 
@@ -265,12 +240,6 @@ def work_of(record: Any) -> int:
     for name, held in record.headers:
         size += HEADER_WORK + len(name) + (0 if held is None else len(held))
     return size
-
-
-def install() -> None:
-    """Have every consumer of this process use these classes."""
-    fetcher.MemoryRecords = BoundedRecords
-    fetcher.FetchResult.getall = _getall
 
 
 def bounded_key(key: bytes | None) -> bytes | None:

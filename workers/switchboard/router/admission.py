@@ -20,7 +20,7 @@ from switchboard.domain.engine import Engine
 from switchboard.domain.events import DEFAULT_POOL, Event
 from switchboard.domain.pool import Pool
 from switchboard.journal.limits import ConfiguredPools, Limit, Limits, Size
-from switchboard.kafka.merged_reader import Taken
+from switchboard.kafka.record_merge import Taken
 from switchboard.router.limit_usage import limit_usage
 from switchboard.router.pool_limits import CheckedPool, PoolLimits, pool_to_be
 from switchboard.router.shard_history import LONGEST_MS

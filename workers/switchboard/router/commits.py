@@ -15,9 +15,9 @@ from switchboard.journal.codec import BadInput, UnreadValue
 from switchboard.journal.schemas import MAX_DETAIL
 from switchboard.kafka.clients import BATCH_BYTES
 from switchboard.kafka.ledger import CommitBatch, Record, record_size
-from switchboard.kafka.merged_reader import Taken
 from switchboard.kafka.reading import Offsets
 from switchboard.kafka.record_batches import bounded_key, bounded_value
+from switchboard.kafka.record_merge import Taken
 from switchboard.kafka.topics import Topic
 
 NO_HEADERS: Final[list[tuple[str, bytes]]] = []

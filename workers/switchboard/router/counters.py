@@ -12,7 +12,7 @@ from switchboard.domain.decisions import AssignmentConfirmed, AssignmentEnded, C
 from switchboard.domain.engine import Engine, Outcome
 from switchboard.domain.events import Event
 from switchboard.journal.codec import BadInput
-from switchboard.kafka.merged_reader import Taken
+from switchboard.kafka.record_merge import Taken
 from switchboard.metrics import REFUSAL_REASONS
 from switchboard.projections.chat_outcomes import EndedWaits, FirstWaits, acceptances_of, arrivals_of, closures_of
 from switchboard.router.label_names import LabelNames

@@ -7,7 +7,7 @@ from collections import Counter
 from heapq import heapify, heappop, heapreplace
 from typing import Final
 
-from switchboard.kafka.merged_reader import Item, PartitionBuffer, Taken, merge, room_of
+from switchboard.kafka.record_merge import Item, PartitionBuffer, Taken, merge, room_of
 
 SHARE: Final = 4
 """One in so many records of a frame is for partitions that the order of time would keep waiting."""

@@ -15,8 +15,8 @@ from switchboard.domain.timers import sessions_at_stake
 from switchboard.journal.codec import BadInput
 from switchboard.journal.frames import JOURNAL_HEADERS, encode_frame
 from switchboard.kafka.ledger import CLEAN_COMMIT_SECONDS, CommitBatch
-from switchboard.kafka.merged_reader import Taken
 from switchboard.kafka.reading import Offsets
+from switchboard.kafka.record_merge import Taken
 from switchboard.kafka.topics import Topic
 from switchboard.router import commits
 from switchboard.router.admission import Admission

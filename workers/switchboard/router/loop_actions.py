@@ -5,8 +5,8 @@ from typing import Final, TypeAlias
 
 from switchboard.journal.frames import MAX_FRAME_BYTES
 from switchboard.kafka.ledger import CommitBatch
-from switchboard.kafka.merged_reader import Taken
 from switchboard.kafka.reading import Offsets
+from switchboard.kafka.record_merge import Taken
 from switchboard.router.commits import MAX_ROW_BYTES, Visible
 
 FRAME_BYTES: Final = 400_000

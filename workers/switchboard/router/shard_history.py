@@ -6,8 +6,8 @@ from typing import Final
 
 from switchboard.domain.events import Frame
 from switchboard.kafka.library_logs import raised
-from switchboard.kafka.merged_reader import Taken
 from switchboard.kafka.open_transactions import OpenTransactions
+from switchboard.kafka.record_merge import Taken
 
 LONGEST_MS: Final = 2000
 """The most service time in one frame, ms. A router that was stopped for an hour does not make an hour's timers due."""

@@ -6,9 +6,9 @@ from typing import Final
 
 from aiokafka import TopicPartition
 
-from switchboard.kafka.merged_reader import Item, Merge, PartitionBuffer, Place, Taken
 from switchboard.kafka.positions import past_markers
 from switchboard.kafka.reading import Offsets
+from switchboard.kafka.record_merge import Item, Merge, PartitionBuffer, Place, Taken
 from switchboard.router.fair_merge import fair_merge
 from switchboard.router.time_lags import TimeLags
 
@@ -64,7 +64,7 @@ class SourceProgress:
         return self._merge.partitions
 
     def take(self, at: Moment, most: int, most_bytes: int, *, away: bool) -> Batch:
-        """Take records from the buffers; none while the merge waits.
+        """Take records from the buffers. While the merge waits, none are taken.
 
         Args:
             at: the time.

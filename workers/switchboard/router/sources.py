@@ -13,11 +13,12 @@ from switchboard.domain.events import Event
 from switchboard.errors import BrokerAwayError, SourceGoneError
 from switchboard.journal.codec import BadInput, decode_event
 from switchboard.kafka.clients import Connection, in_words, source_reader
-from switchboard.kafka.merged_reader import Dropped, Item, MergedReader, Taken, rank_of
+from switchboard.kafka.merged_reader import MergedReader
 from switchboard.kafka.open_transactions import Ends
 from switchboard.kafka.positions import cut, not_there, unreadable
 from switchboard.kafka.reading import Offsets, partitions_of
 from switchboard.kafka.record_batches import work_of
+from switchboard.kafka.record_merge import Dropped, Item, Taken, rank_of
 from switchboard.kafka.topics import TopicNames
 from switchboard.router.pool_shards import ShardPools
 from switchboard.router.source_progress import Batch, Moment, SourceProgress

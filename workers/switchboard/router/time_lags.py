@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from switchboard.kafka.merged_reader import Dropped, Item, PartitionBuffer, Place
+from switchboard.kafka.record_merge import Dropped, Item, PartitionBuffer, Place
 
 RECENT_SECONDS: Final = 60.0
 """The age of the record taken last is the partition's time lag for so long; an idle partition is not behind. Alerts

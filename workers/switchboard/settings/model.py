@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from switchboard.errors import SettingsError
 from switchboard.journal.files import MAX_CERTIFICATES_BYTES, MAX_SECRET_BYTES, read_text
 from switchboard.journal.limits import Limits, UnconfiguredPools
-from switchboard.kafka.batch_records import BatchLimits
+from switchboard.kafka.batch_codecs import BatchLimits
 from switchboard.kafka.clients import Connection, SaslMechanism, SecurityProtocol
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS
 from switchboard.kafka.topics import TopicNames, TopicPlan
