@@ -17,6 +17,12 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_day(tmp_path_factory.mktemp("whatif") / "day.jsonl", hours=2)
 
 
+@pytest.fixture(scope="module")
+def short_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Half an hour, for tests of words."""
+    return write_day(tmp_path_factory.mktemp("whatif") / "day.jsonl", hours=0.5)
+
+
 def test_the_figures_come_as_json_with_their_intervals_and_a_report(log: Path, tmp_path: Path) -> None:
     """One variant of --set and --agents, another of --variant; the base first."""
     report = tmp_path / "out.html"
@@ -40,10 +46,10 @@ def test_the_table_shows_each_variant_beside_what_was_recorded(log: Path) -> Non
         assert part in done.output
 
 
-def test_on_a_narrow_terminal_names_are_told_whole(log: Path) -> None:
+def test_on_a_narrow_terminal_names_are_told_whole(short_log: Path) -> None:
     """Over several lines."""
     sets = ("profile.max_sessions=2", "profile.offer_timeout=20")
-    command = [str(log), "--set", sets[0], "--set", sets[1], "--variant", "b: agents=+1", "--seeds", "1"]
+    command = [str(short_log), "--set", sets[0], "--set", sets[1], "--variant", "b: agents=+1", "--seeds", "1"]
     done = invoke("whatif", *command, env={"COLUMNS": "70"})
     assert done.exit_code == 0, done.output
     head = done.stdout[done.stdout.index("┏") : done.stdout.index("┡")]
@@ -59,9 +65,9 @@ def test_on_a_narrow_terminal_names_are_told_whole(log: Path) -> None:
         (5, None),
     ],
 )
-def test_of_few_runs_it_is_said_that_they_tell_little(log: Path, seeds: int, said: str | None) -> None:
+def test_of_few_runs_it_is_said_that_they_tell_little(short_log: Path, seeds: int, said: str | None) -> None:
     """On standard error, and among the assumptions."""
-    done = invoke("whatif", log, "--set", "agents=+1", "--seeds", str(seeds), "--json")
+    done = invoke("whatif", short_log, "--set", "agents=+1", "--seeds", str(seeds), "--json")
     assert done.exit_code == 0, done.output
     assumed = " ".join(orjson.loads(done.stdout)["assumptions"]).lower()
     if said is None:
@@ -71,14 +77,14 @@ def test_of_few_runs_it_is_said_that_they_tell_little(log: Path, seeds: int, sai
         assert f"{said.lower()}." in assumed
 
 
-def test_of_a_bus_log_it_is_said_that_it_holds_no_decisions(log: Path, tmp_path: Path) -> None:
+def test_of_a_bus_log_it_is_said_that_it_holds_no_decisions(short_log: Path, tmp_path: Path) -> None:
     """Of a journal log it is not."""
     bus = tmp_path / "bus.jsonl"
     with writing_log(bus) as write:
         for number in range(20):
             write(Record("chat-arrival", 0, number, 1_000 * number, None, b'{"chat_id":"c%d"}' % number))
             write(Record("request-chat", 0, number, 1_000 * number, None, b'{"agent_id":"ana"}'))
-    for each, told in ((bus, True), (log, False)):
+    for each, told in ((bus, True), (short_log, False)):
         done = invoke("whatif", each, "--agents", "+1", "--seeds", "1")
         assert done.exit_code == 0, done.output
         assert ("a bus log holds no decisions" in done.stderr) is told

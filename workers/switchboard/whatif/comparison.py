@@ -6,7 +6,7 @@ from math import isnan, nan, sqrt
 from statistics import fmean, stdev
 from typing import Any, Final
 
-from scipy.stats import t as student
+from scipy.special import stdtrit  # the quantile of Student's t; scipy.stats takes 0.7 s longer to import
 
 from switchboard.domain.engine import Engine
 from switchboard.domain.events import Event, Frame
@@ -83,7 +83,7 @@ def interval(values: Sequence[float]) -> Interval:
     mean = fmean(values)
     if len(values) < 2:
         return Interval(mean, nan, nan)
-    half = float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * stdev(values) / sqrt(len(values))
+    half = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * stdev(values) / sqrt(len(values))
     return Interval(mean, mean - half, mean + half)
 
 
