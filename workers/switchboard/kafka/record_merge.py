@@ -4,7 +4,7 @@ Kafka has no order across partitions. Does no I/O and reads no clock.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heapreplace
 from typing import Final, TypeAlias
@@ -99,6 +99,20 @@ class Dropped:
     def __post_init__(self) -> None:
         """Begin with one record."""
         self.first_timestamp = self.last_timestamp = self.timestamp
+
+    @classmethod
+    def of(cls, records: Sequence[ConsumerRecord], read_at: float) -> "Dropped":
+        """From successive records of one partition, one at least.
+
+        Args:
+            records: the records.
+            read_at: when they were read; monotonic, s.
+        """
+        first, last = records[0], records[-1]
+        latest = max([each.timestamp for each in records])
+        dropped = cls((first.topic, first.partition), latest, last.offset + 1, read_at)
+        dropped.first_timestamp, dropped.last_timestamp = first.timestamp, last.timestamp
+        return dropped
 
     def extend(self, timestamp: int, next_offset: int) -> None:
         """Add the record that follows."""

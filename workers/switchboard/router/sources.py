@@ -57,25 +57,25 @@ class SourceDecoder:
     def decode(self, topic: str, records: Sequence[ConsumerRecord]) -> Iterable[Item]:
         """Decode or drop records of one partition, given the topic's bare name."""
         now = time.monotonic()
-        pools, dropped = self._pools, None
+        pools = self._pools
+        foreign: list[ConsumerRecord] = []
         for record in records:
             if pools is not None and pools.is_foreign(record):
-                if dropped is None:
-                    place = (record.topic, record.partition)
-                    dropped = Dropped(place, record.timestamp, record.offset + 1, now)
-                else:
-                    dropped.extend(record.timestamp, record.offset + 1)
+                foreign.append(record)
                 continue
-            if dropped is not None:
-                yield dropped
-                dropped = None
-            source = (record.topic, record.partition, record.offset)
-            what = decode_event(topic, record.headers, record.value, source=source, timestamp=record.timestamp)
-            if self._poison and source in self._poison:
-                what = BadInput("engine-error", self._poison[source], what.pool)
-            yield Taken(record.timestamp, rank_of(what), what, record, _size_of(what, record), work_of(record), now)
-        if dropped is not None:
-            yield dropped
+            if foreign:
+                yield Dropped.of(foreign, now)
+                foreign = []
+            yield self._decoded(topic, record, now)
+        if foreign:
+            yield Dropped.of(foreign, now)
+
+    def _decoded(self, topic: str, record: ConsumerRecord, now: float) -> Taken:
+        source = (record.topic, record.partition, record.offset)
+        what = decode_event(topic, record.headers, record.value, source=source, timestamp=record.timestamp)
+        if self._poison and source in self._poison:
+            what = BadInput("engine-error", self._poison[source], what.pool)
+        return Taken(record.timestamp, rank_of(what), what, record, _size_of(what, record), work_of(record), now)
 
 
 def _size_of(what: Event | BadInput, record: ConsumerRecord) -> int:
