@@ -31,7 +31,7 @@ import importlib, sys, time
 from pathlib import Path
 from switchboard.cli.main import COMMANDS, main
 gate = Path(sys.argv.pop(1))
-importlib.import_module(COMMANDS[sys.argv[1]].split(":")[0])
+importlib.import_module(f"switchboard.cli.{COMMANDS[sys.argv[1]].module}")
 print("loaded", flush=True)
 while not gate.exists():
     time.sleep(0.01)
