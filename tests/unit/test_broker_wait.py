@@ -133,10 +133,9 @@ async def test_every_server_is_named_with_why_it_gives_no_answer(silent: str) ->
     async def step() -> None:
         raise NodeNotReadyError("node id 2")
 
-    wait = BrokerWait(
-        Connection(f"{refusing},{silent}"), 0.2, said.append, Pace(first_pause=0.01, quiet=0.1, probe=0.1)
-    )
-    match = rf"^no broker answers at {refusing},{silent} \(PLAINTEXT; waited 0\.2 s\)"
+    pace = Pace(first_pause=0.01, quiet=0.05, probe=0.1)
+    wait = BrokerWait(Connection(f"{refusing},{silent}"), 0.5, said.append, pace)
+    match = rf"^no broker answers at {refusing},{silent} \(PLAINTEXT; waited 0\.5 s\)"
     with pytest.raises(BrokerAwayError, match=match):
         await wait.retry("looking at the topics", step)
     assert said == [f"waiting for {refusing} (connection refused) and {silent} (no answer within 0.1 s)"]
