@@ -160,7 +160,7 @@ def request_chat(pool: Pool, step: Step, event: RequestChat) -> Literal["repeate
     elif len(agent.sessions) >= agent.max_sessions:
         _reject(step, agent.id, request_id, "at-capacity")
     else:
-        offers.make_request(pool, step, agent, push=False)
+        offers.make_request(pool, step, agent)
     return None
 
 

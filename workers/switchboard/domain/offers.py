@@ -23,9 +23,9 @@ from switchboard.domain.step import Step
 from switchboard.domain.timers import Kind, arm_delay
 
 
-def make_request(pool: Pool, step: Step, agent: Agent, *, push: bool) -> None:
+def make_request(pool: Pool, step: Step, agent: Agent) -> None:
     """Give the agent a request, made at the present clock and position."""
-    agent.request = Request("push" if push else "manual", step.clock, step.at, step.position)
+    agent.request = Request("manual", step.clock, step.at, step.position)
     pool.index.requests += 1
     step.touch(agent)
 
@@ -194,17 +194,13 @@ def enter_queue(step: Step, chat: Chat, queue: str) -> None:
 def decline(pool: Pool, step: Step, chat: Chat, agent: Agent) -> None:
     """R10: the agent declines; the chat waits again, and a re-offer cool-down starts for agent and chat (R5)."""
     pool.pass_over(step, agent, chat)
-    end(pool, step, chat, "declined")
-    step.ended.append(chat)
-    requeue(pool, step, chat, "declined")
+    _end_and_requeue(pool, step, chat, "declined")
 
 
 def miss(pool: Pool, step: Step, chat: Chat, agent: Agent) -> None:
     """R10: the offer expires unanswered; an agent that misses too many offers in a row becomes unavailable."""
     pool.pass_over(step, agent, chat)
-    end(pool, step, chat, "missed")
-    step.ended.append(chat)
-    requeue(pool, step, chat, "missed")
+    _end_and_requeue(pool, step, chat, "missed")
     agent.missed += 1
     limit = agent.profile.config.max_missed_offers
     if limit and agent.missed >= limit:
@@ -225,6 +221,16 @@ def stand_down(
     withdraw(pool, step, agent)
     step.touch(agent)
     for chat in [held for held in agent.sessions.values() if held.stage == "offered"]:
-        end(pool, step, chat, reason)
-        step.ended.append(chat)
-        requeue(pool, step, chat, reason)
+        _end_and_requeue(pool, step, chat, reason)
+
+
+def _end_and_requeue(
+    pool: Pool,
+    step: Step,
+    chat: Chat,
+    reason: Literal["declined", "missed", "agent-unavailable", "agent-absent", "agent-lost", "agent-logged-out"],
+) -> None:
+    """End the offer of a chat unaccepted, and let the chat wait again."""
+    end(pool, step, chat, reason)
+    step.ended.append(chat)
+    requeue(pool, step, chat, reason)
