@@ -31,7 +31,7 @@ def own(tp: TopicPartition, offset: int, timestamp: int, read_at: float = 1000.0
 
 def foreign(tp: TopicPartition, offset: int, timestamp: int, read_at: float = 1000.0) -> Dropped:
     """A record of another shard's, dropped."""
-    return Dropped(tuple(tp), timestamp, offset + 1, read_at)
+    return Dropped(tuple(tp), timestamp, timestamp, timestamp, offset + 1, read_at)
 
 
 class Bus:
@@ -233,10 +233,10 @@ def test_the_time_lag_of_dropped_records_is_that_of_the_first_while_they_wait_an
     """As if each were a record of its own, though their turn is that of the latest."""
     bus = Bus()
     run = foreign(P, 0, NOW_MS - 600_000)
-    run.extend(NOW_MS + 3_600_000, 2)
+    run.join(foreign(P, 1, NOW_MS + 3_600_000))
     bus.read(P, [run], to=2, end=4)
     more = foreign(P, 2, NOW_MS - 1_000)
-    more.extend(NOW_MS - 2_000, 4)
+    more.join(foreign(P, 3, NOW_MS - 2_000))
     bus.read(P, [more], to=4)
     bus.read(Q)
     assert run.timestamp == NOW_MS + 3_600_000

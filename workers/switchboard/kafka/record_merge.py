@@ -83,6 +83,10 @@ class Dropped:
     """Their partition."""
     timestamp: int
     """The latest of their timestamps, ms since 1970: the record after them is merged no earlier than this."""
+    first_timestamp: int
+    """The timestamp of the first of them, ms since 1970: while they wait, the partition's next record."""
+    last_timestamp: int
+    """The timestamp of the last of them, ms since 1970: once they are taken, the partition's last record."""
     next_offset: int
     """The offset after the last dropped record."""
     read_at: float
@@ -91,14 +95,6 @@ class Dropped:
     """Dropped records come before other records of the same timestamp."""
     held: int = 0
     """Bytes of memory."""
-    first_timestamp: int = field(init=False)
-    """The timestamp of the first of them, ms since 1970: while they wait, the partition's next record."""
-    last_timestamp: int = field(init=False)
-    """The timestamp of the last of them, ms since 1970: once they are taken, the partition's last record."""
-
-    def __post_init__(self) -> None:
-        """Begin with one record."""
-        self.first_timestamp = self.last_timestamp = self.timestamp
 
     @classmethod
     def of(cls, records: Sequence[ConsumerRecord], read_at: float) -> "Dropped":
@@ -110,20 +106,14 @@ class Dropped:
         """
         first, last = records[0], records[-1]
         latest = max([each.timestamp for each in records])
-        dropped = cls((first.topic, first.partition), latest, last.offset + 1, read_at)
-        dropped.first_timestamp, dropped.last_timestamp = first.timestamp, last.timestamp
-        return dropped
-
-    def extend(self, timestamp: int, next_offset: int) -> None:
-        """Add the record that follows."""
-        self.timestamp = max(self.timestamp, timestamp)
-        self.last_timestamp = timestamp
-        self.next_offset = next_offset
+        place = (first.topic, first.partition)
+        return cls(place, latest, first.timestamp, last.timestamp, last.offset + 1, read_at)
 
     def join(self, following: "Dropped") -> None:
         """Add the dropped records that follow."""
-        self.extend(following.timestamp, following.next_offset)
+        self.timestamp = max(self.timestamp, following.timestamp)
         self.last_timestamp = following.last_timestamp
+        self.next_offset = following.next_offset
 
 
 Item: TypeAlias = Taken | Dropped
