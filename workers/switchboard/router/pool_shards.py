@@ -1,6 +1,5 @@
 """Which shard a pool, and so a record, belongs to."""
 
-from functools import lru_cache
 from typing import Final
 
 from aiokafka import ConsumerRecord
@@ -12,7 +11,6 @@ MOST_NAMES: Final = 65_536
 """Names of pools whose shard is remembered; a producer may make up any number."""
 
 
-@lru_cache(maxsize=MOST_NAMES)
 def shard_of(pool: str, shards: int) -> int:
     """The shard of a pool: Kafka's default partitioner with the pool as key, so that any client can compute it."""
     place: int = murmur2(pool.encode()) & 0x7FFFFFFF
@@ -31,7 +29,7 @@ class ShardPools:
         self._shard = shard
         self._shards = shards
         self._foreign: dict[str | None, bool] = {}
-        """By the pool that a record names."""
+        """By the pool that a record names: looking it up saves 0.3 us a record, and the hash."""
 
     def is_foreign(self, record: ConsumerRecord) -> bool:
         """Whether a record belongs to another shard, bad records included. About 1 us.
