@@ -1,6 +1,7 @@
 """Input of an audit: the decisions of one or several sources, merged by frame, and recorded logs."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,16 +115,18 @@ class DecisionFeed:
         Raises:
             AuditInputError: a source has something else than a decision.
         """
-        left: dict[int, list[PlacedDecision]] = {}
+        first: dict[int, PlacedDecision] = {}
+        number: Counter[int] = Counter()
         for reader in self._readers:
             while (placed := await reader.take()) is not None:
-                left.setdefault(placed.id.shard, []).append(placed)
+                first.setdefault(placed.id.shard, placed)
+                number[placed.id.shard] += 1
         findings = []
-        for shard, decisions in left.items():
+        for shard, decision in first.items():
             end = f"the log ends with frame {last[shard]}" if shard in last else f"the log has no shard {shard}"
-            more = f", the first of {len(decisions)}" if len(decisions) > 1 else ""
+            more = f", the first of {number[shard]}" if number[shard] > 1 else ""
             expected = f"no decision: {end}; take a log that goes as far as the decisions"
-            findings.append(_stray(decisions[0], expected, more))
+            findings.append(_stray(decision, expected, more))
         return findings
 
 
