@@ -205,7 +205,7 @@ class RoutingFault:
     where: str
     """The field, as in `pools.support.queues[0].max_wait`; empty for the whole file."""
     message: str
-    """What was expected, and what was there."""
+    """The expected value, and the value in the file."""
 
     def __str__(self) -> str:
         where = f"{self.where}: " if self.where else ""

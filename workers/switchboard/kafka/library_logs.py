@@ -25,7 +25,7 @@ AUTHENTICATING: Final = "SaslAuthenticate"
 
 @dataclass(slots=True)
 class _Seen:
-    """One message that was logged."""
+    """When one message was last logged, and the number of repetitions suppressed since."""
 
     since: float
     """When the message was last logged; monotonic, s."""

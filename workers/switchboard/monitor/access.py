@@ -29,9 +29,9 @@ class Allowance:
     """A limit on wrong tokens."""
 
     most: float
-    """Wrong tokens at once."""
+    """Wrong tokens allowed at once."""
     per_second: float
-    """Rate at which further ones are allowed."""
+    """Wrong tokens per second by which the allowance grows again, up to `most`."""
 
 
 STRANGER: Final = Allowance(10, 0.5)
@@ -188,7 +188,7 @@ class Sessions:
         return self._ends.get(_hashed(name), 0.0) > self._clock()
 
     def end(self, name: str) -> None:
-        """End the session of this name, if there is one."""
+        """End a session by its name. A name without a session is ignored."""
         self._ends.pop(_hashed(name), None)
 
     def _forget(self) -> None:

@@ -54,7 +54,7 @@ WatchRouting: TypeAlias = Callable[[Connection, str, RoutingStatus], Coroutine[A
 
 @dataclass(slots=True, frozen=True)
 class MonitorConfig:
-    """What a monitor reads, and how it serves it."""
+    """A monitor: the cluster and topics to read, the address and access of the web server, and limits on figures."""
 
     conn: Connection
     names: TopicNames

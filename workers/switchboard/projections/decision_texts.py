@@ -132,7 +132,7 @@ class PullPolicyText(NamedTuple):
 
     name: str
     chosen: str
-    """The chosen chat among those that waited."""
+    """Describes the chosen chat, after `of N chats waiting, this was`."""
 
 
 PULL_POLICIES: Final = {

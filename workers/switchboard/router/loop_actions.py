@@ -119,7 +119,7 @@ class AwaitCommit:
 
 @dataclass(slots=True, frozen=True)
 class Gather:
-    """Wait, so that records that come meanwhile make one frame."""
+    """Wait before the next read, so that the records of that time make one frame."""
 
     seconds: float
 

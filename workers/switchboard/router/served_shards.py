@@ -1,4 +1,4 @@
-"""A shard as its router serves it: its state, its latest error, and how its service ended."""
+"""Shards that a router serves: state of the service, latest error, and how the service ended."""
 
 import asyncio
 from dataclasses import dataclass, field

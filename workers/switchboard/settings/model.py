@@ -1,4 +1,4 @@
-"""All settings, each with its type, its bounds, its default and its meaning."""
+"""All settings of Switchboard: type, bounds, default and meaning of each."""
 
 import ipaddress
 import os

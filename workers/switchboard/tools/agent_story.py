@@ -43,7 +43,7 @@ class AgentMoment:
     frame: int
     cause: Cause
     decisions: list[Decision]
-    """Those that name the agent."""
+    """The decisions of this moment that name the agent."""
     before: AgentState
     after: AgentState
 

@@ -115,7 +115,7 @@ class Moment:
     frame: int
     cause: Cause
     decisions: list[Decision]
-    """Those that name the chat."""
+    """The decisions of this moment that name the chat."""
     also: list[Decision]
     """Further decisions about the agents of `decisions`, such as a request made for an agent."""
     choice: Choice | None

@@ -162,9 +162,9 @@ class Choice:
     queues: list[QueueLength]
     """The queues of the agent's profile, best first."""
     earlier: list[EarlierChat]
-    """The first `MAX_EARLIER` of the waiting chats before this one."""
+    """The first `MAX_EARLIER` of the waiting chats before the offered chat."""
     earlier_count: int
-    """Number of waiting chats before this one."""
+    """Number of all waiting chats before the offered chat."""
     starved: bool
     """True if the chat had waited for `starvation_limit`, so that its queue's rank did not count (R8)."""
     starvation_limit_seconds: float
@@ -187,7 +187,7 @@ class Unserved:
     hindered: list[HinderedAgent]
     """The agents who serve the queue."""
     ahead: int
-    """Number of chats before this one in its queue."""
+    """Number of chats before the chat in its queue, in waiting order (R4)."""
 
 
 def explain_choice(

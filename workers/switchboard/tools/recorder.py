@@ -55,7 +55,7 @@ class Wanted:
 
 @dataclass(slots=True)
 class Recorded:
-    """What was recorded so far."""
+    """The progress of a recording: records written and left out, and offsets passed."""
 
     by_topic: Counter[str] = field(default_factory=Counter)
     frames: dict[int, int] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Recorded:
 
 
 class _Found(NamedTuple):
-    """What the recorder finds at its start."""
+    """The topics, partitions and offsets that the recorder finds at its start."""
 
     tps: list[TopicPartition]
     cuts: dict[TopicPartition, RowCut]
