@@ -3,12 +3,15 @@
 import asyncio
 import os
 import time
+from collections.abc import Sequence
+from itertools import count
 
 from switchboard.dev.local_broker import LocalBroker
 from switchboard.dev.local_cluster import LocalCluster
 from switchboard.kafka.acl import COORDINATOR_OF_GROUP, COORDINATOR_OF_TRANSACTIONS
 from switchboard.kafka.broker_wait import BrokerWait
 from switchboard.kafka.clients import Connection, session
+from switchboard.kafka.topics import routers_group
 from tests.waiting import eventually
 
 WHOLE_SECONDS = 60
@@ -54,6 +57,17 @@ async def coordinate(cluster: LocalCluster) -> None:
                 await client.find_coordinator("first", kind)
 
     await BrokerWait(conn, WHOLE_SECONDS).retry("looking for the coordinators", look)
+
+
+async def prefix_coordinated_by(cluster: LocalCluster, numbers: Sequence[int], prefix: str) -> str:
+    """A prefix that begins with `prefix`, whose routers have a coordinator among these brokers (from 0)."""
+    async with session(Connection(cluster.bootstrap)) as client:
+        for attempt in count():
+            name = f"{prefix}{attempt}."
+            node_id = await client.find_coordinator(routers_group(f"{name}group"), COORDINATOR_OF_GROUP)
+            if node_id - 1 in numbers:
+                return name
+    raise AssertionError("unreachable")
 
 
 async def noticed(cluster: LocalCluster, number: int) -> None:

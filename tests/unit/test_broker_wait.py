@@ -1,5 +1,6 @@
 """Which errors a start waits out, for how long, and what it says."""
 
+import asyncio
 import errno
 import socket
 from collections.abc import Iterator
@@ -140,6 +141,26 @@ async def test_every_server_is_named_with_why_it_gives_no_answer(silent: str) ->
         await wait.retry("looking at the topics", step)
     assert said == [f"waiting for {refusing} (connection refused) and {silent} (no answer within 0.1 s)"]
     assert wait.waiting_for == said[0]
+
+
+async def test_a_step_that_retries_by_itself_ends_with_the_wait_while_brokers_are_away() -> None:
+    """The message names the step and the brokers."""
+    refusing = f"127.0.0.1:{free_port()}"
+    said: list[str] = []
+    wait = BrokerWait(Connection(refusing), 0.3, said.append, Pace(probe=0.1, unanswered=0.1))
+    with pytest.raises(BrokerAwayError, match=rf"^no broker answers at {refusing} \(PLAINTEXT; waited 0\.3 s\)"):
+        await wait.expect("joining group g", asyncio.Event().wait())
+    assert said == [f"waiting for {refusing} (connection refused)"]
+
+
+async def test_a_step_that_retries_by_itself_may_end_while_brokers_are_away() -> None:
+    """The wait is then over, and no longer reported."""
+    joined = asyncio.Event()
+    wait = BrokerWait(
+        Connection(f"127.0.0.1:{free_port()}"), 30, lambda _: joined.set(), Pace(probe=0.1, unanswered=0.01)
+    )
+    assert await wait.expect("joining group g", joined.wait())
+    assert wait.waiting_for == ""
 
 
 @pytest.mark.parametrize(

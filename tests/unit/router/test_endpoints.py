@@ -26,7 +26,11 @@ async def test_a_router_that_is_not_ready_says_what_it_waits_for() -> None:
             status = replace(status, bus_found=True)
             why = "waiting for shards: the router is not yet a member of group acme-routers"
             assert await told("/readyz") == (503, {"ready": False, "reason": why, "shards": {}, "held_up": []})
-            status = replace(status, is_member=True)
+            status = replace(status, waiting_for="waiting for broker.example:9092 (connection refused)")
+            assert (await told("/readyz"))[1] == {
+                "ready": False, "reason": status.waiting_for, "shards": {}, "held_up": []
+            }  # fmt: skip
+            status = replace(status, waiting_for="", is_member=True)
             why = "standing by: no shard is assigned to this router"
             assert await told("/readyz") == (200, {"ready": True, "reason": why, "shards": {}, "held_up": []})
     finally:

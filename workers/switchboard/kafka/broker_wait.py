@@ -39,9 +39,6 @@ Done = TypeVar("Done")
 
 DEFAULT_SECONDS: Final = 15.0
 """Time for a step. A cluster with Kafka's defaults has replaced a broker that died after 9 s."""
-UNANSWERED_SECONDS: Final = 3.0
-"""Time after which missing acknowledgements are reported. A record is acknowledged within milliseconds, under load
-within a second or two."""
 
 _FROM_BROKERS: Final = (KafkaError, TimeoutError, ConnectionError, BrokerAwayError, LedgerLostError, RestoreError)
 """Errors that may come from a broker; `may_pass` looks at their causes too. Any other error ends the start at once, but
@@ -71,6 +68,9 @@ class Pace:
     """A shorter wait is not logged."""
     probe: float = 1.0
     """Of each probe of the bootstrap servers. A broker answers within milliseconds."""
+    unanswered: float = 3.0
+    """After this time an answer counts as missing. A record is acknowledged within milliseconds, under load within a
+    second or two; a group of one router is joined within 0.1 s."""
 
 
 def may_pass(error: BaseException) -> bool:
@@ -168,8 +168,38 @@ class BrokerWait:
         """
         task = asyncio.ensure_future(answer)
         try:
-            while not (await asyncio.wait({task}, timeout=UNANSWERED_SECONDS))[0]:
+            while not (await asyncio.wait({task}, timeout=self._pace.unanswered))[0]:
                 self._report_wait(waiting, await probe(options(self.conn), self._pace.probe))
+        finally:
+            task.cancel()
+        self._reported = ""
+        return task.result()
+
+    async def expect(self, doing: str, answer: Awaitable[Done]) -> Done:
+        """Await a step of a start that retries by itself, such as joining a group.
+
+        There is no deadline while all bootstrap servers answer: the step then waits for something else, for example
+        for another member of the group.
+
+        Args:
+            doing: the name of the step in messages, such as "joining group routers".
+            answer: cancelled if this call is cancelled.
+
+        Raises:
+            BrokerAwayError: brokers are away, and there was no answer when the time was over.
+        """
+        task = asyncio.ensure_future(answer)
+        until = time.monotonic() + self._seconds
+        pause = min(self._pace.unanswered, self._seconds)
+        try:
+            while not (await asyncio.wait({task}, timeout=pause))[0]:
+                probes = await probe(options(self.conn), self._pace.probe)
+                now = time.monotonic()
+                if _away(probes) and now >= until:
+                    raise self._given_up(doing, TimeoutError(), probes)
+                if _away(probes):
+                    self._report_wait(f"{doing} is not done", probes)
+                    pause = min(self._pace.unanswered, until - now)
         finally:
             task.cancel()
         self._reported = ""

@@ -188,10 +188,13 @@ class Ownership:
         """Be a member until cancelled; then give up all shards and leave.
 
         Raises:
-            BrokerAwayError: no broker answered at the start. A broker that goes away later is waited for.
+            BrokerAwayError: brokers were away for too long before the group was joined. A broker that goes away later
+                is waited for.
             OwnershipError: membership ended for good.
         """
-        self._consumer = consumer = await self._wait.retry(f"joining group {self._group}", self._started)
+        joining = f"joining group {self._group}"
+        self._consumer = consumer = await self._wait.retry(joining, self._started)
+        joined = False
         try:
             observe_heartbeats(consumer, self._note_heartbeat)
             consumer.subscribe([self._journal], listener=_Listener(self))
@@ -199,6 +202,12 @@ class Ownership:
                 # All partitions are paused, so no record is returned. aiokafka raises here the errors of its
                 # background tasks, and leaves the group if this is not called for long.
                 try:
+                    if not joined:
+                        # The first call returns once the group has assigned partitions, possibly none. If two of three
+                        # brokers are away, the coordinator answers and can't store the members: aiokafka then retries
+                        # without end.
+                        await self._wait.expect(joining, consumer.getmany())
+                        joined = True
                     await consumer.getmany(timeout_ms=500)
                 except KafkaError as error:
                     if not error.retriable:

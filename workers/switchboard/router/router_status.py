@@ -71,7 +71,8 @@ class RouterStatus:
         if not self.bus_found:
             return self.waiting_for or f"waiting for the broker at {self.bootstrap}"
         if not self.is_member:
-            return f"waiting for shards: the router is not yet a member of group {routers_group(self.group)}"
+            joining = f"waiting for shards: the router is not yet a member of group {routers_group(self.group)}"
+            return self.waiting_for or joining
         hindered = [
             f"shard {index} {why}"
             for index in sorted(self.served)
