@@ -191,12 +191,12 @@ def test_refused_accepts_and_transfers_say_why_and_how_the_chat_stood(tmp_path: 
     )
     stands = "The chat is offered to ana (offer default/0/0/1)."
     assert part(told, "00:02.000") == [
-        "ana accepted.", "That was refused: that offer is over, and another one stands. [R10]", stands
+        "ana accepted.", "That was refused: that offer is over, and the chat has another. [R10]", stands
     ]  # fmt: skip
     assert part(told, "00:03.000")[1:] == [
         "That was refused: the chat is not with that agent. [R10]", stands
     ]  # fmt: skip
-    assert part(told, "00:05.000") == ["ana accepted; ignored, for it was told before. [R21]"]
+    assert part(told, "00:05.000") == ["ana accepted; ignored, for the same event came before. [R21]"]
     assert part(told, "00:06.000")[1:] == [
         "That was refused: that agent is not logged in; nothing changed. [R16]",
         "The chat is with ana (offer default/0/0/1).",
@@ -234,7 +234,7 @@ def test_an_end_before_the_arrival_is_told(tmp_path: Path) -> None:
         (3, [event("chat-arrival", chat_id="c1")]),
     )
     assert "should it arrive within a minute, it is closed at once. [R13]" in told
-    assert part(told, "00:02.000")[0].startswith("The chat arrived when its end had been told already")
+    assert part(told, "00:02.000")[0].startswith("The chat arrived when its end had come already")
     assert part(told, "00:03.000") == ["The chat arrived; ignored, for the chat was closed a short while ago. [R21]"]
 
 
@@ -268,7 +268,7 @@ def test_an_end_before_the_second_arrival_of_an_id_is_told_with_the_second_chat(
     assert again
     assert "08:11:40.000" not in first
     assert part(second, "11:40.000")[-1].startswith("No such chat was known")
-    assert part(second, "12:00.000")[0].startswith("The chat arrived when its end had been told already")
+    assert part(second, "12:00.000")[0].startswith("The chat arrived when its end had come already")
 
 
 def test_lines_keep_to_the_width(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ class DecisionCheck:
             # 3. A decision about a doubtful chat or agent is booked as logged, and the search goes on behind it.
             if self._doubts.concern(head):
                 self._book_next()
-            # 4. A decision that stands before the expected decision is set aside until the frame ends.
+            # 4. A decision before the expected one is set aside until the frame ends.
             elif self._doubts.concern(wanted) or not self._try_to_set_aside(head, wanted):
                 break
         # Doubtful decisions were booked first and may have changed the match: the settle works out a new expectation.
@@ -169,7 +169,7 @@ class DecisionCheck:
             self._report_missing(rules, wanted, head)
 
     def _report_misplaced(self, rules: tuple[str, ...], logged: Decision) -> None:
-        expected = f"{describe(logged)} before what stands before it"
+        expected = f"{describe(logged)} before what comes before it"
         self._add_finding(("R3", *rules), logged, expected, "it in another place of the frame")
         book(self.pool, logged)
 
@@ -257,7 +257,7 @@ class _LoggedDecisions:
         return decision
 
     def find_later(self, wanted: Decision) -> int | None:
-        """Return the index behind the cursor's decision at which the expected decision stands; None if absent."""
+        """Return the index behind the cursor's decision of the expected decision; None if absent."""
         ahead = range(self.cursor + 1, len(self.decisions))
         return next((at for at in ahead if _is_same(self.decisions[at], wanted)), None)
 

@@ -226,13 +226,13 @@ def _beyond_rules(pool: Pool, chat: Chat, agent: Agent) -> Reason | None:
 def _offer_ended(pool: Pool, decision: Decision) -> Reason | None:
     chat = pool.chats.get(decision["chat_id"])
     if chat is None:
-        return ("I3", "R10"), "no such chat is open, so no offer of it stands"
+        return ("I3", "R10"), "no such chat is open, so it is not offered"
     if chat.stage != "offered":
-        return ("I3", "R10"), f"no offer of the chat stands: it {pool.summary(chat)}"
+        return ("I3", "R10"), f"the chat is not offered: it {pool.summary(chat)}"
     if chat.agent is not None and chat.agent.id != decision["agent_id"]:
         return ("I2", "R10"), f"the chat {pool.summary(chat)}"
     if chat.offer_id != decision["offer_id"]:
-        return ("I3", "R10"), f"offer {chat.offer_id} stands, and that one not"
+        return ("I3", "R10"), f"the chat has offer {chat.offer_id} instead"
     return None
 
 

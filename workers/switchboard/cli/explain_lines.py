@@ -102,7 +102,7 @@ def _summary(life: Life, ends_at: str, *, last: bool) -> str:
     made = [decision for moment in life.moments for decision in moment.decisions]
     arrived = next((each for each in made if isinstance(each, ChatQueued)), None)
     if arrived is None:
-        return "The chat never arrived in this log; this is what was told of it."
+        return "The chat never arrived in this log; these events name it."
     parts = [f"Arrived at {clock(arrived.arrived_at)} for queue {arrived.queue}."]
     offers = [each for each in made if isinstance(each, ChatAssigned)]
     if offers:

@@ -54,7 +54,7 @@ def clock(at: str) -> str:
 def sentences(cause: Cause, decisions: Sequence[Decision], own: str | None) -> list[str]:
     """The sentences of one moment: the first states the cause, and each further one a decision.
 
-    A decision that follows from the cause directly is told in the first sentence.
+    A decision that follows from the cause directly is in the first sentence.
     """
     left = list(decisions)
     consequence, rule = _consequence(cause, left, own)
@@ -127,7 +127,7 @@ def _refusal_sentence(decision: RequestRejected | AcceptRejected | DeclineReject
         case AcceptRejected():
             return f"That was refused: {why}. [R10]"
         case DeclineRejected():
-            return f"That was refused: {why}; the offer stands. [R10]"
+            return f"That was refused: {why}; the offer remains. [R10]"
         case TransferRejected():
             return f"That was refused: {why}; nothing changed. [R16]"
 
@@ -205,7 +205,7 @@ _AGENT_EVENTS: Final = {
     "agent-heartbeat": "{agent} gave a sign",
     "pool-configured": "The pool was configured anew [R20]",
 }
-"""Events that are neither about a chat nor told with their fields."""
+"""Events that are neither about a chat nor described by their fields."""
 
 
 def _agent_event(cause: Cause) -> str:
@@ -234,22 +234,22 @@ def _listed(cause: Cause, names: Sequence[str]) -> str:
 
 
 def _consequence(cause: Cause, left: list[Decision], own: str | None) -> tuple[str, str]:
-    """How the sentence of a cause goes on, and the rule; decisions that it tells are removed from `left`."""
+    """How the sentence of a cause goes on, and the rule; decisions that it covers are removed from `left`."""
     first = left[0] if left else None
     if first is None or cause.chat_id is None or getattr(first, "chat_id", None) != cause.chat_id:
         return "", ""
     found = _offer_consequence(cause, first, left[1:], own) or _chat_consequence(cause, first, left[1:], own)
     if found is None:
         return "", ""
-    text, rule, told = found
-    del left[:told]
+    text, rule, covered = found
+    del left[:covered]
     return text, rule
 
 
 def _offer_consequence(
     cause: Cause, first: Decision, others: Sequence[Decision], own: str | None
 ) -> tuple[str, str, int] | None:
-    """What came of an offer: the text, its rule, and the number of decisions that the text tells."""
+    """What came of an offer: the text, its rule, and the number of decisions that the text covers."""
     match cause.type, first:
         case "chat-accepted", AssignmentConfirmed():
             return f", {first.seconds_to_accept:.1f} s after the offer", "R10", 1
@@ -266,7 +266,7 @@ def _offer_consequence(
 def _chat_consequence(
     cause: Cause, first: Decision, others: Sequence[Decision], own: str | None
 ) -> tuple[str, str, int] | None:
-    """What became of a chat: the text, its rule, and the number of decisions that the text tells."""
+    """What became of a chat: the text, its rule, and the number of decisions that the text covers."""
     match cause.type, first:
         case "chat-arrival", ChatQueued():
             return _arrival_consequence(cause, first, others)
@@ -284,7 +284,7 @@ def _chat_consequence(
 
 def _arrival_consequence(cause: Cause, queued: ChatQueued, others: Sequence[Decision]) -> tuple[str, str, int]:
     if others and isinstance(others[0], ChatClosed):
-        return " when its end had been told already, and was closed at once as abandoned", "R13", 2
+        return " when its end had come already, and was closed at once as abandoned", "R13", 2
     asked = cause.data.get("queue")
     if asked is not None and asked != queued.queue:
         return f" for queue {asked}, which there is not, and waits in the default queue {queued.queue}", "R13", 1

@@ -36,8 +36,8 @@ def run() -> None:
 def router(start: str | None) -> None:
     """Route: read the bus's topics, decide, and write assignments.
 
-    Several routers share the shards among them; one that has none stands by. The first start on a bus that holds
-    events must be told where to begin. Stops clean, within 5 s, on SIGTERM or Ctrl-C.
+    Several routers share the shards among them; a router without a shard is a standby. The first start on a bus that
+    holds events needs --from. Stops clean, within 5 s, on SIGTERM or Ctrl-C.
 
     \b
     Example:

@@ -319,7 +319,7 @@ def need_tools(*, maven: bool) -> str:
 
 
 def _java_major(java: str) -> int:
-    """The major version of Java; 0 if it can't be told."""
+    """The major version of Java; 0 if unknown."""
     done = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 - from PATH
     found = re.search(r'version "(\d+)', done.stderr)
     return int(found[1]) if found else 0

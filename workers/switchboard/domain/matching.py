@@ -88,7 +88,7 @@ def _serve_changed(pool: Pool, step: Step, trying: dict[str, Agent], fresh: list
 
 def _serve_all(pool: Pool, step: Step) -> None:
     """R6 for any number of changes: one pass over all requests. An offer never makes an earlier request servable."""
-    lines = {id(line): line for line in chain.from_iterable(pool.index.asking.values())}
+    lines = {id(line): line for line in chain.from_iterable(pool.index.request_lines.values())}
     for key in sorted(chain.from_iterable(line.agents for line in lines.values())):
         chat = next_chat(pool, step, key[-1])
         if chat is not None:
@@ -99,7 +99,7 @@ def _first_agent(pool: Pool, step: Step, chat: Chat) -> AgentKey | None:
     """The key of the first agent in agent order whose request could be served with the chat; None if there is none."""
     best: AgentKey | None = None
     passed = chat.passed
-    for line in pool.index.asking.get(chat.queue, ()):
+    for line in pool.index.request_lines.get(chat.queue, ()):
         if not passed:
             first = line.agents.first()
         else:

@@ -77,14 +77,14 @@ def join_line(agent: Agent) -> None:
     key = place(agent)
     if key != agent.key:
         leave_line(agent)
-        agent.profile.asking.agents.add(key)
+        agent.profile.request_line.agents.add(key)
         agent.key = key
 
 
 def leave_line(agent: Agent) -> None:
     """Remove an agent from its request line; no effect if the agent is not there."""
     if agent.key is not None:
-        agent.profile.asking.agents.remove(agent.key)
+        agent.profile.request_line.agents.remove(agent.key)
         agent.key = None
 
 

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from switchboard.domain import configuration
 from switchboard.domain.decisions import ChatClosed, Closing
 from switchboard.domain.events import Event
-from switchboard.domain.state import Agent, AskingLine, Chat, Profile, Remembered, Request, WaitingLine
+from switchboard.domain.state import Agent, Chat, Profile, Remembered, Request, RequestLine, WaitingLine
 from switchboard.domain.step import Step
 
 CLOSED_REMEMBERED: Final = 10 * 60_000
@@ -40,7 +40,7 @@ class Index:
     profiles: dict[str, Profile] = field(default_factory=dict)
     waiting: dict[str, WaitingLine] = field(default_factory=dict)
     """Queue → waiting line."""
-    asking: dict[str, list[AskingLine]] = field(default_factory=dict)
+    request_lines: dict[str, list[RequestLine]] = field(default_factory=dict)
     """Queue → request lines of the profiles that serve the queue."""
     passings: dict[str, dict[str, int]] = field(default_factory=dict)
     """Agent id → chat id → service time of the latest decline or miss; open chats only (R5)."""

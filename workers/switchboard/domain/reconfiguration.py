@@ -6,7 +6,7 @@ from typing import Any
 from switchboard.domain import agents, configuration, offers, timers
 from switchboard.domain.events import PoolConfigured
 from switchboard.domain.pool import Pool
-from switchboard.domain.state import AskingLine, Profile, WaitingLine
+from switchboard.domain.state import Profile, RequestLine, WaitingLine
 from switchboard.domain.step import Step
 
 
@@ -20,16 +20,16 @@ def new_pool(pool_id: str, shard: int, raw: Mapping[str, Any] | None) -> Pool:
 def draw_lines(pool: Pool) -> None:
     """Make the waiting lines and request lines of the pool's configuration, all empty."""
     pool.index.waiting = {name: WaitingLine() for name in pool.config.queues}
-    by_queues: dict[frozenset[str], AskingLine] = {}
+    by_queues: dict[frozenset[str], RequestLine] = {}
     pool.index.profiles = {}
-    pool.index.asking = {name: [] for name in pool.config.queues}
+    pool.index.request_lines = {name: [] for name in pool.config.queues}
     for name, config in pool.config.profiles.items():
         queues = frozenset(config.queues)
         line = by_queues.get(queues)
         if line is None:
-            line = by_queues[queues] = AskingLine(queues)
+            line = by_queues[queues] = RequestLine(queues)
             for queue in queues:
-                pool.index.asking[queue].append(line)
+                pool.index.request_lines[queue].append(line)
         pool.index.profiles[name] = Profile(config, [pool.index.waiting[queue] for queue in config.queues], line)
 
 

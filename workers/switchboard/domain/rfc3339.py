@@ -44,7 +44,7 @@ def parse_ms(text: str) -> int:
     if leap:
         ms += 1000
         if ms % 86_400_000:
-            raise ValueError("a leap second stands at 23:59:60 UTC only")
+            raise ValueError("a leap second is at 23:59:60 UTC only")
     if not MIN_MS <= ms <= MAX_MS:
         raise ValueError("outside of the years 0001 to 9999 UTC")
     return ms

@@ -76,7 +76,7 @@ class WaitingLine:
 
 
 @dataclass(slots=True, eq=False)
-class AskingLine:
+class RequestLine:
     """The request line of profiles with the same queues: agents with an eligible request, in agent order (R7)."""
 
     queues: frozenset[str]
@@ -90,7 +90,7 @@ class Profile:
     config: configuration.Profile
     lines: list[WaitingLine]
     """The waiting lines of its queues, in the order of priority."""
-    asking: AskingLine
+    request_line: RequestLine
 
 
 @dataclass(slots=True, eq=False)

@@ -136,7 +136,7 @@ class DecisionReader(Generic[D]):
         return True
 
     def _next_queue(self) -> deque[tuple[int, D]]:
-        """The queue whose first decision stands first in the log; the look-ahead must not be empty."""
+        """The queue whose first decision is first in the log; the look-ahead must not be empty."""
         return min(self._ahead.values(), key=lambda queue: queue[0][0])
 
     def _count(self, decision: D) -> int | None:

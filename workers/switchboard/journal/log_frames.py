@@ -42,7 +42,7 @@ class Tally:
     gaps: int = 0
     """Gaps between the frames of a journal. Decisions after the first gap may differ from those made live."""
     back: int = 0
-    """Lines of a bus log whose timestamp is before the time of the line before. Time stands still for such a line."""
+    """Lines of a bus log with an earlier timestamp than the line before. Time does not advance for such a line."""
     furthest_back: int = 0
     """The largest such step back, in ms."""
     examples: dict[str, str] = field(default_factory=dict)

@@ -219,7 +219,7 @@ def _parse(line: bytes) -> tuple[Any, Callable[[str], bytes]]:
 
 
 def _parse_raw_bytes(line: bytes) -> Any:
-    """The JSON value of a line with bytes that are not UTF-8. A lone surrogate stands for each such byte.
+    """The JSON value of a line with bytes that are not UTF-8. Each such byte becomes a lone surrogate.
 
     None: the line is no JSON at all.
 

@@ -60,7 +60,7 @@ def root() -> Path:
     for folder in (here.parents[1] / "schemas", here.parents[3] / "schemas"):
         if (folder / "common.json").is_file():
             return folder
-    raise FileNotFoundError(f"schemas/ stands neither in {here.parents[1]} nor in {here.parents[3]}")
+    raise FileNotFoundError(f"schemas/ is neither in {here.parents[1]} nor in {here.parents[3]}")
 
 
 @cache
@@ -133,7 +133,7 @@ class _UniqueBy:
         for index, row in enumerate(rows):
             value = row.get(self._field) if isinstance(row, dict) else None
             if isinstance(value, str) and seen.setdefault(value, index) != index:
-                raise ValueError(f"{self._field} {value!r} stands in rows {seen[value]} and {index}")
+                raise ValueError(f"{self._field} {value!r} is in rows {seen[value]} and {index}")
 
 
 # 2. Shapes

@@ -172,14 +172,14 @@ def sentence(held_up: Sequence[HeldUp], zero: float) -> str:
         held_up: the partitions.
         zero: when the monotonic clock was at 0, in s since 1970.
     """
-    told = [
+    sentences = [
         f"{each.name} is held up by an open transaction since {'before ' if each.since_before else ''}"
         f"{_since(each, zero)}: {counted(each.records, 'record')}, its own included, can't be read"
         for each in held_up[:NAMED]
     ]
     if len(held_up) > NAMED:
-        told.append(f"and {counted(len(held_up) - NAMED, 'partition')} more")
-    return "; ".join(told)
+        sentences.append(f"and {counted(len(held_up) - NAMED, 'partition')} more")
+    return "; ".join(sentences)
 
 
 def as_json(held_up: Sequence[HeldUp], zero: float) -> list[dict[str, object]]:
@@ -203,7 +203,7 @@ def log_change(change: Change, shard: int) -> None:
     for each in change.begun:
         log.warning(
             "%s is held up at offset %s by an open transaction: nothing from there on can be read until it is "
-            "committed or aborted (kafka-transactions.sh describe-producers and list tell whose it is)",
+            "committed or aborted (kafka-transactions.sh describe-producers and list name its producer)",
             each.name, each.offset, extra=_extra(each, shard),
         )  # fmt: skip
     for each in change.ended:

@@ -101,7 +101,7 @@ async def first_offsets(conn: Connection, names: TopicNames, start: Start | None
             full = sorted({tp.topic for tp in tps if tp.topic != config and beginnings[tp] < ends[tp]})
             if start is None and full:
                 raise NoStartError(
-                    f"the first start on a bus that holds events ({', '.join(full)}) must be told where to begin: "
+                    f"the first start on a bus that holds events ({', '.join(full)}) needs a position to begin at: "
                     "switchboard run router --from earliest|latest|TIME"
                 )
             at = await offsets_at(consumer, tps, start or Start("earliest"))

@@ -14,7 +14,7 @@ from prometheus_client import Gauge
 from switchboard import metrics
 from switchboard.domain.engine import Engine
 from switchboard.domain.pool import Pool
-from switchboard.domain.state import AskingLine, WaitingLine
+from switchboard.domain.state import RequestLine, WaitingLine
 from switchboard.metrics import STAGES, STATUSES
 from switchboard.router.admission import Admission
 from switchboard.router.label_names import OTHER, LabelNames
@@ -162,15 +162,15 @@ class PoolGauges:
         label = self._labels.pool(pool.id)
         # 1. Agents by status. Profiles that serve the same queues share a request line, so agents are counted by line.
         absent = unavailable = 0
-        available: defaultdict[AskingLine, int] = defaultdict(int)
-        free: defaultdict[AskingLine, int] = defaultdict(int)
+        available: defaultdict[RequestLine, int] = defaultdict(int)
+        free: defaultdict[RequestLine, int] = defaultdict(int)
         for agent in pool.agents.values():
             if agent.absent:
                 absent += 1
             elif not agent.available:
                 unavailable += 1
             else:
-                line = agent.profile.asking
+                line = agent.profile.request_line
                 available[line] += 1
                 # After its capacity was lowered an agent may hold more sessions than `max_sessions` (R19).
                 free[line] += max(0, agent.max_sessions - len(agent.sessions))
@@ -199,7 +199,7 @@ class PoolGauges:
     def _survey_queues(self, engine: Engine, pool: Pool, figures: Figures) -> Iterator[None]:
         """Add up the waiting chats and the requests of a pool's queues."""
         for number, (queue, waiting) in enumerate(list(pool.index.waiting.items())):
-            lines = pool.index.asking.get(queue)
+            lines = pool.index.request_lines.get(queue)
             if lines is None:
                 continue  # the pool was configured anew since the last step, and the queue is gone
             labels = self._labels.queue(pool.id, queue)
@@ -217,7 +217,7 @@ class PoolGauges:
                 yield
 
 
-def _is_stuck(pool: Pool, waiting: WaitingLine, lines: list[AskingLine], service: int) -> bool:
+def _is_stuck(pool: Pool, waiting: WaitingLine, lines: list[RequestLine], service: int) -> bool:
     """Whether a chat waits that a requesting agent may take, against I5. Checks R5 without the code of the matching.
 
     Args:

@@ -222,7 +222,7 @@ class Sources:
             async with asyncio.timeout(COMMIT_SECONDS):
                 await self._consumer.commit({TopicPartition(*place): offset for place, offset in offsets.items()})
         except (TimeoutError, KafkaError) as error:
-            log.debug("offsets were not told to the group: %s", in_words(error))
+            log.debug("offsets were not committed to the group: %s", in_words(error))
 
     # New partitions
 
