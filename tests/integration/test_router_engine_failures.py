@@ -18,7 +18,7 @@ from tests.routers import Bus, a_bus
 
 def curse(monkeypatch: pytest.MonkeyPatch, *agents: str) -> None:
     """Have the engine fail on requests of these agents, once they are applied."""
-    apply = engine._HANDLERS[RequestChat]
+    fields, apply = engine._APPLICATIONS["request-chat"]
 
     def cursed(pool: Pool, step: Step, event: RequestChat) -> str | None:
         ignored = apply(pool, step, event)
@@ -26,7 +26,7 @@ def curse(monkeypatch: pytest.MonkeyPatch, *agents: str) -> None:
             raise ZeroDivisionError(f"cursed: {event.agent_id}")
         return ignored
 
-    monkeypatch.setattr(engine, "_HANDLERS", {**engine._HANDLERS, RequestChat: cursed})
+    monkeypatch.setitem(engine._APPLICATIONS, "request-chat", (fields, cursed))
 
 
 def headers(bus: Bus) -> list[dict[str, str]]:

@@ -3,7 +3,7 @@
 The router checks events against `schemas/` before it makes a frame. The engine does not check them again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
@@ -217,7 +217,7 @@ EventFields: TypeAlias = (
     | RequestCancelled
 )
 
-FIELDS_OF: Final[Mapping[str, Callable[..., EventFields]]] = {
+FIELDS_OF: Final[Mapping[str, type[EventFields]]] = {
     "pool-configured": PoolConfigured,
     "agent-logged-in": AgentLoggedIn,
     "chat-arrival": ChatArrival,

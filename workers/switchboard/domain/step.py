@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import TypeVar, TypeVarTuple
 
 from switchboard.domain.decisions import TYPE_OF, Decision
 from switchboard.domain.rfc3339 import format_ms
 from switchboard.domain.state import Agent, Chat, Position, Stage
 
-Fields = ParamSpec("Fields")
+Fields = TypeVarTuple("Fields")
 Type = TypeVar("Type", bound=str)
 
 
@@ -85,18 +85,16 @@ class Step:
 
     def decide(
         self,
-        kind: Callable[Concatenate[str, Type, str, str, Fields], Decision],
-        *args: Fields.args,
-        **fields: Fields.kwargs,
+        kind: Callable[[str, Type, str, str, *Fields], Decision],
+        *fields: *Fields,
     ) -> None:
         """Make a decision: fill in its id, type, pool and time, and append it to the decisions of the frame.
 
         Args:
             kind: the class of the decision.
-            args: the fields that follow id, type, pool and time, in order.
-            fields: the same fields, by name.
+            fields: the fields that follow id, type, pool and time, in order.
         """
-        decision = kind(f"{self.prefix}{self.count}", TYPE_OF[kind], self.pool_id, self.at, *args, **fields)
+        decision = kind(f"{self.prefix}{self.count}", TYPE_OF[kind], self.pool_id, self.at, *fields)
         self.count += 1
         self.decisions.append(decision)
 
