@@ -124,7 +124,7 @@ def next_chat(pool: Pool, step: Step, agent: Agent) -> Chat | None:
     best: tuple[int, int, int, Chat] | None = None
     ranked: tuple[int, int, int, Chat] | None = None
     for line in agent.profile.lines:
-        if not len(line.chats):
+        if not line.chats.size:
             continue
         first = line.chats.first() if not passings else _first_not_passed(agent, line, passings, step.service)
         if first is None:

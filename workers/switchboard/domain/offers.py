@@ -95,7 +95,8 @@ def refresh(step: Step, agent: Agent) -> None:
     else:
         # `_wake` may have added the agent to `trying` just before a timer of the same moment withdrew its request.
         step.trying.pop(agent.id, None)
-        leave_line(agent)
+        if agent.key is not None:
+            leave_line(agent)
 
 
 def offer(pool: Pool, step: Step, agent: Agent, chat: Chat, *, transfer: bool = False) -> None:
@@ -105,7 +106,7 @@ def offer(pool: Pool, step: Step, agent: Agent, chat: Chat, *, transfer: bool = 
     # Counted before the offer changes anything, for `why`.
     waiting = 0
     for line in profile.lines:
-        waiting += len(line.chats)
+        waiting += line.chats.size
     requests = pool.index.requests
     request = None if transfer else agent.request
     agent_order: AgentOrder = "transfer" if transfer else "oldest-request" if agent.had_offer else "lot"

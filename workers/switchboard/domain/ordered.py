@@ -17,16 +17,17 @@ class Ordered(Generic[T]):
     in order, which is needed to skip chats in re-offer cool-down; one long list moves a megabyte for each change.
     """
 
-    __slots__ = ("_chunks", "_last", "_size")
+    __slots__ = ("_chunks", "_last", "size")
 
     def __init__(self) -> None:
         self._chunks: list[list[T]] = []
         self._last: list[T] = []
         """The greatest item of each chunk."""
-        self._size = 0
+        self.size = 0
+        """The number of items. An attribute, because `len` takes 0.1 us more, and an offer asks five lines or more."""
 
     def __len__(self) -> int:
-        return self._size
+        return self.size
 
     def __iter__(self) -> Iterator[T]:
         for chunk in self._chunks:
@@ -34,11 +35,11 @@ class Ordered(Generic[T]):
 
     def first(self) -> T | None:
         """The least item; None if empty."""
-        return self._chunks[0][0] if self._size else None
+        return self._chunks[0][0] if self.size else None
 
     def add(self, item: T) -> None:
         """Add an item that is not in the collection."""
-        self._size += 1
+        self.size += 1
         last = self._last
         if not last:
             self._chunks.append([item])
@@ -70,7 +71,7 @@ class Ordered(Generic[T]):
         if position == len(chunk) or chunk[position] != item:
             raise KeyError(item)
         del chunk[position]
-        self._size -= 1
+        self.size -= 1
         if not chunk:
             del self._chunks[at], self._last[at]
         elif position == len(chunk):
