@@ -11,7 +11,6 @@ import aiohttp
 import pytest
 
 from switchboard import metrics
-from switchboard.kafka import open_transactions
 from switchboard.kafka.clients import transactional_producer
 from switchboard.kafka.topics import Topic
 from switchboard.monitor.bus_watch import RoutingStatus, watch_routing
@@ -45,19 +44,21 @@ def gauge(bus: Bus, name: str, partition: int = 0, shard: int = 0) -> float | No
 
 
 async def test_a_router_says_which_partition_an_open_transaction_holds_up_until_it_ends(
-    broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    broker_bootstrap: str, bus_prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Arrivals behind it are not routed while lag is 0 and the router is well: metrics, /readyz and the log tell why.
 
     The two shards of the router log it once. After the abort all of it clears, and the arrivals are routed.
     """
-    monkeypatch.setattr(open_transactions, "HELD_UP_SECONDS", HELD_UP_SECONDS)
     caplog.set_level(logging.WARNING, logger="switchboard.kafka.open_transactions")
 
     def logged(words: str) -> int:
         return sum(words in record.getMessage() for record in caplog.records)
 
-    async with a_bus(broker_bootstrap, bus_prefix, shards=2) as bus, bus.router_here() as router:
+    async with (
+        a_bus(broker_bootstrap, bus_prefix, shards=2) as bus,
+        bus.router_here(held_up_after=HELD_UP_SECONDS) as router,
+    ):
         name = f"{bus.names.of(Topic.CHAT_ARRIVAL)}/0"
         web = await serve_endpoints(router.status, "127.0.0.1", 0)
         address = "http://{}:{}".format(*web.addresses[0][:2])
@@ -113,13 +114,12 @@ async def test_a_router_says_which_partition_an_open_transaction_holds_up_until_
 
 
 async def test_the_monitor_says_which_partition_an_open_transaction_holds_up_until_it_ends(
-    broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch
+    broker_bootstrap: str, bus_prefix: str
 ) -> None:
     """As it goes to the pages; no shard is told as standing still, since their routers have no lag."""
-    monkeypatch.setattr(open_transactions, "HELD_UP_SECONDS", HELD_UP_SECONDS)
     async with a_bus(broker_bootstrap, bus_prefix) as bus, bus.router_here():
         await bus.serves()
-        routing = RoutingStatus(bus.plan.shards, bus.names.of(Topic.CHAT_ARRIVAL))
+        routing = RoutingStatus(bus.plan.shards, bus.names.of(Topic.CHAT_ARRIVAL), held_up_after=HELD_UP_SECONDS)
         watching = asyncio.create_task(watch_routing(bus.conn, bus.group, routing))
 
         async def told() -> Any:
@@ -139,12 +139,9 @@ async def test_the_monitor_says_which_partition_an_open_transaction_holds_up_unt
             watching.cancel()
 
 
-async def test_transactions_that_end_hold_nobody_up(
-    broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_transactions_that_end_hold_nobody_up(broker_bootstrap: str, bus_prefix: str) -> None:
     """One after another, so that at most looks one is open, for longer than a single one may take."""
-    monkeypatch.setattr(open_transactions, "HELD_UP_SECONDS", HELD_UP_SECONDS)
-    async with a_bus(broker_bootstrap, bus_prefix) as bus, bus.router_here() as router:
+    async with a_bus(broker_bootstrap, bus_prefix) as bus, bus.router_here(held_up_after=HELD_UP_SECONDS) as router:
         stranger = transactional_producer(bus.conn, f"{bus.names.prefix}stranger")
         await stranger.start()
         seen_open, until = False, time.monotonic() + 2 * HELD_UP_SECONDS

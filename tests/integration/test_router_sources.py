@@ -1,13 +1,11 @@
 """Source topics change under a router: new partitions are taken up; one made anew stops it until it is told more."""
 
 import orjson
-import pytest
 from aiokafka.admin import NewPartitions
 
 from switchboard.kafka.admin import create_topics
 from switchboard.kafka.clients import session
 from switchboard.kafka.topics import Topic
-from switchboard.router import sources
 from tests.routers import Bus, a_bus
 from tests.waiting import eventually
 
@@ -25,13 +23,10 @@ async def make_anew(bus: Bus, topic: Topic) -> None:
     await create_topics(bus.conn, bus.plan, bus_partitions=2)
 
 
-async def test_new_partitions_of_a_source_topic_are_taken_up(
-    broker_bootstrap: str, bus_prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What stands in them from their beginning is read, while the others are read on."""
-    monkeypatch.setattr(sources, "RELIST_SECONDS", 0.5)
+async def test_new_partitions_of_a_source_topic_are_taken_up(broker_bootstrap: str, bus_prefix: str) -> None:
+    """What is in them from their beginning is read, while the others are read on."""
     async with a_bus(broker_bootstrap, bus_prefix) as bus:
-        async with bus.router_here():
+        async with bus.router_here(relist_every=0.5):
             for partition in (0, 1):
                 await bus.say(Topic.CHAT_ARRIVAL, {"chat_id": f"old-{partition}"}, partition=partition)
             await bus.until(lambda: len(bus.ids("chat-queued")) == 2)

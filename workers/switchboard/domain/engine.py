@@ -1,6 +1,5 @@
 """The engine of a shard: frames in, decisions and changed rows out, nothing else (I10)."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -74,7 +73,7 @@ class Outcome:
 
     decisions: list[Decision] = field(default_factory=list)
     """In the order in which the engine made them."""
-    ignored: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    ignored: dict[tuple[str, str], int] = field(default_factory=dict)
     """Number of events that changed nothing, by type and reason (R21)."""
 
 
@@ -113,7 +112,8 @@ class Engine:
     def apply(self, frame: Frame) -> Outcome:
         """Let the frame's service time pass, then apply its events (R1)."""
         outcome = Outcome()
-        self._free_steps.extend(step for _, step in self._active.values())
+        for _, step in self._active.values():
+            self._free_steps.append(step)
         active = self._active = {}
         self.frame = frame.n
         end = self.service + frame.run
@@ -134,7 +134,7 @@ class Engine:
                 _note_sign(pool, step, fields)
             why = handle(pool, step, fields)
             if why is not None:
-                ignored[event.type, why] += 1
+                ignored[event.type, why] = ignored.get((event.type, why), 0) + 1
             settle(pool, step)
             if pool.observer is not None:
                 pool.observer.happened(pool, step, event, why)

@@ -141,15 +141,17 @@ def arm_delay(pool: Pool, agent: Agent, now: int) -> None:
 
 def tidy(pool: Pool, now: int) -> None:
     """Rebuild the heaps if most entries are stale: an accepted offer leaves its expiry in the heap."""
-    entries = len(pool.index.timers) + len(pool.index.wakes)
-    if entries > _SLACK + 4 * max(len(pool.chats) + len(pool.agents), pool.index.passed):
+    index = pool.index
+    entries = len(index.timers) + len(index.wakes)
+    if entries > _SLACK and entries > _SLACK + 4 * max(len(pool.chats) + len(pool.agents), index.passed):
         rebuild(pool, now)
 
 
 def next_due(pool: Pool) -> int | None:
     """The earliest service time at which a timer of the pool may be due; None: the pool has no timer."""
+    index = pool.index
     due: int | None = None
-    for heap in (pool.index.timers, pool.index.wakes, pool.index.forgets, pool.index.early_forgets):
+    for heap in (index.timers, index.wakes, index.forgets, index.early_forgets):
         if heap and (due is None or heap[0][0] < due):
             due = heap[0][0]
     return due

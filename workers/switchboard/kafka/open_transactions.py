@@ -46,7 +46,7 @@ class Ends(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HeldUp:
-    """A partition whose last stable offset has not moved for HELD_UP_SECONDS, though there are records above it."""
+    """A partition whose last stable offset has not moved for `held_up_after` s, though there are records above it."""
 
     partition: TopicPartition
     offset: int
@@ -86,12 +86,6 @@ class _Seen:
     seen_at: float
     since_before: bool
 
-    def held_up(self, partition: TopicPartition) -> HeldUp | None:
-        seconds = self.seen_at - self.since
-        if not self.ends.is_open or seconds < HELD_UP_SECONDS:
-            return None
-        return HeldUp(partition, self.ends.stable, self.ends.records, self.since, seconds, self.since_before)
-
 
 @dataclass(slots=True)
 class OpenTransactions:
@@ -101,6 +95,8 @@ class OpenTransactions:
     in which its leader does not answer counts only if the last stable offset is still the same afterwards.
     """
 
+    held_up_after: float = HELD_UP_SECONDS
+    """Seconds without a move after which a partition counts as held up."""
     _seen: dict[TopicPartition, _Seen] = field(default_factory=dict)
 
     def see(self, now: float, partitions: Mapping[TopicPartition, Ends]) -> Change:
@@ -108,7 +104,7 @@ class OpenTransactions:
         begun, ended = [], []
         for partition, ends in partitions.items():
             before = self._seen.get(partition)
-            was = None if before is None else before.held_up(partition)
+            was = None if before is None else self._held_up(partition, before)
             if before is not None and before.ends.is_open and ends.is_open and before.ends.stable == ends.stable:
                 seen = _Seen(ends, before.since, now, before.since_before)
             else:
@@ -116,7 +112,7 @@ class OpenTransactions:
                 if was is not None:
                     ended.append(was)
             self._seen[partition] = seen
-            found = seen.held_up(partition)
+            found = self._held_up(partition, seen)
             if was is None and found is not None:
                 begun.append(found)
         return Change(tuple(begun), tuple(ended))
@@ -126,8 +122,14 @@ class OpenTransactions:
         return longest(
             found
             for partition, seen in self._seen.items()
-            if now - seen.seen_at < STALE_SECONDS and (found := seen.held_up(partition)) is not None
+            if now - seen.seen_at < STALE_SECONDS and (found := self._held_up(partition, seen)) is not None
         )
+
+    def _held_up(self, partition: TopicPartition, seen: _Seen) -> HeldUp | None:
+        seconds = seen.seen_at - seen.since
+        if not seen.ends.is_open or seconds < self.held_up_after:
+            return None
+        return HeldUp(partition, seen.ends.stable, seen.ends.records, seen.since, seconds, seen.since_before)
 
     def open_for(self, now: float) -> dict[TopicPartition, tuple[int, float]]:
         """For each partition that was seen within STALE_SECONDS the records above the last stable offset.

@@ -21,7 +21,7 @@ from aiokafka.errors import KafkaError
 from switchboard.errors import BrokerAwayError, NotAllowedError, SecurityError
 from switchboard.kafka.aiokafka_patches import learn
 from switchboard.kafka.clients import Connection, in_words, reader, session
-from switchboard.kafka.open_transactions import Ends, HeldUp, OpenTransactions
+from switchboard.kafka.open_transactions import HELD_UP_SECONDS, Ends, HeldUp, OpenTransactions
 from switchboard.kafka.ownership import describe_members
 from switchboard.kafka.topics import routers_group, shard_id
 from switchboard.monitor.views import rfc3339
@@ -146,12 +146,13 @@ class RoutingStatus:
     Args:
         shards: number of shards.
         arrivals: name on the bus of the topic on which chats arrive.
+        held_up_after: seconds after which a partition counts as held up by an open transaction.
     """
 
-    def __init__(self, shards: int, arrivals: str) -> None:
+    def __init__(self, shards: int, arrivals: str, *, held_up_after: float = HELD_UP_SECONDS) -> None:
         self._shards = {shard: ShardStatus() for shard in range(shards)}
         self._arrivals = arrivals
-        self.transactions = OpenTransactions()
+        self.transactions = OpenTransactions(held_up_after)
         """On the source partitions; times are in seconds since 1970."""
         self.checked_at: float | None = None
         """The time of the last check, in seconds since 1970."""

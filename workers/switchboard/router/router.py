@@ -27,7 +27,7 @@ from switchboard.kafka.admin import Difference, require_topics
 from switchboard.kafka.broker_wait import DEFAULT_SECONDS, BrokerWait
 from switchboard.kafka.clients import unless_stopped
 from switchboard.kafka.library_logs import Thinned
-from switchboard.kafka.open_transactions import zero_of_monotonic
+from switchboard.kafka.open_transactions import OpenTransactions, zero_of_monotonic
 from switchboard.kafka.ownership import SESSION_TIMEOUT_MS, Ownership, members_of
 from switchboard.kafka.topics import TopicPlan, routers_group
 from switchboard.router.background_work import BrokenOffError, bounded
@@ -171,7 +171,7 @@ class Router:
         config = self._config
         for index in shards:
             served = self._served[index] = ServedShard(
-                ShardHistory(progress=time.time()),
+                ShardHistory(progress=time.time(), transactions=OpenTransactions(config.held_up_after)),
                 time.monotonic(),
                 stuck_after=config.stuck_after,
                 stalled_after=config.stalled_after,

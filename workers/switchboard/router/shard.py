@@ -17,7 +17,7 @@ from switchboard.journal.limits import Limits
 from switchboard.kafka.clients import Connection
 from switchboard.kafka.ledger import CommitBatch, Ledger
 from switchboard.kafka.library_logs import Thinned, raised
-from switchboard.kafka.open_transactions import log_change
+from switchboard.kafka.open_transactions import HELD_UP_SECONDS, log_change
 from switchboard.kafka.positions import Start, first_offsets
 from switchboard.kafka.reading import Offsets, restore
 from switchboard.kafka.topics import Topic, TopicNames, shard_id
@@ -47,7 +47,7 @@ from switchboard.router.loop_actions import (
 )
 from switchboard.router.shard_history import EngineFailedError, ShardHistory
 from switchboard.router.source_progress import Batch
-from switchboard.router.sources import SourceDecoder, Sources
+from switchboard.router.sources import RELIST_SECONDS, SourceDecoder, Sources
 
 log = logging.getLogger(__name__)
 set_aside = logging.getLogger("switchboard.dead-letter")
@@ -90,6 +90,10 @@ class RouterConfig:
     """Seconds without a commit, while there is lag and the broker answers, after which the router ends itself."""
     stalled_after: float = STALLED_SECONDS
     """Seconds without progress, while the broker answers, after which `/healthz` reports the shard."""
+    held_up_after: float = HELD_UP_SECONDS
+    """Seconds after which a source partition counts as held up by an open transaction."""
+    relist_every: float = RELIST_SECONDS
+    """Seconds between two looks for new source partitions."""
     check_topics_every: float = TOPICS_SECONDS
     """Seconds between two checks of the topics, while the router has no shards."""
 
@@ -120,7 +124,9 @@ class Shard:
         group = shard_id(config.group, index)
         self._ledger = Ledger(config.conn, group, config.names, index)
         decoder = SourceDecoder(index, config.shards, history.failures.poison)
-        self._sources = Sources(config.conn, config.names, group, config.merge_wait, config.longest_outage, decoder)
+        self._sources = Sources(
+            config.conn, config.names, group, config.merge_wait, config.longest_outage, decoder, config.relist_every
+        )
         self._committer = Committer(self._ledger, self._commit_made, self._commit_failed)
         self._pool_gauges = PoolGauges(index, config.labels)
         self._shard_gauges = GaugeSet()

@@ -97,6 +97,7 @@ class Sources:
         merge_wait: seconds to wait for a partition that has lag and delivers nothing.
         longest_outage: seconds. Older records come after the others of a frame (`fair_merge`).
         decoder: decodes the records.
+        relist_every: seconds between two looks for new partitions.
     """
 
     def __init__(
@@ -107,8 +108,10 @@ class Sources:
         merge_wait: float,
         longest_outage: float,
         decoder: SourceDecoder,
+        relist_every: float,
     ) -> None:
         self._conn = conn
+        self._relist_every = relist_every
         topics = {name: str(topic) for name, topic in names.sources.items()}
         self._topics = list(topics)
         self._consumer: AIOKafkaConsumer = source_reader(conn, group)
@@ -227,9 +230,9 @@ class Sources:
     # New partitions
 
     async def _relist(self) -> None:
-        """Look for new partitions every RELIST_SECONDS, while reading goes on."""
+        """Look for new partitions every `relist_every` s, while reading goes on."""
         if self._listing is None:
-            if time.monotonic() - self._relisted > RELIST_SECONDS:
+            if time.monotonic() - self._relisted > self._relist_every:
                 self._listing = asyncio.ensure_future(partitions_of(self._conn, self._topics))
         elif self._listing.done():
             listing, self._listing = self._listing, None
